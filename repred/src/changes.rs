@@ -1,0 +1,212 @@
+//! [`Changes`]: what a reducer reports, and [`Overwrote`], the report of one that replaces.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque},
+    sync::Arc,
+};
+
+use crate::stamp::Dot;
+
+/// What an update did to the state it was reduced into.
+///
+/// Two things depend on it, so it has to be truthful:
+///
+/// * **Empty** means that the whole state is as it was before, stamps included. An update whose changes
+///   are empty is forgotten at once; if it did change the state, that change is lost to others.
+/// * **Obsolete** dots name earlier updates that this one has made superfluous: every state in which
+///   this update has been reduced is the same whether or not the named ones were. Their bytes are
+///   dropped from the history, which is how a last-writer-wins map stays as small as its state. To name
+///   too few costs memory; to name one that still matters loses it.
+///
+/// `Option` and `()` are no `Changes`, on purpose: `map.insert(key, value)` returns `None` when it *did*
+/// change the map. Write `map.insert(key, value) != Some(value)` or the like.
+///
+/// ```
+/// use repred::Changes;
+///
+/// assert!(false.is_empty());
+/// assert!(!vec!["moved"].is_empty());
+/// assert!((false, Vec::<u8>::new()).is_empty());
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not say what an update changed",
+    label = "a reducer has to return changes",
+    note = "return a `bool` (did the state change?), a collection of what changed, a tuple of these, or a type of \
+            your own that implements `repred::Changes`",
+    note = "`Option` and `()` are no changes on purpose: `map.insert(..)` returns `None` when it did change the map, \
+            and an update that is reported as empty is forgotten"
+)]
+pub trait Changes {
+    /// Whether the update left the whole state as it was.
+    ///
+    /// This is the trait's method, beside a collection's own: an empty `Vec` of changes is no change.
+    fn is_empty(&self) -> bool;
+
+    /// Calls `name` with the dot of each update that this one has made obsolete; none, by default.
+    fn obsolete(&self, name: &mut dyn FnMut(Dot)) {
+        let _ = name;
+    }
+}
+
+/// `true`: the state has changed.
+impl Changes for bool {
+    fn is_empty(&self) -> bool {
+        !self
+    }
+}
+
+/// An update of a type without values cannot happen, and so cannot change anything.
+impl Changes for std::convert::Infallible {
+    fn is_empty(&self) -> bool {
+        match *self {}
+    }
+}
+
+macro_rules! delegate {
+    ($($pointer:ident),*) => {$(
+        impl<C: Changes + ?Sized> Changes for $pointer<C> {
+            fn is_empty(&self) -> bool {
+                (**self).is_empty()
+            }
+
+            fn obsolete(&self, name: &mut dyn FnMut(Dot)) {
+                (**self).obsolete(name);
+            }
+        }
+    )*};
+}
+delegate!(Box, Arc);
+
+macro_rules! collection {
+    ($($name:ident<$($param:ident),+>),*) => {$(
+        /// Empty when it has no elements.
+        impl<$($param),+> Changes for $name<$($param),+> {
+            fn is_empty(&self) -> bool {
+                self.len() == 0
+            }
+        }
+    )*};
+}
+collection!(Vec<T>, VecDeque<T>, BTreeSet<T>, BTreeMap<K, V>, HashSet<T, S>, HashMap<K, V, S>);
+
+/// Empty when it has no characters.
+impl Changes for String {
+    fn is_empty(&self) -> bool {
+        self.as_str().is_empty()
+    }
+}
+
+macro_rules! tuple {
+    ($($part:ident $index:tt),+) => {
+        /// Empty when every part is.
+        impl<$($part: Changes),+> Changes for ($($part,)+) {
+            fn is_empty(&self) -> bool {
+                $(self.$index.is_empty())&&+
+            }
+
+            fn obsolete(&self, name: &mut dyn FnMut(Dot)) {
+                $(self.$index.obsolete(name);)+
+            }
+        }
+    };
+}
+tuple!(A 0);
+tuple!(A 0, B 1);
+tuple!(A 0, B 1, C 2);
+tuple!(A 0, B 1, C 2, D 3);
+
+/// The changes of a reducer that replaces what was there: whether it changed anything, and which
+/// earlier updates it made obsolete by that.
+///
+/// A last-writer-wins map as a closure; its history holds one entry a key:
+///
+/// ```
+/// use std::collections::BTreeMap;
+/// use repred::{Overwrote, Reduce, Stamp, Time, stamped_reducer};
+///
+/// let mut prices = stamped_reducer(
+///     BTreeMap::new(),
+///     |prices: &mut BTreeMap<String, (Stamp, u32)>, (item, price): (String, u32), stamp| {
+///         match prices.get(&item) {
+///             Some((newer, _)) if *newer > stamp => Overwrote::nothing(),
+///             _ => Overwrote::old(prices.insert(item, (stamp, price)).map(|(old, _)| old.dot)),
+///         }
+///     },
+/// );
+/// let first = Stamp::new(Time::from_micros(1), 0xa.into(), 1);
+/// let second = Stamp::new(Time::from_micros(2), 0xb.into(), 1);
+/// assert!(prices.reduce(("tea".into(), 3), first).has_changed());
+/// assert_eq!(prices.reduce(("tea".into(), 4), second).dots(), [first.dot]);
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Overwrote {
+    changed: bool,
+    dots: Dots,
+}
+
+/// None or one dot without an allocation: that is what nearly every update overwrites.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+enum Dots {
+    #[default]
+    None,
+    One([Dot; 1]),
+    Many(Vec<Dot>),
+}
+
+impl Overwrote {
+    /// Nothing was overwritten, because nothing changed: the update lost against what is there.
+    pub const fn nothing() -> Self {
+        Self { changed: false, dots: Dots::None }
+    }
+
+    /// The state changed, and these earlier updates are obsolete by that: an `Option<Dot>`, a list of
+    /// dots, or none at all for a first value.
+    pub fn old(dots: impl IntoIterator<Item = Dot>) -> Self {
+        let mut dots = dots.into_iter();
+        let dots = match (dots.next(), dots.next()) {
+            (None, _) => Dots::None,
+            (Some(one), None) => Dots::One([one]),
+            (Some(one), Some(two)) => Dots::Many([one, two].into_iter().chain(dots).collect()),
+        };
+        Self { changed: true, dots }
+    }
+
+    /// Whether the state changed.
+    pub const fn has_changed(&self) -> bool {
+        self.changed
+    }
+
+    /// The dots that were named obsolete.
+    pub fn dots(&self) -> &[Dot] {
+        match &self.dots {
+            Dots::None => &[],
+            Dots::One(dot) => dot,
+            Dots::Many(dots) => dots,
+        }
+    }
+}
+
+impl Changes for Overwrote {
+    fn is_empty(&self) -> bool {
+        !self.changed
+    }
+
+    fn obsolete(&self, name: &mut dyn FnMut(Dot)) {
+        self.dots().iter().copied().for_each(name);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nested_changes_hand_up_the_dots_of_their_parts() {
+        let a = Dot::new(1.into(), 1);
+        let b = Dot::new(2.into(), 5);
+        let changes = (true, Box::new((Overwrote::old([a]), Overwrote::old([b, a]))));
+        let mut named = Vec::new();
+        changes.obsolete(&mut |dot| named.push(dot));
+        assert_eq!(named, [a, b, a]);
+    }
+}

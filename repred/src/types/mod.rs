@@ -1,0 +1,9 @@
+//! Ready-made reducers. What they can do, a reducer of your own can do: they use nothing but
+//! [`Reduce`](crate::Reduce) and stamps.
+
+mod counter;
+mod grow_set;
+mod max;
+mod register;
+
+pub use self::{counter::Counter, grow_set::GrowSet, max::Max, register::Register};
