@@ -1,12 +1,579 @@
-//! How updates and states become bytes: the postcard format, with budgets.
+//! How updates and states become bytes: the [postcard] format, with budgets.
+//!
+//! The format is compact and says nothing about itself: numbers are varints, strings and sequences
+//! are preceded by their length, an enum by the index of its variant, and structs and tuples are
+//! their fields one after the other. Bytes written here are read by the postcard crate and the
+//! other way round. The serializer and the deserializer are nevertheless our own, because the bytes
+//! come from peers: plain serde decoding lets a few kilobytes overflow the stack (a recursive enum)
+//! or spin for ever (a set of units that announces 2⁶⁴ elements).
+//!
+//! Hence the [budget](budget::Budget): so many levels of nesting, so many elements that take no
+//! bytes. Every other element takes at least a byte and so is paid for by the input. The writer
+//! keeps to the same budget as the reader, counted at the same places, so that a value which is too
+//! much for the reader is refused where it is written: an author gets an error, never a peer. This
+//! holds for a value that is encoded by itself and decoded by itself. A value that is wrapped in
+//! another on the way has that much less of the budget left.
+//!
+//! What the writer cannot see is a type that reads otherwise than it writes. All that serde offers
+//! for formats that describe themselves is of that kind: [`DecodeError::SelfDescribing`] has the list.
+//!
+//! [postcard]: https://postcard.jamesmunns.com/wire-format
+
+mod budget;
+mod read;
+pub(crate) mod varint;
+mod write;
+
+use std::fmt;
+
 use serde::{Serialize, de::DeserializeOwned};
 
-/// stub
-#[derive(Debug)]
-pub struct EncodeError;
-/// stub
-#[derive(Debug)]
-pub struct DecodeError;
+use self::{budget::Exhausted, read::Reader, write::Writer};
 
-pub(crate) fn encode_into<T: Serialize + ?Sized>(_value: &T, _bytes: &mut Vec<u8>) -> Result<(), EncodeError> { Err(EncodeError) }
-pub(crate) fn decode<T: DeserializeOwned>(_bytes: &[u8]) -> Result<T, DecodeError> { Err(DecodeError) }
+/// Appends the encoding of a value.
+///
+/// On an error, what has been appended is of no use: the caller truncates.
+#[allow(dead_code, reason = "the frame codec is to call it")]
+#[inline]
+pub(crate) fn encode_into<T: Serialize + ?Sized>(
+    value: &T,
+    bytes: &mut Vec<u8>,
+) -> Result<(), EncodeError> {
+    value.serialize(&mut Writer::new(bytes))
+}
+
+/// The value whose encoding these bytes are, all of them.
+#[allow(dead_code, reason = "the frame codec is to call it")]
+#[inline]
+pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
+    let mut reader = Reader::new(bytes);
+    let value = T::deserialize(&mut reader)?;
+    reader.finish()?;
+    Ok(value)
+}
+
+/// Why a value has no encoding. The mistake is in the value or in its type; nothing has been sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum EncodeError {
+    /// The value is nested deeper than peers would decode. Make it flatter, or split it.
+    TooDeep {
+        /// The number of levels that are allowed.
+        limit: u32,
+    },
+    /// The value holds more elements that take no bytes, such as `()`, than peers would decode.
+    /// Send their number instead.
+    TooManyElements {
+        /// The number of such elements that are allowed.
+        limit: u32,
+    },
+    /// A sequence or map does not know its length in advance. Collect it first; and do not use
+    /// `#[serde(flatten)]`, which writes such a map.
+    UnknownLength,
+    /// A sequence or map wrote more or fewer elements than it had announced: a mistake in its
+    /// `Serialize` implementation.
+    WrongLength {
+        /// The number of elements it had announced.
+        announced: usize,
+    },
+    /// A field has been left out by `#[serde(skip_serializing_if)]`, and peers could not tell.
+    /// Write the field always, or never with `#[serde(skip)]`.
+    SkippedField {
+        /// The name of the field.
+        name: &'static str,
+    },
+    /// The `Serialize` implementation of the type gave up, with this message.
+    Custom(Box<str>),
+}
+
+impl fmt::Display for EncodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooDeep { limit } => {
+                write!(f, "the value is nested more than {limit} levels deep")
+            }
+            Self::TooManyElements { limit } => {
+                write!(
+                    f,
+                    "the value has more than {limit} elements that take no bytes"
+                )
+            }
+            Self::UnknownLength => f.write_str(
+                "a sequence or map does not know its length in advance: collect it first, \
+                 and do not use `#[serde(flatten)]`",
+            ),
+            Self::WrongLength { announced } => write!(
+                f,
+                "a sequence or map announced {announced} elements and wrote another number"
+            ),
+            Self::SkippedField { name } => write!(
+                f,
+                "field `{name}` was skipped because of its value: \
+                 `#[serde(skip_serializing_if)]` cannot be decoded"
+            ),
+            Self::Custom(message) => f.write_str(message),
+        }
+    }
+}
+
+impl std::error::Error for EncodeError {}
+
+impl serde::ser::Error for EncodeError {
+    #[cold]
+    fn custom<T: fmt::Display>(message: T) -> Self {
+        Self::Custom(message.to_string().into())
+    }
+}
+
+impl From<Exhausted> for EncodeError {
+    #[cold]
+    fn from(exhausted: Exhausted) -> Self {
+        match exhausted {
+            Exhausted::Levels { limit } => Self::TooDeep { limit },
+            Exhausted::Empties { limit } => Self::TooManyElements { limit },
+        }
+    }
+}
+
+/// Why bytes are not the encoding of a value of the type that was asked for.
+///
+/// The bytes are damaged or malicious, or were written for another type. The exception is
+/// [`SelfDescribing`](Self::SelfDescribing), which is a mistake in the type.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DecodeError {
+    /// The bytes end before the value does.
+    Truncated,
+    /// The value ends before the bytes do.
+    TrailingBytes {
+        /// The number of bytes left.
+        count: usize,
+    },
+    /// The bytes nest deeper than any value that can be encoded.
+    TooDeep {
+        /// The number of levels that are allowed.
+        limit: u32,
+    },
+    /// The bytes announce more elements that take no bytes than any value that can be encoded.
+    TooManyElements {
+        /// The number of such elements that are allowed.
+        limit: u32,
+    },
+    /// A number is too large for its type.
+    BadVarint,
+    /// A `bool` is neither 0 nor 1.
+    BadBool {
+        /// The byte in its place.
+        byte: u8,
+    },
+    /// The tag of an `Option` is neither 0 nor 1.
+    BadOption {
+        /// The byte in its place.
+        byte: u8,
+    },
+    /// A `char` is not exactly one character.
+    BadChar,
+    /// A string is not UTF-8.
+    BadUtf8,
+    /// The type asks the format what comes next, and the format does not say. Any bytes would fail.
+    ///
+    /// These do not work: `#[serde(untagged)]`, `#[serde(tag = …)]`, `#[serde(flatten)]`, fields
+    /// to be ignored, and types for any value, such as `serde_json::Value`. Use plain enums and
+    /// structs.
+    SelfDescribing,
+    /// The `Deserialize` implementation of the type refused what it was given, with this message.
+    ///
+    /// Boxed twice, which keeps the error at two words: it is in the result of every read, and with
+    /// three words an update takes half as long again to decode.
+    Custom(Box<Box<str>>),
+}
+
+impl fmt::Display for DecodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Truncated => f.write_str("the bytes end before the value does"),
+            Self::TrailingBytes { count } => {
+                write!(f, "the value ends {count} bytes before the bytes do")
+            }
+            Self::TooDeep { limit } => {
+                write!(f, "the bytes nest more than {limit} levels deep")
+            }
+            Self::TooManyElements { limit } => {
+                write!(
+                    f,
+                    "the bytes announce more than {limit} elements that take no bytes"
+                )
+            }
+            Self::BadVarint => f.write_str("a number is too large for its type"),
+            Self::BadBool { byte } => write!(f, "a bool is {byte}, neither 0 nor 1"),
+            Self::BadOption { byte } => {
+                write!(f, "the tag of an option is {byte}, neither 0 nor 1")
+            }
+            Self::BadChar => f.write_str("a char is not exactly one character"),
+            Self::BadUtf8 => f.write_str("a string is not utf-8"),
+            Self::SelfDescribing => f.write_str(
+                "the format does not describe itself: `#[serde(untagged)]`, `#[serde(tag)]`, \
+                 `#[serde(flatten)]`, ignored fields and types for any value cannot be decoded; \
+                 use plain enums and structs",
+            ),
+            Self::Custom(message) => f.write_str(message),
+        }
+    }
+}
+
+impl std::error::Error for DecodeError {}
+
+const _: () = assert!(size_of::<DecodeError>() <= 16);
+
+impl serde::de::Error for DecodeError {
+    #[cold]
+    fn custom<T: fmt::Display>(message: T) -> Self {
+        Self::Custom(Box::new(message.to_string().into()))
+    }
+}
+
+impl From<Exhausted> for DecodeError {
+    #[cold]
+    fn from(exhausted: Exhausted) -> Self {
+        match exhausted {
+            Exhausted::Levels { limit } => Self::TooDeep { limit },
+            Exhausted::Empties { limit } => Self::TooManyElements { limit },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        collections::{BTreeMap, BTreeSet, HashMap},
+        fmt::Debug,
+        net::{IpAddr, Ipv6Addr, SocketAddr},
+        num::NonZeroU32,
+        ops::{Bound, Range},
+        time::Duration,
+    };
+
+    use serde::Deserialize;
+
+    use super::{
+        budget::{DEPTH_LIMIT, EMPTY_LIMIT},
+        *,
+    };
+
+    fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, EncodeError> {
+        let mut bytes = Vec::new();
+        encode_into(value, &mut bytes).map(|()| bytes)
+    }
+
+    /// Our bytes are postcard's bytes, either reads the other's, and no part of them is a value.
+    #[track_caller]
+    fn assert_as_postcard<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: T) {
+        let bytes = encode(&value).unwrap();
+        assert_eq!(bytes, postcard::to_stdvec(&value).unwrap(), "{value:?}");
+        assert_eq!(decode::<T>(&bytes).as_ref(), Ok(&value));
+        assert_eq!(postcard::from_bytes::<T>(&bytes).unwrap(), value);
+        for length in 0..bytes.len() {
+            assert_eq!(
+                decode::<T>(&bytes[..length]),
+                Err(DecodeError::Truncated),
+                "{value:?}"
+            );
+        }
+        let longer = [&bytes[..], &[0, 0]].concat();
+        assert_eq!(
+            decode::<T>(&longer),
+            Err(DecodeError::TrailingBytes { count: 2 })
+        );
+    }
+
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+    struct Unit;
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+    struct Newtype(i64);
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+    struct Tuple(u8, Newtype, Unit, ());
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+    #[serde(transparent)]
+    struct Transparent {
+        inner: Newtype,
+    }
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+    enum Shape {
+        Unit,
+        Newtype(Option<Box<Shape>>),
+        Tuple(bool, char, f32),
+        Struct {
+            name: String,
+            points: Vec<(i16, i32)>,
+            nothing: (),
+        },
+    }
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+    struct Everything {
+        tuple: Tuple,
+        transparent: Transparent,
+        shapes: Vec<Shape>,
+        by_name: BTreeMap<String, (Shape, u64)>,
+        chars: BTreeSet<char>,
+        key: [u8; 10],
+        bytes: Vec<u8>,
+        result: Result<u32, String>,
+        bounds: (Bound<u8>, Range<i128>, Duration),
+        float: f64,
+    }
+
+    fn everything() -> Everything {
+        let shapes = vec![
+            Shape::Unit,
+            Shape::Newtype(None),
+            Shape::Newtype(Some(Box::new(Shape::Newtype(Some(Box::new(Shape::Unit)))))),
+            Shape::Tuple(true, '🦀', -1.5),
+            Shape::Struct {
+                name: "a shape".into(),
+                points: vec![(0, 0), (i16::MIN, i32::MAX)],
+                nothing: (),
+            },
+        ];
+        let by_name = shapes
+            .iter()
+            .cloned()
+            .zip(0..)
+            .map(|pair| (format!("{pair:?}"), pair));
+        Everything {
+            tuple: Tuple(7, Newtype(-300), Unit, ()),
+            transparent: Transparent {
+                inner: Newtype(i64::MIN),
+            },
+            by_name: by_name.collect(),
+            shapes,
+            chars: "añ€🦀\0".chars().collect(),
+            key: [0, 1, 2, 3, 4, 127, 128, 253, 254, 255],
+            bytes: (0..=255).collect(),
+            result: Err("no".into()),
+            bounds: (
+                Bound::Excluded(3),
+                i128::MIN..i128::MAX,
+                Duration::new(1, 999_999_999),
+            ),
+            float: f64::MIN_POSITIVE,
+        }
+    }
+
+    #[test]
+    fn a_value_of_every_kind_is_encoded_as_postcard_does() {
+        assert_as_postcard(everything());
+    }
+
+    #[test]
+    fn numbers_are_encoded_as_postcard_does() {
+        for shift in 0..128 {
+            let value = u128::MAX >> shift;
+            for value in [value, value.wrapping_add(1), value / 3 * 2, !value] {
+                assert_as_postcard((value, value as u64, value as u32, value as u16, value as u8));
+                let value = value.cast_signed();
+                assert_as_postcard((value, value as i64, value as i32, value as i16, value as i8));
+                assert_as_postcard((value as usize, value as isize));
+            }
+        }
+        assert_as_postcard([f64::MAX, f64::NEG_INFINITY, -0.0, 1.0 / 3.0]);
+        assert_as_postcard([f32::MIN, f32::INFINITY, 0.0]);
+    }
+
+    #[test]
+    fn types_of_the_standard_library_are_encoded_as_postcard_does() {
+        assert_as_postcard((String::new(), "grüße".repeat(100), Box::<str>::from("x")));
+        assert_as_postcard((Some(Some(())), None::<u8>, NonZeroU32::MAX));
+        assert_as_postcard(vec![vec![(); 3]; 200]);
+        assert_as_postcard(HashMap::from([(1_u8, vec![Some(2.5_f32)]), (200, vec![])]));
+        assert_as_postcard([IpAddr::V6(Ipv6Addr::LOCALHOST), [127, 0, 0, 1].into()]);
+        assert_as_postcard(SocketAddr::from(([10, 0, 0, 1], 8080)));
+        assert_as_postcard((crate::ReplicaId::from(0xa11ce), crate::VersionVector::new()));
+    }
+
+    /// What nests and what is empty, in all ways.
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    enum Nest {
+        Leaf,
+        Units(Vec<()>, BTreeMap<(), ()>),
+        Option(Option<Box<Nest>>),
+        Seq(Vec<Nest>),
+        Pair(Box<((), Nest)>),
+        Map(BTreeMap<u8, Nest>),
+        Struct { inner: Box<Nest>, unit: Unit },
+        Newtype(Box<NestAgain>),
+        Array(Box<[Nest; 1]>),
+    }
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct NestAgain(Nest);
+
+    impl Nest {
+        /// In one more or, mostly, two more levels.
+        fn wrapped(self, way: u64) -> Self {
+            match way % 7 {
+                0 => Self::Option(Some(Box::new(self))),
+                1 => Self::Seq(vec![self]),
+                2 => Self::Pair(Box::new(((), self))),
+                3 => Self::Map(BTreeMap::from([(0, self)])),
+                4 => Self::Struct {
+                    inner: Box::new(self),
+                    unit: Unit,
+                },
+                5 => Self::Newtype(Box::new(NestAgain(self))),
+                _ => Self::Array(Box::new([self])),
+            }
+        }
+    }
+
+    /// Postcard has no budget, so its bytes tell what the reader makes of a value that was refused.
+    #[track_caller]
+    fn assert_refused_by_both_or_none<T: Serialize + DeserializeOwned>(value: &T) -> bool {
+        let encoded = encode(value);
+        let decoded = decode::<T>(&postcard::to_stdvec(value).unwrap());
+        match (&encoded, &decoded.as_ref().err()) {
+            (Ok(_), None) => true,
+            (Err(EncodeError::TooDeep { .. }), Some(DecodeError::TooDeep { .. })) => false,
+            (
+                Err(EncodeError::TooManyElements { .. }),
+                Some(DecodeError::TooManyElements { .. }),
+            ) => false,
+            _ => panic!(
+                "encoding gave {encoded:?}, decoding gave {:?}",
+                decoded.err()
+            ),
+        }
+    }
+
+    #[test]
+    fn the_deepest_value_that_is_encoded_is_the_deepest_that_is_decoded() {
+        for way in 0..7 {
+            let mut nest = Nest::Leaf;
+            let mut depth = 0;
+            while assert_refused_by_both_or_none(&nest) {
+                nest = nest.wrapped(way);
+                depth += 1;
+            }
+            let per_wrapping = if way == 4 { 1 } else { 2 };
+            assert_eq!(depth, DEPTH_LIMIT / per_wrapping + 1, "way {way}");
+        }
+    }
+
+    #[test]
+    fn the_most_empty_elements_that_are_encoded_are_the_most_that_are_decoded() {
+        let limit = EMPTY_LIMIT as usize;
+        for count in limit - 3..limit + 3 {
+            assert_eq!(
+                assert_refused_by_both_or_none(&vec![(); count]),
+                count <= limit
+            );
+            assert_eq!(
+                assert_refused_by_both_or_none(&vec![[Unit]; count]),
+                count <= limit
+            );
+            let halves = (vec![(); count / 2], vec![(); count - count / 2]);
+            assert_eq!(assert_refused_by_both_or_none(&halves), count <= limit);
+            let with_a_map = (vec![(); count - 1], BTreeMap::from([((), ())]));
+            assert_eq!(assert_refused_by_both_or_none(&with_a_map), count <= limit);
+            assert!(assert_refused_by_both_or_none(&vec![vec![(); 0]; count]));
+            let keys: BTreeMap<usize, ()> = (0..count).map(|key| (key, ())).collect();
+            assert!(assert_refused_by_both_or_none(&keys));
+        }
+    }
+
+    #[test]
+    fn random_values_around_the_limits_are_refused_by_both_or_none() {
+        let mut random = xorshift(1);
+        let (mut accepted, mut refused) = (0, 0);
+        for _ in 0..2000 {
+            let mut nest = Nest::Leaf;
+            for _ in 0..random() % 140 {
+                nest = match random() % 8 {
+                    0 => {
+                        let units = vec![(); random() as usize % 500];
+                        let map = (0..random() % 2).map(|_| ((), ())).collect();
+                        Nest::Seq(vec![Nest::Units(units, map), nest])
+                    }
+                    _ => nest.wrapped(random()),
+                };
+            }
+            match assert_refused_by_both_or_none(&nest) {
+                true => accepted += 1,
+                false => refused += 1,
+            }
+        }
+        assert!(
+            accepted > 400 && refused > 400,
+            "{accepted} accepted, {refused} refused"
+        );
+    }
+
+    #[test]
+    fn the_deepest_value_fits_the_stack_of_a_thread() {
+        let thread = std::thread::Builder::new().stack_size(2 << 20);
+        let run = || {
+            for way in 0..7 {
+                let wrappings = DEPTH_LIMIT / if way == 4 { 1 } else { 2 };
+                let nest = (0..wrappings).fold(Nest::Leaf, |nest, _| nest.wrapped(way));
+                assert_eq!(decode(&encode(&nest).unwrap()), Ok(nest));
+            }
+        };
+        thread.spawn(run).unwrap().join().unwrap();
+    }
+
+    #[test]
+    fn random_bytes_are_an_error_or_a_value_and_never_a_panic() {
+        let mut random = xorshift(2);
+        let (mut values, mut errors) = (0, 0);
+        let valid = encode(&everything()).unwrap();
+        for case in 0..20_000 {
+            let mut bytes = valid.clone();
+            if case % 2 == 0 {
+                bytes = (0..random() % 100).map(|_| random() as u8).collect();
+            } else {
+                for _ in 0..1 + random() % 3 {
+                    let index = random() as usize % bytes.len();
+                    bytes[index] = random() as u8;
+                }
+            }
+            match decode::<Everything>(&bytes) {
+                Ok(value) => {
+                    encode(&value).unwrap();
+                    values += 1;
+                }
+                Err(_) => errors += 1,
+            }
+            let _ = decode::<Nest>(&bytes);
+            let _ = decode::<Vec<Shape>>(&bytes);
+        }
+        assert!(
+            values > 1000 && errors > 1000,
+            "{values} values, {errors} errors"
+        );
+    }
+
+    #[test]
+    fn errors_say_what_is_wrong() {
+        assert_eq!(
+            encode(&vec![(); 5000]).unwrap_err().to_string(),
+            "the value has more than 4096 elements that take no bytes"
+        );
+        assert_eq!(
+            decode::<bool>(&[9]).unwrap_err().to_string(),
+            "a bool is 9, neither 0 nor 1"
+        );
+        assert_eq!(
+            decode::<Shape>(&[9]).unwrap_err().to_string(),
+            "invalid value: integer `9`, expected variant index 0 <= i < 4"
+        );
+    }
+
+    /// Marsaglia's xorshift64: enough chance for a test, and the same every time.
+    fn xorshift(seed: u64) -> impl FnMut() -> u64 {
+        let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        move || {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state
+        }
+    }
+}

@@ -1,0 +1,589 @@
+//! [`Reader`]: the deserializer.
+
+use serde::{
+    Deserializer,
+    de::{
+        DeserializeSeed, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor,
+        value::U32Deserializer,
+    },
+};
+
+use super::{DecodeError, budget::Budget, varint};
+
+/// Reads the encoding of one value.
+#[derive(Debug)]
+pub(super) struct Reader<'de> {
+    bytes: &'de [u8],
+    budget: Budget,
+    /// How many more elements visitors may be told to make room for.
+    ///
+    /// No two elements start at the same byte (a sequence in a sequence starts with its length), so
+    /// one for each byte of the input is all that an honest value needs. Were each length only held
+    /// against the bytes left, nested ones could reserve all of it at every level.
+    promises: usize,
+}
+
+impl<'de> Reader<'de> {
+    #[inline]
+    pub(super) fn new(bytes: &'de [u8]) -> Self {
+        Self {
+            bytes,
+            budget: Budget::new(),
+            promises: bytes.len(),
+        }
+    }
+
+    /// The value must have been all there was.
+    #[inline]
+    pub(super) fn finish(self) -> Result<(), DecodeError> {
+        match self.bytes.len() {
+            0 => Ok(()),
+            count => Err(DecodeError::TrailingBytes { count }),
+        }
+    }
+
+    #[inline]
+    fn take_byte(&mut self) -> Result<u8, DecodeError> {
+        let (&byte, rest) = self.bytes.split_first().ok_or(DecodeError::Truncated)?;
+        self.bytes = rest;
+        Ok(byte)
+    }
+
+    #[inline]
+    fn take_array<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
+        let (&array, rest) = self
+            .bytes
+            .split_first_chunk()
+            .ok_or(DecodeError::Truncated)?;
+        self.bytes = rest;
+        Ok(array)
+    }
+
+    /// Takes a length and so many bytes.
+    #[inline]
+    fn take_bytes(&mut self) -> Result<&'de [u8], DecodeError> {
+        let length = varint::take_u64(&mut self.bytes)?;
+        let length = usize::try_from(length).map_err(|_| DecodeError::Truncated)?;
+        let (bytes, rest) = self
+            .bytes
+            .split_at_checked(length)
+            .ok_or(DecodeError::Truncated)?;
+        self.bytes = rest;
+        Ok(bytes)
+    }
+
+    #[inline]
+    fn take_str(&mut self) -> Result<&'de str, DecodeError> {
+        str::from_utf8(self.take_bytes()?).map_err(|_| DecodeError::BadUtf8)
+    }
+
+    fn take_char(&mut self) -> Result<char, DecodeError> {
+        let bytes = self.take_bytes()?;
+        let mut chars = str::from_utf8(bytes)
+            .map_err(|_| DecodeError::BadChar)?
+            .chars();
+        match (chars.next(), chars.next()) {
+            (Some(char), None) => Ok(char),
+            _ => Err(DecodeError::BadChar),
+        }
+    }
+
+    /// Takes the announced number of elements, and goes down to them.
+    #[inline]
+    fn take_elements(&mut self) -> Result<Elements<'_, 'de>, DecodeError> {
+        let left = varint::take_u64(&mut self.bytes)?;
+        self.budget.enter()?;
+        let room = self.promises.min(self.bytes.len());
+        let promised = usize::try_from(left).map_or(room, |left| left.min(room));
+        self.promises -= promised;
+        Ok(Elements {
+            start: self.bytes.len(),
+            reader: self,
+            left,
+            promised,
+        })
+    }
+}
+
+/// What is read by one line and shown to one method of the visitor.
+macro_rules! deserialize {
+    ($($method:ident($self:ident) => $visit:ident($value:expr);)*) => {$(
+        #[inline]
+        fn $method<V: Visitor<'de>>($self, visitor: V) -> Result<V::Value, DecodeError> {
+            visitor.$visit($value)
+        }
+    )*};
+}
+
+impl<'de> Deserializer<'de> for &mut Reader<'de> {
+    type Error = DecodeError;
+
+    #[inline]
+    fn is_human_readable(&self) -> bool {
+        false
+    }
+
+    deserialize! {
+        deserialize_u8(self) => visit_u8(self.take_byte()?);
+        deserialize_u16(self) => visit_u16(varint::take_u16(&mut self.bytes)?);
+        deserialize_u32(self) => visit_u32(varint::take_u32(&mut self.bytes)?);
+        deserialize_u64(self) => visit_u64(varint::take_u64(&mut self.bytes)?);
+        deserialize_u128(self) => visit_u128(varint::take_u128(&mut self.bytes)?);
+        deserialize_i8(self) => visit_i8(self.take_byte()?.cast_signed());
+        deserialize_i16(self) =>
+            visit_i16(varint::unzigzag_i16(varint::take_u16(&mut self.bytes)?));
+        deserialize_i32(self) =>
+            visit_i32(varint::unzigzag_i32(varint::take_u32(&mut self.bytes)?));
+        deserialize_i64(self) =>
+            visit_i64(varint::unzigzag_i64(varint::take_u64(&mut self.bytes)?));
+        deserialize_i128(self) =>
+            visit_i128(varint::unzigzag_i128(varint::take_u128(&mut self.bytes)?));
+        deserialize_f32(self) => visit_f32(f32::from_le_bytes(self.take_array()?));
+        deserialize_f64(self) => visit_f64(f64::from_le_bytes(self.take_array()?));
+        deserialize_char(self) => visit_char(self.take_char()?);
+        deserialize_str(self) => visit_borrowed_str(self.take_str()?);
+        deserialize_string(self) => visit_borrowed_str(self.take_str()?);
+        deserialize_bytes(self) => visit_borrowed_bytes(self.take_bytes()?);
+        deserialize_byte_buf(self) => visit_borrowed_bytes(self.take_bytes()?);
+    }
+
+    #[inline]
+    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
+        match self.take_byte()? {
+            0 => visitor.visit_bool(false),
+            1 => visitor.visit_bool(true),
+            byte => Err(DecodeError::BadBool { byte }),
+        }
+    }
+
+    #[inline]
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
+        match self.take_byte()? {
+            0 => visitor.visit_none(),
+            1 => {
+                self.budget.enter()?;
+                let value = visitor.visit_some(&mut *self)?;
+                self.budget.leave();
+                Ok(value)
+            }
+            byte => Err(DecodeError::BadOption { byte }),
+        }
+    }
+
+    #[inline]
+    fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
+        visitor.visit_unit()
+    }
+
+    #[inline]
+    fn deserialize_unit_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, DecodeError> {
+        visitor.visit_unit()
+    }
+
+    #[inline]
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, DecodeError> {
+        self.budget.enter()?;
+        let value = visitor.visit_newtype_struct(&mut *self)?;
+        self.budget.leave();
+        Ok(value)
+    }
+
+    #[inline]
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
+        let value = visitor.visit_seq(self.take_elements()?)?;
+        self.budget.leave();
+        Ok(value)
+    }
+
+    #[inline]
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
+        let value = visitor.visit_map(self.take_elements()?)?;
+        self.budget.leave();
+        Ok(value)
+    }
+
+    #[inline]
+    fn deserialize_tuple<V: Visitor<'de>>(
+        self,
+        length: usize,
+        visitor: V,
+    ) -> Result<V::Value, DecodeError> {
+        self.budget.enter()?;
+        let value = visitor.visit_seq(Fields {
+            reader: self,
+            left: length,
+        })?;
+        self.budget.leave();
+        Ok(value)
+    }
+
+    #[inline]
+    fn deserialize_tuple_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        length: usize,
+        visitor: V,
+    ) -> Result<V::Value, DecodeError> {
+        self.deserialize_tuple(length, visitor)
+    }
+
+    #[inline]
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, DecodeError> {
+        self.deserialize_tuple(fields.len(), visitor)
+    }
+
+    #[inline]
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        _variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, DecodeError> {
+        visitor.visit_enum(self)
+    }
+
+    fn deserialize_any<V: Visitor<'de>>(self, _visitor: V) -> Result<V::Value, DecodeError> {
+        Err(DecodeError::SelfDescribing)
+    }
+
+    fn deserialize_identifier<V: Visitor<'de>>(self, _visitor: V) -> Result<V::Value, DecodeError> {
+        Err(DecodeError::SelfDescribing)
+    }
+
+    fn deserialize_ignored_any<V: Visitor<'de>>(
+        self,
+        _visitor: V,
+    ) -> Result<V::Value, DecodeError> {
+        Err(DecodeError::SelfDescribing)
+    }
+}
+
+impl<'de> EnumAccess<'de> for &mut Reader<'de> {
+    type Error = DecodeError;
+    type Variant = Self;
+
+    #[inline]
+    fn variant_seed<S: DeserializeSeed<'de>>(
+        self,
+        seed: S,
+    ) -> Result<(S::Value, Self), DecodeError> {
+        let index = varint::take_u32(&mut self.bytes)?;
+        Ok((
+            seed.deserialize(U32Deserializer::<DecodeError>::new(index))?,
+            self,
+        ))
+    }
+}
+
+impl<'de> VariantAccess<'de> for &mut Reader<'de> {
+    type Error = DecodeError;
+
+    #[inline]
+    fn unit_variant(self) -> Result<(), DecodeError> {
+        Ok(())
+    }
+
+    #[inline]
+    fn newtype_variant_seed<S: DeserializeSeed<'de>>(
+        self,
+        seed: S,
+    ) -> Result<S::Value, DecodeError> {
+        self.budget.enter()?;
+        let value = seed.deserialize(&mut *self)?;
+        self.budget.leave();
+        Ok(value)
+    }
+
+    #[inline]
+    fn tuple_variant<V: Visitor<'de>>(
+        self,
+        length: usize,
+        visitor: V,
+    ) -> Result<V::Value, DecodeError> {
+        self.deserialize_tuple(length, visitor)
+    }
+
+    #[inline]
+    fn struct_variant<V: Visitor<'de>>(
+        self,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, DecodeError> {
+        self.deserialize_tuple(fields.len(), visitor)
+    }
+}
+
+/// The fields of a tuple or struct. The type gives their number, so they need no budget.
+struct Fields<'r, 'de> {
+    reader: &'r mut Reader<'de>,
+    left: usize,
+}
+
+impl<'de> SeqAccess<'de> for Fields<'_, 'de> {
+    type Error = DecodeError;
+
+    #[inline]
+    fn next_element_seed<S: DeserializeSeed<'de>>(
+        &mut self,
+        seed: S,
+    ) -> Result<Option<S::Value>, DecodeError> {
+        if self.left == 0 {
+            return Ok(None);
+        }
+        self.left -= 1;
+        seed.deserialize(&mut *self.reader).map(Some)
+    }
+
+    #[inline]
+    fn size_hint(&self) -> Option<usize> {
+        Some(self.left)
+    }
+}
+
+/// The elements of a sequence or the entries of a map. The bytes give their number.
+struct Elements<'r, 'de> {
+    reader: &'r mut Reader<'de>,
+    left: u64,
+    /// How many of them the visitor may make room for.
+    promised: usize,
+    /// How many bytes were left when the entry that is being read started.
+    start: usize,
+}
+
+impl<'de> SeqAccess<'de> for Elements<'_, 'de> {
+    type Error = DecodeError;
+
+    #[inline]
+    fn next_element_seed<S: DeserializeSeed<'de>>(
+        &mut self,
+        seed: S,
+    ) -> Result<Option<S::Value>, DecodeError> {
+        if self.left == 0 {
+            return Ok(None);
+        }
+        self.left -= 1;
+        let start = self.reader.bytes.len();
+        let value = seed.deserialize(&mut *self.reader)?;
+        self.reader
+            .budget
+            .spend_element(start, self.reader.bytes.len())?;
+        Ok(Some(value))
+    }
+
+    #[inline]
+    fn size_hint(&self) -> Option<usize> {
+        Some(self.promised)
+    }
+}
+
+impl<'de> MapAccess<'de> for Elements<'_, 'de> {
+    type Error = DecodeError;
+
+    #[inline]
+    fn next_key_seed<S: DeserializeSeed<'de>>(
+        &mut self,
+        seed: S,
+    ) -> Result<Option<S::Value>, DecodeError> {
+        if self.left == 0 {
+            return Ok(None);
+        }
+        self.left -= 1;
+        self.start = self.reader.bytes.len();
+        seed.deserialize(&mut *self.reader).map(Some)
+    }
+
+    #[inline]
+    fn next_value_seed<S: DeserializeSeed<'de>>(
+        &mut self,
+        seed: S,
+    ) -> Result<S::Value, DecodeError> {
+        let value = seed.deserialize(&mut *self.reader)?;
+        self.reader
+            .budget
+            .spend_element(self.start, self.reader.bytes.len())?;
+        Ok(value)
+    }
+
+    #[inline]
+    fn size_hint(&self) -> Option<usize> {
+        Some(self.promised)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        cell::Cell,
+        collections::{BTreeMap, BTreeSet},
+        fmt,
+    };
+
+    use serde::{
+        Deserialize, Deserializer,
+        de::{IgnoredAny, SeqAccess, Visitor},
+    };
+
+    use super::super::{DecodeError, decode, varint::put_u64};
+
+    fn length(length: u64) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        put_u64(&mut bytes, length);
+        bytes
+    }
+
+    #[test]
+    fn each_bad_byte_has_its_error() {
+        assert_eq!(decode::<bool>(&[2]), Err(DecodeError::BadBool { byte: 2 }));
+        assert_eq!(
+            decode::<Option<u8>>(&[3, 0]),
+            Err(DecodeError::BadOption { byte: 3 })
+        );
+        assert_eq!(decode::<String>(&[1, 0xff]), Err(DecodeError::BadUtf8));
+        assert_eq!(decode::<u16>(&[0xff, 0xff, 4]), Err(DecodeError::BadVarint));
+        assert!(matches!(
+            decode::<Result<(), ()>>(&[2]),
+            Err(DecodeError::Custom(_))
+        ));
+    }
+
+    #[test]
+    fn a_char_is_exactly_one() {
+        assert_eq!(decode::<char>(&[2, 0xc3, 0xa9]), Ok('é'));
+        for bytes in [
+            &[0][..],
+            &[1, 0xc3],
+            &[2, b'a', b'b'],
+            &[5, b'a', b'b', b'c', b'd', b'e'],
+        ] {
+            assert_eq!(decode::<char>(bytes), Err(DecodeError::BadChar));
+        }
+    }
+
+    #[test]
+    fn a_length_of_which_there_is_no_end_is_truncated() {
+        for length in [1_u64 << 20, 1 << 32, 1 << 63, u64::MAX].map(length) {
+            assert_eq!(decode::<String>(&length), Err(DecodeError::Truncated));
+            assert_eq!(decode::<Vec<u64>>(&length), Err(DecodeError::Truncated));
+            assert_eq!(
+                decode::<Vec<[u128; 32]>>(&length),
+                Err(DecodeError::Truncated)
+            );
+            assert_eq!(
+                decode::<BTreeMap<u8, ()>>(&length),
+                Err(DecodeError::Truncated)
+            );
+            assert_eq!(decode::<char>(&length), Err(DecodeError::Truncated));
+        }
+    }
+
+    #[test]
+    fn endless_units_are_too_many() {
+        let bytes = length(u64::MAX);
+        assert!(matches!(
+            decode::<Vec<()>>(&bytes),
+            Err(DecodeError::TooManyElements { .. })
+        ));
+        let set = decode::<BTreeSet<()>>(&bytes);
+        assert!(matches!(set, Err(DecodeError::TooManyElements { .. })));
+        let map = decode::<BTreeMap<(), ((), [(); 3])>>(&bytes);
+        assert!(matches!(map, Err(DecodeError::TooManyElements { .. })));
+    }
+
+    #[test]
+    fn endless_nesting_is_too_deep() {
+        #[derive(Debug, PartialEq, Deserialize)]
+        enum List {
+            #[allow(dead_code)]
+            More(Box<List>),
+            End,
+        }
+        #[derive(Debug, PartialEq, Deserialize)]
+        struct Options(Option<Box<Options>>);
+        #[derive(Debug, PartialEq, Deserialize)]
+        struct Tree(Vec<Tree>);
+
+        assert_eq!(
+            decode::<List>(&[0, 0, 1]),
+            Ok(List::More(Box::new(List::More(List::End.into()))))
+        );
+        assert!(matches!(
+            decode::<List>(&[0; 100_000]),
+            Err(DecodeError::TooDeep { .. })
+        ));
+        assert!(matches!(
+            decode::<Options>(&[1; 100_000]),
+            Err(DecodeError::TooDeep { .. })
+        ));
+        assert!(matches!(
+            decode::<Tree>(&[1; 100_000]),
+            Err(DecodeError::TooDeep { .. })
+        ));
+    }
+
+    #[test]
+    fn leaving_a_level_gives_it_back() {
+        let wide = vec![vec![Some((1_u8, [2_u8; 3])); 100]; 100];
+        let mut bytes = Vec::new();
+        super::super::encode_into(&wide, &mut bytes).unwrap();
+        assert_eq!(decode(&bytes), Ok(wide));
+    }
+
+    #[test]
+    fn nested_lengths_together_promise_no_more_than_there_is() {
+        thread_local!(static PROMISED: Cell<usize> = const { Cell::new(0) });
+
+        #[derive(Debug)]
+        struct Hungry;
+        impl<'de> Deserialize<'de> for Hungry {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                deserializer.deserialize_seq(Self)
+            }
+        }
+        impl<'de> Visitor<'de> for Hungry {
+            type Value = Self;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a sequence")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self, A::Error> {
+                PROMISED.set(PROMISED.get() + seq.size_hint().unwrap());
+                while seq.next_element::<Self>()?.is_some() {}
+                Ok(self)
+            }
+        }
+
+        let bytes = [length(1 << 40).repeat(100), vec![0; 1000]].concat();
+        assert_eq!(
+            decode::<Hungry>(&bytes).unwrap_err(),
+            DecodeError::Truncated
+        );
+        assert!(PROMISED.get() <= bytes.len(), "{} promised", PROMISED.get());
+    }
+
+    #[test]
+    fn what_asks_the_format_is_told_that_it_does_not_say() {
+        #[derive(Debug, PartialEq, Deserialize)]
+        #[serde(untagged)]
+        enum Untagged {
+            #[allow(dead_code)]
+            Number(u8),
+        }
+
+        assert_eq!(decode::<Untagged>(&[1]), Err(DecodeError::SelfDescribing));
+        assert_eq!(decode::<IgnoredAny>(&[1]), Err(DecodeError::SelfDescribing));
+    }
+}
