@@ -1,0 +1,1080 @@
+//! [`Core`]: one copy of the state, without any I/O.
+
+use std::{collections::BTreeMap, fmt, ops::Range, sync::Arc, time::Duration};
+
+use crate::{
+    changes::Changes,
+    encoding::{self, DecodeError, EncodeError},
+    history::{Cursor, History, Known, OriginIndex, Piece, Position, Remnant, SeqRange},
+    id::ReplicaId,
+    news::{News, Notice},
+    receipt::Receipt,
+    reduce::Replicated,
+    snapshot::{self, Snapshot},
+    stamp::{Dot, Stamp},
+    time::{HybridClock, Time},
+    version::VersionVector,
+};
+
+/// One copy of the state, with its version and its history, and nothing that waits or does I/O.
+///
+/// This is what a [`Replica`](crate::Replica) shares between threads and tasks. Use it by itself where
+/// time, chance and delivery should be your own: in a simulation, on a device without an executor, in a
+/// game's loop. The wall time is an argument wherever it matters; conversations with peers are
+/// [`Session`](crate::Session)s.
+///
+/// State, version and history move together, in one private function, or not at all. If `reduce` panics
+/// in there, the core is *poisoned*: its state may be half changed, so reads and writes fail from then on.
+///
+/// ```
+/// use repred::{Core, Counter, Time};
+///
+/// let mut votes = Core::new(0xa.into(), Counter::default());
+/// let receipt = votes.update(3, Time::from_micros(1))?;
+/// assert_eq!(receipt.stamp().unwrap().dot.seq, 1);
+/// assert_eq!(votes.state()?.value(), 3);
+/// assert_eq!(votes.version().to_string(), "{a:1}");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Core<R: Replicated> {
+    id: ReplicaId,
+    state: R,
+    history: History,
+    clock: HybridClock,
+    news: News<R::Changes>,
+    limits: CoreLimits,
+    /// Stays set when user code panics.
+    is_reducing: bool,
+    /// Somebody knows updates under our id that we have not written: see [`needs_new_id`].
+    ///
+    /// [`needs_new_id`]: Core::needs_new_id
+    id_is_taken: bool,
+    /// Of the current version, once it was asked for.
+    version_hash: Option<u128>,
+    /// Where updates are encoded, kept for its memory.
+    scratch: Vec<u8>,
+}
+
+/// What a [`Core`] takes at most. Each limit bounds memory that others could make it use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CoreLimits {
+    /// Bytes of one encoded update. Default 1 MiB: it has to fit a frame, and frames are held whole.
+    pub update_bytes: usize,
+    /// Bytes of all updates of one edit. Default 16 MiB: a peer takes an edit in as one, and so has to
+    /// hold all of it.
+    pub edit_bytes: usize,
+    /// Origins in the version. Default 100,000; a version entry takes some hundred bytes.
+    pub origins: usize,
+    /// How far ahead of our wall clock a time may be. Default five minutes: a single wrong clock would
+    /// take everybody's with it, since no stamp is behind any seen before.
+    pub time_ahead: Duration,
+    /// Notices kept for slow observers. Default 1,024.
+    pub notices: usize,
+}
+
+impl Default for CoreLimits {
+    fn default() -> Self {
+        Self {
+            update_bytes: 1 << 20,
+            edit_bytes: 16 << 20,
+            origins: 100_000,
+            time_ahead: Duration::from_secs(300),
+            notices: 1024,
+        }
+    }
+}
+
+/// What is to become of an update that turns out to have changed nothing.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum IfEmpty {
+    /// It is ours and nobody has heard of it: it gets no dot.
+    Forget,
+    /// Only its place is kept.
+    Skip,
+    /// It is kept: the reason for its being empty may be taken in together with it.
+    Keep,
+}
+
+/// Entries and skips that are taken in together or not at all.
+#[derive(Debug, Default)]
+pub(crate) struct Block {
+    items: Vec<BlockItem>,
+    payload: Vec<u8>,
+    edits: Vec<SeqRange>,
+}
+
+#[derive(Debug)]
+enum BlockItem {
+    Entry { origin: OriginIndex, seq: u64, time: Time, payload: Range<usize> },
+    Skip(Vec<SeqRange>),
+}
+
+impl Block {
+    pub(crate) fn entry(&mut self, origin: OriginIndex, seq: u64, time: Time, payload: &[u8]) {
+        let start = self.payload.len();
+        self.payload.extend_from_slice(payload);
+        let payload = start..self.payload.len();
+        self.items.push(BlockItem::Entry { origin, seq, time, payload });
+    }
+
+    pub(crate) fn skip(&mut self, ranges: Vec<SeqRange>) {
+        self.items.push(BlockItem::Skip(ranges));
+    }
+
+    pub(crate) fn edit(&mut self, range: SeqRange) {
+        self.edits.push(range);
+    }
+
+    /// About how much memory it holds.
+    pub(crate) fn memory(&self) -> usize {
+        let ranges = self.items.iter().map(|item| match item {
+            BlockItem::Entry { .. } => 0,
+            BlockItem::Skip(ranges) => size_of_val(&**ranges),
+        });
+        // Only large multi-origin skips make the sum worth taking, and those come in few items.
+        let ranges = if self.items.len() < 64 { ranges.sum() } else { 0 };
+        self.payload.len()
+            + self.items.len() * size_of::<BlockItem>()
+            + self.edits.len() * size_of::<SeqRange>()
+            + ranges
+    }
+}
+
+impl<R: Replicated> Core<R> {
+    /// A replica that has seen nothing. Every replica of a network must begin with the same `state`,
+    /// and with an id that no other ever had.
+    pub fn new(id: ReplicaId, state: R) -> Self {
+        Self::with_limits(id, state, CoreLimits::default())
+    }
+
+    /// The same with other limits.
+    pub fn with_limits(id: ReplicaId, state: R, limits: CoreLimits) -> Self {
+        Self {
+            id,
+            state,
+            history: History::new(),
+            clock: HybridClock::default(),
+            news: News::new(limits.notices),
+            limits,
+            is_reducing: false,
+            id_is_taken: false,
+            version_hash: None,
+            scratch: Vec::new(),
+        }
+    }
+
+    // ---- getters ----
+
+    /// The id under which updates are written here.
+    pub fn id(&self) -> ReplicaId {
+        self.id
+    }
+
+    /// The limits it was made with.
+    pub fn limits(&self) -> &CoreLimits {
+        &self.limits
+    }
+
+    /// The state.
+    ///
+    /// # Errors
+    ///
+    /// When `reduce` has panicked.
+    pub fn state(&self) -> Result<&R, Poisoned> {
+        self.check_health()?;
+        Ok(&self.state)
+    }
+
+    /// What has been seen. O(origins).
+    pub fn version(&self) -> VersionVector {
+        self.history.version()
+    }
+
+    /// What is folded: a peer that has not seen all of this gets a snapshot. O(origins).
+    pub fn floor(&self) -> VersionVector {
+        self.history.floor()
+    }
+
+    /// How many entries the history keeps. Skips do not count. O(entries / 512) at best, O(entries) where
+    /// most were forgotten.
+    pub fn history_len(&self) -> usize {
+        self.history.entries()
+    }
+
+    /// About how many bytes the history takes: payloads, stamps and index.
+    pub fn history_memory(&self) -> usize {
+        self.history.memory()
+    }
+
+    /// The largest time handed out or seen.
+    pub fn latest_time(&self) -> Time {
+        self.clock.latest()
+    }
+
+    /// A hash of the version: equal versions have equal hashes, and others do not, for all that chance
+    /// can do (128 bits). O(origins) after a change of the version, O(1) until the next.
+    pub fn version_hash(&mut self) -> u128 {
+        let history = &self.history;
+        *self.version_hash.get_or_insert_with(|| hash_version(&history.version()))
+    }
+
+    /// A hash of the encoded state, for telling whether two replicas of equal version agree. O(state).
+    ///
+    /// It needs a canonical encoding: equal states must give equal bytes, as a `BTreeMap` does and a
+    /// `HashMap` does not.
+    ///
+    /// # Errors
+    ///
+    /// When `reduce` has panicked, or serde cannot carry the state.
+    pub fn state_digest(&self) -> Result<u128, SnapshotError> {
+        Ok(snapshot::digest([&*self.encode_state()?]))
+    }
+
+    /// The state and the version it stands for. O(state).
+    ///
+    /// # Errors
+    ///
+    /// When `reduce` has panicked, or serde cannot carry the state.
+    pub fn snapshot(&self) -> Result<Snapshot, SnapshotError> {
+        let state = self.encode_state()?;
+        Ok(Snapshot { version: self.version(), time: self.clock.latest(), state })
+    }
+
+    /// The entries that whoever has seen `since` lacks, in the order in which they were taken in here.
+    /// Skips are left out. O(origins + missing).
+    ///
+    /// ```
+    /// use repred::{Core, Counter, Time, VersionVector};
+    ///
+    /// let mut votes = Core::new(0xa.into(), Counter::default());
+    /// votes.update(3, Time::from_micros(1))?;
+    /// let before = votes.version();
+    /// votes.update(4, Time::from_micros(2))?;
+    ///
+    /// let since: Vec<_> = votes.history(&before)?.map(|entry| entry.update.unwrap()).collect();
+    /// assert_eq!(since, [4]);
+    /// assert_eq!(votes.history(&VersionVector::new())?.count(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When `since` is below the floor, so that some of what it lacks is folded.
+    pub fn history(
+        &self,
+        since: &VersionVector,
+    ) -> Result<impl Iterator<Item = Entry<R::Update>> + '_, BelowFloor> {
+        let known = Known::new(&self.history, since);
+        if !self.history.reaches(&known) {
+            return Err(BelowFloor { floor: self.floor() });
+        }
+        let mut cursor = Cursor::new(&self.history, known);
+        let pieces = std::iter::from_fn(move || loop {
+            match cursor.peek(&self.history)? {
+                Piece::Entries(entries) => {
+                    cursor.took_entries(&self.history, &entries, entries.len);
+                    return Some(entries);
+                }
+                Piece::Skip(skip) => cursor.took_skip(&self.history, &skip),
+            }
+        });
+        Ok(pieces.flat_map(move |entries| {
+            let id = self.history.id(entries.origin);
+            (entries.first_seq..).zip(entries.iter()).map(move |(seq, (time, payload))| Entry {
+                stamp: Stamp::new(time, id, seq),
+                size: payload.len(),
+                update: encoding::decode(payload),
+            })
+        }))
+    }
+
+    // ---- writing ----
+
+    /// Writes an update: stamps it, reduces it, keeps it for others.
+    ///
+    /// An update that changes nothing is not kept and gets no stamp. `wall` is the time now; a clock that
+    /// stands still or steps back does no harm.
+    ///
+    /// # Errors
+    ///
+    /// See [`UpdateError`]; the replica is unchanged.
+    ///
+    /// # Panics
+    ///
+    /// If `reduce` does; the core is poisoned then.
+    pub fn update(
+        &mut self,
+        update: R::Update,
+        wall: Time,
+    ) -> Result<Receipt<R::Changes>, UpdateError> {
+        self.check_writable()?;
+        let mut payload = std::mem::take(&mut self.scratch);
+        payload.clear();
+        let result = self.encode_update(&update, &mut payload);
+        let receipt = result.map(|()| self.write(update, &payload, wall));
+        self.scratch = payload;
+        receipt
+    }
+
+    /// Writes several updates as one atomic step: whoever has taken in one of them has taken in all.
+    ///
+    /// # Errors
+    ///
+    /// See [`UpdateError`]; the replica is unchanged.
+    ///
+    /// # Panics
+    ///
+    /// If `reduce` does; the core is poisoned then.
+    pub fn update_all(
+        &mut self,
+        updates: impl IntoIterator<Item = R::Update>,
+        wall: Time,
+    ) -> Result<Vec<Receipt<R::Changes>>, UpdateError> {
+        self.check_writable()?;
+        let mut payload = Vec::new();
+        let mut encoded = Vec::new();
+        for update in updates {
+            let start = payload.len();
+            self.encode_update(&update, &mut payload)?;
+            if payload.len() > self.limits.edit_bytes {
+                let limit = self.limits.edit_bytes;
+                return Err(UpdateError::EditTooLarge { size: payload.len(), limit });
+            }
+            encoded.push((update, start..payload.len()));
+        }
+        let own = self.history.intern(self.id);
+        let before = self.history.last(own);
+        let written = encoded.into_iter();
+        let receipts =
+            written.map(|(update, range)| self.write(update, &payload[range], wall)).collect();
+        let last = self.history.last(own);
+        if last > before + 1 {
+            self.history.mark_edit(SeqRange { origin: own, first: before + 1, last });
+        }
+        Ok(receipts)
+    }
+
+    /// Forgets the entries up to a version, which becomes the floor: who has not seen all of it will get
+    /// a snapshot.
+    ///
+    /// Two replicas that have folded what the other has not seen can no longer come together, except by
+    /// one of them giving up its state. So fold what every replica that counts has seen.
+    ///
+    /// # Errors
+    ///
+    /// When `floor` is not covered by the version; nothing is changed.
+    pub fn fold(&mut self, floor: &VersionVector) -> Result<(), FoldError> {
+        let version = self.version();
+        if !version.covers(floor) {
+            return Err(FoldError { floor: floor.clone(), version });
+        }
+        self.history.fold(floor);
+        Ok(())
+    }
+
+    // ---- identity ----
+
+    /// Whether somebody knows updates under our id that we have not written: we are a restored copy, or
+    /// they lie. No update is written until [`set_id`](Self::set_id) has given this core a new id;
+    /// otherwise two updates could share a dot.
+    pub fn needs_new_id(&self) -> bool {
+        self.id_is_taken
+    }
+
+    /// Goes on under a new id. What was written under the old one stays written by the old one.
+    pub fn set_id(&mut self, id: ReplicaId) {
+        self.id = id;
+        self.id_is_taken = self.history.origin(id).is_some_and(|own| self.history.last(own) > 0);
+    }
+
+    /// Compares what a peer claims to have seen with what we have written.
+    pub(crate) fn check_id(&mut self, version: &VersionVector) {
+        let own = self.history.origin(self.id).map_or(0, |own| self.history.last(own));
+        self.id_is_taken |= version.seq(self.id) > own;
+    }
+
+    // ---- receiving ----
+
+    /// The place of a peer's origin in the history's table.
+    pub(crate) fn origin(&mut self, id: ReplicaId) -> Result<OriginIndex, ReceiveError> {
+        match self.history.origin(id) {
+            Some(origin) => Ok(origin),
+            None if self.history.origins() >= self.limits.origins => {
+                Err(ReceiveError::TooManyOrigins { limit: self.limits.origins })
+            }
+            None => Ok(self.history.intern(id)),
+        }
+    }
+
+    /// Takes in one entry by itself. One that is known is dropped.
+    pub(crate) fn receive_entry(
+        &mut self,
+        origin: OriginIndex,
+        seq: u64,
+        time: Time,
+        payload: &[u8],
+        wall: Time,
+    ) -> Result<(), ReceiveError> {
+        self.check_health()?;
+        let head = Head { seq: self.history.last(origin), time: self.history.latest(origin) };
+        if seq <= head.seq {
+            return Ok(());
+        }
+        let stamp = Stamp::new(time, self.history.id(origin), seq);
+        self.check_entry(head, stamp, wall)?;
+        let update = decode_update::<R>(stamp.dot, payload)?;
+        self.take_in(origin, stamp, update, payload, IfEmpty::Skip);
+        Ok(())
+    }
+
+    /// Takes in skips by themselves: all of them or none. Those that are known are dropped.
+    pub(crate) fn receive_skip(&mut self, ranges: Vec<SeqRange>) -> Result<(), ReceiveError> {
+        let mut block = Block::default();
+        block.skip(ranges);
+        self.receive_block(&block, Time::ZERO)
+    }
+
+    /// Takes in a block: all of it or nothing. What is known is dropped.
+    pub(crate) fn receive_block(&mut self, block: &Block, wall: Time) -> Result<(), ReceiveError> {
+        self.check_health()?;
+        let news = self.check_block(block, wall)?;
+        if news.is_empty() {
+            return Ok(());
+        }
+        // Skips stand for effects that come later in the block, so whoever gets them from here must get
+        // the rest of the block with them.
+        let barrier = self.history.end() + news.len() as u64 - 1;
+        for item in news {
+            match item {
+                Fresh::Entry(origin, stamp, update, payload) => {
+                    let payload = &block.payload[payload.clone()];
+                    self.take_in(origin, stamp, update, payload, IfEmpty::Keep);
+                }
+                Fresh::Skip(ranges) => {
+                    self.version_hash = None;
+                    self.history.push_skip(&ranges, barrier);
+                }
+            }
+        }
+        for &edit in &block.edits {
+            if edit.last <= self.history.last(edit.origin) {
+                self.history.mark_edit(edit);
+            }
+        }
+        Ok(())
+    }
+
+    /// What of a block is not known yet, with every update decoded.
+    fn check_block<'b>(
+        &self,
+        block: &'b Block,
+        wall: Time,
+    ) -> Result<Vec<Fresh<'b, R::Update>>, ReceiveError> {
+        let mut heads: BTreeMap<OriginIndex, Head> = BTreeMap::new();
+        let mut fresh = Vec::with_capacity(block.items.len());
+        for item in &block.items {
+            match item {
+                BlockItem::Entry { origin, seq, time, payload } => {
+                    let head = self.head(&mut heads, *origin);
+                    if *seq <= head.seq {
+                        continue;
+                    }
+                    let stamp = Stamp::new(*time, self.history.id(*origin), *seq);
+                    self.check_entry(*head, stamp, wall)?;
+                    *head = Head { seq: *seq, time: *time };
+                    let update = decode_update::<R>(stamp.dot, &block.payload[payload.clone()])?;
+                    fresh.push(Fresh::Entry(*origin, stamp, update, payload));
+                }
+                BlockItem::Skip(ranges) => {
+                    let mut beyond = Vec::with_capacity(ranges.len());
+                    for range in ranges {
+                        let head = self.head(&mut heads, range.origin);
+                        if range.last <= head.seq {
+                            continue;
+                        }
+                        let dot = Dot::new(self.history.id(range.origin), range.first);
+                        check_seq(*head, dot, self.id)?;
+                        beyond.push(SeqRange { first: head.seq + 1, ..*range });
+                        head.seq = range.last;
+                    }
+                    if !beyond.is_empty() {
+                        fresh.push(Fresh::Skip(beyond));
+                    }
+                }
+            }
+        }
+        Ok(fresh)
+    }
+
+    fn head<'m>(
+        &self,
+        heads: &'m mut BTreeMap<OriginIndex, Head>,
+        origin: OriginIndex,
+    ) -> &'m mut Head {
+        let now = || Head { seq: self.history.last(origin), time: self.history.latest(origin) };
+        heads.entry(origin).or_insert_with(now)
+    }
+
+    /// Replaces the state by a snapshot, and reduces on top of it what the snapshot has not seen.
+    ///
+    /// One that has seen nothing new is left alone.
+    ///
+    /// # Errors
+    ///
+    /// See [`AdoptError`]; the replica is unchanged.
+    pub fn adopt(&mut self, snapshot: &Snapshot, wall: Time) -> Result<(), AdoptError> {
+        self.check_health()?;
+        let version = self.version();
+        if version.covers(&snapshot.version) {
+            return Ok(());
+        }
+        self.check_snapshot(snapshot, wall)?;
+        let floor = self.floor();
+        if !snapshot.version.covers(&floor) {
+            let snapshot = snapshot.version.clone();
+            return Err(AdoptError::BothFolded { floor, snapshot });
+        }
+        let extra = self.decode_beyond(&snapshot.version)?;
+        self.check_id(&snapshot.version);
+        self.replace_state(snapshot)?;
+        let remnants = self.history.take_beyond(&snapshot.version);
+        self.replay(remnants, extra);
+        self.finish_adoption(snapshot);
+        Ok(())
+    }
+
+    /// Gives up this replica's state and takes a snapshot instead: the way on after
+    /// [`AdoptError::BothFolded`]. What the snapshot has not seen is lost here; a new id is needed before
+    /// the next update.
+    ///
+    /// # Errors
+    ///
+    /// See [`AdoptError`]; the replica is unchanged.
+    pub fn discard_and_adopt(&mut self, snapshot: &Snapshot, wall: Time) -> Result<(), AdoptError> {
+        self.check_health()?;
+        self.check_snapshot(snapshot, wall)?;
+        self.replace_state(snapshot)?;
+        // Others may hold what was written under our id and is discarded here.
+        self.id_is_taken = true;
+        let remnants = self.history.take_beyond(&snapshot.version);
+        drop(remnants);
+        self.finish_adoption(snapshot);
+        Ok(())
+    }
+
+    fn check_snapshot(&self, snapshot: &Snapshot, wall: Time) -> Result<(), AdoptError> {
+        let origins = self.version().merged(&snapshot.version).len();
+        if origins > self.limits.origins {
+            return Err(AdoptError::TooManyOrigins { limit: self.limits.origins });
+        }
+        match self.too_far_ahead(snapshot.time, wall) {
+            Some(wait) => Err(AdoptError::TooFarAhead { time: snapshot.time, wait }),
+            None => Ok(()),
+        }
+    }
+
+    fn replace_state(&mut self, snapshot: &Snapshot) -> Result<(), AdoptError> {
+        self.is_reducing = true;
+        let result = self.state.replace_state(&snapshot.state);
+        self.is_reducing = false;
+        result.map_err(AdoptError::Decode)
+    }
+
+    fn decode_beyond(&self, version: &VersionVector) -> Result<Vec<R::Update>, AdoptError> {
+        let beyond = self.history(version).map_err(|below| AdoptError::BothFolded {
+            floor: below.floor,
+            snapshot: version.clone(),
+        })?;
+        beyond.map(|entry| entry.update.map_err(AdoptError::Decode)).collect()
+    }
+
+    fn replay(&mut self, remnants: Vec<Remnant>, updates: Vec<R::Update>) {
+        let mut updates = updates.into_iter();
+        for remnant in remnants {
+            match remnant {
+                Remnant::Entry(stamp, payload) => {
+                    let update = updates.next();
+                    debug_assert!(update.is_some(), "every remaining entry was decoded");
+                    let origin = self.history.intern(stamp.origin());
+                    if let Some(update) = update {
+                        self.take_in(origin, stamp, update, &payload, IfEmpty::Keep);
+                    }
+                }
+                Remnant::Skip(ranges) => {
+                    let ranges: Vec<_> = ranges
+                        .into_iter()
+                        .map(|(dot, count)| self.seq_range(dot, count))
+                        .collect();
+                    self.history.push_skip(&ranges, 0);
+                }
+                Remnant::Edit(first, count) => {
+                    let range = self.seq_range(first, count);
+                    self.history.mark_edit(range);
+                }
+            }
+        }
+        self.history.raise_barriers();
+    }
+
+    fn seq_range(&mut self, first: Dot, count: u64) -> SeqRange {
+        let origin = self.history.intern(first.origin);
+        SeqRange { origin, first: first.seq, last: first.seq + count - 1 }
+    }
+
+    fn finish_adoption(&mut self, snapshot: &Snapshot) {
+        self.clock.observe(snapshot.time);
+        self.version_hash = None;
+        self.news.push(Notice::Reset);
+    }
+
+    // ---- the one place ----
+
+    /// Stamps a local update and takes it in.
+    fn write(&mut self, update: R::Update, payload: &[u8], wall: Time) -> Receipt<R::Changes> {
+        let own = self.history.intern(self.id);
+        let stamp = Stamp::new(self.clock.next(wall), self.id, self.history.last(own) + 1);
+        self.take_in(own, stamp, update, payload, IfEmpty::Forget)
+    }
+
+    /// Reduces an update that has been verified, and moves state, version and history together. Nothing
+    /// else does.
+    fn take_in(
+        &mut self,
+        origin: OriginIndex,
+        stamp: Stamp,
+        update: R::Update,
+        payload: &[u8],
+        if_empty: IfEmpty,
+    ) -> Receipt<R::Changes> {
+        debug_assert_eq!(stamp.dot.seq, self.history.last(origin) + 1);
+        // Everything that is the user's code happens while this is set.
+        self.is_reducing = true;
+        let changes = self.state.reduce(update, stamp);
+        let is_empty = changes.is_empty();
+        if is_empty && if_empty == IfEmpty::Forget {
+            self.is_reducing = false;
+            return Receipt::unchanged(changes);
+        }
+        if is_empty && if_empty == IfEmpty::Skip {
+            self.history.push_empty(origin, stamp.time);
+        } else {
+            let position: Position = self.history.push(origin, stamp.time, payload);
+            changes.obsolete(&mut |dot| self.history.kill(dot, position));
+        }
+        self.is_reducing = false;
+        self.clock.observe(stamp.time);
+        self.version_hash = None;
+        if is_empty || !self.news.is_observed() {
+            return Receipt::alone(stamp, changes);
+        }
+        let changes = Arc::new(changes);
+        self.news.push(Notice::Changed { stamp, changes: Arc::clone(&changes) });
+        Receipt::shared(stamp, changes)
+    }
+
+    // ---- checks ----
+
+    pub(crate) fn check_health(&self) -> Result<(), Poisoned> {
+        if self.is_reducing { Err(Poisoned) } else { Ok(()) }
+    }
+
+    fn check_writable(&self) -> Result<(), UpdateError> {
+        self.check_health().map_err(|Poisoned| UpdateError::Poisoned)?;
+        if self.id_is_taken { Err(UpdateError::IdTaken { id: self.id }) } else { Ok(()) }
+    }
+
+    fn check_entry(&self, head: Head, stamp: Stamp, wall: Time) -> Result<(), ReceiveError> {
+        check_seq(head, stamp.dot, self.id)?;
+        if stamp.time <= head.time {
+            return Err(ReceiveError::TimeNotLater { stamp, before: head.time });
+        }
+        match self.too_far_ahead(stamp.time, wall) {
+            Some(wait) => Err(ReceiveError::TooFarAhead { stamp, wait }),
+            None => Ok(()),
+        }
+    }
+
+    /// How long to wait until a time is no longer too far ahead.
+    pub(crate) fn too_far_ahead(&self, time: Time, wall: Time) -> Option<Duration> {
+        let ahead = time.since(wall);
+        (ahead > self.limits.time_ahead).then(|| ahead - self.limits.time_ahead)
+    }
+
+    fn encode_update(&self, update: &R::Update, bytes: &mut Vec<u8>) -> Result<(), UpdateError> {
+        let start = bytes.len();
+        encoding::encode_into(update, bytes).map_err(UpdateError::Encode)?;
+        let (size, limit) = (bytes.len() - start, self.limits.update_bytes);
+        if size > limit { Err(UpdateError::TooLarge { size, limit }) } else { Ok(()) }
+    }
+
+    fn encode_state(&self) -> Result<Vec<u8>, SnapshotError> {
+        self.check_health().map_err(|Poisoned| SnapshotError::Poisoned)?;
+        let mut bytes = Vec::new();
+        self.state.write_state(&mut bytes).map_err(SnapshotError::Encode)?;
+        Ok(bytes)
+    }
+
+    // ---- for sessions and observers ----
+
+    pub(crate) fn entries(&self) -> &History {
+        &self.history
+    }
+
+    pub(crate) fn entries_mut(&mut self) -> &mut History {
+        &mut self.history
+    }
+
+    pub(crate) fn news(&self) -> &News<R::Changes> {
+        &self.news
+    }
+
+    pub(crate) fn news_mut(&mut self) -> &mut News<R::Changes> {
+        &mut self.news
+    }
+}
+
+/// Where an origin stands while a block is checked.
+#[derive(Clone, Copy)]
+struct Head {
+    seq: u64,
+    time: Time,
+}
+
+/// What of a block is new.
+enum Fresh<'b, U> {
+    Entry(OriginIndex, Stamp, U, &'b Range<usize>),
+    Skip(Vec<SeqRange>),
+}
+
+fn check_seq(head: Head, dot: Dot, own: ReplicaId) -> Result<(), ReceiveError> {
+    if dot.origin == own {
+        return Err(ReceiveError::OwnOrigin { dot });
+    }
+    if dot.seq > head.seq + 1 {
+        return Err(ReceiveError::Gap { dot, expected: head.seq + 1 });
+    }
+    Ok(())
+}
+
+fn decode_update<R: Replicated>(dot: Dot, payload: &[u8]) -> Result<R::Update, ReceiveError> {
+    encoding::decode(payload).map_err(|error| ReceiveError::Decode { dot, error })
+}
+
+fn hash_version(version: &VersionVector) -> u128 {
+    let mut bytes = Vec::with_capacity(version.len() * 24);
+    for (id, seq) in version.iter() {
+        bytes.extend_from_slice(&id.to_bytes());
+        bytes.extend_from_slice(&seq.to_le_bytes());
+    }
+    snapshot::digest([&*bytes])
+}
+
+impl<R: Replicated> fmt::Debug for Core<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Core")
+            .field("id", &self.id)
+            .field("version", &self.version())
+            .field("floor", &self.floor())
+            .field("poisoned", &self.is_reducing)
+            .finish_non_exhaustive()
+    }
+}
+
+/// An update as the history has kept it; see [`Core::history`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Entry<U> {
+    /// Its stamp.
+    pub stamp: Stamp,
+    /// The bytes of its encoding.
+    pub size: usize,
+    /// What was written.
+    pub update: Result<U, DecodeError>,
+}
+
+/// `reduce` has panicked, so the state may be half changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Poisoned;
+
+/// Why an update was not written. The replica is unchanged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum UpdateError {
+    /// serde could not encode it, or it is nested too deeply to be decoded elsewhere.
+    Encode(EncodeError),
+    /// It is larger than an update may be. Split it, or raise [`CoreLimits::update_bytes`] everywhere.
+    TooLarge {
+        /// Its encoded size in bytes.
+        size: usize,
+        /// What is allowed.
+        limit: usize,
+    },
+    /// All updates of the edit together are larger than an edit may be.
+    EditTooLarge {
+        /// The encoded size in bytes up to the update that was too much.
+        size: usize,
+        /// What is allowed.
+        limit: usize,
+    },
+    /// Somebody else writes under our id; [`Core::set_id`] is the way on.
+    IdTaken {
+        /// The id.
+        id: ReplicaId,
+    },
+    /// `reduce` has panicked before. Start again with a new replica.
+    Poisoned,
+    /// The replica was used from inside its own `reduce` or `read`. Do it afterwards.
+    Reentrant,
+}
+
+/// Why something from a peer was not taken in. What came before it is; of it, nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ReceiveError {
+    /// An update of this origin was left out before this one: the peer's fault.
+    Gap {
+        /// What came.
+        dot: Dot,
+        /// The seq that should have come.
+        expected: u64,
+    },
+    /// It claims to be written by us.
+    OwnOrigin {
+        /// What it calls itself.
+        dot: Dot,
+    },
+    /// Its time is not after that of its origin's last one: the fault of its origin, or of whoever
+    /// changed it on the way.
+    TimeNotLater {
+        /// Its stamp.
+        stamp: Stamp,
+        /// The time it should be after.
+        before: Time,
+    },
+    /// Its time is too far ahead of our clock. It will be accepted after the wait, or once
+    /// [`CoreLimits::time_ahead`] is raised.
+    TooFarAhead {
+        /// Its stamp.
+        stamp: Stamp,
+        /// How long until it is near enough.
+        wait: Duration,
+    },
+    /// Its bytes are no update of ours.
+    Decode {
+        /// Its name.
+        dot: Dot,
+        /// What is wrong with them.
+        error: DecodeError,
+    },
+    /// The version has no room for another origin.
+    TooManyOrigins {
+        /// What is allowed: [`CoreLimits::origins`].
+        limit: usize,
+    },
+    /// `reduce` has panicked.
+    Poisoned,
+}
+
+/// Why a snapshot was not adopted. The replica is unchanged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AdoptError {
+    /// We have folded updates that the snapshot has not seen, so they cannot be reduced on top of it.
+    /// [`Core::discard_and_adopt`] gives ours up for theirs.
+    BothFolded {
+        /// What is folded here.
+        floor: VersionVector,
+        /// What the snapshot has seen.
+        snapshot: VersionVector,
+    },
+    /// Its largest time is too far ahead of our clock.
+    TooFarAhead {
+        /// Its time.
+        time: Time,
+        /// How long until it is near enough.
+        wait: Duration,
+    },
+    /// The version has no room for its origins.
+    TooManyOrigins {
+        /// What is allowed: [`CoreLimits::origins`].
+        limit: usize,
+    },
+    /// Its bytes are no state of ours.
+    Decode(DecodeError),
+    /// `reduce` has panicked.
+    Poisoned,
+}
+
+/// Why there is no snapshot or digest of a state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SnapshotError {
+    /// serde could not encode the state.
+    Encode(EncodeError),
+    /// `reduce` has panicked.
+    Poisoned,
+}
+
+/// A floor that the version does not cover. Nothing was folded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoldError {
+    /// What was asked to be folded.
+    pub floor: VersionVector,
+    /// What has been seen.
+    pub version: VersionVector,
+}
+
+/// Some of what was asked for is folded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BelowFloor {
+    /// The history begins above this.
+    pub floor: VersionVector,
+}
+
+impl From<Poisoned> for ReceiveError {
+    fn from(Poisoned: Poisoned) -> Self {
+        Self::Poisoned
+    }
+}
+
+impl From<Poisoned> for AdoptError {
+    fn from(Poisoned: Poisoned) -> Self {
+        Self::Poisoned
+    }
+}
+
+impl fmt::Display for Poisoned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("reduce has panicked, so the state may be half changed; start a new replica")
+    }
+}
+
+impl fmt::Display for UpdateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Encode(_) => f.write_str("the update cannot be encoded"),
+            Self::TooLarge { size, limit } => {
+                write!(f, "the update has {size} bytes, but {limit} is the limit; split it")
+            }
+            Self::EditTooLarge { size, limit } => {
+                write!(f, "the edit has over {size} bytes, but {limit} is the limit; split it")
+            }
+            Self::IdTaken { id } => {
+                write!(f, "somebody else writes under our id {id}; take a new one first")
+            }
+            Self::Poisoned => Poisoned.fmt(f),
+            Self::Reentrant => f.write_str(
+                "the replica was used from inside its own reduce or read; do it afterwards",
+            ),
+        }
+    }
+}
+
+impl fmt::Display for ReceiveError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Gap { dot, expected } => {
+                write!(f, "update {dot} came where number {expected} of its origin was next")
+            }
+            Self::OwnOrigin { dot } => write!(f, "update {dot} claims to be written by us"),
+            Self::TimeNotLater { stamp, before } => {
+                let Stamp { time, dot } = stamp;
+                write!(f, "update {dot} is of {time}, not after {before} as its predecessor")
+            }
+            Self::TooFarAhead { stamp, wait } => write!(
+                f,
+                "update {} is too far ahead of our clock; it can be taken in {wait:?} from now",
+                stamp.dot
+            ),
+            Self::Decode { dot, .. } => write!(f, "update {dot} cannot be decoded"),
+            Self::TooManyOrigins { limit } => {
+                write!(f, "there are over {limit} origins; raise the limit to go on")
+            }
+            Self::Poisoned => Poisoned.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for AdoptError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BothFolded { floor, snapshot } => write!(
+                f,
+                "we have folded {floor}, which the snapshot of {snapshot} has not seen; one of the \
+                 two has to be discarded"
+            ),
+            Self::TooFarAhead { time, wait } => write!(
+                f,
+                "the snapshot is of {time}, too far ahead of our clock; it can be taken in {wait:?} \
+                 from now"
+            ),
+            Self::TooManyOrigins { limit } => {
+                write!(f, "there are over {limit} origins; raise the limit to go on")
+            }
+            Self::Decode(_) => f.write_str("the state in the snapshot cannot be decoded"),
+            Self::Poisoned => Poisoned.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for SnapshotError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Encode(_) => f.write_str("the state cannot be encoded"),
+            Self::Poisoned => Poisoned.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for FoldError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot fold {} when only {} has been seen", self.floor, self.version)
+    }
+}
+
+impl fmt::Display for BelowFloor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "what came before {} is folded into the state", self.floor)
+    }
+}
+
+impl std::error::Error for Poisoned {}
+impl std::error::Error for FoldError {}
+impl std::error::Error for BelowFloor {}
+
+impl std::error::Error for UpdateError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Encode(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl std::error::Error for ReceiveError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Decode { error, .. } => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl std::error::Error for AdoptError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Decode(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl std::error::Error for SnapshotError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Encode(error) => Some(error),
+            Self::Poisoned => None,
+        }
+    }
+}

@@ -1,0 +1,366 @@
+//! [`Cursor`]: how far one peer has been brought up to date, and what it lacks next.
+
+use std::{cmp::Reverse, collections::BinaryHeap, collections::BTreeMap};
+
+use super::{Edit, History, OriginIndex, Position, SeqRange, Single, SpanRef, segment::Segment};
+use crate::{id::ReplicaId, time::Time, version::VersionVector};
+
+/// What a peer has or will have, by this history's table of origins.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Known {
+    seqs: Vec<u64>,
+    /// Claims about origins that this history has never heard of; they stay out of its table, which
+    /// would otherwise grow with whatever a peer makes up.
+    strange: BTreeMap<ReplicaId, u64>,
+}
+
+impl Known {
+    pub(crate) fn new(history: &History, version: &VersionVector) -> Self {
+        let mut known = Self { seqs: Vec::new(), strange: version.iter().collect() };
+        known.align(history);
+        known
+    }
+
+    pub(crate) fn seq(&self, history: &History, origin: OriginIndex) -> u64 {
+        match self.seqs.get(origin as usize) {
+            Some(&seq) => seq,
+            None if self.strange.is_empty() => 0,
+            None => self.strange.get(&history.id(origin)).copied().unwrap_or(0),
+        }
+    }
+
+    pub(crate) fn raise(&mut self, history: &History, origin: OriginIndex, seq: u64) {
+        if self.seqs.len() <= origin as usize {
+            self.align(history);
+        }
+        let there = &mut self.seqs[origin as usize];
+        *there = seq.max(*there);
+    }
+
+    /// Takes over what `other` has beyond this.
+    pub(crate) fn merge(&mut self, history: &History, other: &Self) {
+        for origin in 0..history.origins() as OriginIndex {
+            self.raise(history, origin, other.seq(history, origin));
+        }
+        for (&id, &seq) in &other.strange {
+            if history.origin(id).is_none() {
+                let there = self.strange.entry(id).or_default();
+                *there = seq.max(*there);
+            }
+        }
+    }
+
+    /// How many updates the history has that are not known. O(origins).
+    pub(crate) fn behind(&self, history: &History) -> u64 {
+        (0..history.origins() as OriginIndex).fold(0, |sum: u64, origin| {
+            sum.saturating_add(history.last(origin).saturating_sub(self.seq(history, origin)))
+        })
+    }
+
+    /// Whether this is the history's own version, no less and no more. O(origins).
+    pub(crate) fn is_version_of(&self, history: &History) -> bool {
+        self.strange.iter().all(|(&id, &seq)| seq == 0 || history.origin(id).is_some())
+            && (0..history.origins() as OriginIndex)
+                .all(|origin| history.last(origin) == self.seq(history, origin))
+    }
+
+    fn align(&mut self, history: &History) {
+        for origin in self.seqs.len()..history.origins() {
+            let id = history.id(origin as OriginIndex);
+            self.seqs.push(self.strange.remove(&id).unwrap_or(0));
+        }
+    }
+}
+
+/// A peer's place in a history: what the peer has, and where to look for what it lacks.
+///
+/// Before `tail`, only the spans that hold something missing are visited, from one to the next by a
+/// queue of the missing origins. From `tail` on everything is looked at once, as it comes.
+#[derive(Clone, Debug)]
+pub(crate) struct Cursor {
+    pub(crate) known: Known,
+    /// Nothing before this position is missing any more.
+    at: Position,
+    /// Up to here all spans are looked at.
+    scan_end: Position,
+    tail: Position,
+    /// For each origin of which something before `tail` is missing: about where.
+    missing: BinaryHeap<Reverse<(Position, OriginIndex)>>,
+    generation: u64,
+}
+
+/// The next thing that a peer lacks.
+#[derive(Debug)]
+pub(crate) enum Piece<'h> {
+    Entries(Entries<'h>),
+    Skip(Skip),
+}
+
+/// Entries of one origin with consecutive seqs at consecutive positions.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Entries<'h> {
+    pub(crate) position: Position,
+    pub(crate) origin: OriginIndex,
+    pub(crate) first_seq: u64,
+    pub(crate) len: usize,
+    source: Source<'h>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Source<'h> {
+    Segment(&'h Segment, usize),
+    Single(&'h Single),
+}
+
+/// Skips that are sent as one.
+#[derive(Debug)]
+pub(crate) struct Skip {
+    pub(crate) position: Position,
+    pub(crate) last: Position,
+    pub(crate) barrier: Position,
+    pub(crate) ranges: Vec<SeqRange>,
+}
+
+impl Cursor {
+    /// O(origins).
+    pub(crate) fn new(history: &History, known: Known) -> Self {
+        let mut cursor = Self {
+            known,
+            at: 0,
+            scan_end: 0,
+            tail: history.end(),
+            missing: BinaryHeap::new(),
+            generation: history.generation(),
+        };
+        for origin in 0..history.origins() as OriginIndex {
+            cursor.enqueue(history, origin);
+        }
+        cursor
+    }
+
+    /// A cursor of a peer that has everything before the end: it lacks what comes from now on.
+    pub(crate) fn at_end(history: &History, known: Known) -> Self {
+        let end = history.end();
+        let generation = history.generation();
+        Self { known, at: end, scan_end: end, tail: end, missing: BinaryHeap::new(), generation }
+    }
+
+    /// Whether entries were taken out of the history since the cursor was made, so that it has to be
+    /// made again from what is known.
+    pub(crate) fn is_stale(&self, history: &History) -> bool {
+        self.generation != history.generation()
+    }
+
+    /// Nothing before this position is missing any more.
+    pub(crate) fn position(&self) -> Position {
+        self.at
+    }
+
+    /// The next piece that is missing, up to where an edit of several updates begins.
+    pub(crate) fn peek<'h>(&mut self, history: &'h History) -> Option<Piece<'h>> {
+        let piece = self.peek_until(history, Position::MAX)?;
+        if let (Piece::Entries(entries), false) = (&piece, history.edits.is_empty()) {
+            if let Some(edit) = history.next_edit(entries.position) {
+                let len = entries.len.min((edit - entries.position) as usize);
+                return Some(Piece::Entries(Entries { len, ..*entries }));
+            }
+        }
+        Some(piece)
+    }
+
+    /// The next piece that is missing and does not stand after `limit`.
+    pub(crate) fn peek_until<'h>(
+        &mut self,
+        history: &'h History,
+        limit: Position,
+    ) -> Option<Piece<'h>> {
+        loop {
+            if self.at >= self.scan_end && !self.advance(history) || self.at > limit {
+                return None;
+            }
+            let Some(span) = history.span_at(self.at) else {
+                self.at = self.scan_end.max(self.tail);
+                continue;
+            };
+            if let Some(piece) = self.missing_in(history, span, limit) {
+                return (piece.position() <= limit).then_some(piece);
+            }
+            self.at = self.at.max(span.last() + 1);
+        }
+    }
+
+    /// Notes that the first `count` entries of a piece were sent.
+    pub(crate) fn took_entries(&mut self, history: &History, entries: &Entries<'_>, count: usize) {
+        if count > 0 {
+            let last = entries.first_seq + count as u64 - 1;
+            self.known.raise(history, entries.origin, last);
+            self.at = entries.position + count as u64;
+        }
+    }
+
+    /// Notes that skips were sent.
+    pub(crate) fn took_skip(&mut self, history: &History, skip: &Skip) {
+        for range in &skip.ranges {
+            self.known.raise(history, range.origin, range.last);
+        }
+        self.at = self.at.max(skip.last + 1);
+    }
+
+    /// Goes to the next span in which something may be missing. False at the end of the history.
+    fn advance(&mut self, history: &History) -> bool {
+        while let Some(&Reverse((position, origin))) = self.missing.peek() {
+            let now = self.next_missing(history, origin);
+            if now == Some(position) {
+                self.at = self.at.max(position);
+                let end = history.span_at(self.at).map_or(self.tail, |span| span.last() + 1);
+                self.scan_end = end.max(self.at);
+                if self.at < end {
+                    return true;
+                }
+                // The span lies behind, so nothing in it can be missing.
+                debug_assert!(false, "what is missing lies behind the cursor");
+            }
+            // It was sent, or forgotten and merged into a gap that begins elsewhere.
+            self.missing.pop();
+            self.enqueue(history, origin);
+        }
+        self.at = self.at.max(self.tail);
+        self.scan_end = history.end();
+        self.at < self.scan_end
+    }
+
+    fn enqueue(&mut self, history: &History, origin: OriginIndex) {
+        if let Some(position) = self.next_missing(history, origin) {
+            self.missing.push(Reverse((position, origin)));
+        }
+    }
+
+    /// About where the next missing update of an origin stands, if before the tail.
+    fn next_missing(&self, history: &History, origin: OriginIndex) -> Option<Position> {
+        let next = self.known.seq(history, origin).checked_add(1)?;
+        history.locate(origin, next).filter(|&position| position < self.tail)
+    }
+
+    fn missing_in<'h>(
+        &self,
+        history: &'h History,
+        span: SpanRef<'h>,
+        limit: Position,
+    ) -> Option<Piece<'h>> {
+        match span {
+            SpanRef::Segment(segment) => self.missing_in_segment(history, segment, limit),
+            SpanRef::Entry(single) => {
+                let is_missing = single.seq > self.known.seq(history, single.origin);
+                is_missing.then_some(Piece::Entries(Entries {
+                    position: single.position,
+                    origin: single.origin,
+                    first_seq: single.seq,
+                    len: 1,
+                    source: Source::Single(single),
+                }))
+            }
+            SpanRef::Gap(gap) => {
+                let beyond = |range: &SeqRange| {
+                    let first = range.first.max(self.known.seq(history, range.origin) + 1);
+                    (first <= range.last).then_some(SeqRange { first, ..*range })
+                };
+                let ranges: Vec<_> = gap.ranges().iter().filter_map(beyond).collect();
+                let skip =
+                    Skip { position: gap.start, last: gap.end, barrier: gap.barrier, ranges };
+                (!skip.ranges.is_empty()).then_some(Piece::Skip(skip))
+            }
+        }
+    }
+
+    fn missing_in_segment<'h>(
+        &self,
+        history: &'h History,
+        segment: &'h Segment,
+        limit: Position,
+    ) -> Option<Piece<'h>> {
+        let slots = segment.len().min((limit - segment.start()).saturating_add(1) as usize);
+        let mut slot = self.at.saturating_sub(segment.start()) as usize;
+        while slot < slots {
+            let stretch = segment.stretch(slot);
+            let len = stretch.len.min(slots - slot);
+            let known = self.known.seq(history, stretch.origin);
+            let past = (known.saturating_add(1)).saturating_sub(stretch.first_seq);
+            if past >= len as u64 {
+                slot += stretch.len;
+                continue;
+            }
+            let (slot, len) = (slot + past as usize, len - past as usize);
+            let position = segment.start() + slot as u64;
+            let (origin, first) = (stretch.origin, stretch.first_seq + past);
+            if !stretch.dead {
+                let source = Source::Segment(segment, slot);
+                let entries = Entries { position, origin, first_seq: first, len, source };
+                return Some(Piece::Entries(entries));
+            }
+            return Some(Piece::Skip(Skip {
+                position,
+                last: position + len as u64 - 1,
+                barrier: segment.barrier(),
+                ranges: vec![SeqRange { origin, first, last: first + len as u64 - 1 }],
+            }));
+        }
+        None
+    }
+}
+
+impl Piece<'_> {
+    pub(crate) fn position(&self) -> Position {
+        match self {
+            Self::Entries(entries) => entries.position,
+            Self::Skip(skip) => skip.position,
+        }
+    }
+
+    pub(crate) fn last(&self) -> Position {
+        match self {
+            Self::Entries(entries) => entries.position + entries.len as u64 - 1,
+            Self::Skip(skip) => skip.last,
+        }
+    }
+
+    /// The position up to which all has to be taken in together with this piece, as far as the piece
+    /// itself tells: its own end, its barrier, the end of an edit that it is part of.
+    pub(crate) fn must_reach(&self, history: &History) -> Position {
+        let own = match self {
+            Self::Entries(_) => self.last(),
+            Self::Skip(skip) => skip.last.max(skip.barrier),
+        };
+        history.edit_at(self.last()).map_or(own, |(_, edit)| own.max(edit.last))
+    }
+
+    /// The edits of several updates that this piece has a part in, last first.
+    pub(crate) fn edits<'h>(&self, history: &'h History) -> impl Iterator<Item = &'h Edit> {
+        let first = self.position();
+        let upto_last = history.edits.range(..=self.last()).rev();
+        upto_last.map(|(_, edit)| edit).take_while(move |edit| edit.last >= first)
+    }
+
+    /// Whether the piece can be taken in by itself.
+    pub(crate) fn stands_alone(&self, history: &History) -> bool {
+        match self {
+            Self::Entries(entries) => history.edit_at(entries.position).is_none(),
+            Self::Skip(skip) => self.must_reach(history) == skip.last,
+        }
+    }
+}
+
+impl<'h> Entries<'h> {
+    /// Where the edit ends that the first of them belongs to.
+    pub(crate) fn edit_end(&self, history: &History) -> Position {
+        history.edit_at(self.position).map_or(self.position, |(_, edit)| edit.last)
+    }
+
+    /// The time and the payload of each.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Time, &'h [u8])> + use<'h> {
+        let source = self.source;
+        (0..self.len).map(move |i| match source {
+            Source::Segment(segment, slot) => (segment.time(slot + i), segment.payload(slot + i)),
+            Source::Single(single) => (single.time, &*single.payload),
+        })
+    }
+}

@@ -1,0 +1,760 @@
+//! [`History`]: the entries that are kept to bring others up to date, as encoded bytes.
+//!
+//! Entries stand in the order in which this replica took them in, each at a *position*. What can no
+//! longer matter is forgotten: its payload goes, its place becomes part of a gap. Three kinds of span
+//! cover the positions:
+//!
+//! ```text
+//!  position  1 ─────────── 512 │ 513 ─ 700 │ 701   │ 702 ─ 911 │ 912 ─▶
+//!            a segment         │ a gap     │ entry │ a gap     │ the open segment
+//! ```
+//!
+//! Each origin has an index from seq to position, one key a span, so that what a peer lacks is found
+//! without a look at what it has.
+
+mod cursor;
+mod gap;
+mod segment;
+
+use std::{
+    collections::{BTreeMap, btree_map::Entry as MapEntry},
+    ops::RangeInclusive,
+    sync::{Arc, Weak},
+};
+
+use self::{
+    gap::Gap,
+    segment::{Segment, Stretch},
+};
+pub(crate) use self::{
+    cursor::{Cursor, Entries, Known, Piece},
+    gap::SeqRange,
+};
+use crate::{
+    id::ReplicaId,
+    stamp::{Dot, Stamp},
+    time::Time,
+    version::VersionVector,
+};
+
+/// A place in this replica's history. Positions grow, are never reused, and mean nothing elsewhere; 0 is
+/// before all of them.
+pub(crate) type Position = u64;
+
+/// The place of an origin in the history's table of origins.
+pub(crate) type OriginIndex = u32;
+
+#[derive(Debug)]
+pub(crate) struct History {
+    origins: Vec<Origin>,
+    by_id: BTreeMap<ReplicaId, OriginIndex>,
+    /// All but the open segment, by their first position.
+    spans: BTreeMap<Position, Span>,
+    open: Segment,
+    /// Edits of several updates, by their first position.
+    edits: BTreeMap<Position, Edit>,
+    pins: Vec<(Weak<()>, RangeInclusive<Position>)>,
+    /// What would have been forgotten but for a pin, and by whose naming.
+    deferred: Vec<(OriginIndex, u64, Position)>,
+    /// Counts how often entries were taken out, so that cursors know when to look again.
+    generation: u64,
+}
+
+#[derive(Debug)]
+struct Origin {
+    id: ReplicaId,
+    /// The seq of the last entry.
+    last: u64,
+    /// Entries up to this seq are folded.
+    floor: u64,
+    /// The largest time of an entry.
+    latest: Time,
+    /// From the first seq of this origin in a span to some position in that span.
+    index: BTreeMap<u64, Position>,
+    /// The start of the last open segment for which the index has a key.
+    indexed_segment: Position,
+}
+
+#[derive(Debug)]
+enum Span {
+    Segment(Box<Segment>),
+    Entry(Box<Single>),
+    Gap(Box<Gap>),
+}
+
+/// An entry that survived its segment.
+#[derive(Debug)]
+struct Single {
+    position: Position,
+    origin: OriginIndex,
+    seq: u64,
+    time: Time,
+    payload: Box<[u8]>,
+}
+
+/// Several updates of one origin that are taken in together or not at all.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Edit {
+    pub(crate) range: SeqRange,
+    last: Position,
+}
+
+/// Keeps what lies in a range of positions from being forgotten, for as long as it lives.
+#[derive(Debug)]
+pub(crate) struct Pin(#[allow(dead_code, reason = "it is its being alive that counts")] Arc<()>);
+
+/// What remains of a history beyond a version; see [`History::take_beyond`].
+#[derive(Debug)]
+pub(crate) enum Remnant {
+    Entry(Stamp, Box<[u8]>),
+    Skip(Vec<(Dot, u64)>),
+    /// Updates of one edit: the first, and how many.
+    Edit(Dot, u64),
+}
+
+impl History {
+    pub(crate) fn new() -> Self {
+        Self {
+            origins: Vec::new(),
+            by_id: BTreeMap::new(),
+            spans: BTreeMap::new(),
+            open: Segment::new(1),
+            edits: BTreeMap::new(),
+            pins: Vec::new(),
+            deferred: Vec::new(),
+            generation: 0,
+        }
+    }
+
+    // ---- origins ----
+
+    /// The place of an origin in the table, which it gets if it has none.
+    pub(crate) fn intern(&mut self, id: ReplicaId) -> OriginIndex {
+        match self.by_id.entry(id) {
+            MapEntry::Occupied(entry) => *entry.get(),
+            MapEntry::Vacant(entry) => {
+                let index = self.origins.len() as OriginIndex;
+                entry.insert(index);
+                self.origins.push(Origin {
+                    id,
+                    last: 0,
+                    floor: 0,
+                    latest: Time::ZERO,
+                    index: BTreeMap::new(),
+                    indexed_segment: 0,
+                });
+                index
+            }
+        }
+    }
+
+    pub(crate) fn origin(&self, id: ReplicaId) -> Option<OriginIndex> {
+        self.by_id.get(&id).copied()
+    }
+
+    pub(crate) fn origins(&self) -> usize {
+        self.origins.len()
+    }
+
+    pub(crate) fn id(&self, origin: OriginIndex) -> ReplicaId {
+        self.origins[origin as usize].id
+    }
+
+    /// The seq of the last entry of an origin.
+    pub(crate) fn last(&self, origin: OriginIndex) -> u64 {
+        self.origins[origin as usize].last
+    }
+
+    /// The largest time of an entry of an origin.
+    pub(crate) fn latest(&self, origin: OriginIndex) -> Time {
+        self.origins[origin as usize].latest
+    }
+
+    /// O(origins).
+    pub(crate) fn version(&self) -> VersionVector {
+        self.origins.iter().map(|origin| (origin.id, origin.last)).collect()
+    }
+
+    /// What is folded. O(origins).
+    pub(crate) fn floor(&self) -> VersionVector {
+        self.origins.iter().map(|origin| (origin.id, origin.floor)).collect()
+    }
+
+    /// Whether whoever has seen this can be brought up to date by entries alone.
+    pub(crate) fn reaches(&self, known: &Known) -> bool {
+        (0..).zip(&self.origins).all(|(index, origin)| origin.floor <= known.seq(self, index))
+    }
+
+    // ---- appending ----
+
+    /// The position that the next entry will have.
+    pub(crate) fn end(&self) -> Position {
+        self.open.end()
+    }
+
+    /// Changes whenever entries are taken out other than by becoming skips.
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// Appends the next entry of an origin.
+    pub(crate) fn push(&mut self, index: OriginIndex, time: Time, payload: &[u8]) -> Position {
+        if self.open.is_full() {
+            self.seal();
+        }
+        let start = self.open.start();
+        let origin = &mut self.origins[index as usize];
+        origin.last += 1;
+        origin.latest = time;
+        if origin.indexed_segment != start {
+            origin.indexed_segment = start;
+            origin.index.insert(origin.last, start);
+        }
+        self.open.push(index, origin.last, time, payload)
+    }
+
+    /// Appends the place of an entry whose changes were empty.
+    pub(crate) fn push_empty(&mut self, index: OriginIndex, time: Time) {
+        let position = self.push(index, time, b"");
+        self.open.kill((position - self.open.start()) as usize, 0);
+    }
+
+    /// Appends skips that were taken in together. Each continues its origin. Returns their position.
+    pub(crate) fn push_skip(&mut self, ranges: &[SeqRange], barrier: Position) -> Position {
+        self.seal();
+        let position = self.end();
+        let mut gap = Gap::new(position, position, barrier);
+        for &range in ranges {
+            let origin = &mut self.origins[range.origin as usize];
+            debug_assert!(origin.last + 1 == range.first && range.first <= range.last);
+            origin.last = range.last;
+            origin.index.insert(range.first, position);
+            gap.add(range);
+        }
+        self.spans.insert(position, Span::Gap(Box::new(gap)));
+        self.open = Segment::new(position + 1);
+        self.merge_with_before(position);
+        position
+    }
+
+    /// Makes updates that were just taken in one edit. They must all be there.
+    pub(crate) fn mark_edit(&mut self, range: SeqRange) {
+        let (Some(first), Some(last)) =
+            (self.place(range.origin, range.first), self.place(range.origin, range.last))
+        else {
+            return;
+        };
+        self.edits.insert(first.position, Edit { range, last: last.position });
+    }
+
+    fn seal(&mut self) {
+        if self.open.is_empty() {
+            return;
+        }
+        let mut full = std::mem::replace(&mut self.open, Segment::new(0));
+        self.open = Segment::new(full.end());
+        let is_small = full.is_sparse() || full.len() <= 2;
+        if is_small && !self.is_cut(&full) {
+            self.scatter(&full);
+        } else {
+            full.compact();
+            full.seal();
+            self.spans.insert(full.start(), Span::Segment(Box::new(full)));
+        }
+    }
+
+    // ---- forgetting ----
+
+    /// Forgets an update that the entry at `namer` made obsolete. Nothing happens if it is not here.
+    pub(crate) fn kill(&mut self, dot: Dot, namer: Position) {
+        if let Some(origin) = self.origin(dot.origin) {
+            self.release();
+            self.kill_at(origin, dot.seq, namer);
+        }
+    }
+
+    fn kill_at(&mut self, origin: OriginIndex, seq: u64, namer: Position) {
+        let Some(place) = self.place(origin, seq) else { return };
+        // An entry cannot name itself, and its bytes are not in the history's care yet.
+        if place.position == namer {
+            return;
+        }
+        if self.is_pinned(place.position) {
+            self.deferred.push((origin, seq, namer));
+            return;
+        }
+        if place.span == self.open.start() && !self.open.is_empty() {
+            if !self.open.is_dead(place.slot) {
+                self.open.kill(place.slot, namer);
+            }
+            return;
+        }
+        match self.spans.get_mut(&place.span) {
+            Some(Span::Segment(segment)) => {
+                if !segment.is_dead(place.slot) {
+                    segment.kill(place.slot, namer);
+                    self.shrink(place.span);
+                }
+            }
+            Some(Span::Entry(_)) => {
+                let mut gap = Gap::new(place.span, place.span, namer);
+                gap.add(SeqRange { origin, first: seq, last: seq });
+                self.spans.insert(place.span, Span::Gap(Box::new(gap)));
+                self.merge_with_after(place.span);
+                self.merge_with_before(place.span);
+            }
+            Some(Span::Gap(_)) | None => {}
+        }
+    }
+
+    /// Gives back the memory of what has died in a segment.
+    fn shrink(&mut self, start: Position) {
+        let Some(Span::Segment(segment)) = self.spans.get_mut(&start) else { return };
+        if !segment.is_sparse() {
+            segment.compact();
+            return;
+        }
+        if let Some(Span::Segment(segment)) = self.spans.remove(&start) {
+            if self.is_cut(&segment) {
+                self.spans.insert(start, Span::Segment(segment));
+            } else {
+                self.scatter(&segment);
+            }
+        }
+    }
+
+    /// Puts single entries and gaps in the place of a segment.
+    fn scatter(&mut self, segment: &Segment) {
+        for (origin, first) in segment.firsts() {
+            self.origins[origin as usize].index.remove(&first);
+        }
+        let mut gap: Option<Gap> = None;
+        let mut gaps = Vec::new();
+        for stretch in segment.stretches() {
+            let position = segment.start() + stretch.slot as u64;
+            let floor = self.origins[stretch.origin as usize].floor;
+            let last_seq = stretch.first_seq + stretch.len as u64 - 1;
+            if stretch.dead {
+                let gap =
+                    gap.get_or_insert_with(|| Gap::new(position, position, segment.barrier()));
+                gap.end = position + stretch.len as u64 - 1;
+                let first = stretch.first_seq.max(floor + 1);
+                if first <= last_seq {
+                    gap.add(SeqRange { origin: stretch.origin, first, last: last_seq });
+                }
+                continue;
+            }
+            gaps.extend(self.insert_gap(gap.take()));
+            for offset in 0..stretch.len {
+                let single = Single {
+                    position: position + offset as u64,
+                    origin: stretch.origin,
+                    seq: stretch.first_seq + offset as u64,
+                    time: segment.time(stretch.slot + offset),
+                    payload: segment.payload(stretch.slot + offset).into(),
+                };
+                let index = &mut self.origins[stretch.origin as usize].index;
+                index.insert(single.seq, single.position);
+                self.spans.insert(single.position, Span::Entry(Box::new(single)));
+            }
+        }
+        gaps.extend(self.insert_gap(gap));
+        // The inner ones have entries on both sides; only the outer ones can have neighbours.
+        if let Some(&last) = gaps.last() {
+            self.merge_with_after(last);
+        }
+        if let Some(&first) = gaps.first() {
+            self.merge_with_before(first);
+        }
+    }
+
+    fn insert_gap(&mut self, gap: Option<Gap>) -> Option<Position> {
+        let gap = gap.filter(|gap| !gap.ranges().is_empty())?;
+        let start = gap.start;
+        for range in gap.ranges() {
+            self.origins[range.origin as usize].index.insert(range.first, start);
+        }
+        self.spans.insert(start, Span::Gap(Box::new(gap)));
+        self.forget_edits(start);
+        Some(start)
+    }
+
+    fn merge_with_after(&mut self, start: Position) {
+        let after = self.spans.range(start + 1..).next().map(|(&after, _)| after);
+        if let Some(after) = after {
+            self.merge_with_before(after);
+        }
+    }
+
+    /// Makes one gap of the gap at `start` and the span before it, if that is a gap too.
+    fn merge_with_before(&mut self, start: Position) {
+        let Some((&before, Span::Gap(left))) = self.spans.range(..start).next_back() else {
+            return;
+        };
+        let left_end = left.end;
+        if !matches!(self.spans.get(&start), Some(Span::Gap(_))) || self.divides(left_end, start) {
+            return;
+        }
+        let (Some(Span::Gap(left)), Some(Span::Gap(right))) =
+            (self.spans.remove(&before), self.spans.remove(&start))
+        else {
+            unreachable!("both spans were just seen to be gaps");
+        };
+        let (end, barrier) = (right.end, left.barrier.max(right.barrier));
+        // The smaller into the larger, so that a gap of many origins does not pay for each new skip.
+        let (mut large, small) =
+            if left.ranges().len() < right.ranges().len() { (right, left) } else { (left, right) };
+        for &range in small.ranges() {
+            if let Some(key) = large.add(range) {
+                self.origins[range.origin as usize].index.remove(&key);
+            }
+        }
+        (large.start, large.end, large.barrier) = (before, end, barrier);
+        self.spans.insert(before, Span::Gap(large));
+        self.forget_edits(before);
+    }
+
+    /// Forgets the edits that lie wholly in a gap: it is taken in as one anyway.
+    fn forget_edits(&mut self, start: Position) {
+        if self.edits.is_empty() {
+            return;
+        }
+        let Some(Span::Gap(gap)) = self.spans.get(&start) else { return };
+        let inside = self.edits.range(gap.start..=gap.end);
+        let inside: Vec<_> =
+            inside.filter(|(_, edit)| edit.last <= gap.end).map(|(&first, _)| first).collect();
+        for first in inside {
+            self.edits.remove(&first);
+        }
+    }
+
+    // ---- pins ----
+
+    /// Keeps the entries in a range of positions as they are until the pin is dropped.
+    pub(crate) fn pin(&mut self, range: RangeInclusive<Position>) -> Pin {
+        self.release();
+        let pin = Arc::new(());
+        self.pins.push((Arc::downgrade(&pin), range));
+        Pin(pin)
+    }
+
+    /// Catches up with what pins that are gone have held back.
+    pub(crate) fn release(&mut self) {
+        if self.pins.is_empty() {
+            return;
+        }
+        let pins = self.pins.len();
+        let mut borders = Vec::new();
+        self.pins.retain(|(alive, range)| {
+            let keep = alive.strong_count() > 0;
+            if !keep {
+                borders.extend([*range.start(), *range.end() + 1]);
+            }
+            keep
+        });
+        if self.pins.len() == pins {
+            return;
+        }
+        for (origin, seq, namer) in std::mem::take(&mut self.deferred) {
+            self.kill_at(origin, seq, namer);
+        }
+        for border in borders {
+            let span = self.spans.range(..=border).next_back().map(|(&start, _)| start);
+            if let Some(start) = span {
+                self.shrink(start);
+                self.merge_with_after(start);
+                self.merge_with_before(start);
+            }
+        }
+    }
+
+    fn is_pinned(&self, position: Position) -> bool {
+        self.live_pins().any(|range| range.contains(&position))
+    }
+
+    /// Whether a pin begins or ends between two positions.
+    fn divides(&self, left: Position, right: Position) -> bool {
+        self.live_pins().any(|range| range.contains(&left) != range.contains(&right))
+    }
+
+    /// Whether a pin begins or ends inside a segment: a gap made of it could reach across that border.
+    fn is_cut(&self, segment: &Segment) -> bool {
+        let (first, last) = (segment.start(), segment.end() - 1);
+        self.live_pins().any(|range| {
+            let meets = *range.start() <= last && first <= *range.end();
+            meets && !(range.contains(&first) && range.contains(&last))
+        })
+    }
+
+    fn live_pins(&self) -> impl Iterator<Item = &RangeInclusive<Position>> {
+        self.pins.iter().filter(|(alive, _)| alive.strong_count() > 0).map(|(_, range)| range)
+    }
+
+    // ---- folding ----
+
+    /// Forgets all entries up to a version, which becomes the floor.
+    pub(crate) fn fold(&mut self, floor: &VersionVector) {
+        for (id, seq) in floor.iter() {
+            let index = self.intern(id) as usize;
+            let origin = &mut self.origins[index];
+            debug_assert!(seq <= origin.last);
+            origin.floor = origin.floor.max(seq);
+        }
+        self.seal();
+        self.generation += 1;
+        let starts: Vec<_> = self.spans.keys().copied().collect();
+        for start in starts {
+            self.fold_span(start);
+        }
+        for origin in &mut self.origins {
+            // The key at or below the floor may be that of a span which reaches beyond it.
+            let keep = origin.index.range(..=origin.floor + 1).next_back().map(|(&key, _)| key);
+            origin.index = origin.index.split_off(&keep.unwrap_or(0));
+            if origin.last == origin.floor {
+                origin.index.clear();
+            }
+        }
+        let origins = &self.origins;
+        self.edits.retain(|_, edit| {
+            edit.range.last > origins[edit.range.origin as usize].floor
+        });
+    }
+
+    fn fold_span(&mut self, start: Position) {
+        let origins = &self.origins;
+        let floor = |origin: OriginIndex| origins[origin as usize].floor;
+        let Some(span) = self.spans.get_mut(&start) else { return };
+        let is_folded = match span {
+            Span::Entry(single) => single.seq <= floor(single.origin),
+            Span::Gap(gap) => {
+                let firsts: Vec<_> = gap.ranges().iter().map(|r| (r.origin, r.first)).collect();
+                gap.trim(floor);
+                let (start, ranges) = (gap.start, gap.ranges().to_vec());
+                for (origin, first) in firsts {
+                    self.origins[origin as usize].index.remove(&first);
+                }
+                for range in &ranges {
+                    self.origins[range.origin as usize].index.insert(range.first, start);
+                }
+                ranges.is_empty()
+            }
+            Span::Segment(segment) => {
+                let mut folded = 0;
+                for slot in 0..segment.len() {
+                    let stretch = segment.stretch(slot);
+                    if stretch.first_seq <= floor(stretch.origin) {
+                        folded += 1;
+                        if !stretch.dead {
+                            segment.kill(slot, 0);
+                        }
+                    }
+                }
+                folded == segment.len()
+            }
+        };
+        if is_folded {
+            self.spans.remove(&start);
+        } else {
+            self.shrink(start);
+        }
+    }
+
+    /// Takes out everything that `version` does not cover, in order, and leaves a history that is folded
+    /// at `version` and has nothing beyond it.
+    pub(crate) fn take_beyond(&mut self, version: &VersionVector) -> Vec<Remnant> {
+        self.seal();
+        let (end, generation) = (self.end(), self.generation + 1);
+        let mut old = std::mem::replace(self, Self::new());
+        self.open = Segment::new(end);
+        self.generation = generation;
+        for origin in &old.origins {
+            let index = self.intern(origin.id) as usize;
+            self.origins[index].latest = origin.latest;
+        }
+        for (id, seq) in version.iter() {
+            let index = self.intern(id) as usize;
+            (self.origins[index].last, self.origins[index].floor) = (seq, seq);
+        }
+        let spans = std::mem::take(&mut old.spans);
+        let mut remnants: Vec<_> =
+            spans.into_values().flat_map(|span| old.remnants(span, version)).collect();
+        let edits = old.edits.values().map(|edit| edit.range);
+        let edits = edits.filter(|range| range.last > version.seq(old.id(range.origin)));
+        remnants.extend(edits.map(|range| {
+            Remnant::Edit(Dot::new(old.id(range.origin), range.first), range.len())
+        }));
+        remnants
+    }
+
+    fn remnants(&self, span: Span, version: &VersionVector) -> Vec<Remnant> {
+        let covered = |origin, seq| seq <= version.seq(self.id(origin));
+        let skip = |ranges: &[SeqRange]| {
+            let ranges: Vec<_> = ranges
+                .iter()
+                .filter(|range| !covered(range.origin, range.last))
+                .map(|range| {
+                    let id = self.id(range.origin);
+                    let first = range.first.max(version.seq(id) + 1);
+                    (Dot::new(id, first), range.last - first + 1)
+                })
+                .collect();
+            (!ranges.is_empty()).then_some(Remnant::Skip(ranges))
+        };
+        match span {
+            Span::Gap(gap) => skip(gap.ranges()).into_iter().collect(),
+            Span::Entry(single) if covered(single.origin, single.seq) => Vec::new(),
+            Span::Entry(single) => {
+                let stamp = Stamp::new(single.time, self.id(single.origin), single.seq);
+                vec![Remnant::Entry(stamp, single.payload)]
+            }
+            Span::Segment(segment) => {
+                let mut remnants = Vec::new();
+                for stretch in segment.stretches() {
+                    let Stretch { slot, len, origin, first_seq: first, dead } = stretch;
+                    if dead {
+                        let last = first + len as u64 - 1;
+                        remnants.extend(skip(&[SeqRange { origin, first, last }]));
+                        continue;
+                    }
+                    let live = (0..len).filter(|&i| !covered(origin, first + i as u64));
+                    remnants.extend(live.map(|i| {
+                        let time = segment.time(slot + i);
+                        let stamp = Stamp::new(time, self.id(origin), first + i as u64);
+                        Remnant::Entry(stamp, segment.payload(slot + i).into())
+                    }));
+                }
+                remnants
+            }
+        }
+    }
+
+    /// Makes everything up to now the barrier of every skip: the end of the history is always safe.
+    pub(crate) fn raise_barriers(&mut self) {
+        let last = self.end() - 1;
+        for span in self.spans.values_mut() {
+            if let Span::Gap(gap) = span {
+                gap.barrier = last;
+            }
+        }
+    }
+
+    // ---- finding ----
+
+    /// Some position in the span that holds an update, which must be above the floor.
+    fn locate(&self, origin: OriginIndex, seq: u64) -> Option<Position> {
+        let origin = &self.origins[origin as usize];
+        let is_here = origin.floor < seq && seq <= origin.last;
+        is_here.then(|| origin.index.range(..=seq).next_back().map(|(_, &position)| position))?
+    }
+
+    /// Exactly where an update is.
+    fn place(&self, origin: OriginIndex, seq: u64) -> Option<Place> {
+        let position = self.locate(origin, seq)?;
+        match self.span_at(position)? {
+            SpanRef::Segment(segment) => {
+                let slot = segment.find(origin, seq)?;
+                let position = segment.start() + slot as u64;
+                Some(Place { span: segment.start(), slot, position })
+            }
+            SpanRef::Entry(single) => {
+                Some(Place { span: single.position, slot: 0, position: single.position })
+            }
+            SpanRef::Gap(gap) => Some(Place { span: gap.start, slot: 0, position: gap.start }),
+        }
+    }
+
+    /// The span that holds a position, or else the first one after it.
+    fn span_at(&self, position: Position) -> Option<SpanRef<'_>> {
+        if position >= self.open.start() {
+            return (position < self.open.end()).then_some(SpanRef::Segment(&self.open));
+        }
+        let before = self.spans.range(..=position).next_back().map(|(_, span)| span.as_ref());
+        if let Some(span) = before.filter(|span| span.last() >= position) {
+            return Some(span);
+        }
+        match self.spans.range(position..).next() {
+            Some((_, span)) => Some(span.as_ref()),
+            None => (!self.open.is_empty()).then_some(SpanRef::Segment(&self.open)),
+        }
+    }
+
+    /// The edit of several updates that begins at or before a position and ends at or after it.
+    fn edit_at(&self, position: Position) -> Option<(Position, Edit)> {
+        let (&first, &edit) = self.edits.range(..=position).next_back()?;
+        (edit.last >= position).then_some((first, edit))
+    }
+
+    /// The first position after `position` at which an edit of several updates begins.
+    fn next_edit(&self, position: Position) -> Option<Position> {
+        self.edits.range(position + 1..).next().map(|(&first, _)| first)
+    }
+
+    // ---- size ----
+
+    /// Entries that are kept, without skips. O(spans).
+    pub(crate) fn entries(&self) -> usize {
+        let kept = self.spans.values().map(|span| match span {
+            Span::Segment(segment) => segment.live_slots(),
+            Span::Entry(_) => 1,
+            Span::Gap(_) => 0,
+        });
+        kept.sum::<usize>() + self.open.live_slots()
+    }
+
+    /// Bytes held for entries, skips and the index, about. O(spans).
+    pub(crate) fn memory(&self) -> usize {
+        // A tree's nodes are two thirds full on average.
+        let tree = |keys: usize, size: usize| keys * size * 3 / 2;
+        let spans = self.spans.values().map(|span| match span {
+            Span::Segment(segment) => segment.memory(),
+            Span::Entry(single) => size_of::<Single>() + single.payload.len(),
+            Span::Gap(gap) => size_of::<Gap>() + size_of_val(gap.ranges()),
+        });
+        let index: usize = self.origins.iter().map(|origin| tree(origin.index.len(), 16)).sum();
+        spans.sum::<usize>()
+            + self.open.memory()
+            + tree(self.spans.len(), 24)
+            + index
+            + self.origins.len() * size_of::<Origin>()
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    span: Position,
+    slot: usize,
+    position: Position,
+}
+
+#[derive(Clone, Copy)]
+enum SpanRef<'h> {
+    Segment(&'h Segment),
+    Entry(&'h Single),
+    Gap(&'h Gap),
+}
+
+impl Span {
+    fn as_ref(&self) -> SpanRef<'_> {
+        match self {
+            Self::Segment(segment) => SpanRef::Segment(segment),
+            Self::Entry(single) => SpanRef::Entry(single),
+            Self::Gap(gap) => SpanRef::Gap(gap),
+        }
+    }
+}
+
+impl SpanRef<'_> {
+    fn last(&self) -> Position {
+        match self {
+            Self::Segment(segment) => segment.end() - 1,
+            Self::Entry(single) => single.position,
+            Self::Gap(gap) => gap.end,
+        }
+    }
+}
+
+impl SeqRange {
+    pub(crate) fn len(&self) -> u64 {
+        self.last - self.first + 1
+    }
+}

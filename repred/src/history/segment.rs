@@ -1,0 +1,327 @@
+//! [`Segment`]: a few hundred entries, one after the other in history order, as columns.
+
+use super::{OriginIndex, Position};
+use crate::time::Time;
+
+/// How many entries one segment holds at most: enough that what a segment costs by itself is a fraction
+/// of a byte an entry, few enough that a walk over one costs no more than the reduction of a few updates.
+pub(super) const SLOTS: usize = 512;
+
+/// The largest offset that fits the column of offsets.
+const MAX_OFFSET: usize = u16::MAX as usize;
+
+/// Entries at consecutive positions. The cost of an entry beyond its payload is two bytes for where it
+/// starts, four for its time, and one bit that says whether it is dead.
+#[derive(Debug)]
+pub(super) struct Segment {
+    /// The position of slot 0.
+    start: Position,
+    /// Slots at which another origin begins, or the seq jumps; the first is slot 0.
+    runs: Vec<Run>,
+    /// Where the payload of each slot starts; it ends where the next one starts. The last payload may
+    /// be of any length, because nothing starts after it.
+    offsets: Vec<u16>,
+    times: Times,
+    payload: Vec<u8>,
+    /// Slots of which only the place is left.
+    dead: [u64; SLOTS / 64],
+    dead_slots: usize,
+    dead_bytes: usize,
+    /// The latest position of an entry that named one of the dead obsolete.
+    barrier: Position,
+}
+
+/// Slots of one origin with consecutive seqs, up to the next run.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Run {
+    slot: u16,
+    pub(super) origin: OriginIndex,
+    first_seq: u64,
+}
+
+/// Consecutive slots that share an origin and are all live or all dead.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stretch {
+    pub(super) slot: usize,
+    pub(super) len: usize,
+    pub(super) origin: OriginIndex,
+    pub(super) first_seq: u64,
+    pub(super) dead: bool,
+}
+
+#[derive(Debug)]
+enum Times {
+    /// Relative to the first.
+    Near { base: Time, offsets: Vec<u32> },
+    /// When an entry is over an hour away from the first of its segment, or before it.
+    Far(Vec<Time>),
+}
+
+impl Segment {
+    pub(super) fn new(start: Position) -> Self {
+        Self {
+            start,
+            runs: Vec::new(),
+            offsets: Vec::new(),
+            times: Times::Near { base: Time::ZERO, offsets: Vec::new() },
+            payload: Vec::new(),
+            dead: [0; SLOTS / 64],
+            dead_slots: 0,
+            dead_bytes: 0,
+            barrier: 0,
+        }
+    }
+
+    pub(super) fn start(&self) -> Position {
+        self.start
+    }
+
+    /// The position after the last slot.
+    pub(super) fn end(&self) -> Position {
+        self.start + self.len() as u64
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.offsets.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.offsets.is_empty()
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.len() == SLOTS || self.payload.len() > MAX_OFFSET
+    }
+
+    pub(super) fn barrier(&self) -> Position {
+        self.barrier
+    }
+
+    pub(super) fn live_slots(&self) -> usize {
+        self.len() - self.dead_slots
+    }
+
+    /// Bytes held for the segment, with what is reserved.
+    pub(super) fn memory(&self) -> usize {
+        let times = match &self.times {
+            Times::Near { offsets, .. } => offsets.capacity() * size_of::<u32>(),
+            Times::Far(times) => times.capacity() * size_of::<Time>(),
+        };
+        size_of::<Self>()
+            + self.runs.capacity() * size_of::<Run>()
+            + self.offsets.capacity() * size_of::<u16>()
+            + times
+            + self.payload.capacity()
+    }
+
+    /// Appends an entry; not if the segment is full. Returns its position.
+    pub(super) fn push(
+        &mut self,
+        origin: OriginIndex,
+        seq: u64,
+        time: Time,
+        payload: &[u8],
+    ) -> Position {
+        debug_assert!(!self.is_full());
+        let slot = self.len();
+        let continues = self.runs.last().is_some_and(|run| {
+            run.origin == origin && run.first_seq + (slot as u64 - u64::from(run.slot)) == seq
+        });
+        if !continues {
+            self.runs.push(Run { slot: slot as u16, origin, first_seq: seq });
+        }
+        self.offsets.push(self.payload.len() as u16);
+        self.times.push(time);
+        self.payload.extend_from_slice(payload);
+        self.start + slot as u64
+    }
+
+    /// Gives back what was reserved for entries that will not come.
+    pub(super) fn seal(&mut self) {
+        self.runs.shrink_to_fit();
+        self.offsets.shrink_to_fit();
+        self.payload.shrink_to_fit();
+        match &mut self.times {
+            Times::Near { offsets, .. } => offsets.shrink_to_fit(),
+            Times::Far(times) => times.shrink_to_fit(),
+        }
+    }
+
+    pub(super) fn payload(&self, slot: usize) -> &[u8] {
+        let start = usize::from(self.offsets[slot]);
+        let end = self.offsets.get(slot + 1).map_or(self.payload.len(), |&end| usize::from(end));
+        &self.payload[start..end]
+    }
+
+    pub(super) fn time(&self, slot: usize) -> Time {
+        self.times.at(slot)
+    }
+
+    pub(super) fn is_dead(&self, slot: usize) -> bool {
+        self.dead[slot / 64] >> (slot % 64) & 1 == 1
+    }
+
+    /// Marks a slot dead. Its payload stays until [`compact`](Self::compact).
+    pub(super) fn kill(&mut self, slot: usize, barrier: Position) {
+        debug_assert!(!self.is_dead(slot));
+        self.dead_bytes += self.payload(slot).len();
+        self.dead_slots += 1;
+        self.dead[slot / 64] |= 1 << (slot % 64);
+        self.barrier = self.barrier.max(barrier);
+    }
+
+    /// Whether so few entries are left that columns are no longer the way to keep them.
+    pub(super) fn is_sparse(&self) -> bool {
+        self.live_slots() * 8 <= self.len()
+    }
+
+    /// Drops the payload of dead slots once it is half of all, so that the cost is amortised.
+    pub(super) fn compact(&mut self) {
+        if self.dead_bytes * 2 <= self.payload.len() {
+            return;
+        }
+        let mut payload = Vec::with_capacity(self.payload.len() - self.dead_bytes);
+        let mut offsets = Vec::with_capacity(self.len());
+        for slot in 0..self.len() {
+            offsets.push(payload.len() as u16);
+            if !self.is_dead(slot) {
+                payload.extend_from_slice(self.payload(slot));
+            }
+        }
+        self.payload = payload;
+        self.offsets = offsets;
+        self.dead_bytes = 0;
+    }
+
+    /// The slot of an update, if it is in here.
+    pub(super) fn find(&self, origin: OriginIndex, seq: u64) -> Option<usize> {
+        self.runs.iter().enumerate().find_map(|(index, run)| {
+            let len = (self.run_end(index) - usize::from(run.slot)) as u64;
+            (run.origin == origin && (run.first_seq..run.first_seq + len).contains(&seq))
+                .then(|| usize::from(run.slot) + (seq - run.first_seq) as usize)
+        })
+    }
+
+    /// The stretch that begins at `slot`.
+    pub(super) fn stretch(&self, slot: usize) -> Stretch {
+        let index = self.runs.partition_point(|run| usize::from(run.slot) <= slot) - 1;
+        let run = self.runs[index];
+        let dead = self.is_dead(slot);
+        let run_end = self.run_end(index);
+        let end = if self.dead_slots == 0 {
+            run_end
+        } else {
+            (slot..run_end).find(|&slot| self.is_dead(slot) != dead).unwrap_or(run_end)
+        };
+        Stretch {
+            slot,
+            len: end - slot,
+            origin: run.origin,
+            first_seq: run.first_seq + (slot as u64 - u64::from(run.slot)),
+            dead,
+        }
+    }
+
+    /// All stretches, in order.
+    pub(super) fn stretches(&self) -> impl Iterator<Item = Stretch> + '_ {
+        let mut slot = 0;
+        std::iter::from_fn(move || {
+            (slot < self.len()).then(|| {
+                let stretch = self.stretch(slot);
+                slot += stretch.len;
+                stretch
+            })
+        })
+    }
+
+    /// The first seq of each run, by origin; an origin can occur more than once.
+    pub(super) fn firsts(&self) -> impl Iterator<Item = (OriginIndex, u64)> + '_ {
+        self.runs.iter().map(|run| (run.origin, run.first_seq))
+    }
+
+    fn run_end(&self, index: usize) -> usize {
+        self.runs.get(index + 1).map_or(self.len(), |next| usize::from(next.slot))
+    }
+}
+
+impl Times {
+    fn push(&mut self, time: Time) {
+        match self {
+            Self::Far(times) => times.push(time),
+            Self::Near { base, offsets } => {
+                if offsets.is_empty() {
+                    *base = time;
+                }
+                let offset = time.as_micros().checked_sub(base.as_micros());
+                match offset.and_then(|offset| u32::try_from(offset).ok()) {
+                    Some(offset) => offsets.push(offset),
+                    None => {
+                        let mut times: Vec<_> = (0..offsets.len()).map(|i| self.at(i)).collect();
+                        times.push(time);
+                        *self = Self::Far(times);
+                    }
+                }
+            }
+        }
+    }
+
+    fn at(&self, slot: usize) -> Time {
+        match self {
+            Self::Near { base, offsets } => {
+                Time::from_micros(base.as_micros() + u64::from(offsets[slot]))
+            }
+            Self::Far(times) => times[slot],
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_pushed_is_found_again() {
+        let mut segment = Segment::new(100);
+        let hour = 3_600_000_000;
+        for (seq, time) in [(1, 5 * hour), (2, 5 * hour + 1), (3, hour), (4, 9 * hour)] {
+            let payload = vec![seq as u8; seq as usize];
+            segment.push(7, seq, Time::from_micros(time), &payload);
+        }
+        segment.push(8, 40, Time::ZERO, b"");
+        assert_eq!(segment.end(), 105);
+        assert_eq!(segment.find(7, 3), Some(2));
+        assert_eq!(segment.find(8, 40), Some(4));
+        assert_eq!(segment.find(8, 41), None);
+        assert_eq!(segment.payload(2), [3, 3, 3]);
+        assert_eq!(segment.time(2), Time::from_micros(hour));
+        assert_eq!(segment.time(3), Time::from_micros(9 * hour));
+    }
+
+    #[test]
+    fn the_last_payload_may_be_longer_than_offsets_reach() {
+        let mut segment = Segment::new(0);
+        segment.push(0, 1, Time::ZERO, b"short");
+        segment.push(0, 2, Time::ZERO, &vec![1; 1 << 20]);
+        assert!(segment.is_full());
+        assert_eq!(segment.payload(0), b"short");
+        assert_eq!(segment.payload(1).len(), 1 << 20);
+    }
+
+    #[test]
+    fn compaction_drops_the_payload_of_the_dead_and_nothing_else() {
+        let mut segment = Segment::new(0);
+        for seq in 1..=4u64 {
+            segment.push(0, seq, Time::ZERO, &[seq as u8; 10]);
+        }
+        segment.kill(0, 9);
+        segment.kill(1, 3);
+        segment.kill(3, 4);
+        segment.compact();
+        assert_eq!(segment.payload(2), [3; 10]);
+        assert_eq!(segment.payload(1), b"");
+        assert_eq!(segment.payload.len(), 10);
+        assert_eq!(segment.barrier(), 9);
+        let stretches: Vec<_> = segment.stretches().map(|s| (s.first_seq, s.len, s.dead)).collect();
+        assert_eq!(stretches, [(1, 2, true), (3, 1, false), (4, 1, true)]);
+    }
+}

@@ -1,0 +1,560 @@
+//! [`Message`]: what two replicas say to each other, as bytes. PROTOCOL.md draws the layouts.
+//!
+//! Numbers are varints. An origin is named by its place in the speaker's *table of origins*: those of the
+//! digest the speaker sent, in order, then each new one as it is first named.
+
+use std::{fmt, hash::Hasher};
+
+use siphasher::sip::SipHasher24;
+
+use crate::{
+    encoding::{
+        DecodeError,
+        varint::{put_u64, take_u64},
+    },
+    id::ReplicaId,
+    time::Time,
+    version::VersionVector,
+};
+
+/// The first bytes of a conversation.
+pub(crate) const MAGIC: [u8; 4] = *b"rpd\x01";
+
+/// The version of the protocol that this crate speaks.
+pub(crate) const PROTOCOL: u8 = 1;
+
+/// No message that opens a conversation is longer; see [`Open`].
+pub(crate) const MAX_OPEN: usize = 256;
+
+/// Seqs beyond this are lies: at a million updates a second it is reached after 146,000 years. The limit
+/// leaves room to calculate.
+pub(crate) const MAX_SEQ: u64 = 1 << 62;
+
+/// What the updates of a replica mean: only replicas with the same schema understand each other.
+///
+/// ```
+/// use repred::Schema;
+///
+/// assert_eq!(Schema::new("shopping list", 2).to_string(), "shopping list, version 2");
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Schema {
+    name: String,
+    version: u32,
+}
+
+impl Schema {
+    /// Names are sent whenever two replicas meet, so longer ones are cut to this many bytes, with a hash
+    /// of the whole at the end.
+    pub const MAX_NAME: usize = 40;
+
+    /// A schema by name and version.
+    pub fn new(name: &str, version: u32) -> Self {
+        Self { name: shorten(name), version }
+    }
+
+    /// The schema named after a type, version 0: what is used when none is given. It holds as long as
+    /// both sides use the same type from the same crate.
+    pub fn of<T: ?Sized>() -> Self {
+        Self::new(std::any::type_name::<T>(), 0)
+    }
+
+    /// The name, cut to [`MAX_NAME`](Self::MAX_NAME) bytes.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The version.
+    pub fn version(&self) -> u32 {
+        self.version
+    }
+}
+
+fn shorten(name: &str) -> String {
+    if name.len() <= Schema::MAX_NAME {
+        return name.to_owned();
+    }
+    let mut hasher = SipHasher24::new();
+    hasher.write(name.as_bytes());
+    let hash = format!("~{:08x}", hasher.finish() >> 32);
+    let end = (0..=Schema::MAX_NAME - hash.len()).rev().find(|&end| name.is_char_boundary(end));
+    format!("{}{hash}", &name[..end.unwrap_or(0)])
+}
+
+impl fmt::Display for Schema {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, version {}", self.name, self.version)
+    }
+}
+
+impl fmt::Debug for Schema {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Schema({self})")
+    }
+}
+
+/// What somebody says of itself before anything else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Open {
+    pub(crate) schema: Schema,
+    pub(crate) id: ReplicaId,
+    pub(crate) sends: bool,
+    pub(crate) receives: bool,
+    /// Whether it wants state digests compared.
+    pub(crate) checks: bool,
+    /// Whether it will give up its state if the two histories cannot be joined.
+    pub(crate) discards: bool,
+    pub(crate) wall: Time,
+    /// Bytes of the longest message it takes.
+    pub(crate) max_message: u64,
+    /// Bytes of the largest block it takes.
+    pub(crate) max_block: u64,
+    pub(crate) version_hash: u128,
+}
+
+/// What a message is; its first byte, but for the one that opens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Digest = 1,
+    Items = 2,
+    Synced = 3,
+    Ack = 4,
+    Ping = 5,
+    Snapshot = 6,
+    Chunk = 7,
+    Adopted = 8,
+    StateDigest = 9,
+    Bye = 10,
+}
+
+impl Kind {
+    pub(crate) fn from_byte(byte: u8) -> Option<Self> {
+        use Kind::*;
+        [Digest, Items, Synced, Ack, Ping, Snapshot, Chunk, Adopted, StateDigest, Bye]
+            .into_iter()
+            .find(|&kind| kind as u8 == byte)
+    }
+}
+
+/// Why a peer ended the conversation, as far as it told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Reason {
+    /// It is done.
+    Finished,
+    /// Its protocol, schema, direction or limits do not fit ours.
+    Incompatible,
+    /// Its clock and ours differ by too much, or an entry was too far ahead of its clock.
+    Clock,
+    /// Both have folded what the other has not seen, or it could not adopt our snapshot.
+    Folded,
+    /// It holds another state for the same version.
+    Diverged,
+    /// What we sent was no valid message, or too large.
+    Malformed,
+    /// What we sent was well-formed, but it could not take it in.
+    Refused,
+    /// It waited for us in vain.
+    TimedOut,
+    /// It has failed by itself.
+    Failed,
+}
+
+impl Reason {
+    const ALL: [Self; 9] = [
+        Self::Finished,
+        Self::Incompatible,
+        Self::Clock,
+        Self::Folded,
+        Self::Diverged,
+        Self::Malformed,
+        Self::Refused,
+        Self::TimedOut,
+        Self::Failed,
+    ];
+
+    /// One that this version does not know counts as `Failed`.
+    pub(crate) fn from_byte(byte: u8) -> Self {
+        Self::ALL.get(usize::from(byte)).copied().unwrap_or(Self::Failed)
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Finished => "it is done",
+            Self::Incompatible => "its protocol, schema, direction or limits do not fit ours",
+            Self::Clock => "its clock and a time of ours are too far apart",
+            Self::Folded => "its history and ours cannot be joined",
+            Self::Diverged => "it holds another state for the same version",
+            Self::Malformed => "it found a message of ours malformed or too large",
+            Self::Refused => "it could not take in what we sent",
+            Self::TimedOut => "it waited for us in vain",
+            Self::Failed => "it has failed",
+        })
+    }
+}
+
+// ---- writing ----
+
+impl Open {
+    pub(crate) fn encode(&self, bytes: &mut Vec<u8>) {
+        bytes.extend_from_slice(&MAGIC);
+        bytes.push(PROTOCOL);
+        let flags = [self.sends, self.receives, self.checks, self.discards];
+        bytes.push(flags.iter().rev().fold(0, |byte, &flag| byte << 1 | u8::from(flag)));
+        bytes.extend_from_slice(&self.id.to_bytes());
+        bytes.extend_from_slice(&self.version_hash.to_le_bytes());
+        put_u64(bytes, self.wall.as_micros());
+        put_u64(bytes, self.max_message);
+        put_u64(bytes, self.max_block);
+        put_u64(bytes, self.schema.version.into());
+        bytes.extend_from_slice(self.schema.name.as_bytes());
+    }
+
+    /// The magic and the protocol version have been checked; see [`check_opening`].
+    pub(crate) fn decode(mut bytes: &[u8]) -> Result<Self, Malformed> {
+        let bytes = &mut bytes;
+        take::<5>(bytes)?;
+        let [flags] = take(bytes)?;
+        let id = ReplicaId::from_bytes(take(bytes)?);
+        let version_hash = u128::from_le_bytes(take(bytes)?);
+        let wall = Time::from_micros(number(bytes)?);
+        let (max_message, max_block) = (number(bytes)?, number(bytes)?);
+        let version = u32::try_from(number(bytes)?).map_err(|_| Malformed("a schema version"))?;
+        let name = std::str::from_utf8(bytes).map_err(|_| Malformed("a schema's name"))?;
+        if name.len() > Schema::MAX_NAME {
+            return Err(Malformed("a schema's name"));
+        }
+        let flag = |bit: u8| flags >> bit & 1 == 1;
+        Ok(Self {
+            schema: Schema { name: name.to_owned(), version },
+            id,
+            sends: flag(0),
+            receives: flag(1),
+            checks: flag(2),
+            discards: flag(3),
+            wall,
+            max_message,
+            max_block,
+            version_hash,
+        })
+    }
+}
+
+/// How a conversation begins, as far as one can tell from its first bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Opening {
+    /// So far as it should, but there is more to come.
+    Short,
+    Ours,
+    OtherProtocol(u8),
+    Foreign,
+}
+
+pub(crate) fn check_opening(bytes: &[u8]) -> Opening {
+    let len = bytes.len().min(MAGIC.len());
+    if bytes[..len] != MAGIC[..len] {
+        return Opening::Foreign;
+    }
+    match bytes.get(MAGIC.len()) {
+        None => Opening::Short,
+        Some(&PROTOCOL) => Opening::Ours,
+        Some(&other) => Opening::OtherProtocol(other),
+    }
+}
+
+/// Appends a version: how many entries, then each.
+pub(crate) fn put_version(bytes: &mut Vec<u8>, version: &VersionVector) {
+    put_u64(bytes, version.len() as u64);
+    for (id, seq) in version.iter() {
+        bytes.extend_from_slice(&id.to_bytes());
+        put_u64(bytes, seq);
+    }
+}
+
+/// Takes a version off the front, if it has at most `limit` entries.
+pub(crate) fn take_version(bytes: &mut &[u8], limit: usize) -> Result<VersionVector, Malformed> {
+    let len = number(bytes)?;
+    if len > limit as u64 || len > bytes.len() as u64 / 17 {
+        return Err(Malformed("a version with more entries than allowed, or than there are bytes"));
+    }
+    (0..len).map(|_| Ok((ReplicaId::from_bytes(take(bytes)?), seq(bytes)?))).collect()
+}
+
+/// The tags of what a message of items holds.
+pub(crate) mod tag {
+    pub(crate) const RUN: u8 = 0;
+    pub(crate) const SKIP: u8 = 1;
+    pub(crate) const BEGIN: u8 = 2;
+    pub(crate) const COMMIT: u8 = 3;
+    pub(crate) const ABANDON: u8 = 4;
+    pub(crate) const EDIT: u8 = 5;
+}
+
+/// Appends the entries of a run: each with its time as the distance to the one before, and with its
+/// length unless that is the same again.
+#[derive(Debug)]
+pub(crate) struct RunWriter {
+    before: Option<Time>,
+    len: u64,
+}
+
+impl RunWriter {
+    /// The most that an entry takes beside its payload.
+    pub(crate) const MAX_OVERHEAD: usize = 20;
+
+    /// `base` is the time of the first entry.
+    pub(crate) fn new(bytes: &mut Vec<u8>, base: Time) -> Self {
+        put_u64(bytes, base.as_micros());
+        Self { before: None, len: 0 }
+    }
+
+    #[inline]
+    pub(crate) fn put(&mut self, bytes: &mut Vec<u8>, time: Time, payload: &[u8]) {
+        // Times strictly increase, so the distance less one is the number to send.
+        let distance = self.before.map_or(0, |before| time.as_micros() - before.as_micros() - 1);
+        let len = payload.len() as u64;
+        let is_same = len == self.len;
+        put_u64(bytes, distance << 1 | u64::from(is_same));
+        if !is_same {
+            put_u64(bytes, len);
+        }
+        bytes.extend_from_slice(payload);
+        (self.before, self.len) = (Some(time), len);
+    }
+}
+
+// ---- reading ----
+
+/// Bytes that are no message; what should have been there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Malformed(pub(crate) &'static str);
+
+impl From<DecodeError> for Malformed {
+    fn from(_: DecodeError) -> Self {
+        Self("a number")
+    }
+}
+
+pub(crate) fn take<const N: usize>(bytes: &mut &[u8]) -> Result<[u8; N], Malformed> {
+    let (taken, rest) = bytes.split_first_chunk().ok_or(Malformed("more bytes"))?;
+    *bytes = rest;
+    Ok(*taken)
+}
+
+#[inline]
+pub(crate) fn number(bytes: &mut &[u8]) -> Result<u64, Malformed> {
+    Ok(take_u64(bytes)?)
+}
+
+/// A seq, or a count of seqs: at least 1.
+pub(crate) fn seq(bytes: &mut &[u8]) -> Result<u64, Malformed> {
+    let seq = number(bytes)?;
+    if (1..=MAX_SEQ).contains(&seq) { Ok(seq) } else { Err(Malformed("a seq from 1 to 2^62")) }
+}
+
+/// A first seq and a count, as first and last.
+fn seqs(bytes: &mut &[u8]) -> Result<(u64, u64), Malformed> {
+    let (first, count) = (seq(bytes)?, seq(bytes)?);
+    match first + count - 1 {
+        last if last <= MAX_SEQ => Ok((first, last)),
+        _ => Err(Malformed("seqs up to 2^62")),
+    }
+}
+
+/// An origin as a message names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OriginRef {
+    Known(usize),
+    New(ReplicaId),
+}
+
+/// One of the things in a message of items.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Item<'a> {
+    /// From here on entries are of this origin.
+    Run(OriginRef),
+    Entry {
+        seq: u64,
+        time: Time,
+        payload: &'a [u8],
+    },
+    /// From the seq to the seq, of each origin.
+    Skip(Vec<(OriginRef, u64, u64)>),
+    Begin,
+    Commit,
+    Abandon,
+    Edit(OriginRef, u64, u64),
+}
+
+/// Reads the items of a message one by one.
+#[derive(Debug)]
+pub(crate) struct Items<'a> {
+    bytes: &'a [u8],
+    /// How many origins the table has, new ones included.
+    origins: usize,
+    run: Run,
+}
+
+#[derive(Debug, Default)]
+struct Run {
+    left: u64,
+    seq: u64,
+    /// The time of the next entry is the distance from here, at the least.
+    base: u64,
+    len: u64,
+}
+
+impl<'a> Items<'a> {
+    pub(crate) fn new(bytes: &'a [u8], origins: usize) -> Self {
+        Self { bytes, origins, run: Run::default() }
+    }
+
+    /// The next item; `None` at the end.
+    #[inline]
+    pub(crate) fn next(&mut self) -> Result<Option<Item<'a>>, Malformed> {
+        if self.run.left > 0 {
+            return self.entry().map(Some);
+        }
+        let Some((&tag, rest)) = self.bytes.split_first() else { return Ok(None) };
+        self.bytes = rest;
+        Ok(Some(match tag {
+            tag::RUN => self.run()?,
+            tag::SKIP => self.skip()?,
+            tag::BEGIN => Item::Begin,
+            tag::COMMIT => Item::Commit,
+            tag::ABANDON => Item::Abandon,
+            tag::EDIT => {
+                let origin = self.origin()?;
+                let (first, last) = seqs(&mut self.bytes)?;
+                Item::Edit(origin, first, last)
+            }
+            _ => return Err(Malformed("an item")),
+        }))
+    }
+
+    fn run(&mut self) -> Result<Item<'a>, Malformed> {
+        let origin = self.origin()?;
+        let (first, last) = seqs(&mut self.bytes)?;
+        let base = number(&mut self.bytes)?;
+        self.run = Run { left: last - first + 1, seq: first, base, len: 0 };
+        Ok(Item::Run(origin))
+    }
+
+    #[inline]
+    fn entry(&mut self) -> Result<Item<'a>, Malformed> {
+        let run = &mut self.run;
+        let head = number(&mut self.bytes)?;
+        if head & 1 == 0 {
+            run.len = number(&mut self.bytes)?;
+        }
+        let time = run.base.checked_add(head >> 1).ok_or(Malformed("a time"))?;
+        let (seq, len) = (run.seq, run.len);
+        if len > self.bytes.len() as u64 {
+            return Err(Malformed("as many bytes as the entry announces"));
+        }
+        let (payload, rest) = self.bytes.split_at(len as usize);
+        self.bytes = rest;
+        run.base = time.checked_add(1).ok_or(Malformed("a time"))?;
+        run.seq += 1;
+        run.left -= 1;
+        Ok(Item::Entry { seq, time: Time::from_micros(time), payload })
+    }
+
+    fn skip(&mut self) -> Result<Item<'a>, Malformed> {
+        let len = number(&mut self.bytes)?;
+        if len == 0 || len > self.bytes.len() as u64 / 3 {
+            return Err(Malformed("as many ranges as the skip announces, and one at least"));
+        }
+        let range = |_| {
+            let origin = self.origin()?;
+            let (first, last) = seqs(&mut self.bytes)?;
+            Ok((origin, first, last))
+        };
+        Ok(Item::Skip((0..len).map(range).collect::<Result<_, Malformed>>()?))
+    }
+
+    fn origin(&mut self) -> Result<OriginRef, Malformed> {
+        let place = number(&mut self.bytes)?;
+        if place < self.origins as u64 {
+            return Ok(OriginRef::Known(place as usize));
+        }
+        if place > self.origins as u64 {
+            return Err(Malformed("a known origin, or the next new one"));
+        }
+        self.origins += 1;
+        Ok(OriginRef::New(ReplicaId::from_bytes(take(&mut self.bytes)?)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_opening_fits_in_what_is_buffered_for_it() {
+        let open = Open {
+            schema: Schema::new(&"x".repeat(500), u32::MAX),
+            id: ReplicaId::from(u128::MAX),
+            sends: true,
+            receives: false,
+            checks: true,
+            discards: false,
+            wall: Time::from_micros(u64::MAX),
+            max_message: u64::MAX,
+            max_block: u64::MAX,
+            version_hash: u128::MAX,
+        };
+        let mut bytes = Vec::new();
+        open.encode(&mut bytes);
+        assert!(bytes.len() <= MAX_OPEN);
+        assert_eq!(check_opening(&bytes), Opening::Ours);
+        assert_eq!(Open::decode(&bytes), Ok(open));
+    }
+
+    #[test]
+    fn a_long_schema_name_is_cut_at_a_character_and_told_from_its_like() {
+        let a = Schema::new(&"é".repeat(50), 1);
+        let b = Schema::new(&"é".repeat(51), 1);
+        assert_ne!(a, b);
+        assert!(a.name().len() <= Schema::MAX_NAME);
+    }
+
+    #[test]
+    fn what_does_not_begin_like_us_is_told_by_the_first_bytes() {
+        assert_eq!(check_opening(b"rp"), Opening::Short);
+        assert_eq!(check_opening(b"GET / HTTP/1.1"), Opening::Foreign);
+        assert_eq!(check_opening(b"rpd\x01\x09"), Opening::OtherProtocol(9));
+    }
+
+    #[test]
+    fn a_run_is_read_as_it_was_written() {
+        let mut bytes = vec![tag::RUN, 0];
+        bytes.extend_from_slice(&ReplicaId::from(7).to_bytes());
+        put_u64(&mut bytes, 41);
+        put_u64(&mut bytes, 3);
+        let mut run = RunWriter::new(&mut bytes, Time::from_micros(1000));
+        let entries: [(u64, &[u8]); 3] = [(1000, b"ab"), (1001, b"cd"), (5000, b"")];
+        for (time, payload) in entries {
+            run.put(&mut bytes, Time::from_micros(time), payload);
+        }
+        let mut items = Items::new(&bytes, 0);
+        assert_eq!(items.next(), Ok(Some(Item::Run(OriginRef::New(7.into())))));
+        for (seq, (time, payload)) in (41..).zip(entries) {
+            let time = Time::from_micros(time);
+            assert_eq!(items.next(), Ok(Some(Item::Entry { seq, time, payload })));
+        }
+        assert_eq!(items.next(), Ok(None));
+    }
+
+    #[test]
+    fn an_entry_after_its_like_costs_one_byte() {
+        let mut bytes = Vec::new();
+        let mut run = RunWriter::new(&mut bytes, Time::from_micros(1));
+        run.put(&mut bytes, Time::from_micros(1), b"0123456789");
+        let before = bytes.len();
+        run.put(&mut bytes, Time::from_micros(40), b"0123456789");
+        assert_eq!(bytes.len() - before, 11);
+    }
+}

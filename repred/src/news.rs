@@ -1,0 +1,138 @@
+//! [`Notice`]: what an observer is told, and the bounded ring that keeps it for slow ones.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use crate::stamp::Stamp;
+
+/// What an observer of a replica is told.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Notice<C> {
+    /// An update was reduced and changed the state.
+    Changed {
+        /// The update's stamp; its origin tells local from remote.
+        stamp: Stamp,
+        /// What the reducer said has changed, shared by all observers.
+        changes: Arc<C>,
+    },
+    /// More has changed than can be told: the observer was too slow, or the state was replaced by a
+    /// snapshot. Read the state again; what changes after this comes as usual.
+    Reset,
+}
+
+impl<C> Clone for Notice<C> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Changed { stamp, changes } => {
+                Self::Changed { stamp: *stamp, changes: Arc::clone(changes) }
+            }
+            Self::Reset => Self::Reset,
+        }
+    }
+}
+
+/// The latest notices, once for all observers; each observer holds its place.
+#[derive(Debug)]
+pub(crate) struct News<C> {
+    ring: VecDeque<Notice<C>>,
+    /// The number of the first notice in the ring.
+    first: u64,
+    capacity: usize,
+    observers: usize,
+}
+
+impl<C> News<C> {
+    pub(crate) fn new(capacity: usize) -> Self {
+        Self { ring: VecDeque::new(), first: 0, capacity: capacity.max(1), observers: 0 }
+    }
+
+    /// Whether anybody would read what is pushed.
+    pub(crate) fn is_observed(&self) -> bool {
+        self.observers > 0
+    }
+
+    pub(crate) fn push(&mut self, notice: Notice<C>) {
+        if !self.is_observed() {
+            return;
+        }
+        if self.ring.len() == self.capacity {
+            self.ring.pop_front();
+            self.first += 1;
+        }
+        self.ring.push_back(notice);
+    }
+
+    /// The place of a new observer, who is told what comes from now on.
+    pub(crate) fn observe(&mut self) -> u64 {
+        self.observers += 1;
+        self.end()
+    }
+
+    pub(crate) fn leave(&mut self) {
+        self.observers -= 1;
+        if self.observers == 0 {
+            self.first = self.end();
+            self.ring.clear();
+        }
+    }
+
+    /// The next notice for the observer at `place`, which moves on.
+    pub(crate) fn next(&self, place: &mut u64) -> Option<Notice<C>> {
+        if *place < self.first {
+            *place = self.end();
+            return Some(Notice::Reset);
+        }
+        let notice = self.ring.get((*place - self.first) as usize)?;
+        *place += 1;
+        Some(notice.clone())
+    }
+
+    fn end(&self) -> u64 {
+        self.first + self.ring.len() as u64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::Time;
+
+    fn changed(seq: u64) -> Notice<u64> {
+        let stamp = Stamp::new(Time::ZERO, 1.into(), seq);
+        Notice::Changed { stamp, changes: Arc::new(seq) }
+    }
+
+    fn told(news: &News<u64>, place: &mut u64) -> Vec<Option<u64>> {
+        let notices = std::iter::from_fn(|| news.next(place));
+        let changes = notices.map(|notice| match notice {
+            Notice::Changed { changes, .. } => Some(*changes),
+            Notice::Reset => None,
+        });
+        changes.collect()
+    }
+
+    #[test]
+    fn an_observer_that_is_too_slow_gets_one_reset_and_goes_on_from_now() {
+        let mut news = News::new(3);
+        let (mut fast, mut slow) = (news.observe(), news.observe());
+        for seq in 1..=5 {
+            news.push(changed(seq));
+            assert_eq!(told(&news, &mut fast), [Some(seq)]);
+        }
+        assert_eq!(told(&news, &mut slow), [None]);
+        news.push(changed(6));
+        assert_eq!(told(&news, &mut slow), [Some(6)]);
+    }
+
+    #[test]
+    fn nothing_is_kept_when_nobody_looks() {
+        let mut news = News::new(3);
+        news.push(changed(1));
+        assert!(news.ring.is_empty());
+        let mut place = news.observe();
+        news.push(changed(2));
+        assert_eq!(told(&news, &mut place), [Some(2)]);
+        news.leave();
+        assert!(news.ring.is_empty());
+    }
+}

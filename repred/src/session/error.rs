@@ -1,0 +1,275 @@
+//! [`SessionError`]: why a conversation failed.
+
+use std::{fmt, time::Duration};
+
+use crate::{
+    core::{AdoptError, ReceiveError, SnapshotError},
+    id::ReplicaId,
+    message::{Kind, Malformed, Reason, Schema},
+    time::Time,
+    version::VersionVector,
+};
+
+/// Why a session failed. The session is over; the replica holds everything that was taken in before, is
+/// otherwise unchanged, and goes on. So do its other sessions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SessionError {
+    /// The other side does not speak repred: something else was connected to this port, or this was
+    /// connected to something else.
+    NotRepred {
+        /// Its first bytes, at most sixteen.
+        start: Vec<u8>,
+    },
+    /// The other side speaks another version of the protocol. The side with the lower one has to be
+    /// upgraded.
+    Protocol {
+        /// Ours.
+        ours: u8,
+        /// The peer's.
+        theirs: u8,
+    },
+    /// The other side's updates mean something else. Where only the versions differ, the side with the
+    /// lower one has to be upgraded.
+    Schema {
+        /// Ours.
+        ours: Schema,
+        /// The peer's.
+        theirs: Schema,
+    },
+    /// The other side has our id. If it is not ourselves, one is a copy of the other: restore copies
+    /// under a new id.
+    SameId {
+        /// The id.
+        id: ReplicaId,
+    },
+    /// The two clocks are too far apart. One of them has to be set.
+    ClockDrift {
+        /// What our clock says.
+        ours: Time,
+        /// What the peer's clock says.
+        theirs: Time,
+    },
+    /// Both sides were told to give up their state for the other's. Tell only one.
+    BothDiscard,
+    /// Each side has folded what the other has not seen. Connect again with one of the two told to give
+    /// up its state: `connect(..).discard_ours()`.
+    BothFolded {
+        /// What is folded here.
+        ours: VersionVector,
+        /// What is folded there.
+        theirs: VersionVector,
+    },
+    /// An entry could not be taken in.
+    Receive(ReceiveError),
+    /// A snapshot could not be adopted.
+    Adopt(AdoptError),
+    /// There was no snapshot or digest to send.
+    Snapshot(SnapshotError),
+    /// A message is not as it should be; nothing of it after that place was taken in.
+    Malformed {
+        /// What should have been there.
+        expected: &'static str,
+    },
+    /// A message came that has no place here.
+    Unexpected {
+        /// Its kind.
+        message: &'static str,
+    },
+    /// A message is longer than we take. Its bytes were not read.
+    MessageTooLarge {
+        /// The announced bytes.
+        size: u64,
+        /// What is allowed: [`SessionLimits::message_bytes`](crate::SessionLimits::message_bytes).
+        limit: usize,
+    },
+    /// A block is larger than we take: what belongs together is too much.
+    BlockTooLarge {
+        /// What is allowed: [`SessionLimits::block_bytes`](crate::SessionLimits::block_bytes).
+        limit: usize,
+    },
+    /// A snapshot is larger than we take. Its bytes were not read.
+    SnapshotTooLarge {
+        /// The announced bytes.
+        size: u64,
+        /// What is allowed:
+        /// [`SessionLimits::snapshot_bytes`](crate::SessionLimits::snapshot_bytes).
+        limit: usize,
+    },
+    /// An entry of ours is larger than the peer takes. It has to raise its limit.
+    TooLargeForPeer {
+        /// About how many bytes it takes.
+        size: usize,
+        /// What the peer allows.
+        limit: usize,
+    },
+    /// No whole message came for this long.
+    Silent {
+        /// [`SessionConfig::timeout`](crate::SessionConfig::timeout).
+        timeout: Duration,
+    },
+    /// The peer took nothing for this long.
+    Stalled {
+        /// [`SessionConfig::timeout`](crate::SessionConfig::timeout).
+        timeout: Duration,
+    },
+    /// Both have seen the same, but the states differ: concurrent updates of this reducer do not
+    /// commute, or the programs differ. Test the reducer; then start all replicas anew from one of them.
+    Diverged {
+        /// What both have seen.
+        version: VersionVector,
+    },
+    /// The peer ended the session and said why; the error itself is on its side.
+    Peer(Reason),
+    /// `reduce` has panicked.
+    Poisoned,
+}
+
+impl SessionError {
+    /// What to tell the peer.
+    pub(super) fn reason(&self) -> Reason {
+        match self {
+            Self::NotRepred { .. }
+            | Self::Protocol { .. }
+            | Self::Schema { .. }
+            | Self::SameId { .. }
+            | Self::BothDiscard
+            | Self::TooLargeForPeer { .. } => Reason::Incompatible,
+            Self::ClockDrift { .. }
+            | Self::Receive(ReceiveError::TooFarAhead { .. })
+            | Self::Adopt(AdoptError::TooFarAhead { .. }) => Reason::Clock,
+            Self::BothFolded { .. } | Self::Adopt(AdoptError::BothFolded { .. }) => Reason::Folded,
+            Self::Malformed { .. }
+            | Self::Unexpected { .. }
+            | Self::MessageTooLarge { .. }
+            | Self::BlockTooLarge { .. }
+            | Self::SnapshotTooLarge { .. } => Reason::Malformed,
+            Self::Receive(ReceiveError::Poisoned) | Self::Adopt(AdoptError::Poisoned) => {
+                Reason::Failed
+            }
+            Self::Receive(_) | Self::Adopt(_) => Reason::Refused,
+            Self::Silent { .. } | Self::Stalled { .. } => Reason::TimedOut,
+            Self::Diverged { .. } => Reason::Diverged,
+            Self::Snapshot(_) | Self::Poisoned | Self::Peer(_) => Reason::Failed,
+        }
+    }
+
+    pub(super) fn unexpected(kind: Kind) -> Self {
+        Self::Unexpected {
+            message: match kind {
+                Kind::Digest => "digest",
+                Kind::Items => "items",
+                Kind::Synced => "synced",
+                Kind::Ack => "ack",
+                Kind::Ping => "ping",
+                Kind::Snapshot => "snapshot",
+                Kind::Chunk => "chunk",
+                Kind::Adopted => "adopted",
+                Kind::StateDigest => "state digest",
+                Kind::Bye => "bye",
+            },
+        }
+    }
+}
+
+impl From<Malformed> for SessionError {
+    fn from(Malformed(expected): Malformed) -> Self {
+        Self::Malformed { expected }
+    }
+}
+
+impl From<ReceiveError> for SessionError {
+    fn from(error: ReceiveError) -> Self {
+        match error {
+            ReceiveError::Poisoned => Self::Poisoned,
+            error => Self::Receive(error),
+        }
+    }
+}
+
+impl From<AdoptError> for SessionError {
+    fn from(error: AdoptError) -> Self {
+        match error {
+            AdoptError::Poisoned => Self::Poisoned,
+            error => Self::Adopt(error),
+        }
+    }
+}
+
+impl fmt::Display for SessionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotRepred { start } => {
+                let start = start.escape_ascii();
+                write!(f, "the other side does not speak repred; it began with \"{start}\"")
+            }
+            Self::Protocol { ours, theirs } => {
+                let side = if ours < theirs { "us" } else { "the other side" };
+                write!(f, "we speak protocol {ours}, the other side {theirs}; upgrade {side}")
+            }
+            Self::Schema { ours, theirs } if ours.name() != theirs.name() => write!(
+                f,
+                "we replicate \"{ours}\", the other side \"{theirs}\"; connect like to like, or \
+                 give both the same schema"
+            ),
+            Self::Schema { ours, theirs } => {
+                let side = if ours.version() < theirs.version() { "us" } else { "the other side" };
+                write!(f, "we replicate \"{ours}\", the other side \"{theirs}\"; upgrade {side}")
+            }
+            Self::SameId { id } => {
+                write!(f, "the other side is replica {id} too; give a copy an id of its own")
+            }
+            Self::ClockDrift { ours, theirs } => {
+                let (ahead, drift) = if ours < theirs {
+                    ("the other side's", theirs.since(*ours))
+                } else {
+                    ("our", ours.since(*theirs))
+                };
+                write!(f, "{ahead} clock is {drift:?} ahead; set one of the two")
+            }
+            Self::BothDiscard => f.write_str("both sides are to discard their state; tell only one"),
+            Self::BothFolded { ours, theirs } => write!(
+                f,
+                "we have folded {ours} and the other side {theirs}, which cannot be joined; one of \
+                 the two has to discard its state"
+            ),
+            Self::Receive(_) => f.write_str("an entry could not be taken in"),
+            Self::Adopt(_) => f.write_str("a snapshot could not be adopted"),
+            Self::Snapshot(_) => f.write_str("no snapshot could be made"),
+            Self::Malformed { expected } => {
+                write!(f, "a message is malformed where {expected} should be")
+            }
+            Self::Unexpected { message } => write!(f, "a message ({message}) has no place here"),
+            Self::MessageTooLarge { size, limit } => {
+                write!(f, "a message of {size} bytes was announced, but {limit} is the limit")
+            }
+            Self::BlockTooLarge { limit } => {
+                write!(f, "a block has over {limit} bytes; raise the limit to take it")
+            }
+            Self::SnapshotTooLarge { size, limit } => {
+                write!(f, "a snapshot of {size} bytes was announced, but {limit} is the limit")
+            }
+            Self::TooLargeForPeer { size, limit } => {
+                write!(f, "an entry takes {size} bytes, but the other side takes {limit} at most")
+            }
+            Self::Silent { timeout } => write!(f, "the other side sent nothing for {timeout:?}"),
+            Self::Stalled { timeout } => write!(f, "the other side took nothing for {timeout:?}"),
+            Self::Diverged { version } => {
+                write!(f, "both sides have seen {version}, but their states differ")
+            }
+            Self::Peer(reason) => write!(f, "the other side ended the session: {reason}"),
+            Self::Poisoned => f.write_str("reduce has panicked; start a new replica"),
+        }
+    }
+}
+
+impl std::error::Error for SessionError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Receive(error) => Some(error),
+            Self::Adopt(error) => Some(error),
+            Self::Snapshot(error) => Some(error),
+            _ => None,
+        }
+    }
+}

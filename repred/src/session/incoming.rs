@@ -1,0 +1,230 @@
+//! [`Incoming`]: taking in what the peer sends.
+
+use super::{Now, SessionError, SessionLimits, outgoing::Outgoing};
+use crate::{
+    core::{Block, Core},
+    history::{OriginIndex, SeqRange},
+    id::ReplicaId,
+    message::{Item, Items, Malformed, OriginRef, number, take, take_version},
+    reduce::Replicated,
+    snapshot::{self, Snapshot},
+    time::Time,
+};
+
+/// What comes from the peer, and what of it cannot be taken in yet.
+#[derive(Debug, Default)]
+pub(super) struct Incoming {
+    /// The peer's table of origins. One gets an index of ours with the first entry.
+    table: Vec<(ReplicaId, Option<OriginIndex>)>,
+    /// A staged block is nowhere: not in the version, the state, the history, or what is acknowledged.
+    staged: Option<Block>,
+    snapshot: Option<Partial>,
+    /// Places in the table of origins of which something came since the last ack.
+    unacked: Vec<usize>,
+    /// Whether a snapshot was adopted since the last ack.
+    pub(super) has_adopted: bool,
+}
+
+/// A snapshot of which more is to come.
+#[derive(Debug)]
+struct Partial {
+    snapshot: Snapshot,
+    size: usize,
+    digest: u128,
+}
+
+impl Incoming {
+    pub(super) fn new(announced: impl IntoIterator<Item = ReplicaId>) -> Self {
+        let table = announced.into_iter().map(|id| (id, None)).collect();
+        Self { table, ..Self::default() }
+    }
+
+    /// Takes in a message of items, up to the first that cannot be.
+    pub(super) fn items<R: Replicated>(
+        &mut self,
+        core: &mut Core<R>,
+        mut outgoing: Option<&mut Outgoing>,
+        bytes: &[u8],
+        limits: &SessionLimits,
+        now: Now,
+    ) -> Result<(), SessionError> {
+        if self.snapshot.is_some() {
+            return Err(Malformed("the rest of the snapshot").into());
+        }
+        let mut items = Items::new(bytes, self.table.len());
+        let mut run: Option<OriginIndex> = None;
+        while let Some(item) = items.next()? {
+            match item {
+                Item::Run(origin) => run = Some(self.resolve(core, origin)?),
+                Item::Entry { seq, time, payload } => {
+                    let Some(origin) = run else { return Err(Malformed("a run").into()) };
+                    match &mut self.staged {
+                        Some(block) => block.entry(origin, seq, time, payload),
+                        None => core.receive_entry(origin, seq, time, payload, now.wall)?,
+                    }
+                    if let Some(outgoing) = &mut outgoing {
+                        outgoing.confirm(core.entries(), origin, seq);
+                    }
+                }
+                Item::Skip(ranges) => {
+                    let ranges = self.resolve_ranges(core, ranges)?;
+                    match &mut self.staged {
+                        Some(block) => block.skip(ranges.clone()),
+                        None => core.receive_skip(ranges.clone())?,
+                    }
+                    if let Some(outgoing) = &mut outgoing {
+                        for range in ranges {
+                            outgoing.confirm(core.entries(), range.origin, range.last);
+                        }
+                    }
+                }
+                Item::Begin => self.begin()?,
+                Item::Edit(origin, first, last) => {
+                    let origin = self.resolve(core, origin)?;
+                    self.staged()?.edit(SeqRange { origin, first, last });
+                }
+                Item::Commit => {
+                    let block = std::mem::take(self.staged()?);
+                    self.staged = None;
+                    core.receive_block(&block, now.wall)?;
+                }
+                Item::Abandon => {
+                    self.staged()?;
+                    self.staged = None;
+                }
+            }
+            self.check_size(limits)?;
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self) -> Result<(), SessionError> {
+        if self.staged.is_some() {
+            return Err(Malformed("the end of the block").into());
+        }
+        self.staged = Some(Block::default());
+        Ok(())
+    }
+
+    fn staged(&mut self) -> Result<&mut Block, SessionError> {
+        self.staged.as_mut().ok_or_else(|| Malformed("a block before its end").into())
+    }
+
+    fn check_size(&self, limits: &SessionLimits) -> Result<(), SessionError> {
+        let size = self.staged.as_ref().map_or(0, Block::memory);
+        // The sender counts what it sends a little differently, always more.
+        if size > limits.block_bytes {
+            return Err(SessionError::BlockTooLarge { limit: limits.block_bytes });
+        }
+        Ok(())
+    }
+
+    /// The index of an origin that the peer has named.
+    fn resolve<R: Replicated>(
+        &mut self,
+        core: &mut Core<R>,
+        origin: OriginRef,
+    ) -> Result<OriginIndex, SessionError> {
+        let place = match origin {
+            OriginRef::Known(place) => place,
+            OriginRef::New(id) => {
+                self.table.push((id, None));
+                self.table.len() - 1
+            }
+        };
+        if !self.unacked.contains(&place) {
+            self.unacked.push(place);
+        }
+        match self.table.get(place) {
+            Some(&(_, Some(index))) => Ok(index),
+            Some(&(id, None)) => {
+                let index = core.origin(id)?;
+                self.table[place].1 = Some(index);
+                Ok(index)
+            }
+            None => Err(Malformed("an origin in the table").into()),
+        }
+    }
+
+    fn resolve_ranges<R: Replicated>(
+        &mut self,
+        core: &mut Core<R>,
+        ranges: Vec<(OriginRef, u64, u64)>,
+    ) -> Result<Vec<SeqRange>, SessionError> {
+        let ranges = ranges.into_iter().map(|(origin, first, last)| {
+            Ok(SeqRange { origin: self.resolve(core, origin)?, first, last })
+        });
+        ranges.collect()
+    }
+
+    /// The origins of which something came since the last call, each with its place in the peer's table.
+    pub(super) fn take_unacked(&mut self) -> Vec<(usize, OriginIndex)> {
+        let places = std::mem::take(&mut self.unacked);
+        let indexed = places.into_iter().map(|place| (place, self.table[place].1));
+        indexed.filter_map(|(place, index)| Some((place, index?))).collect()
+    }
+
+    pub(super) fn needs_ack(&self) -> bool {
+        self.has_adopted || !self.unacked.is_empty()
+    }
+
+    /// Takes note of a snapshot that is to come.
+    pub(super) fn begin_snapshot(
+        &mut self,
+        mut bytes: &[u8],
+        limits: &SessionLimits,
+        origins: usize,
+    ) -> Result<(), SessionError> {
+        if self.staged.is_some() || self.snapshot.is_some() {
+            return Err(Malformed("the end of what was begun").into());
+        }
+        let size = number(&mut bytes)?;
+        if size > limits.snapshot_bytes as u64 {
+            return Err(SessionError::SnapshotTooLarge { size, limit: limits.snapshot_bytes });
+        }
+        let digest = u128::from_le_bytes(take(&mut bytes)?);
+        let time = Time::from_micros(number(&mut bytes)?);
+        let version = take_version(&mut bytes, origins)?;
+        // The bytes are not reserved: that somebody announces them does not mean that they come.
+        let snapshot = Snapshot { version, time, state: Vec::new() };
+        self.snapshot = Some(Partial { snapshot, size: size as usize, digest });
+        Ok(())
+    }
+
+    /// Takes in the next part of a snapshot, and adopts the whole with the last one.
+    pub(super) fn chunk<R: Replicated>(
+        &mut self,
+        core: &mut Core<R>,
+        bytes: &[u8],
+        discards: bool,
+        now: Now,
+    ) -> Result<Option<Snapshot>, SessionError> {
+        let Some(partial) = &mut self.snapshot else {
+            return Err(Malformed("the beginning of a snapshot").into());
+        };
+        if bytes.len() > partial.size - partial.snapshot.state.len() {
+            return Err(Malformed("no more than the announced bytes of a snapshot").into());
+        }
+        partial.snapshot.state.extend_from_slice(bytes);
+        if partial.snapshot.state.len() < partial.size {
+            if bytes.is_empty() {
+                return Err(Malformed("a part of a snapshot").into());
+            }
+            return Ok(None);
+        }
+        let Some(Partial { mut snapshot, digest, .. }) = self.snapshot.take() else {
+            return Ok(None);
+        };
+        if snapshot::digest([&*snapshot.state]) != digest {
+            return Err(Malformed("the snapshot that was announced").into());
+        }
+        if discards && !snapshot.version.covers(&core.floor()) {
+            core.discard_and_adopt(&snapshot, now.wall)?;
+        } else {
+            core.adopt(&snapshot, now.wall)?;
+        }
+        self.has_adopted = true;
+        snapshot.state = Vec::new();
+        Ok(Some(snapshot))
+    }
+}

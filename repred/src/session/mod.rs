@@ -1,0 +1,788 @@
+//! [`Session`]: one conversation with one peer, without any I/O.
+
+mod error;
+mod incoming;
+mod outgoing;
+
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
+
+pub use self::error::SessionError;
+use self::{incoming::Incoming, outgoing::Outgoing};
+use crate::{
+    core::Core,
+    encoding::varint::put_u64,
+    history::{Cursor, Known, OriginIndex, Position},
+    id::ReplicaId,
+    message::{
+        Kind, MAX_OPEN, Malformed, Open, Opening, PROTOCOL, Reason, Schema, check_opening, number,
+        put_version, seq, take, take_version,
+    },
+    reduce::Replicated,
+    time::Time,
+};
+
+/// One conversation with one peer, as a state machine that owns no socket, task, clock or random source.
+///
+/// The driver of a session calls, in this order whenever anything happens:
+///
+/// 1. [`handle_message`](Self::handle_message) for each message that came, and
+///    [`handle_timeout`](Self::handle_timeout) when the time of [`poll_timeout`](Self::poll_timeout) has
+///    come;
+/// 2. [`poll_message`](Self::poll_message) until it has no more, sending each message, as long as the
+///    transport takes them. Ask again whenever the core has changed: after an update, and after another
+///    session has taken something in;
+/// 3. [`handle_sent`](Self::handle_sent) when the transport has taken what was given to it.
+///
+/// After an error of a `handle_*` the session is over, but `poll_message` has a last message that tells
+/// the peer why. All else is a getter. Messages must arrive whole, in order, and once; a transport that
+/// cannot promise this has to end the session, and begin a new one.
+///
+/// ```
+/// use std::time::Instant;
+/// use repred::{Core, Counter, Now, Session, SessionConfig, Time};
+///
+/// let now = Now { wall: Time::from_micros(1), instant: Instant::now() };
+/// let mut a = Core::new(0xa.into(), Counter::default());
+/// let mut b = Core::new(0xb.into(), Counter::default());
+/// a.update(5, now.wall)?;
+/// b.update(3, now.wall)?;
+///
+/// let config = SessionConfig::for_state::<Counter>();
+/// let mut to_b = Session::new(config.clone(), &mut a, now);
+/// let mut to_a = Session::new(config, &mut b, now);
+/// loop {
+///     let mut message = Vec::new();
+///     if to_b.poll_message(&mut a, now, &mut message)? {
+///         to_a.handle_message(&mut b, &message, now)?;
+///     } else if to_a.poll_message(&mut b, now, &mut message)? {
+///         to_b.handle_message(&mut a, &message, now)?;
+///     } else {
+///         break;
+///     }
+/// }
+/// assert_eq!(a.state()?.value(), 8);
+/// assert_eq!(a.version(), b.version());
+/// assert!(to_a.is_synced() && to_b.is_synced());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Session {
+    config: SessionConfig,
+    phase: Phase,
+    /// What the peer said of itself.
+    peer: Option<Open>,
+    sent: Sent,
+    /// Messages that go out before all others: our open, our digest.
+    first: VecDeque<Vec<u8>>,
+    incoming: Incoming,
+    outgoing: Option<Outgoing>,
+    is_synced: bool,
+    timers: Timers,
+    digests: Digests,
+}
+
+/// Where a conversation stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// The peer's open has to come.
+    Greeting,
+    /// The versions differ, and the peer's digest has to come.
+    Comparing,
+    /// Both know where the other stands: entries flow.
+    Streaming,
+    /// The peer has to be told why it is over.
+    Closing(Reason),
+    Closed,
+}
+
+/// What we said of ourselves, which is what the peer's answer is about.
+#[derive(Debug)]
+struct Sent {
+    wall: Time,
+    version_hash: u128,
+    /// Where a peer stands that had what we had.
+    cursor: Cursor,
+    /// The origins of our digest, in order.
+    announced: Vec<OriginIndex>,
+}
+
+#[derive(Debug)]
+struct Timers {
+    last_sent: Instant,
+    last_heard: Instant,
+    /// Since when the transport has not taken anything of what it was given.
+    stalled: Option<Instant>,
+    /// When the peer has to have told where it stands.
+    greeting: Instant,
+}
+
+/// State digests, sent and compared.
+#[derive(Debug)]
+struct Digests {
+    last_sent: Option<Instant>,
+    last_compared: Option<Instant>,
+    /// The last version of which a digest was sent.
+    version: Option<u128>,
+    /// When the next one may be sent, if one is wanted.
+    due: Option<Instant>,
+}
+
+/// The time, as a session needs it.
+#[derive(Clone, Copy, Debug)]
+#[allow(clippy::exhaustive_structs, reason = "made by every driver")]
+pub struct Now {
+    /// The wall clock, for stamps. It may step.
+    pub wall: Time,
+    /// A clock that does not step, for timeouts.
+    pub instant: Instant,
+}
+
+/// Which way entries flow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Direction {
+    /// Both ways.
+    #[default]
+    Both,
+    /// We take in and send nothing of ours.
+    ReceiveOnly,
+    /// We send and take in nothing.
+    SendOnly,
+}
+
+/// How a session behaves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SessionConfig {
+    /// What our updates mean; a peer with another schema is refused.
+    pub schema: Schema,
+    /// Which way entries flow.
+    pub direction: Direction,
+    /// What is taken from the peer at most.
+    pub limits: SessionLimits,
+    /// When nothing was sent for this long, a ping is. Default five seconds.
+    pub keep_alive: Duration,
+    /// When no whole message came for this long, or the peer took nothing, the session fails. It has to
+    /// be a few times the peer's `keep_alive`. Default twenty seconds.
+    pub timeout: Duration,
+    /// How far the peer's wall clock may be from ours. Default five minutes.
+    pub clock_drift: Duration,
+    /// Compare digests of the state whenever versions are equal, this often at most. Both sides must
+    /// want it, and the state needs a canonical encoding. Default `None`: never.
+    pub check_divergence: Option<Duration>,
+    /// Give up our state if our history and the peer's cannot be joined; see
+    /// [`Core::discard_and_adopt`]. Default no.
+    pub discard_ours: bool,
+}
+
+/// What a session takes from its peer at most, and so how much memory a peer can make it use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SessionLimits {
+    /// Bytes of a message; it is held whole. Default 2 MiB, so that the largest update fits.
+    pub message_bytes: usize,
+    /// Bytes of what is taken in as one; it is held until its end. Default 64 MiB.
+    pub block_bytes: usize,
+    /// Bytes of a snapshot; it is held until it is adopted. Default 256 MiB.
+    pub snapshot_bytes: usize,
+}
+
+impl Default for SessionLimits {
+    fn default() -> Self {
+        Self { message_bytes: 2 << 20, block_bytes: 64 << 20, snapshot_bytes: 256 << 20 }
+    }
+}
+
+impl SessionConfig {
+    /// The defaults, for this schema.
+    pub fn new(schema: Schema) -> Self {
+        Self {
+            schema,
+            direction: Direction::Both,
+            limits: SessionLimits::default(),
+            keep_alive: Duration::from_secs(5),
+            timeout: Duration::from_secs(20),
+            clock_drift: Duration::from_secs(300),
+            check_divergence: None,
+            discard_ours: false,
+        }
+    }
+
+    /// The defaults, for the schema that is named after a reducer's update type.
+    pub fn for_state<R: Replicated>() -> Self {
+        Self::new(Schema::of::<R::Update>())
+    }
+
+    fn sends(&self) -> bool {
+        self.direction != Direction::ReceiveOnly
+    }
+
+    fn receives(&self) -> bool {
+        self.direction != Direction::SendOnly
+    }
+}
+
+impl Session {
+    /// A session that is about to begin. O(origins).
+    pub fn new<R: Replicated>(config: SessionConfig, core: &mut Core<R>, now: Now) -> Self {
+        let version = core.version();
+        let version_hash = core.version_hash();
+        let open = Open {
+            schema: config.schema.clone(),
+            id: core.id(),
+            sends: config.sends(),
+            receives: config.receives(),
+            checks: config.check_divergence.is_some(),
+            discards: config.discard_ours,
+            wall: now.wall,
+            max_message: config.limits.message_bytes as u64,
+            max_block: config.limits.block_bytes as u64,
+            version_hash,
+        };
+        let mut first = Vec::new();
+        open.encode(&mut first);
+        let known = Known::new(core.entries(), &version);
+        let cursor = Cursor::at_end(core.entries(), known);
+        Self {
+            config,
+            phase: Phase::Greeting,
+            peer: None,
+            sent: Sent { wall: now.wall, version_hash, cursor, announced: Vec::new() },
+            first: VecDeque::from([first]),
+            incoming: Incoming::default(),
+            outgoing: None,
+            is_synced: false,
+            timers: Timers {
+                last_sent: now.instant,
+                last_heard: now.instant,
+                stalled: None,
+                greeting: now.instant,
+            },
+            digests: Digests { last_sent: None, last_compared: None, version: None, due: None },
+        }
+    }
+
+    // ---- getters ----
+
+    /// The peer's id, once it has said it.
+    pub fn peer(&self) -> Option<ReplicaId> {
+        self.peer.as_ref().map(|peer| peer.id)
+    }
+
+    /// Whether the peer has sent all that we lacked when the session began. It stays so.
+    pub fn is_synced(&self) -> bool {
+        self.is_synced
+    }
+
+    /// Whether nothing more is to be said or heard.
+    pub fn is_closed(&self) -> bool {
+        self.phase == Phase::Closed
+    }
+
+    /// How many updates we have that the peer has not confirmed; `None` before it has said what it has,
+    /// and if we do not send. O(origins).
+    pub fn lag<R: Replicated>(&self, core: &Core<R>) -> Option<u64> {
+        self.outgoing.as_ref().map(|outgoing| outgoing.acked().behind(core.entries()))
+    }
+
+    /// The longest message that the peer may send now.
+    pub fn message_limit(&self) -> usize {
+        match self.peer {
+            None => MAX_OPEN,
+            Some(_) => self.config.limits.message_bytes,
+        }
+    }
+
+    // ---- what comes in ----
+
+    /// Takes in a message.
+    ///
+    /// # Errors
+    ///
+    /// See [`SessionError`]. The session is over then; `poll_message` has a last message for the peer.
+    ///
+    /// # Panics
+    ///
+    /// If `reduce` does; the core is poisoned then.
+    pub fn handle_message<R: Replicated>(
+        &mut self,
+        core: &mut Core<R>,
+        message: &[u8],
+        now: Now,
+    ) -> Result<(), SessionError> {
+        if matches!(self.phase, Phase::Closing(_) | Phase::Closed) {
+            return Ok(());
+        }
+        let result = self.dispatch(core, message, now);
+        self.timers.last_heard = now.instant;
+        self.fail(result)
+    }
+
+    /// Takes note that the time of [`poll_timeout`](Self::poll_timeout) has come; earlier calls do
+    /// nothing.
+    ///
+    /// # Errors
+    ///
+    /// When the peer was silent, or has taken nothing, for too long.
+    pub fn handle_timeout(&mut self, now: Now) -> Result<(), SessionError> {
+        if matches!(self.phase, Phase::Closing(_) | Phase::Closed) {
+            return Ok(());
+        }
+        let timeout = self.config.timeout;
+        let is_over = |since: Instant| now.instant.saturating_duration_since(since) >= timeout;
+        let has_to_greet = matches!(self.phase, Phase::Greeting | Phase::Comparing);
+        let is_late = has_to_greet && is_over(self.timers.greeting);
+        let result = if is_late || is_over(self.timers.last_heard) {
+            Err(SessionError::Silent { timeout })
+        } else if self.timers.stalled.is_some_and(is_over) {
+            Err(SessionError::Stalled { timeout })
+        } else {
+            Ok(())
+        };
+        self.fail(result)
+    }
+
+    /// Takes note that the transport has taken some, or all, of what it was given.
+    pub fn handle_sent(&mut self, all: Sending, now: Now) {
+        self.timers.stalled = match all {
+            Sending::Done => None,
+            Sending::More => Some(now.instant),
+        };
+    }
+
+    /// Ends the session: one last message tells the peer.
+    pub fn close(&mut self) {
+        if self.phase != Phase::Closed {
+            self.phase = Phase::Closing(Reason::Finished);
+        }
+    }
+
+    fn fail(&mut self, result: Result<(), SessionError>) -> Result<(), SessionError> {
+        if let Err(error) = &result {
+            self.phase = match error {
+                SessionError::Peer(_) => Phase::Closed,
+                error => Phase::Closing(error.reason()),
+            };
+            // What was half taken in is nowhere; a block of ours that was open is not pinned any longer.
+            self.incoming = Incoming::default();
+            self.outgoing = None;
+        }
+        result
+    }
+
+    fn dispatch<R: Replicated>(
+        &mut self,
+        core: &mut Core<R>,
+        message: &[u8],
+        now: Now,
+    ) -> Result<(), SessionError> {
+        core.check_health().map_err(|_| SessionError::Poisoned)?;
+        if self.phase == Phase::Greeting {
+            return self.greet(core, message, now);
+        }
+        let limit = self.config.limits.message_bytes;
+        if message.len() > limit {
+            return Err(SessionError::MessageTooLarge { size: message.len() as u64, limit });
+        }
+        let Some((&kind, body)) = message.split_first() else {
+            return Err(Malformed("a message of one byte at least").into());
+        };
+        let kind = Kind::from_byte(kind).ok_or(Malformed("the kind of a message"))?;
+        match (kind, &self.phase) {
+            (Kind::Ping, _) => Ok(()),
+            (Kind::Bye, _) => self.part(body),
+            (Kind::Digest, Phase::Comparing) => self.compare(core, body),
+            (_, Phase::Streaming) => self.stream(core, kind, body, now),
+            _ => Err(SessionError::unexpected(kind)),
+        }
+    }
+
+    /// The messages that may come again and again.
+    fn stream<R: Replicated>(
+        &mut self,
+        core: &mut Core<R>,
+        kind: Kind,
+        body: &[u8],
+        now: Now,
+    ) -> Result<(), SessionError> {
+        let limits = &self.config.limits;
+        let brings_entries = matches!(kind, Kind::Items | Kind::Snapshot | Kind::Chunk);
+        if brings_entries && !(self.config.receives() && self.peer_sends()) {
+            return Err(SessionError::unexpected(kind));
+        }
+        match kind {
+            Kind::Items => {
+                self.incoming.items(core, self.outgoing.as_mut(), body, limits, now)
+            }
+            Kind::Synced => {
+                self.is_synced = true;
+                Ok(())
+            }
+            Kind::Ack => self.ack(core, body),
+            Kind::Snapshot => {
+                let origins = core.limits().origins;
+                self.incoming.begin_snapshot(body, limits, origins)
+            }
+            Kind::Chunk => {
+                let discards = self.config.discard_ours;
+                if let Some(adopted) = self.incoming.chunk(core, body, discards, now)? {
+                    if let Some(outgoing) = &mut self.outgoing {
+                        outgoing.confirm_version(core.entries(), adopted.version());
+                    }
+                }
+                Ok(())
+            }
+            Kind::Adopted => {
+                let version = take_version(&mut &*body, core.limits().origins)?;
+                if let Some(outgoing) = &mut self.outgoing {
+                    outgoing.confirm_version(core.entries(), &version);
+                }
+                Ok(())
+            }
+            Kind::StateDigest => self.check_state(core, body),
+            Kind::Digest | Kind::Ping | Kind::Bye => Err(SessionError::unexpected(kind)),
+        }
+    }
+
+    /// Takes in the peer's open.
+    fn greet<R: Replicated>(
+        &mut self,
+        core: &mut Core<R>,
+        message: &[u8],
+        now: Now,
+    ) -> Result<(), SessionError> {
+        match check_opening(message) {
+            Opening::Ours => {}
+            Opening::OtherProtocol(theirs) => {
+                return Err(SessionError::Protocol { ours: PROTOCOL, theirs });
+            }
+            Opening::Short | Opening::Foreign => {
+                let start = message[..message.len().min(16)].to_vec();
+                return Err(SessionError::NotRepred { start });
+            }
+        }
+        let open = Open::decode(message)?;
+        self.check_peer(core, &open, now)?;
+        let is_equal = open.version_hash == self.sent.version_hash;
+        self.is_synced = is_equal || !open.sends || !self.config.receives();
+        self.peer = Some(open);
+        if is_equal {
+            // The peer has what we had, whatever either has written since.
+            self.phase = Phase::Streaming;
+            self.outgoing = self.outgoing(self.sent.cursor.clone(), None);
+        } else {
+            self.phase = Phase::Comparing;
+            self.announce(core)?;
+        }
+        Ok(())
+    }
+
+    /// Queues our digest.
+    fn announce<R: Replicated>(&mut self, core: &Core<R>) -> Result<(), SessionError> {
+        let version = core.version();
+        let origins = version.iter().filter_map(|(id, _)| core.entries().origin(id));
+        self.sent.announced = origins.collect();
+        let mut digest = vec![Kind::Digest as u8];
+        put_version(&mut digest, &version);
+        put_version(&mut digest, &core.floor());
+        let (size, limit) = (digest.len(), self.peer_limit());
+        if size > limit {
+            return Err(SessionError::TooLargeForPeer { size, limit });
+        }
+        self.first.push_back(digest);
+        Ok(())
+    }
+
+    fn check_peer<R: Replicated>(
+        &self,
+        core: &Core<R>,
+        open: &Open,
+        now: Now,
+    ) -> Result<(), SessionError> {
+        if open.schema != self.config.schema {
+            let (ours, theirs) = (self.config.schema.clone(), open.schema.clone());
+            return Err(SessionError::Schema { ours, theirs });
+        }
+        if open.id == core.id() {
+            return Err(SessionError::SameId { id: open.id });
+        }
+        // Compared with what our own open said, so that both sides come to the same answer, unless the
+        // peer's open was long on its way; then it is our clock's present that counts.
+        let drift = |ours: Time| ours.since(open.wall).max(open.wall.since(ours));
+        if drift(self.sent.wall).min(drift(now.wall)) > self.config.clock_drift {
+            let (ours, theirs) = (self.sent.wall, open.wall);
+            return Err(SessionError::ClockDrift { ours, theirs });
+        }
+        if open.discards && self.config.discard_ours {
+            return Err(SessionError::BothDiscard);
+        }
+        Ok(())
+    }
+
+    /// Takes in the peer's digest.
+    fn compare<R: Replicated>(
+        &mut self,
+        core: &mut Core<R>,
+        mut body: &[u8],
+    ) -> Result<(), SessionError> {
+        let limit = core.limits().origins;
+        let theirs = take_version(&mut body, limit)?;
+        let floor = take_version(&mut body, limit)?;
+        core.check_id(&theirs);
+        let own_floor = core.floor();
+        let discards = self.config.discard_ours
+            || self.peer.as_ref().is_some_and(|peer| peer.discards);
+        if !theirs.covers(&own_floor) && !core.version().covers(&floor) && !discards {
+            return Err(SessionError::BothFolded { ours: own_floor, theirs: floor });
+        }
+        self.incoming = Incoming::new(theirs.iter().map(|(id, _)| id));
+        let history = core.entries();
+        let known = Known::new(history, &theirs);
+        let reaches = history.reaches(&known);
+        let cursor = Cursor::new(history, known);
+        self.outgoing = self.outgoing(cursor, Some(history.end()));
+        self.phase = Phase::Streaming;
+        if let (Some(outgoing), false) = (&mut self.outgoing, reaches) {
+            // Ours is worth nothing to the peer if it is about to be given up.
+            if self.config.discard_ours && !core.version().covers(&floor) {
+                outgoing.wait_for_snapshot();
+            } else {
+                outgoing.freeze(core)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What sends to the peer from where it stands, if anything is to be sent.
+    fn outgoing(&self, cursor: Cursor, sync_at: Option<Position>) -> Option<Outgoing> {
+        let peer = self.peer.as_ref()?;
+        if !self.config.sends() || !peer.receives {
+            return None;
+        }
+        let max_block = usize::try_from(peer.max_block).unwrap_or(usize::MAX);
+        let announced = &self.sent.announced;
+        Some(Outgoing::new(cursor, announced, sync_at, self.peer_limit(), max_block))
+    }
+
+    /// Bytes of the longest message that the peer takes.
+    fn peer_limit(&self) -> usize {
+        let limit = self.peer.as_ref().map_or(MAX_OPEN as u64, |peer| peer.max_message);
+        usize::try_from(limit).unwrap_or(usize::MAX)
+    }
+
+    fn peer_sends(&self) -> bool {
+        self.peer.as_ref().is_some_and(|peer| peer.sends)
+    }
+
+    /// Takes in what the peer has confirmed.
+    fn ack<R: Replicated>(
+        &mut self,
+        core: &Core<R>,
+        mut body: &[u8],
+    ) -> Result<(), SessionError> {
+        let Some(outgoing) = &mut self.outgoing else {
+            return Err(SessionError::unexpected(Kind::Ack));
+        };
+        while !body.is_empty() {
+            let (place, seq) = (number(&mut body)?, seq(&mut body)?);
+            let origin = outgoing.origin_at(place).ok_or(Malformed("an origin we have named"))?;
+            outgoing.confirm(core.entries(), origin, seq);
+        }
+        Ok(())
+    }
+
+    fn part(&mut self, body: &[u8]) -> Result<(), SessionError> {
+        match Reason::from_byte(*body.first().ok_or(Malformed("a reason"))?) {
+            Reason::Finished => {
+                self.phase = Phase::Closed;
+                Ok(())
+            }
+            reason => Err(SessionError::Peer(reason)),
+        }
+    }
+
+    /// Compares states, if the peer's is of the version that we have at this moment.
+    fn check_state<R: Replicated>(
+        &mut self,
+        core: &mut Core<R>,
+        mut body: &[u8],
+    ) -> Result<(), SessionError> {
+        let version = u128::from_le_bytes(take(&mut body)?);
+        let digest = u128::from_le_bytes(take(&mut body)?);
+        let Some(interval) = self.config.check_divergence else { return Ok(()) };
+        let now = self.timers.last_heard;
+        let is_early = |at: Instant| now.saturating_duration_since(at) < interval / 2;
+        // A digest costs the whole state: no peer decides how often.
+        if version != core.version_hash() || self.digests.last_compared.is_some_and(is_early) {
+            return Ok(());
+        }
+        self.digests.last_compared = Some(now);
+        if core.state_digest().map_err(SessionError::Snapshot)? == digest {
+            return Ok(());
+        }
+        Err(SessionError::Diverged { version: core.version() })
+    }
+
+    // ---- what goes out ----
+
+    /// Appends the next message to `out`, without a length. False if there is none now; `out` is
+    /// unchanged then.
+    ///
+    /// # Errors
+    ///
+    /// When there is something that cannot be sent: see [`SessionError`]. The session is over then;
+    /// another call has a last message for the peer.
+    pub fn poll_message<R: Replicated>(
+        &mut self,
+        core: &mut Core<R>,
+        now: Now,
+        out: &mut Vec<u8>,
+    ) -> Result<bool, SessionError> {
+        let start = out.len();
+        let result = self.next_message(core, now, out);
+        if !matches!(result, Ok(true)) {
+            out.truncate(start);
+        }
+        if result == Ok(true) {
+            self.timers.last_sent = now.instant;
+            self.timers.stalled.get_or_insert(now.instant);
+        }
+        match result {
+            Ok(polled) => Ok(polled),
+            Err(error) => self.fail(Err(error)).map(|()| false),
+        }
+    }
+
+    fn next_message<R: Replicated>(
+        &mut self,
+        core: &mut Core<R>,
+        now: Now,
+        out: &mut Vec<u8>,
+    ) -> Result<bool, SessionError> {
+        if let Some(first) = self.first.pop_front() {
+            out.extend_from_slice(&first);
+            return Ok(true);
+        }
+        match self.phase {
+            Phase::Closed => return Ok(false),
+            Phase::Closing(reason) => {
+                self.phase = Phase::Closed;
+                out.extend_from_slice(&[Kind::Bye as u8, reason as u8]);
+                return Ok(true);
+            }
+            Phase::Greeting | Phase::Comparing => {}
+            Phase::Streaming => {
+                core.check_health().map_err(|_| SessionError::Poisoned)?;
+                if self.poll_ack(core, out) || self.poll_outgoing(core, out)? {
+                    return Ok(true);
+                }
+                if self.poll_state_digest(core, now, out)? {
+                    return Ok(true);
+                }
+            }
+        }
+        if now.instant.saturating_duration_since(self.timers.last_sent) >= self.config.keep_alive {
+            out.push(Kind::Ping as u8);
+            return Ok(true);
+        }
+        Ok(false)
+    }
+
+    fn poll_ack<R: Replicated>(&mut self, core: &Core<R>, out: &mut Vec<u8>) -> bool {
+        // Who does not send to us has no use for what we have.
+        if !self.incoming.needs_ack() || !self.peer_sends() {
+            return false;
+        }
+        if std::mem::take(&mut self.incoming.has_adopted) {
+            out.push(Kind::Adopted as u8);
+            put_version(out, &core.version());
+            return true;
+        }
+        out.push(Kind::Ack as u8);
+        let start = out.len();
+        for (place, origin) in self.incoming.take_unacked() {
+            let seq = core.entries().last(origin);
+            if seq > 0 {
+                put_u64(out, place as u64);
+                put_u64(out, seq);
+            }
+        }
+        out.len() > start
+    }
+
+    fn poll_outgoing<R: Replicated>(
+        &mut self,
+        core: &mut Core<R>,
+        out: &mut Vec<u8>,
+    ) -> Result<bool, SessionError> {
+        match &mut self.outgoing {
+            Some(outgoing) => outgoing.poll(core, out),
+            None => Ok(false),
+        }
+    }
+
+    fn poll_state_digest<R: Replicated>(
+        &mut self,
+        core: &mut Core<R>,
+        now: Now,
+        out: &mut Vec<u8>,
+    ) -> Result<bool, SessionError> {
+        self.digests.due = None;
+        let Some(interval) = self.config.check_divergence else { return Ok(false) };
+        let Some(outgoing) = &mut self.outgoing else { return Ok(false) };
+        let both_check = self.peer.as_ref().is_some_and(|peer| peer.checks);
+        if !both_check || self.digests.version == Some(core.version_hash()) {
+            return Ok(false);
+        }
+        let history = core.entries();
+        if !outgoing.is_drained(history) || !outgoing.acked().is_version_of(history) {
+            return Ok(false);
+        }
+        let due = self.digests.last_sent.map_or(now.instant, |last| last + interval);
+        if due > now.instant {
+            self.digests.due = Some(due);
+            return Ok(false);
+        }
+        let version = core.version_hash();
+        let digest = core.state_digest().map_err(SessionError::Snapshot)?;
+        out.push(Kind::StateDigest as u8);
+        out.extend_from_slice(&version.to_le_bytes());
+        out.extend_from_slice(&digest.to_le_bytes());
+        self.digests.version = Some(version);
+        self.digests.last_sent = Some(now.instant);
+        Ok(true)
+    }
+
+    /// When to call [`handle_timeout`](Self::handle_timeout), and then
+    /// [`poll_message`](Self::poll_message), if nothing happens before.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        if matches!(self.phase, Phase::Closing(_) | Phase::Closed) {
+            return None;
+        }
+        let Timers { last_sent, last_heard, stalled, greeting } = self.timers;
+        let timeout = self.config.timeout;
+        let has_to_greet = matches!(self.phase, Phase::Greeting | Phase::Comparing);
+        [
+            Some(last_sent + self.config.keep_alive),
+            Some(last_heard + timeout),
+            stalled.map(|since| since + timeout),
+            has_to_greet.then(|| greeting + timeout),
+            self.digests.due,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+}
+
+/// How much of what it was given the transport has taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums, reason = "there is nothing between the two")]
+pub enum Sending {
+    /// All of it.
+    Done,
+    /// Some of it; there is more.
+    More,
+}

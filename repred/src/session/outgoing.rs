@@ -1,0 +1,439 @@
+//! [`Outgoing`]: bringing the peer up to date.
+
+use std::collections::VecDeque;
+
+use super::SessionError;
+use crate::{
+    core::Core,
+    encoding::varint::put_u64,
+    history::{Cursor, Edit, Entries, History, Known, OriginIndex, Piece, Pin, Position, SeqRange},
+    message::{Kind, RunWriter, put_version, tag},
+    reduce::Replicated,
+    snapshot::{self, Snapshot},
+    version::VersionVector,
+};
+
+/// Bytes at which a message of items or a part of a snapshot is full: enough for one write to carry
+/// thousands of updates, little enough for a slow link to complete one well within the timeout.
+const FULL: usize = 32 << 10;
+
+/// What goes to the peer: where it stands in our history, and what is half sent.
+#[derive(Debug)]
+pub(super) struct Outgoing {
+    cursor: Cursor,
+    /// What the peer has confirmed, or sent itself.
+    acked: Known,
+    /// Where our origins are in the table that the peer keeps of them.
+    table: Table,
+    transfer: Transfer,
+    /// When the cursor gets here, the peer has what its digest lacked; `None` once it was told.
+    sync_at: Option<Position>,
+    /// Bytes of a message, and of a block, that the peer takes.
+    max_message: usize,
+    max_block: usize,
+    /// Whether our state is about to be replaced, and so not worth sending.
+    is_waiting: bool,
+}
+
+/// What is in the middle of being sent.
+#[derive(Debug)]
+enum Transfer {
+    /// Nothing: entries go out one by one as they come.
+    Live,
+    Block(OpenBlock),
+    Snapshot { snapshot: Snapshot, sent: Option<usize> },
+}
+
+/// Pieces that the peer takes in together, from here to `end`.
+#[derive(Debug)]
+struct OpenBlock {
+    end: Position,
+    edits: VecDeque<SeqRange>,
+    is_begun: bool,
+    /// What the peer had when the block was opened, should it be abandoned.
+    before: Known,
+    /// Whatever is live now is sent live, however busy the state: otherwise the next block's end would
+    /// recede for ever.
+    _pin: Pin,
+}
+
+struct Plan {
+    end: Position,
+    edits: VecDeque<SeqRange>,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    /// By index; `u32::MAX` for an origin that has no place yet.
+    places: Vec<u32>,
+    len: u32,
+}
+
+impl Outgoing {
+    pub(super) fn new(
+        cursor: Cursor,
+        announced: &[OriginIndex],
+        sync_at: Option<Position>,
+        max_message: usize,
+        max_block: usize,
+    ) -> Self {
+        let mut table = Table::default();
+        for &origin in announced {
+            table.add(origin);
+        }
+        Self {
+            acked: cursor.known.clone(),
+            cursor,
+            table,
+            transfer: Transfer::Live,
+            sync_at,
+            max_message,
+            max_block,
+            is_waiting: false,
+        }
+    }
+
+    /// What the peer has confirmed.
+    pub(super) fn acked(&self) -> &Known {
+        &self.acked
+    }
+
+    /// The peer has this now, from us or by itself.
+    pub(super) fn confirm(&mut self, history: &History, origin: OriginIndex, seq: u64) {
+        self.acked.raise(history, origin, seq);
+        self.cursor.known.raise(history, origin, seq);
+    }
+
+    /// The peer has everything in this version now.
+    pub(super) fn confirm_version(&mut self, history: &History, version: &VersionVector) {
+        let known = Known::new(history, version);
+        self.acked.merge(history, &known);
+        self.cursor.known.merge(history, &known);
+    }
+
+    /// The origin at a place of our table.
+    pub(super) fn origin_at(&self, place: u64) -> Option<OriginIndex> {
+        let is_it = |&there: &u32| u64::from(there) == place && there != u32::MAX;
+        self.table.places.iter().position(is_it).map(|origin| origin as OriginIndex)
+    }
+
+    /// Whether everything there is has been sent.
+    pub(super) fn is_drained(&mut self, history: &History) -> bool {
+        matches!(self.transfer, Transfer::Live)
+            && self.sync_at.is_none()
+            && !self.cursor.is_stale(history)
+            && self.cursor.peek(history).is_none()
+    }
+
+    /// Appends the next message to `out`, if there is one.
+    pub(super) fn poll<R: Replicated>(
+        &mut self,
+        core: &mut Core<R>,
+        out: &mut Vec<u8>,
+    ) -> Result<bool, SessionError> {
+        let start = out.len();
+        out.push(Kind::Items as u8);
+        if self.cursor.is_stale(core.entries()) {
+            self.is_waiting = false;
+            self.start_over(core, out)?;
+        }
+        if self.is_waiting {
+            return Ok(false);
+        }
+        if !matches!(self.transfer, Transfer::Snapshot { .. }) {
+            self.fill(core, out, start)?;
+            if out.len() > start + 1 {
+                return Ok(true);
+            }
+        }
+        out.truncate(start);
+        if let Transfer::Snapshot { .. } = self.transfer {
+            self.poll_snapshot(core.entries(), out);
+            return Ok(true);
+        }
+        if self.sync_at.is_some_and(|position| self.cursor.position() >= position) {
+            self.sync_at = None;
+            out.push(Kind::Synced as u8);
+            return Ok(true);
+        }
+        Ok(false)
+    }
+
+    // ---- items ----
+
+    /// Fills a message with items.
+    fn fill<R: Replicated>(
+        &mut self,
+        core: &mut Core<R>,
+        out: &mut Vec<u8>,
+        start: usize,
+    ) -> Result<(), SessionError> {
+        let full = start + FULL.min(self.max_message / 2);
+        while out.len() < full {
+            let wrote = match &mut self.transfer {
+                Transfer::Live => self.fill_live(core, out, start, full)?,
+                Transfer::Block(_) => self.fill_block(core, out, start, full)?,
+                Transfer::Snapshot { .. } => false,
+            };
+            if !wrote {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn fill_live<R: Replicated>(
+        &mut self,
+        core: &mut Core<R>,
+        out: &mut Vec<u8>,
+        start: usize,
+        full: usize,
+    ) -> Result<bool, SessionError> {
+        let history = core.entries();
+        let Some(piece) = self.cursor.peek(history) else { return Ok(false) };
+        if piece.stands_alone(history) {
+            return self.put(history, piece, out, start, full);
+        }
+        match self.plan(history, &piece) {
+            Some(Plan { end, edits }) => {
+                let pinned = piece.position()..=end;
+                let _pin = core.entries_mut().pin(pinned);
+                let before = self.cursor.known.clone();
+                self.transfer =
+                    Transfer::Block(OpenBlock { end, edits, is_begun: false, before, _pin });
+            }
+            None => self.freeze(core)?,
+        }
+        Ok(true)
+    }
+
+    fn fill_block<R: Replicated>(
+        &mut self,
+        core: &mut Core<R>,
+        out: &mut Vec<u8>,
+        start: usize,
+        full: usize,
+    ) -> Result<bool, SessionError> {
+        let Transfer::Block(block) = &mut self.transfer else { return Ok(false) };
+        if !std::mem::replace(&mut block.is_begun, true) {
+            out.push(tag::BEGIN);
+        }
+        while let Some(edit) = block.edits.pop_front() {
+            out.push(tag::EDIT);
+            self.table.put(core.entries(), edit.origin, out);
+            put_u64(out, edit.first);
+            put_u64(out, edit.len());
+            if out.len() >= full {
+                return Ok(true);
+            }
+        }
+        let end = block.end;
+        let history = core.entries();
+        if let Some(piece) = self.cursor.peek_until(history, end) {
+            return self.put(history, piece, out, start, full);
+        }
+        out.push(tag::COMMIT);
+        self.transfer = Transfer::Live;
+        core.entries_mut().release();
+        Ok(true)
+    }
+
+    /// Where a block that begins with `piece` has to end: what is in it may reach further, and that is
+    /// in it then. `None` if it is more than the peer takes.
+    fn plan(&self, history: &History, piece: &Piece<'_>) -> Option<Plan> {
+        let newest = history.end() - 1;
+        let mut end = match piece {
+            // Not all of it: what follows the edit needs no block.
+            Piece::Entries(entries) => entries.edit_end(history),
+            Piece::Skip(_) => piece.must_reach(history),
+        };
+        let mut probe = self.cursor.clone();
+        let mut edits: VecDeque<SeqRange> = VecDeque::new();
+        let mut size = 0;
+        while let Some(piece) = probe.peek_until(history, end) {
+            end = end.max(piece.must_reach(history)).min(newest);
+            size += match &piece {
+                Piece::Entries(entries) => {
+                    probe.took_entries(history, entries, entries.len);
+                    entries.iter().map(|(_, payload)| payload.len() + 64).sum::<usize>()
+                }
+                Piece::Skip(skip) => {
+                    probe.took_skip(history, skip);
+                    64 + size_of_val(&*skip.ranges)
+                }
+            };
+            let here: Vec<_> = piece.edits(history).map(|&Edit { range, .. }| range).collect();
+            for &edit in here.iter().rev() {
+                if !edits.iter().rev().take(here.len() + 1).any(|&there| there == edit) {
+                    edits.push_back(edit);
+                    size += size_of::<SeqRange>();
+                }
+            }
+            if size > self.max_block {
+                return None;
+            }
+        }
+        Some(Plan { end, edits })
+    }
+
+    /// Appends a piece, or as much of it as there is room for.
+    fn put(
+        &mut self,
+        history: &History,
+        piece: Piece<'_>,
+        out: &mut Vec<u8>,
+        start: usize,
+        full: usize,
+    ) -> Result<bool, SessionError> {
+        match piece {
+            Piece::Entries(entries) => self.put_run(history, &entries, out, start, full),
+            Piece::Skip(skip) => {
+                let before = out.len();
+                out.push(tag::SKIP);
+                put_u64(out, skip.ranges.len() as u64);
+                for range in &skip.ranges {
+                    self.table.put(history, range.origin, out);
+                    put_u64(out, range.first);
+                    put_u64(out, range.len());
+                }
+                let size = out.len() - start;
+                if size > self.max_message {
+                    let (size, limit) = (out.len() - before, self.max_message);
+                    return Err(SessionError::TooLargeForPeer { size, limit });
+                }
+                self.cursor.took_skip(history, &skip);
+                Ok(true)
+            }
+        }
+    }
+
+    fn put_run(
+        &mut self,
+        history: &History,
+        entries: &Entries<'_>,
+        out: &mut Vec<u8>,
+        start: usize,
+        full: usize,
+    ) -> Result<bool, SessionError> {
+        let (mut count, mut end) = (0, out.len() + 64);
+        let mut base = None;
+        for (time, payload) in entries.iter() {
+            base.get_or_insert(time);
+            end += payload.len() + RunWriter::MAX_OVERHEAD;
+            if count > 0 && end > full {
+                break;
+            }
+            count += 1;
+        }
+        let (Some(base), first) = (base, end - start) else { return Ok(false) };
+        if count == 1 && first > self.max_message {
+            // It may fit a message of its own.
+            if out.len() > start + 1 {
+                return Ok(false);
+            }
+            return Err(SessionError::TooLargeForPeer { size: first, limit: self.max_message });
+        }
+        out.push(tag::RUN);
+        self.table.put(history, entries.origin, out);
+        put_u64(out, entries.first_seq);
+        put_u64(out, count as u64);
+        let mut run = RunWriter::new(out, base);
+        for (time, payload) in entries.iter().take(count) {
+            run.put(out, time, payload);
+        }
+        self.cursor.took_entries(history, entries, count);
+        Ok(true)
+    }
+
+    // ---- snapshots ----
+
+    /// Entries were taken out of our history: what was open is abandoned, and the peer may need a
+    /// snapshot now.
+    fn start_over<R: Replicated>(
+        &mut self,
+        core: &mut Core<R>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), SessionError> {
+        let transfer = std::mem::replace(&mut self.transfer, Transfer::Live);
+        let mut known = self.cursor.known.clone();
+        match transfer {
+            Transfer::Live => {}
+            Transfer::Block(block) => {
+                if block.is_begun {
+                    out.push(tag::ABANDON);
+                }
+                known = block.before;
+                known.merge(core.entries(), &self.acked);
+            }
+            // What is frozen stays as it is.
+            Transfer::Snapshot { .. } => self.transfer = transfer,
+        }
+        core.entries_mut().release();
+        let history = core.entries();
+        let reaches = history.reaches(&known);
+        self.cursor = Cursor::new(history, known);
+        if !reaches && matches!(self.transfer, Transfer::Live) {
+            self.freeze(core)?;
+        }
+        Ok(())
+    }
+
+    /// Begins to send a snapshot: the peer lacks what is folded here, or more than fits a block.
+    pub(super) fn freeze<R: Replicated>(&mut self, core: &Core<R>) -> Result<(), SessionError> {
+        let snapshot = core.snapshot().map_err(SessionError::Snapshot)?;
+        self.transfer = Transfer::Snapshot { snapshot, sent: None };
+        Ok(())
+    }
+
+    /// Sends nothing until we have adopted a snapshot of the peer's.
+    pub(super) fn wait_for_snapshot(&mut self) {
+        self.is_waiting = true;
+    }
+
+    fn poll_snapshot(&mut self, history: &History, out: &mut Vec<u8>) {
+        let Transfer::Snapshot { snapshot, sent } = &mut self.transfer else { return };
+        let Some(sent) = sent else {
+            *sent = Some(0);
+            out.push(Kind::Snapshot as u8);
+            put_u64(out, snapshot.state.len() as u64);
+            out.extend_from_slice(&snapshot::digest([&*snapshot.state]).to_le_bytes());
+            put_u64(out, snapshot.time.as_micros());
+            put_version(out, &snapshot.version);
+            return;
+        };
+        let rest = &snapshot.state[*sent..];
+        let part = &rest[..rest.len().min(FULL).min(self.max_message / 2)];
+        out.push(Kind::Chunk as u8);
+        out.extend_from_slice(part);
+        *sent += part.len();
+        if *sent == snapshot.state.len() {
+            let mut known = self.cursor.known.clone();
+            known.merge(history, &Known::new(history, &snapshot.version));
+            self.cursor = Cursor::new(history, known);
+            self.transfer = Transfer::Live;
+        }
+    }
+}
+
+impl Table {
+    fn add(&mut self, origin: OriginIndex) {
+        let index = origin as usize;
+        if self.places.len() <= index {
+            self.places.resize(index + 1, u32::MAX);
+        }
+        self.places[index] = self.len;
+        self.len += 1;
+    }
+
+    /// Appends the name of an origin.
+    fn put(&mut self, history: &History, origin: OriginIndex, out: &mut Vec<u8>) {
+        match self.places.get(origin as usize) {
+            Some(&place) if place != u32::MAX => put_u64(out, place.into()),
+            _ => {
+                put_u64(out, self.len.into());
+                out.extend_from_slice(&history.id(origin).to_bytes());
+                self.add(origin);
+            }
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! [`Snapshot`]: a state and the version it stands for, frozen together.
+
+use std::{fmt, hash::Hasher};
+
+use siphasher::sip128::{Hasher128, SipHasher24};
+
+use crate::{time::Time, version::VersionVector};
+
+/// A state, encoded, with the version it stands for and the largest time in it.
+///
+/// It brings up to date whoever is below a history's floor, at the cost of the whole state.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Snapshot {
+    pub(crate) version: VersionVector,
+    pub(crate) time: Time,
+    pub(crate) state: Vec<u8>,
+}
+
+impl Snapshot {
+    /// What has been reduced into the state.
+    pub fn version(&self) -> &VersionVector {
+        &self.version
+    }
+
+    /// The largest time that its replica had seen.
+    pub fn time(&self) -> Time {
+        self.time
+    }
+
+    /// The encoded state.
+    pub fn state(&self) -> &[u8] {
+        &self.state
+    }
+}
+
+impl fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Snapshot")
+            .field("version", &self.version)
+            .field("time", &self.time)
+            .field("bytes", &self.state.len())
+            .finish()
+    }
+}
+
+/// 128 bits that tell one sequence of bytes from another: SipHash-2-4 without a key (Aumasson and
+/// Bernstein, 2012), so that it is the same on every machine and in every version.
+pub(crate) fn digest<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> u128 {
+    let mut hasher = SipHasher24::new();
+    parts.into_iter().for_each(|part| hasher.write(part));
+    hasher.finish128().as_u128()
+}
