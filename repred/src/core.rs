@@ -106,7 +106,12 @@ pub(crate) struct Block {
 
 #[derive(Debug)]
 enum BlockItem {
-    Entry { origin: OriginIndex, seq: u64, time: Time, payload: Range<usize> },
+    Entry {
+        origin: OriginIndex,
+        seq: u64,
+        time: Time,
+        payload: Range<usize>,
+    },
     Skip(Vec<SeqRange>),
 }
 
@@ -115,7 +120,12 @@ impl Block {
         let start = self.payload.len();
         self.payload.extend_from_slice(payload);
         let payload = start..self.payload.len();
-        self.items.push(BlockItem::Entry { origin, seq, time, payload });
+        self.items.push(BlockItem::Entry {
+            origin,
+            seq,
+            time,
+            payload,
+        });
     }
 
     pub(crate) fn skip(&mut self, ranges: Vec<SeqRange>) {
@@ -133,7 +143,11 @@ impl Block {
             BlockItem::Skip(ranges) => size_of_val(&**ranges),
         });
         // Only large multi-origin skips make the sum worth taking, and those come in few items.
-        let ranges = if self.items.len() < 64 { ranges.sum() } else { 0 };
+        let ranges = if self.items.len() < 64 {
+            ranges.sum()
+        } else {
+            0
+        };
         self.payload.len()
             + self.items.len() * size_of::<BlockItem>()
             + self.edits.len() * size_of::<SeqRange>()
@@ -216,7 +230,9 @@ impl<R: Replicated> Core<R> {
     /// can do (128 bits). O(origins) after a change of the version, O(1) until the next.
     pub fn version_hash(&mut self) -> u128 {
         let history = &self.history;
-        *self.version_hash.get_or_insert_with(|| hash_version(&history.version()))
+        *self
+            .version_hash
+            .get_or_insert_with(|| hash_version(&history.version()))
     }
 
     /// A hash of the encoded state, for telling whether two replicas of equal version agree. O(state).
@@ -238,7 +254,11 @@ impl<R: Replicated> Core<R> {
     /// When `reduce` has panicked, or serde cannot carry the state.
     pub fn snapshot(&self) -> Result<Snapshot, SnapshotError> {
         let state = self.encode_state()?;
-        Ok(Snapshot { version: self.version(), time: self.clock.latest(), state })
+        Ok(Snapshot {
+            version: self.version(),
+            time: self.clock.latest(),
+            state,
+        })
     }
 
     /// The entries that whoever has seen `since` lacks, in the order in which they were taken in here.
@@ -264,28 +284,34 @@ impl<R: Replicated> Core<R> {
     pub fn history(
         &self,
         since: &VersionVector,
-    ) -> Result<impl Iterator<Item = Entry<R::Update>> + '_, BelowFloor> {
+    ) -> Result<impl Iterator<Item = Entry<R::Update>> + '_, HistoryError> {
         let known = Known::new(&self.history, since);
         if !self.history.reaches(&known) {
-            return Err(BelowFloor { floor: self.floor() });
+            return Err(HistoryError::BelowFloor {
+                floor: self.floor(),
+            });
         }
         let mut cursor = Cursor::new(&self.history, known);
-        let pieces = std::iter::from_fn(move || loop {
-            match cursor.peek(&self.history)? {
-                Piece::Entries(entries) => {
-                    cursor.took_entries(&self.history, &entries, entries.len);
-                    return Some(entries);
+        let pieces = std::iter::from_fn(move || {
+            loop {
+                match cursor.peek(&self.history)? {
+                    Piece::Entries(entries) => {
+                        cursor.took_entries(&self.history, &entries, entries.len);
+                        return Some(entries);
+                    }
+                    Piece::Skip(skip) => cursor.took_skip(&self.history, &skip),
                 }
-                Piece::Skip(skip) => cursor.took_skip(&self.history, &skip),
             }
         });
         Ok(pieces.flat_map(move |entries| {
             let id = self.history.id(entries.origin);
-            (entries.first_seq..).zip(entries.iter()).map(move |(seq, (time, payload))| Entry {
-                stamp: Stamp::new(time, id, seq),
-                size: payload.len(),
-                update: encoding::decode(payload),
-            })
+            (entries.first_seq..)
+                .zip(entries.iter())
+                .map(move |(seq, (time, payload))| Entry {
+                    stamp: Stamp::new(time, id, seq),
+                    size: payload.len(),
+                    update: encoding::decode(payload),
+                })
         }))
     }
 
@@ -339,18 +365,26 @@ impl<R: Replicated> Core<R> {
             self.encode_update(&update, &mut payload)?;
             if payload.len() > self.limits.edit_bytes {
                 let limit = self.limits.edit_bytes;
-                return Err(UpdateError::EditTooLarge { size: payload.len(), limit });
+                return Err(UpdateError::EditTooLarge {
+                    size: payload.len(),
+                    limit,
+                });
             }
             encoded.push((update, start..payload.len()));
         }
         let own = self.history.intern(self.id);
         let before = self.history.last(own);
         let written = encoded.into_iter();
-        let receipts =
-            written.map(|(update, range)| self.write(update, &payload[range], wall)).collect();
+        let receipts = written
+            .map(|(update, range)| self.write(update, &payload[range], wall))
+            .collect();
         let last = self.history.last(own);
         if last > before + 1 {
-            self.history.mark_edit(SeqRange { origin: own, first: before + 1, last });
+            self.history.mark_edit(SeqRange {
+                origin: own,
+                first: before + 1,
+                last,
+            });
         }
         Ok(receipts)
     }
@@ -367,7 +401,10 @@ impl<R: Replicated> Core<R> {
     pub fn fold(&mut self, floor: &VersionVector) -> Result<(), FoldError> {
         let version = self.version();
         if !version.covers(floor) {
-            return Err(FoldError { floor: floor.clone(), version });
+            return Err(FoldError::NotSeen {
+                floor: floor.clone(),
+                version,
+            });
         }
         self.history.fold(floor);
         Ok(())
@@ -385,12 +422,18 @@ impl<R: Replicated> Core<R> {
     /// Goes on under a new id. What was written under the old one stays written by the old one.
     pub fn set_id(&mut self, id: ReplicaId) {
         self.id = id;
-        self.id_is_taken = self.history.origin(id).is_some_and(|own| self.history.last(own) > 0);
+        self.id_is_taken = self
+            .history
+            .origin(id)
+            .is_some_and(|own| self.history.last(own) > 0);
     }
 
     /// Compares what a peer claims to have seen with what we have written.
     pub(crate) fn check_id(&mut self, version: &VersionVector) {
-        let own = self.history.origin(self.id).map_or(0, |own| self.history.last(own));
+        let own = self
+            .history
+            .origin(self.id)
+            .map_or(0, |own| self.history.last(own));
         self.id_is_taken |= version.seq(self.id) > own;
     }
 
@@ -401,7 +444,9 @@ impl<R: Replicated> Core<R> {
         match self.history.origin(id) {
             Some(origin) => Ok(origin),
             None if self.history.origins() >= self.limits.origins => {
-                Err(ReceiveError::TooManyOrigins { limit: self.limits.origins })
+                Err(ReceiveError::TooManyOrigins {
+                    limit: self.limits.origins,
+                })
             }
             None => Ok(self.history.intern(id)),
         }
@@ -417,7 +462,10 @@ impl<R: Replicated> Core<R> {
         wall: Time,
     ) -> Result<(), ReceiveError> {
         self.check_health()?;
-        let head = Head { seq: self.history.last(origin), time: self.history.latest(origin) };
+        let head = Head {
+            seq: self.history.last(origin),
+            time: self.history.latest(origin),
+        };
         if seq <= head.seq {
             return Ok(());
         }
@@ -475,14 +523,22 @@ impl<R: Replicated> Core<R> {
         let mut fresh = Vec::with_capacity(block.items.len());
         for item in &block.items {
             match item {
-                BlockItem::Entry { origin, seq, time, payload } => {
+                BlockItem::Entry {
+                    origin,
+                    seq,
+                    time,
+                    payload,
+                } => {
                     let head = self.head(&mut heads, *origin);
                     if *seq <= head.seq {
                         continue;
                     }
                     let stamp = Stamp::new(*time, self.history.id(*origin), *seq);
                     self.check_entry(*head, stamp, wall)?;
-                    *head = Head { seq: *seq, time: *time };
+                    *head = Head {
+                        seq: *seq,
+                        time: *time,
+                    };
                     let update = decode_update::<R>(stamp.dot, &block.payload[payload.clone()])?;
                     fresh.push(Fresh::Entry(*origin, stamp, update, payload));
                 }
@@ -495,7 +551,10 @@ impl<R: Replicated> Core<R> {
                         }
                         let dot = Dot::new(self.history.id(range.origin), range.first);
                         check_seq(*head, dot, self.id)?;
-                        beyond.push(SeqRange { first: head.seq + 1, ..*range });
+                        beyond.push(SeqRange {
+                            first: head.seq + 1,
+                            ..*range
+                        });
                         head.seq = range.last;
                     }
                     if !beyond.is_empty() {
@@ -512,7 +571,10 @@ impl<R: Replicated> Core<R> {
         heads: &'m mut BTreeMap<OriginIndex, Head>,
         origin: OriginIndex,
     ) -> &'m mut Head {
-        let now = || Head { seq: self.history.last(origin), time: self.history.latest(origin) };
+        let now = || Head {
+            seq: self.history.last(origin),
+            time: self.history.latest(origin),
+        };
         heads.entry(origin).or_insert_with(now)
     }
 
@@ -566,10 +628,15 @@ impl<R: Replicated> Core<R> {
     fn check_snapshot(&self, snapshot: &Snapshot, wall: Time) -> Result<(), AdoptError> {
         let origins = self.version().merged(&snapshot.version).len();
         if origins > self.limits.origins {
-            return Err(AdoptError::TooManyOrigins { limit: self.limits.origins });
+            return Err(AdoptError::TooManyOrigins {
+                limit: self.limits.origins,
+            });
         }
         match self.too_far_ahead(snapshot.time, wall) {
-            Some(wait) => Err(AdoptError::TooFarAhead { time: snapshot.time, wait }),
+            Some(wait) => Err(AdoptError::TooFarAhead {
+                time: snapshot.time,
+                wait,
+            }),
             None => Ok(()),
         }
     }
@@ -582,11 +649,13 @@ impl<R: Replicated> Core<R> {
     }
 
     fn decode_beyond(&self, version: &VersionVector) -> Result<Vec<R::Update>, AdoptError> {
-        let beyond = self.history(version).map_err(|below| AdoptError::BothFolded {
-            floor: below.floor,
+        let beyond = self.history(version).map_err(|_| AdoptError::BothFolded {
+            floor: self.floor(),
             snapshot: version.clone(),
         })?;
-        beyond.map(|entry| entry.update.map_err(AdoptError::Decode)).collect()
+        beyond
+            .map(|entry| entry.update.map_err(AdoptError::Decode))
+            .collect()
     }
 
     fn replay(&mut self, remnants: Vec<Remnant>, updates: Vec<R::Update>) {
@@ -619,7 +688,11 @@ impl<R: Replicated> Core<R> {
 
     fn seq_range(&mut self, first: Dot, count: u64) -> SeqRange {
         let origin = self.history.intern(first.origin);
-        SeqRange { origin, first: first.seq, last: first.seq + count - 1 }
+        SeqRange {
+            origin,
+            first: first.seq,
+            last: first.seq + count - 1,
+        }
     }
 
     fn finish_adoption(&mut self, snapshot: &Snapshot) {
@@ -669,25 +742,40 @@ impl<R: Replicated> Core<R> {
             return Receipt::alone(stamp, changes);
         }
         let changes = Arc::new(changes);
-        self.news.push(Notice::Changed { stamp, changes: Arc::clone(&changes) });
+        self.news.push(Notice::Changed {
+            stamp,
+            changes: Arc::clone(&changes),
+        });
         Receipt::shared(stamp, changes)
     }
 
     // ---- checks ----
 
     pub(crate) fn check_health(&self) -> Result<(), Poisoned> {
-        if self.is_reducing { Err(Poisoned) } else { Ok(()) }
+        if self.is_reducing {
+            Err(Poisoned)
+        } else {
+            Ok(())
+        }
     }
 
     fn check_writable(&self) -> Result<(), UpdateError> {
-        self.check_health().map_err(|Poisoned| UpdateError::Poisoned)?;
-        if self.id_is_taken { Err(UpdateError::IdTaken { id: self.id }) } else { Ok(()) }
+        self.check_health()
+            .map_err(|Poisoned| UpdateError::Poisoned)?;
+        if self.id_is_taken {
+            Err(UpdateError::IdTaken { id: self.id })
+        } else {
+            Ok(())
+        }
     }
 
     fn check_entry(&self, head: Head, stamp: Stamp, wall: Time) -> Result<(), ReceiveError> {
         check_seq(head, stamp.dot, self.id)?;
         if stamp.time <= head.time {
-            return Err(ReceiveError::TimeNotLater { stamp, before: head.time });
+            return Err(ReceiveError::TimeNotLater {
+                stamp,
+                before: head.time,
+            });
         }
         match self.too_far_ahead(stamp.time, wall) {
             Some(wait) => Err(ReceiveError::TooFarAhead { stamp, wait }),
@@ -705,13 +793,20 @@ impl<R: Replicated> Core<R> {
         let start = bytes.len();
         encoding::encode_into(update, bytes).map_err(UpdateError::Encode)?;
         let (size, limit) = (bytes.len() - start, self.limits.update_bytes);
-        if size > limit { Err(UpdateError::TooLarge { size, limit }) } else { Ok(()) }
+        if size > limit {
+            Err(UpdateError::TooLarge { size, limit })
+        } else {
+            Ok(())
+        }
     }
 
     fn encode_state(&self) -> Result<Vec<u8>, SnapshotError> {
-        self.check_health().map_err(|Poisoned| SnapshotError::Poisoned)?;
+        self.check_health()
+            .map_err(|Poisoned| SnapshotError::Poisoned)?;
         let mut bytes = Vec::new();
-        self.state.write_state(&mut bytes).map_err(SnapshotError::Encode)?;
+        self.state
+            .write_state(&mut bytes)
+            .map_err(SnapshotError::Encode)?;
         Ok(bytes)
     }
 
@@ -752,7 +847,10 @@ fn check_seq(head: Head, dot: Dot, own: ReplicaId) -> Result<(), ReceiveError> {
         return Err(ReceiveError::OwnOrigin { dot });
     }
     if dot.seq > head.seq + 1 {
-        return Err(ReceiveError::Gap { dot, expected: head.seq + 1 });
+        return Err(ReceiveError::Gap {
+            dot,
+            expected: head.seq + 1,
+        });
     }
     Ok(())
 }
@@ -914,22 +1012,36 @@ pub enum SnapshotError {
     Encode(EncodeError),
     /// `reduce` has panicked.
     Poisoned,
+    /// The replica was used from inside its own `reduce` or `read`. Do it afterwards.
+    Reentrant,
 }
 
-/// A floor that the version does not cover. Nothing was folded.
+/// Why nothing was folded.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FoldError {
-    /// What was asked to be folded.
-    pub floor: VersionVector,
-    /// What has been seen.
-    pub version: VersionVector,
+#[non_exhaustive]
+pub enum FoldError {
+    /// Not all of it has been seen.
+    NotSeen {
+        /// What was asked to be folded.
+        floor: VersionVector,
+        /// What has been seen.
+        version: VersionVector,
+    },
+    /// The replica was used from inside its own `reduce` or `read`. Do it afterwards.
+    Reentrant,
 }
 
-/// Some of what was asked for is folded.
+/// Why there are no entries since a version.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BelowFloor {
-    /// The history begins above this.
-    pub floor: VersionVector,
+#[non_exhaustive]
+pub enum HistoryError {
+    /// Some of them are folded.
+    BelowFloor {
+        /// The history begins above this.
+        floor: VersionVector,
+    },
+    /// The replica was used from inside its own `reduce` or `read`. Do it afterwards.
+    Reentrant,
 }
 
 impl From<Poisoned> for ReceiveError {
@@ -955,13 +1067,22 @@ impl fmt::Display for UpdateError {
         match self {
             Self::Encode(_) => f.write_str("the update cannot be encoded"),
             Self::TooLarge { size, limit } => {
-                write!(f, "the update has {size} bytes, but {limit} is the limit; split it")
+                write!(
+                    f,
+                    "the update has {size} bytes, but {limit} is the limit; split it"
+                )
             }
             Self::EditTooLarge { size, limit } => {
-                write!(f, "the edit has over {size} bytes, but {limit} is the limit; split it")
+                write!(
+                    f,
+                    "the edit has over {size} bytes, but {limit} is the limit; split it"
+                )
             }
             Self::IdTaken { id } => {
-                write!(f, "somebody else writes under our id {id}; take a new one first")
+                write!(
+                    f,
+                    "somebody else writes under our id {id}; take a new one first"
+                )
             }
             Self::Poisoned => Poisoned.fmt(f),
             Self::Reentrant => f.write_str(
@@ -975,12 +1096,18 @@ impl fmt::Display for ReceiveError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Gap { dot, expected } => {
-                write!(f, "update {dot} came where number {expected} of its origin was next")
+                write!(
+                    f,
+                    "update {dot} came where number {expected} of its origin was next"
+                )
             }
             Self::OwnOrigin { dot } => write!(f, "update {dot} claims to be written by us"),
             Self::TimeNotLater { stamp, before } => {
                 let Stamp { time, dot } = stamp;
-                write!(f, "update {dot} is of {time}, not after {before} as its predecessor")
+                write!(
+                    f,
+                    "update {dot} is of {time}, not after {before} as its predecessor"
+                )
             }
             Self::TooFarAhead { stamp, wait } => write!(
                 f,
@@ -989,7 +1116,10 @@ impl fmt::Display for ReceiveError {
             ),
             Self::Decode { dot, .. } => write!(f, "update {dot} cannot be decoded"),
             Self::TooManyOrigins { limit } => {
-                write!(f, "there are over {limit} origins; raise the limit to go on")
+                write!(
+                    f,
+                    "there are over {limit} origins; raise the limit to go on"
+                )
             }
             Self::Poisoned => Poisoned.fmt(f),
         }
@@ -1010,7 +1140,10 @@ impl fmt::Display for AdoptError {
                  from now"
             ),
             Self::TooManyOrigins { limit } => {
-                write!(f, "there are over {limit} origins; raise the limit to go on")
+                write!(
+                    f,
+                    "there are over {limit} origins; raise the limit to go on"
+                )
             }
             Self::Decode(_) => f.write_str("the state in the snapshot cannot be decoded"),
             Self::Poisoned => Poisoned.fmt(f),
@@ -1023,25 +1156,36 @@ impl fmt::Display for SnapshotError {
         match self {
             Self::Encode(_) => f.write_str("the state cannot be encoded"),
             Self::Poisoned => Poisoned.fmt(f),
+            Self::Reentrant => UpdateError::Reentrant.fmt(f),
         }
     }
 }
 
 impl fmt::Display for FoldError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot fold {} when only {} has been seen", self.floor, self.version)
+        match self {
+            Self::NotSeen { floor, version } => {
+                write!(f, "cannot fold {floor} when only {version} has been seen")
+            }
+            Self::Reentrant => UpdateError::Reentrant.fmt(f),
+        }
     }
 }
 
-impl fmt::Display for BelowFloor {
+impl fmt::Display for HistoryError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "what came before {} is folded into the state", self.floor)
+        match self {
+            Self::BelowFloor { floor } => {
+                write!(f, "what came before {floor} is folded into the state")
+            }
+            Self::Reentrant => UpdateError::Reentrant.fmt(f),
+        }
     }
 }
 
 impl std::error::Error for Poisoned {}
 impl std::error::Error for FoldError {}
-impl std::error::Error for BelowFloor {}
+impl std::error::Error for HistoryError {}
 
 impl std::error::Error for UpdateError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
@@ -1074,7 +1218,7 @@ impl std::error::Error for SnapshotError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Encode(error) => Some(error),
-            Self::Poisoned => None,
+            _ => None,
         }
     }
 }

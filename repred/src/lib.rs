@@ -1,30 +1,37 @@
 //! repred
-mod id;
-mod time;
-mod stamp;
 mod changes;
-mod version;
+mod core;
 mod encoding;
-mod reduce;
-mod reducer;
-mod types;
+mod frame;
 mod history;
-mod snapshot;
+mod id;
+mod message;
+mod net;
 mod news;
 mod receipt;
-mod core;
-mod message;
+mod reduce;
+mod reducer;
 mod session;
+mod snapshot;
+mod stamp;
+mod time;
+mod types;
+mod version;
 
 pub use self::{
     changes::{Changes, Overwrote},
     core::{
-        AdoptError, BelowFloor, Core, CoreLimits, Entry, FoldError, Poisoned, ReceiveError,
+        AdoptError, Core, CoreLimits, Entry, FoldError, HistoryError, Poisoned, ReceiveError,
         SnapshotError, UpdateError,
     },
     encoding::{DecodeError, EncodeError},
     id::ReplicaId,
     message::{Reason, Schema},
+    net::{
+        ByteStream, Clock, Connection, ConnectionError, LoadError, Messages, PeerStatus, Pipe,
+        ReadError, Replica, ReplicaBuilder, SaveError, Subscription, Synced, SystemClock,
+        Transport, pipe,
+    },
     news::Notice,
     receipt::Receipt,
     reduce::{Reduce, Replicated},

@@ -53,8 +53,8 @@ impl fmt::Display for Dot {
 /// use repred::{Reduce, Register, Stamp, Time};
 ///
 /// let mut title = Register::default();
-/// title.reduce("late", Stamp::new(Time::from_micros(2), 0xa.into(), 1));
-/// title.reduce("early", Stamp::new(Time::from_micros(1), 0xb.into(), 1));
+/// title.reduce("late".to_string(), Stamp::new(Time::from_micros(2), 0xa.into(), 1));
+/// title.reduce("early".to_string(), Stamp::new(Time::from_micros(1), 0xb.into(), 1));
 /// assert_eq!(*title, "late");
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -69,7 +69,10 @@ pub struct Stamp {
 impl Stamp {
     /// The stamp of the update number `seq` of `origin`, written at `time`.
     pub const fn new(time: Time, origin: ReplicaId, seq: u64) -> Self {
-        Self { time, dot: Dot::new(origin, seq) }
+        Self {
+            time,
+            dot: Dot::new(origin, seq),
+        }
     }
 
     /// The replica that wrote the update.

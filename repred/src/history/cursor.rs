@@ -1,6 +1,6 @@
 //! [`Cursor`]: how far one peer has been brought up to date, and what it lacks next.
 
-use std::{cmp::Reverse, collections::BinaryHeap, collections::BTreeMap};
+use std::{cmp::Reverse, collections::BTreeMap, collections::BinaryHeap};
 
 use super::{Edit, History, OriginIndex, Position, SeqRange, Single, SpanRef, segment::Segment};
 use crate::{id::ReplicaId, time::Time, version::VersionVector};
@@ -16,7 +16,10 @@ pub(crate) struct Known {
 
 impl Known {
     pub(crate) fn new(history: &History, version: &VersionVector) -> Self {
-        let mut known = Self { seqs: Vec::new(), strange: version.iter().collect() };
+        let mut known = Self {
+            seqs: Vec::new(),
+            strange: version.iter().collect(),
+        };
         known.align(history);
         known
     }
@@ -53,13 +56,19 @@ impl Known {
     /// How many updates the history has that are not known. O(origins).
     pub(crate) fn behind(&self, history: &History) -> u64 {
         (0..history.origins() as OriginIndex).fold(0, |sum: u64, origin| {
-            sum.saturating_add(history.last(origin).saturating_sub(self.seq(history, origin)))
+            sum.saturating_add(
+                history
+                    .last(origin)
+                    .saturating_sub(self.seq(history, origin)),
+            )
         })
     }
 
     /// Whether this is the history's own version, no less and no more. O(origins).
     pub(crate) fn is_version_of(&self, history: &History) -> bool {
-        self.strange.iter().all(|(&id, &seq)| seq == 0 || history.origin(id).is_some())
+        self.strange
+            .iter()
+            .all(|(&id, &seq)| seq == 0 || history.origin(id).is_some())
             && (0..history.origins() as OriginIndex)
                 .all(|origin| history.last(origin) == self.seq(history, origin))
     }
@@ -142,7 +151,14 @@ impl Cursor {
     pub(crate) fn at_end(history: &History, known: Known) -> Self {
         let end = history.end();
         let generation = history.generation();
-        Self { known, at: end, scan_end: end, tail: end, missing: BinaryHeap::new(), generation }
+        Self {
+            known,
+            at: end,
+            scan_end: end,
+            tail: end,
+            missing: BinaryHeap::new(),
+            generation,
+        }
     }
 
     /// Whether entries were taken out of the history since the cursor was made, so that it has to be
@@ -212,7 +228,9 @@ impl Cursor {
             let now = self.next_missing(history, origin);
             if now == Some(position) {
                 self.at = self.at.max(position);
-                let end = history.span_at(self.at).map_or(self.tail, |span| span.last() + 1);
+                let end = history
+                    .span_at(self.at)
+                    .map_or(self.tail, |span| span.last() + 1);
                 self.scan_end = end.max(self.at);
                 if self.at < end {
                     return true;
@@ -238,7 +256,9 @@ impl Cursor {
     /// About where the next missing update of an origin stands, if before the tail.
     fn next_missing(&self, history: &History, origin: OriginIndex) -> Option<Position> {
         let next = self.known.seq(history, origin).checked_add(1)?;
-        history.locate(origin, next).filter(|&position| position < self.tail)
+        history
+            .locate(origin, next)
+            .filter(|&position| position < self.tail)
     }
 
     fn missing_in<'h>(
@@ -265,8 +285,12 @@ impl Cursor {
                     (first <= range.last).then_some(SeqRange { first, ..*range })
                 };
                 let ranges: Vec<_> = gap.ranges().iter().filter_map(beyond).collect();
-                let skip =
-                    Skip { position: gap.start, last: gap.end, barrier: gap.barrier, ranges };
+                let skip = Skip {
+                    position: gap.start,
+                    last: gap.end,
+                    barrier: gap.barrier,
+                    ranges,
+                };
                 (!skip.ranges.is_empty()).then_some(Piece::Skip(skip))
             }
         }
@@ -278,7 +302,9 @@ impl Cursor {
         segment: &'h Segment,
         limit: Position,
     ) -> Option<Piece<'h>> {
-        let slots = segment.len().min((limit - segment.start()).saturating_add(1) as usize);
+        let slots = segment
+            .len()
+            .min((limit - segment.start()).saturating_add(1) as usize);
         let mut slot = self.at.saturating_sub(segment.start()) as usize;
         while slot < slots {
             let stretch = segment.stretch(slot);
@@ -294,14 +320,24 @@ impl Cursor {
             let (origin, first) = (stretch.origin, stretch.first_seq + past);
             if !stretch.dead {
                 let source = Source::Segment(segment, slot);
-                let entries = Entries { position, origin, first_seq: first, len, source };
+                let entries = Entries {
+                    position,
+                    origin,
+                    first_seq: first,
+                    len,
+                    source,
+                };
                 return Some(Piece::Entries(entries));
             }
             return Some(Piece::Skip(Skip {
                 position,
                 last: position + len as u64 - 1,
                 barrier: segment.barrier(),
-                ranges: vec![SeqRange { origin, first, last: first + len as u64 - 1 }],
+                ranges: vec![SeqRange {
+                    origin,
+                    first,
+                    last: first + len as u64 - 1,
+                }],
             }));
         }
         None
@@ -330,14 +366,18 @@ impl Piece<'_> {
             Self::Entries(_) => self.last(),
             Self::Skip(skip) => skip.last.max(skip.barrier),
         };
-        history.edit_at(self.last()).map_or(own, |(_, edit)| own.max(edit.last))
+        history
+            .edit_at(self.last())
+            .map_or(own, |(_, edit)| own.max(edit.last))
     }
 
     /// The edits of several updates that this piece has a part in, last first.
     pub(crate) fn edits<'h>(&self, history: &'h History) -> impl Iterator<Item = &'h Edit> {
         let first = self.position();
         let upto_last = history.edits.range(..=self.last()).rev();
-        upto_last.map(|(_, edit)| edit).take_while(move |edit| edit.last >= first)
+        upto_last
+            .map(|(_, edit)| edit)
+            .take_while(move |edit| edit.last >= first)
     }
 
     /// Whether the piece can be taken in by itself.
@@ -352,7 +392,9 @@ impl Piece<'_> {
 impl<'h> Entries<'h> {
     /// Where the edit ends that the first of them belongs to.
     pub(crate) fn edit_end(&self, history: &History) -> Position {
-        history.edit_at(self.position).map_or(self.position, |(_, edit)| edit.last)
+        history
+            .edit_at(self.position)
+            .map_or(self.position, |(_, edit)| edit.last)
     }
 
     /// The time and the payload of each.

@@ -22,13 +22,13 @@ use std::{
     sync::{Arc, Weak},
 };
 
-use self::{
-    gap::Gap,
-    segment::{Segment, Stretch},
-};
 pub(crate) use self::{
     cursor::{Cursor, Entries, Known, Piece},
     gap::SeqRange,
+};
+use self::{
+    gap::Gap,
+    segment::{Segment, Stretch},
 };
 use crate::{
     id::ReplicaId,
@@ -172,17 +172,25 @@ impl History {
 
     /// O(origins).
     pub(crate) fn version(&self) -> VersionVector {
-        self.origins.iter().map(|origin| (origin.id, origin.last)).collect()
+        self.origins
+            .iter()
+            .map(|origin| (origin.id, origin.last))
+            .collect()
     }
 
     /// What is folded. O(origins).
     pub(crate) fn floor(&self) -> VersionVector {
-        self.origins.iter().map(|origin| (origin.id, origin.floor)).collect()
+        self.origins
+            .iter()
+            .map(|origin| (origin.id, origin.floor))
+            .collect()
     }
 
     /// Whether whoever has seen this can be brought up to date by entries alone.
     pub(crate) fn reaches(&self, known: &Known) -> bool {
-        (0..).zip(&self.origins).all(|(index, origin)| origin.floor <= known.seq(self, index))
+        (0..)
+            .zip(&self.origins)
+            .all(|(index, origin)| origin.floor <= known.seq(self, index))
     }
 
     // ---- appending ----
@@ -239,12 +247,19 @@ impl History {
 
     /// Makes updates that were just taken in one edit. They must all be there.
     pub(crate) fn mark_edit(&mut self, range: SeqRange) {
-        let (Some(first), Some(last)) =
-            (self.place(range.origin, range.first), self.place(range.origin, range.last))
-        else {
+        let (Some(first), Some(last)) = (
+            self.place(range.origin, range.first),
+            self.place(range.origin, range.last),
+        ) else {
             return;
         };
-        self.edits.insert(first.position, Edit { range, last: last.position });
+        self.edits.insert(
+            first.position,
+            Edit {
+                range,
+                last: last.position,
+            },
+        );
     }
 
     fn seal(&mut self) {
@@ -259,7 +274,8 @@ impl History {
         } else {
             full.compact();
             full.seal();
-            self.spans.insert(full.start(), Span::Segment(Box::new(full)));
+            self.spans
+                .insert(full.start(), Span::Segment(Box::new(full)));
         }
     }
 
@@ -274,7 +290,9 @@ impl History {
     }
 
     fn kill_at(&mut self, origin: OriginIndex, seq: u64, namer: Position) {
-        let Some(place) = self.place(origin, seq) else { return };
+        let Some(place) = self.place(origin, seq) else {
+            return;
+        };
         // An entry cannot name itself, and its bytes are not in the history's care yet.
         if place.position == namer {
             return;
@@ -298,7 +316,11 @@ impl History {
             }
             Some(Span::Entry(_)) => {
                 let mut gap = Gap::new(place.span, place.span, namer);
-                gap.add(SeqRange { origin, first: seq, last: seq });
+                gap.add(SeqRange {
+                    origin,
+                    first: seq,
+                    last: seq,
+                });
                 self.spans.insert(place.span, Span::Gap(Box::new(gap)));
                 self.merge_with_after(place.span);
                 self.merge_with_before(place.span);
@@ -309,7 +331,9 @@ impl History {
 
     /// Gives back the memory of what has died in a segment.
     fn shrink(&mut self, start: Position) {
-        let Some(Span::Segment(segment)) = self.spans.get_mut(&start) else { return };
+        let Some(Span::Segment(segment)) = self.spans.get_mut(&start) else {
+            return;
+        };
         if !segment.is_sparse() {
             segment.compact();
             return;
@@ -340,7 +364,11 @@ impl History {
                 gap.end = position + stretch.len as u64 - 1;
                 let first = stretch.first_seq.max(floor + 1);
                 if first <= last_seq {
-                    gap.add(SeqRange { origin: stretch.origin, first, last: last_seq });
+                    gap.add(SeqRange {
+                        origin: stretch.origin,
+                        first,
+                        last: last_seq,
+                    });
                 }
                 continue;
             }
@@ -355,7 +383,8 @@ impl History {
                 };
                 let index = &mut self.origins[stretch.origin as usize].index;
                 index.insert(single.seq, single.position);
-                self.spans.insert(single.position, Span::Entry(Box::new(single)));
+                self.spans
+                    .insert(single.position, Span::Entry(Box::new(single)));
             }
         }
         gaps.extend(self.insert_gap(gap));
@@ -372,7 +401,9 @@ impl History {
         let gap = gap.filter(|gap| !gap.ranges().is_empty())?;
         let start = gap.start;
         for range in gap.ranges() {
-            self.origins[range.origin as usize].index.insert(range.first, start);
+            self.origins[range.origin as usize]
+                .index
+                .insert(range.first, start);
         }
         self.spans.insert(start, Span::Gap(Box::new(gap)));
         self.forget_edits(start);
@@ -380,7 +411,11 @@ impl History {
     }
 
     fn merge_with_after(&mut self, start: Position) {
-        let after = self.spans.range(start + 1..).next().map(|(&after, _)| after);
+        let after = self
+            .spans
+            .range(start + 1..)
+            .next()
+            .map(|(&after, _)| after);
         if let Some(after) = after {
             self.merge_with_before(after);
         }
@@ -402,8 +437,11 @@ impl History {
         };
         let (end, barrier) = (right.end, left.barrier.max(right.barrier));
         // The smaller into the larger, so that a gap of many origins does not pay for each new skip.
-        let (mut large, small) =
-            if left.ranges().len() < right.ranges().len() { (right, left) } else { (left, right) };
+        let (mut large, small) = if left.ranges().len() < right.ranges().len() {
+            (right, left)
+        } else {
+            (left, right)
+        };
         for &range in small.ranges() {
             if let Some(key) = large.add(range) {
                 self.origins[range.origin as usize].index.remove(&key);
@@ -419,10 +457,14 @@ impl History {
         if self.edits.is_empty() {
             return;
         }
-        let Some(Span::Gap(gap)) = self.spans.get(&start) else { return };
+        let Some(Span::Gap(gap)) = self.spans.get(&start) else {
+            return;
+        };
         let inside = self.edits.range(gap.start..=gap.end);
-        let inside: Vec<_> =
-            inside.filter(|(_, edit)| edit.last <= gap.end).map(|(&first, _)| first).collect();
+        let inside: Vec<_> = inside
+            .filter(|(_, edit)| edit.last <= gap.end)
+            .map(|(&first, _)| first)
+            .collect();
         for first in inside {
             self.edits.remove(&first);
         }
@@ -459,7 +501,11 @@ impl History {
             self.kill_at(origin, seq, namer);
         }
         for border in borders {
-            let span = self.spans.range(..=border).next_back().map(|(&start, _)| start);
+            let span = self
+                .spans
+                .range(..=border)
+                .next_back()
+                .map(|(&start, _)| start);
             if let Some(start) = span {
                 self.shrink(start);
                 self.merge_with_after(start);
@@ -474,7 +520,8 @@ impl History {
 
     /// Whether a pin begins or ends between two positions.
     fn divides(&self, left: Position, right: Position) -> bool {
-        self.live_pins().any(|range| range.contains(&left) != range.contains(&right))
+        self.live_pins()
+            .any(|range| range.contains(&left) != range.contains(&right))
     }
 
     /// Whether a pin begins or ends inside a segment: a gap made of it could reach across that border.
@@ -487,7 +534,10 @@ impl History {
     }
 
     fn live_pins(&self) -> impl Iterator<Item = &RangeInclusive<Position>> {
-        self.pins.iter().filter(|(alive, _)| alive.strong_count() > 0).map(|(_, range)| range)
+        self.pins
+            .iter()
+            .filter(|(alive, _)| alive.strong_count() > 0)
+            .map(|(_, range)| range)
     }
 
     // ---- folding ----
@@ -508,22 +558,27 @@ impl History {
         }
         for origin in &mut self.origins {
             // The key at or below the floor may be that of a span which reaches beyond it.
-            let keep = origin.index.range(..=origin.floor + 1).next_back().map(|(&key, _)| key);
+            let keep = origin
+                .index
+                .range(..=origin.floor + 1)
+                .next_back()
+                .map(|(&key, _)| key);
             origin.index = origin.index.split_off(&keep.unwrap_or(0));
             if origin.last == origin.floor {
                 origin.index.clear();
             }
         }
         let origins = &self.origins;
-        self.edits.retain(|_, edit| {
-            edit.range.last > origins[edit.range.origin as usize].floor
-        });
+        self.edits
+            .retain(|_, edit| edit.range.last > origins[edit.range.origin as usize].floor);
     }
 
     fn fold_span(&mut self, start: Position) {
         let origins = &self.origins;
         let floor = |origin: OriginIndex| origins[origin as usize].floor;
-        let Some(span) = self.spans.get_mut(&start) else { return };
+        let Some(span) = self.spans.get_mut(&start) else {
+            return;
+        };
         let is_folded = match span {
             Span::Entry(single) => single.seq <= floor(single.origin),
             Span::Gap(gap) => {
@@ -534,7 +589,9 @@ impl History {
                     self.origins[origin as usize].index.remove(&first);
                 }
                 for range in &ranges {
-                    self.origins[range.origin as usize].index.insert(range.first, start);
+                    self.origins[range.origin as usize]
+                        .index
+                        .insert(range.first, start);
                 }
                 ranges.is_empty()
             }
@@ -576,13 +633,17 @@ impl History {
             (self.origins[index].last, self.origins[index].floor) = (seq, seq);
         }
         let spans = std::mem::take(&mut old.spans);
-        let mut remnants: Vec<_> =
-            spans.into_values().flat_map(|span| old.remnants(span, version)).collect();
+        let mut remnants: Vec<_> = spans
+            .into_values()
+            .flat_map(|span| old.remnants(span, version))
+            .collect();
         let edits = old.edits.values().map(|edit| edit.range);
         let edits = edits.filter(|range| range.last > version.seq(old.id(range.origin)));
-        remnants.extend(edits.map(|range| {
-            Remnant::Edit(Dot::new(old.id(range.origin), range.first), range.len())
-        }));
+        remnants.extend(
+            edits.map(|range| {
+                Remnant::Edit(Dot::new(old.id(range.origin), range.first), range.len())
+            }),
+        );
         remnants
     }
 
@@ -610,10 +671,20 @@ impl History {
             Span::Segment(segment) => {
                 let mut remnants = Vec::new();
                 for stretch in segment.stretches() {
-                    let Stretch { slot, len, origin, first_seq: first, dead } = stretch;
+                    let Stretch {
+                        slot,
+                        len,
+                        origin,
+                        first_seq: first,
+                        dead,
+                    } = stretch;
                     if dead {
                         let last = first + len as u64 - 1;
-                        remnants.extend(skip(&[SeqRange { origin, first, last }]));
+                        remnants.extend(skip(&[SeqRange {
+                            origin,
+                            first,
+                            last,
+                        }]));
                         continue;
                     }
                     let live = (0..len).filter(|&i| !covered(origin, first + i as u64));
@@ -644,7 +715,13 @@ impl History {
     fn locate(&self, origin: OriginIndex, seq: u64) -> Option<Position> {
         let origin = &self.origins[origin as usize];
         let is_here = origin.floor < seq && seq <= origin.last;
-        is_here.then(|| origin.index.range(..=seq).next_back().map(|(_, &position)| position))?
+        is_here.then(|| {
+            origin
+                .index
+                .range(..=seq)
+                .next_back()
+                .map(|(_, &position)| position)
+        })?
     }
 
     /// Exactly where an update is.
@@ -654,12 +731,22 @@ impl History {
             SpanRef::Segment(segment) => {
                 let slot = segment.find(origin, seq)?;
                 let position = segment.start() + slot as u64;
-                Some(Place { span: segment.start(), slot, position })
+                Some(Place {
+                    span: segment.start(),
+                    slot,
+                    position,
+                })
             }
-            SpanRef::Entry(single) => {
-                Some(Place { span: single.position, slot: 0, position: single.position })
-            }
-            SpanRef::Gap(gap) => Some(Place { span: gap.start, slot: 0, position: gap.start }),
+            SpanRef::Entry(single) => Some(Place {
+                span: single.position,
+                slot: 0,
+                position: single.position,
+            }),
+            SpanRef::Gap(gap) => Some(Place {
+                span: gap.start,
+                slot: 0,
+                position: gap.start,
+            }),
         }
     }
 
@@ -668,7 +755,11 @@ impl History {
         if position >= self.open.start() {
             return (position < self.open.end()).then_some(SpanRef::Segment(&self.open));
         }
-        let before = self.spans.range(..=position).next_back().map(|(_, span)| span.as_ref());
+        let before = self
+            .spans
+            .range(..=position)
+            .next_back()
+            .map(|(_, span)| span.as_ref());
         if let Some(span) = before.filter(|span| span.last() >= position) {
             return Some(span);
         }
@@ -686,7 +777,10 @@ impl History {
 
     /// The first position after `position` at which an edit of several updates begins.
     fn next_edit(&self, position: Position) -> Option<Position> {
-        self.edits.range(position + 1..).next().map(|(&first, _)| first)
+        self.edits
+            .range(position + 1..)
+            .next()
+            .map(|(&first, _)| first)
     }
 
     // ---- size ----
@@ -710,7 +804,11 @@ impl History {
             Span::Entry(single) => size_of::<Single>() + single.payload.len(),
             Span::Gap(gap) => size_of::<Gap>() + size_of_val(gap.ranges()),
         });
-        let index: usize = self.origins.iter().map(|origin| tree(origin.index.len(), 16)).sum();
+        let index: usize = self
+            .origins
+            .iter()
+            .map(|origin| tree(origin.index.len(), 16))
+            .sum();
         spans.sum::<usize>()
             + self.open.memory()
             + tree(self.spans.len(), 24)

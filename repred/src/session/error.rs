@@ -201,11 +201,21 @@ impl fmt::Display for SessionError {
         match self {
             Self::NotRepred { start } => {
                 let start = start.escape_ascii();
-                write!(f, "the other side does not speak repred; it began with \"{start}\"")
+                write!(
+                    f,
+                    "the other side does not speak repred; it began with \"{start}\""
+                )
             }
             Self::Protocol { ours, theirs } => {
-                let side = if ours < theirs { "us" } else { "the other side" };
-                write!(f, "we speak protocol {ours}, the other side {theirs}; upgrade {side}")
+                let side = if ours < theirs {
+                    "us"
+                } else {
+                    "the other side"
+                };
+                write!(
+                    f,
+                    "we speak protocol {ours}, the other side {theirs}; upgrade {side}"
+                )
             }
             Self::Schema { ours, theirs } if ours.name() != theirs.name() => write!(
                 f,
@@ -213,11 +223,21 @@ impl fmt::Display for SessionError {
                  give both the same schema"
             ),
             Self::Schema { ours, theirs } => {
-                let side = if ours.version() < theirs.version() { "us" } else { "the other side" };
-                write!(f, "we replicate \"{ours}\", the other side \"{theirs}\"; upgrade {side}")
+                let side = if ours.version() < theirs.version() {
+                    "us"
+                } else {
+                    "the other side"
+                };
+                write!(
+                    f,
+                    "we replicate \"{ours}\", the other side \"{theirs}\"; upgrade {side}"
+                )
             }
             Self::SameId { id } => {
-                write!(f, "the other side is replica {id} too; give a copy an id of its own")
+                write!(
+                    f,
+                    "the other side is replica {id} too; give a copy an id of its own"
+                )
             }
             Self::ClockDrift { ours, theirs } => {
                 let (ahead, drift) = if ours < theirs {
@@ -227,7 +247,9 @@ impl fmt::Display for SessionError {
                 };
                 write!(f, "{ahead} clock is {drift:?} ahead; set one of the two")
             }
-            Self::BothDiscard => f.write_str("both sides are to discard their state; tell only one"),
+            Self::BothDiscard => {
+                f.write_str("both sides are to discard their state; tell only one")
+            }
             Self::BothFolded { ours, theirs } => write!(
                 f,
                 "we have folded {ours} and the other side {theirs}, which cannot be joined; one of \
@@ -241,16 +263,28 @@ impl fmt::Display for SessionError {
             }
             Self::Unexpected { message } => write!(f, "a message ({message}) has no place here"),
             Self::MessageTooLarge { size, limit } => {
-                write!(f, "a message of {size} bytes was announced, but {limit} is the limit")
+                write!(
+                    f,
+                    "a message of {size} bytes was announced, but {limit} is the limit"
+                )
             }
             Self::BlockTooLarge { limit } => {
-                write!(f, "a block has over {limit} bytes; raise the limit to take it")
+                write!(
+                    f,
+                    "a block has over {limit} bytes; raise the limit to take it"
+                )
             }
             Self::SnapshotTooLarge { size, limit } => {
-                write!(f, "a snapshot of {size} bytes was announced, but {limit} is the limit")
+                write!(
+                    f,
+                    "a snapshot of {size} bytes was announced, but {limit} is the limit"
+                )
             }
             Self::TooLargeForPeer { size, limit } => {
-                write!(f, "an entry takes {size} bytes, but the other side takes {limit} at most")
+                write!(
+                    f,
+                    "an entry takes {size} bytes, but the other side takes {limit} at most"
+                )
             }
             Self::Silent { timeout } => write!(f, "the other side sent nothing for {timeout:?}"),
             Self::Stalled { timeout } => write!(f, "the other side took nothing for {timeout:?}"),

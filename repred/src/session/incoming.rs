@@ -36,7 +36,10 @@ struct Partial {
 impl Incoming {
     pub(super) fn new(announced: impl IntoIterator<Item = ReplicaId>) -> Self {
         let table = announced.into_iter().map(|id| (id, None)).collect();
-        Self { table, ..Self::default() }
+        Self {
+            table,
+            ..Self::default()
+        }
     }
 
     /// Takes in a message of items, up to the first that cannot be.
@@ -57,7 +60,9 @@ impl Incoming {
             match item {
                 Item::Run(origin) => run = Some(self.resolve(core, origin)?),
                 Item::Entry { seq, time, payload } => {
-                    let Some(origin) = run else { return Err(Malformed("a run").into()) };
+                    let Some(origin) = run else {
+                        return Err(Malformed("a run").into());
+                    };
                     match &mut self.staged {
                         Some(block) => block.entry(origin, seq, time, payload),
                         None => core.receive_entry(origin, seq, time, payload, now.wall)?,
@@ -81,7 +86,11 @@ impl Incoming {
                 Item::Begin => self.begin()?,
                 Item::Edit(origin, first, last) => {
                     let origin = self.resolve(core, origin)?;
-                    self.staged()?.edit(SeqRange { origin, first, last });
+                    self.staged()?.edit(SeqRange {
+                        origin,
+                        first,
+                        last,
+                    });
                 }
                 Item::Commit => {
                     let block = std::mem::take(self.staged()?);
@@ -107,14 +116,18 @@ impl Incoming {
     }
 
     fn staged(&mut self) -> Result<&mut Block, SessionError> {
-        self.staged.as_mut().ok_or_else(|| Malformed("a block before its end").into())
+        self.staged
+            .as_mut()
+            .ok_or_else(|| Malformed("a block before its end").into())
     }
 
     fn check_size(&self, limits: &SessionLimits) -> Result<(), SessionError> {
         let size = self.staged.as_ref().map_or(0, Block::memory);
         // The sender counts what it sends a little differently, always more.
         if size > limits.block_bytes {
-            return Err(SessionError::BlockTooLarge { limit: limits.block_bytes });
+            return Err(SessionError::BlockTooLarge {
+                limit: limits.block_bytes,
+            });
         }
         Ok(())
     }
@@ -152,7 +165,11 @@ impl Incoming {
         ranges: Vec<(OriginRef, u64, u64)>,
     ) -> Result<Vec<SeqRange>, SessionError> {
         let ranges = ranges.into_iter().map(|(origin, first, last)| {
-            Ok(SeqRange { origin: self.resolve(core, origin)?, first, last })
+            Ok(SeqRange {
+                origin: self.resolve(core, origin)?,
+                first,
+                last,
+            })
         });
         ranges.collect()
     }
@@ -161,7 +178,9 @@ impl Incoming {
     pub(super) fn take_unacked(&mut self) -> Vec<(usize, OriginIndex)> {
         let places = std::mem::take(&mut self.unacked);
         let indexed = places.into_iter().map(|place| (place, self.table[place].1));
-        indexed.filter_map(|(place, index)| Some((place, index?))).collect()
+        indexed
+            .filter_map(|(place, index)| Some((place, index?)))
+            .collect()
     }
 
     pub(super) fn needs_ack(&self) -> bool {
@@ -180,14 +199,25 @@ impl Incoming {
         }
         let size = number(&mut bytes)?;
         if size > limits.snapshot_bytes as u64 {
-            return Err(SessionError::SnapshotTooLarge { size, limit: limits.snapshot_bytes });
+            return Err(SessionError::SnapshotTooLarge {
+                size,
+                limit: limits.snapshot_bytes,
+            });
         }
         let digest = u128::from_le_bytes(take(&mut bytes)?);
         let time = Time::from_micros(number(&mut bytes)?);
         let version = take_version(&mut bytes, origins)?;
         // The bytes are not reserved: that somebody announces them does not mean that they come.
-        let snapshot = Snapshot { version, time, state: Vec::new() };
-        self.snapshot = Some(Partial { snapshot, size: size as usize, digest });
+        let snapshot = Snapshot {
+            version,
+            time,
+            state: Vec::new(),
+        };
+        self.snapshot = Some(Partial {
+            snapshot,
+            size: size as usize,
+            digest,
+        });
         Ok(())
     }
 
@@ -212,7 +242,12 @@ impl Incoming {
             }
             return Ok(None);
         }
-        let Some(Partial { mut snapshot, digest, .. }) = self.snapshot.take() else {
+        let Some(Partial {
+            mut snapshot,
+            digest,
+            ..
+        }) = self.snapshot.take()
+        else {
             return Ok(None);
         };
         if snapshot::digest([&*snapshot.state]) != digest {

@@ -1,5 +1,6 @@
 //! [`Session`]: one conversation with one peer, without any I/O.
 
+mod backup;
 mod error;
 mod incoming;
 mod outgoing;
@@ -9,6 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+pub(crate) use self::backup::{Loading, Saving};
 pub use self::error::SessionError;
 use self::{incoming::Incoming, outgoing::Outgoing};
 use crate::{
@@ -191,7 +193,11 @@ pub struct SessionLimits {
 
 impl Default for SessionLimits {
     fn default() -> Self {
-        Self { message_bytes: 2 << 20, block_bytes: 64 << 20, snapshot_bytes: 256 << 20 }
+        Self {
+            message_bytes: 2 << 20,
+            block_bytes: 64 << 20,
+            snapshot_bytes: 256 << 20,
+        }
     }
 }
 
@@ -249,7 +255,12 @@ impl Session {
             config,
             phase: Phase::Greeting,
             peer: None,
-            sent: Sent { wall: now.wall, version_hash, cursor, announced: Vec::new() },
+            sent: Sent {
+                wall: now.wall,
+                version_hash,
+                cursor,
+                announced: Vec::new(),
+            },
             first: VecDeque::from([first]),
             incoming: Incoming::default(),
             outgoing: None,
@@ -260,7 +271,12 @@ impl Session {
                 stalled: None,
                 greeting: now.instant,
             },
-            digests: Digests { last_sent: None, last_compared: None, version: None, due: None },
+            digests: Digests {
+                last_sent: None,
+                last_compared: None,
+                version: None,
+                due: None,
+            },
         }
     }
 
@@ -284,7 +300,9 @@ impl Session {
     /// How many updates we have that the peer has not confirmed; `None` before it has said what it has,
     /// and if we do not send. O(origins).
     pub fn lag<R: Replicated>(&self, core: &Core<R>) -> Option<u64> {
-        self.outgoing.as_ref().map(|outgoing| outgoing.acked().behind(core.entries()))
+        self.outgoing
+            .as_ref()
+            .map(|outgoing| outgoing.acked().behind(core.entries()))
     }
 
     /// The longest message that the peer may send now.
@@ -359,6 +377,11 @@ impl Session {
         }
     }
 
+    /// Ends the session because of something that is wrong with the transport's messages.
+    pub(crate) fn refuse(&mut self, error: SessionError) -> Result<(), SessionError> {
+        self.fail(Err(error))
+    }
+
     fn fail(&mut self, result: Result<(), SessionError>) -> Result<(), SessionError> {
         if let Err(error) = &result {
             self.phase = match error {
@@ -384,7 +407,10 @@ impl Session {
         }
         let limit = self.config.limits.message_bytes;
         if message.len() > limit {
-            return Err(SessionError::MessageTooLarge { size: message.len() as u64, limit });
+            return Err(SessionError::MessageTooLarge {
+                size: message.len() as u64,
+                limit,
+            });
         }
         let Some((&kind, body)) = message.split_first() else {
             return Err(Malformed("a message of one byte at least").into());
@@ -413,9 +439,9 @@ impl Session {
             return Err(SessionError::unexpected(kind));
         }
         match kind {
-            Kind::Items => {
-                self.incoming.items(core, self.outgoing.as_mut(), body, limits, now)
-            }
+            Kind::Items => self
+                .incoming
+                .items(core, self.outgoing.as_mut(), body, limits, now),
             Kind::Synced => {
                 self.is_synced = true;
                 Ok(())
@@ -456,7 +482,10 @@ impl Session {
         match check_opening(message) {
             Opening::Ours => {}
             Opening::OtherProtocol(theirs) => {
-                return Err(SessionError::Protocol { ours: PROTOCOL, theirs });
+                return Err(SessionError::Protocol {
+                    ours: PROTOCOL,
+                    theirs,
+                });
             }
             Opening::Short | Opening::Foreign => {
                 let start = message[..message.len().min(16)].to_vec();
@@ -482,7 +511,9 @@ impl Session {
     /// Queues our digest.
     fn announce<R: Replicated>(&mut self, core: &Core<R>) -> Result<(), SessionError> {
         let version = core.version();
-        let origins = version.iter().filter_map(|(id, _)| core.entries().origin(id));
+        let origins = version
+            .iter()
+            .filter_map(|(id, _)| core.entries().origin(id));
         self.sent.announced = origins.collect();
         let mut digest = vec![Kind::Digest as u8];
         put_version(&mut digest, &version);
@@ -532,10 +563,13 @@ impl Session {
         let floor = take_version(&mut body, limit)?;
         core.check_id(&theirs);
         let own_floor = core.floor();
-        let discards = self.config.discard_ours
-            || self.peer.as_ref().is_some_and(|peer| peer.discards);
+        let discards =
+            self.config.discard_ours || self.peer.as_ref().is_some_and(|peer| peer.discards);
         if !theirs.covers(&own_floor) && !core.version().covers(&floor) && !discards {
-            return Err(SessionError::BothFolded { ours: own_floor, theirs: floor });
+            return Err(SessionError::BothFolded {
+                ours: own_floor,
+                theirs: floor,
+            });
         }
         self.incoming = Incoming::new(theirs.iter().map(|(id, _)| id));
         let history = core.entries();
@@ -563,12 +597,21 @@ impl Session {
         }
         let max_block = usize::try_from(peer.max_block).unwrap_or(usize::MAX);
         let announced = &self.sent.announced;
-        Some(Outgoing::new(cursor, announced, sync_at, self.peer_limit(), max_block))
+        Some(Outgoing::new(
+            cursor,
+            announced,
+            sync_at,
+            self.peer_limit(),
+            max_block,
+        ))
     }
 
     /// Bytes of the longest message that the peer takes.
     fn peer_limit(&self) -> usize {
-        let limit = self.peer.as_ref().map_or(MAX_OPEN as u64, |peer| peer.max_message);
+        let limit = self
+            .peer
+            .as_ref()
+            .map_or(MAX_OPEN as u64, |peer| peer.max_message);
         usize::try_from(limit).unwrap_or(usize::MAX)
     }
 
@@ -577,17 +620,15 @@ impl Session {
     }
 
     /// Takes in what the peer has confirmed.
-    fn ack<R: Replicated>(
-        &mut self,
-        core: &Core<R>,
-        mut body: &[u8],
-    ) -> Result<(), SessionError> {
+    fn ack<R: Replicated>(&mut self, core: &Core<R>, mut body: &[u8]) -> Result<(), SessionError> {
         let Some(outgoing) = &mut self.outgoing else {
             return Err(SessionError::unexpected(Kind::Ack));
         };
         while !body.is_empty() {
             let (place, seq) = (number(&mut body)?, seq(&mut body)?);
-            let origin = outgoing.origin_at(place).ok_or(Malformed("an origin we have named"))?;
+            let origin = outgoing
+                .origin_at(place)
+                .ok_or(Malformed("an origin we have named"))?;
             outgoing.confirm(core.entries(), origin, seq);
         }
         Ok(())
@@ -611,7 +652,9 @@ impl Session {
     ) -> Result<(), SessionError> {
         let version = u128::from_le_bytes(take(&mut body)?);
         let digest = u128::from_le_bytes(take(&mut body)?);
-        let Some(interval) = self.config.check_divergence else { return Ok(()) };
+        let Some(interval) = self.config.check_divergence else {
+            return Ok(());
+        };
         let now = self.timers.last_heard;
         let is_early = |at: Instant| now.saturating_duration_since(at) < interval / 2;
         // A digest costs the whole state: no peer decides how often.
@@ -622,7 +665,9 @@ impl Session {
         if core.state_digest().map_err(SessionError::Snapshot)? == digest {
             return Ok(());
         }
-        Err(SessionError::Diverged { version: core.version() })
+        Err(SessionError::Diverged {
+            version: core.version(),
+        })
     }
 
     // ---- what goes out ----
@@ -730,8 +775,12 @@ impl Session {
         out: &mut Vec<u8>,
     ) -> Result<bool, SessionError> {
         self.digests.due = None;
-        let Some(interval) = self.config.check_divergence else { return Ok(false) };
-        let Some(outgoing) = &mut self.outgoing else { return Ok(false) };
+        let Some(interval) = self.config.check_divergence else {
+            return Ok(false);
+        };
+        let Some(outgoing) = &mut self.outgoing else {
+            return Ok(false);
+        };
         let both_check = self.peer.as_ref().is_some_and(|peer| peer.checks);
         if !both_check || self.digests.version == Some(core.version_hash()) {
             return Ok(false);
@@ -740,7 +789,10 @@ impl Session {
         if !outgoing.is_drained(history) || !outgoing.acked().is_version_of(history) {
             return Ok(false);
         }
-        let due = self.digests.last_sent.map_or(now.instant, |last| last + interval);
+        let due = self
+            .digests
+            .last_sent
+            .map_or(now.instant, |last| last + interval);
         if due > now.instant {
             self.digests.due = Some(due);
             return Ok(false);
@@ -761,7 +813,12 @@ impl Session {
         if matches!(self.phase, Phase::Closing(_) | Phase::Closed) {
             return None;
         }
-        let Timers { last_sent, last_heard, stalled, greeting } = self.timers;
+        let Timers {
+            last_sent,
+            last_heard,
+            stalled,
+            greeting,
+        } = self.timers;
         let timeout = self.config.timeout;
         let has_to_greet = matches!(self.phase, Phase::Greeting | Phase::Comparing);
         [

@@ -41,7 +41,10 @@ enum Transfer {
     /// Nothing: entries go out one by one as they come.
     Live,
     Block(OpenBlock),
-    Snapshot { snapshot: Snapshot, sent: Option<usize> },
+    Snapshot {
+        snapshot: Snapshot,
+        sent: Option<usize>,
+    },
 }
 
 /// Pieces that the peer takes in together, from here to `end`.
@@ -114,7 +117,11 @@ impl Outgoing {
     /// The origin at a place of our table.
     pub(super) fn origin_at(&self, place: u64) -> Option<OriginIndex> {
         let is_it = |&there: &u32| u64::from(there) == place && there != u32::MAX;
-        self.table.places.iter().position(is_it).map(|origin| origin as OriginIndex)
+        self.table
+            .places
+            .iter()
+            .position(is_it)
+            .map(|origin| origin as OriginIndex)
     }
 
     /// Whether everything there is has been sent.
@@ -151,7 +158,10 @@ impl Outgoing {
             self.poll_snapshot(core.entries(), out);
             return Ok(true);
         }
-        if self.sync_at.is_some_and(|position| self.cursor.position() >= position) {
+        if self
+            .sync_at
+            .is_some_and(|position| self.cursor.position() >= position)
+        {
             self.sync_at = None;
             out.push(Kind::Synced as u8);
             return Ok(true);
@@ -190,7 +200,9 @@ impl Outgoing {
         full: usize,
     ) -> Result<bool, SessionError> {
         let history = core.entries();
-        let Some(piece) = self.cursor.peek(history) else { return Ok(false) };
+        let Some(piece) = self.cursor.peek(history) else {
+            return Ok(false);
+        };
         if piece.stands_alone(history) {
             return self.put(history, piece, out, start, full);
         }
@@ -199,8 +211,13 @@ impl Outgoing {
                 let pinned = piece.position()..=end;
                 let _pin = core.entries_mut().pin(pinned);
                 let before = self.cursor.known.clone();
-                self.transfer =
-                    Transfer::Block(OpenBlock { end, edits, is_begun: false, before, _pin });
+                self.transfer = Transfer::Block(OpenBlock {
+                    end,
+                    edits,
+                    is_begun: false,
+                    before,
+                    _pin,
+                });
             }
             None => self.freeze(core)?,
         }
@@ -214,7 +231,9 @@ impl Outgoing {
         start: usize,
         full: usize,
     ) -> Result<bool, SessionError> {
-        let Transfer::Block(block) = &mut self.transfer else { return Ok(false) };
+        let Transfer::Block(block) = &mut self.transfer else {
+            return Ok(false);
+        };
         if !std::mem::replace(&mut block.is_begun, true) {
             out.push(tag::BEGIN);
         }
@@ -255,16 +274,27 @@ impl Outgoing {
             size += match &piece {
                 Piece::Entries(entries) => {
                     probe.took_entries(history, entries, entries.len);
-                    entries.iter().map(|(_, payload)| payload.len() + 64).sum::<usize>()
+                    entries
+                        .iter()
+                        .map(|(_, payload)| payload.len() + 64)
+                        .sum::<usize>()
                 }
                 Piece::Skip(skip) => {
                     probe.took_skip(history, skip);
                     64 + size_of_val(&*skip.ranges)
                 }
             };
-            let here: Vec<_> = piece.edits(history).map(|&Edit { range, .. }| range).collect();
+            let here: Vec<_> = piece
+                .edits(history)
+                .map(|&Edit { range, .. }| range)
+                .collect();
             for &edit in here.iter().rev() {
-                if !edits.iter().rev().take(here.len() + 1).any(|&there| there == edit) {
+                if !edits
+                    .iter()
+                    .rev()
+                    .take(here.len() + 1)
+                    .any(|&there| there == edit)
+                {
                     edits.push_back(edit);
                     size += size_of::<SeqRange>();
                 }
@@ -325,13 +355,18 @@ impl Outgoing {
             }
             count += 1;
         }
-        let (Some(base), first) = (base, end - start) else { return Ok(false) };
+        let (Some(base), first) = (base, end - start) else {
+            return Ok(false);
+        };
         if count == 1 && first > self.max_message {
             // It may fit a message of its own.
             if out.len() > start + 1 {
                 return Ok(false);
             }
-            return Err(SessionError::TooLargeForPeer { size: first, limit: self.max_message });
+            return Err(SessionError::TooLargeForPeer {
+                size: first,
+                limit: self.max_message,
+            });
         }
         out.push(tag::RUN);
         self.table.put(history, entries.origin, out);
@@ -381,7 +416,10 @@ impl Outgoing {
     /// Begins to send a snapshot: the peer lacks what is folded here, or more than fits a block.
     pub(super) fn freeze<R: Replicated>(&mut self, core: &Core<R>) -> Result<(), SessionError> {
         let snapshot = core.snapshot().map_err(SessionError::Snapshot)?;
-        self.transfer = Transfer::Snapshot { snapshot, sent: None };
+        self.transfer = Transfer::Snapshot {
+            snapshot,
+            sent: None,
+        };
         Ok(())
     }
 
@@ -391,7 +429,9 @@ impl Outgoing {
     }
 
     fn poll_snapshot(&mut self, history: &History, out: &mut Vec<u8>) {
-        let Transfer::Snapshot { snapshot, sent } = &mut self.transfer else { return };
+        let Transfer::Snapshot { snapshot, sent } = &mut self.transfer else {
+            return;
+        };
         let Some(sent) = sent else {
             *sent = Some(0);
             out.push(Kind::Snapshot as u8);

@@ -14,8 +14,8 @@ use crate::{reduce::Reduce, stamp::Stamp};
 /// use repred::{GrowSet, Reduce, Stamp, Time};
 ///
 /// let mut guests = GrowSet::default();
-/// assert!(guests.reduce("jim", Stamp::new(Time::ZERO, 0xa.into(), 1)));
-/// assert!(!guests.reduce("jim", Stamp::new(Time::ZERO, 0xb.into(), 1)));
+/// assert!(guests.reduce("jim".to_string(), Stamp::new(Time::ZERO, 0xa.into(), 1)));
+/// assert!(!guests.reduce("jim".to_string(), Stamp::new(Time::ZERO, 0xb.into(), 1)));
 /// assert!(guests.contains("jim"));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

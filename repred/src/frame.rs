@@ -1,0 +1,152 @@
+//! Messages in a byte stream: each behind its length, a varint.
+
+use crate::{
+    encoding::{DecodeError, varint::put_u64, varint::take_u64},
+    message::Malformed,
+};
+
+/// What the buffer for reading begins with, and what it grows to for speed alone. A longer message makes
+/// it grow beyond, as its bytes come.
+const SMALL: usize = 4 << 10;
+const LARGE: usize = 64 << 10;
+
+/// Cuts a byte stream into messages.
+#[derive(Debug)]
+pub(crate) struct FrameReader {
+    buffer: Vec<u8>,
+    /// The bytes that were read and not taken yet.
+    start: usize,
+    end: usize,
+}
+
+/// Why a byte stream cannot be cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FrameError {
+    TooLarge { size: u64 },
+    Malformed(Malformed),
+}
+
+impl FrameReader {
+    pub(crate) fn new() -> Self {
+        Self {
+            buffer: vec![0; SMALL],
+            start: 0,
+            end: 0,
+        }
+    }
+
+    /// Where to read more bytes to; never empty. Call [`filled`](Self::filled) afterwards.
+    pub(crate) fn space(&mut self) -> &mut [u8] {
+        if self.start == self.end {
+            (self.start, self.end) = (0, 0);
+        } else if self.end == self.buffer.len() {
+            self.buffer.copy_within(self.start..self.end, 0);
+            (self.start, self.end) = (0, self.end - self.start);
+        }
+        // Bytes that came, not lengths that were announced, make it grow.
+        if self.end == self.buffer.len() {
+            self.buffer.resize(self.buffer.len() * 2, 0);
+        }
+        &mut self.buffer[self.end..]
+    }
+
+    /// Takes note that this many bytes were read.
+    pub(crate) fn filled(&mut self, count: usize) {
+        self.end += count;
+        // The stream gives more than we ask for: ask for more.
+        if self.end == self.buffer.len() && self.buffer.len() < LARGE {
+            self.buffer.resize(self.buffer.len() * 4, 0);
+        }
+    }
+
+    /// The next message, if all of it is there.
+    pub(crate) fn next(&mut self, limit: usize) -> Result<Option<&[u8]>, FrameError> {
+        let mut bytes = &self.buffer[self.start..self.end];
+        let size = match take_u64(&mut bytes) {
+            Ok(size) => size,
+            Err(DecodeError::Truncated) => return Ok(None),
+            Err(_) => return Err(FrameError::Malformed(Malformed("the length of a message"))),
+        };
+        if size > limit as u64 {
+            return Err(FrameError::TooLarge { size });
+        }
+        if size == 0 {
+            let expected = "a message of one byte at least";
+            return Err(FrameError::Malformed(Malformed(expected)));
+        }
+        let size = size as usize;
+        if bytes.len() < size {
+            return Ok(None);
+        }
+        let start = self.end - bytes.len();
+        self.start = start + size;
+        Ok(Some(&self.buffer[start..start + size]))
+    }
+
+    /// What there is of a message that is not complete, behind its length.
+    pub(crate) fn partial(&self) -> &[u8] {
+        let mut bytes = &self.buffer[self.start..self.end];
+        match take_u64(&mut bytes) {
+            Ok(_) => bytes,
+            Err(_) => &[],
+        }
+    }
+
+    /// All bytes that were read and not taken.
+    pub(crate) fn rest(&self) -> &[u8] {
+        &self.buffer[self.start..self.end]
+    }
+
+    /// Gives back what an idle stream does not need.
+    pub(crate) fn shrink(&mut self) {
+        if self.start == self.end && self.buffer.len() > LARGE {
+            *self = Self::new();
+        }
+    }
+}
+
+/// Appends a message behind its length.
+pub(crate) fn put_frame(bytes: &mut Vec<u8>, message: &[u8]) {
+    put_u64(bytes, message.len() as u64);
+    bytes.extend_from_slice(message);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_come_out_whole_however_the_stream_is_cut() {
+        let messages = [vec![1; 1], vec![2; 200], vec![3; 100_000], vec![4; 3]];
+        let mut stream = Vec::new();
+        messages
+            .iter()
+            .for_each(|message| put_frame(&mut stream, message));
+        for step in [1, 2, 7, 4096, 1 << 20] {
+            let mut reader = FrameReader::new();
+            let mut rest = &*stream;
+            let mut came = Vec::new();
+            while !rest.is_empty() {
+                let space = reader.space();
+                let count = space.len().min(step).min(rest.len());
+                space[..count].copy_from_slice(&rest[..count]);
+                rest = &rest[count..];
+                reader.filled(count);
+                while let Some(message) = reader.next(1 << 20).unwrap() {
+                    came.push(message.to_vec());
+                }
+            }
+            assert_eq!(came, messages, "in steps of {step}");
+        }
+    }
+
+    #[test]
+    fn a_length_over_the_limit_is_refused_before_its_bytes_come() {
+        let mut reader = FrameReader::new();
+        let mut stream = Vec::new();
+        put_u64(&mut stream, 1001);
+        reader.space()[..stream.len()].copy_from_slice(&stream);
+        reader.filled(stream.len());
+        assert_eq!(reader.next(1000), Err(FrameError::TooLarge { size: 1001 }));
+    }
+}

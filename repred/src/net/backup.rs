@@ -1,0 +1,196 @@
+//! `save` and `load`: a replica as a file, which is what a session would have sent.
+
+use std::{
+    fmt,
+    io::{self, Read, Write},
+};
+
+use super::replica::{Reentrant, Replica};
+use crate::{
+    frame::{FrameError, FrameReader, put_frame},
+    message::Malformed,
+    reduce::Replicated,
+    session::{Loading, Saving, SessionError},
+};
+
+/// Bytes that are collected before they are written.
+const FULL: usize = 64 << 10;
+
+impl<R: Replicated> Replica<R> {
+    /// Writes everything this replica has to a file or any other writer: what it would send to a peer
+    /// that has nothing. What is written meanwhile may or may not be part of it.
+    ///
+    /// The replica is locked for moments only, never while the writer writes.
+    ///
+    /// ```
+    /// use repred::{Counter, Replica};
+    ///
+    /// let votes = Replica::new(Counter::default());
+    /// votes.update(7)?;
+    /// let mut file = Vec::new();
+    /// votes.save(&mut file)?;
+    ///
+    /// let again = Replica::new(Counter::default());
+    /// again.load(&mut &*file)?;
+    /// assert_eq!(again.read(|votes| votes.value())?, 7);
+    /// assert_eq!(again.version()?, votes.version()?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// See [`SaveError`]; what was written is no backup then.
+    pub fn save(&self, writer: &mut impl Write) -> Result<(), SaveError> {
+        let shared = self.shared();
+        let saving =
+            shared.with(|inner| Saving::new(&shared.config, &mut inner.core, shared.now()));
+        let mut saving = saving??;
+        let (mut bytes, mut message) = (Vec::new(), Vec::new());
+        loop {
+            message.clear();
+            let has_more =
+                shared.with(|inner| saving.poll_message(&mut inner.core, &mut message))??;
+            if has_more {
+                put_frame(&mut bytes, &message);
+            }
+            if !has_more || bytes.len() >= FULL {
+                writer.write_all(&bytes).map_err(SaveError::Io)?;
+                bytes.clear();
+            }
+            if !has_more {
+                return writer.flush().map_err(SaveError::Io);
+            }
+        }
+    }
+
+    /// Takes in what [`save`](Self::save) has written, as if it came from a peer: what is known already
+    /// is left alone, and what is written here later is kept.
+    ///
+    /// To restore a replica, load into a new one: it has an id of its own, because the one that was
+    /// saved may have written more since.
+    ///
+    /// # Errors
+    ///
+    /// See [`LoadError`]. What came before the damage is taken in, and the replica goes on.
+    pub fn load(&self, reader: &mut impl Read) -> Result<(), LoadError> {
+        let shared = self.shared();
+        let mut loading = Loading::new(shared.config.clone());
+        let mut frames = FrameReader::new();
+        while !loading.is_done() {
+            let count = match reader.read(frames.space()) {
+                Ok(0) => return Err(LoadError::Truncated),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                count => count.map_err(LoadError::Io)?,
+            };
+            frames.filled(count);
+            let taken = shared.with(|inner| {
+                inner.wake();
+                let now = shared.now();
+                while let Some(message) = next(&mut frames, loading.message_limit())? {
+                    loading.handle_message(&mut inner.core, message, now)?;
+                    if inner.core.needs_new_id() {
+                        inner.core.set_id(super::replica::random_id());
+                    }
+                    if loading.is_done() {
+                        break;
+                    }
+                }
+                Ok(())
+            });
+            taken?.map_err(LoadError::Content)?;
+        }
+        Ok(())
+    }
+}
+
+fn next(frames: &mut FrameReader, limit: usize) -> Result<Option<&[u8]>, SessionError> {
+    frames.next(limit).map_err(|error| match error {
+        FrameError::TooLarge { size } => SessionError::MessageTooLarge { size, limit },
+        FrameError::Malformed(Malformed(expected)) => SessionError::Malformed { expected },
+    })
+}
+
+/// Why a replica was not saved. The replica is unchanged.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum SaveError {
+    /// The writer failed.
+    Io(io::Error),
+    /// The replica could not be turned into messages.
+    Content(SessionError),
+    /// The replica was used from inside its own `reduce` or `read`. Do it afterwards.
+    Reentrant,
+}
+
+/// Why not all of a file was taken in. What came before is taken in; the replica goes on.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// The reader failed.
+    Io(io::Error),
+    /// The file ends before its end: it was not saved to the end, or cut since.
+    Truncated,
+    /// Something in the file is not as it should be, or does not fit this replica.
+    Content(SessionError),
+    /// The replica was used from inside its own `reduce` or `read`. Do it afterwards.
+    Reentrant,
+}
+
+impl From<Reentrant> for SaveError {
+    fn from(Reentrant: Reentrant) -> Self {
+        Self::Reentrant
+    }
+}
+
+impl From<SessionError> for SaveError {
+    fn from(error: SessionError) -> Self {
+        Self::Content(error)
+    }
+}
+
+impl From<Reentrant> for LoadError {
+    fn from(Reentrant: Reentrant) -> Self {
+        Self::Reentrant
+    }
+}
+
+impl fmt::Display for SaveError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io(_) => f.write_str("the backup could not be written"),
+            Self::Content(_) => f.write_str("the replica could not be saved"),
+            Self::Reentrant => crate::UpdateError::Reentrant.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io(_) => f.write_str("the backup could not be read"),
+            Self::Truncated => f.write_str("the backup ends too early; what there is was taken in"),
+            Self::Content(_) => f.write_str("the backup could not be taken in to its end"),
+            Self::Reentrant => crate::UpdateError::Reentrant.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for SaveError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Io(error) => Some(error),
+            Self::Content(error) => Some(error),
+            Self::Reentrant => None,
+        }
+    }
+}
+
+impl std::error::Error for LoadError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Io(error) => Some(error),
+            Self::Content(error) => Some(error),
+            _ => None,
+        }
+    }
+}

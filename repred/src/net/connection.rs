@@ -1,0 +1,538 @@
+//! [`Connection`]: the future that runs a session over a transport.
+
+use std::{
+    fmt,
+    future::Future,
+    io,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
+    sync::{Arc, Weak},
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
+
+use futures_timer::Delay;
+
+use super::{
+    replica::{Inner, Key, Link, Reentrant, Replica, Shared},
+    transport::{Transport, TransportError},
+};
+use crate::{
+    frame::FrameError,
+    message::{Malformed, Opening, check_opening},
+    reduce::Replicated,
+    session::{Direction, Now, Sending, Session, SessionConfig, SessionError},
+};
+
+/// How often a connection reads and writes before it lets other tasks of its executor have a turn.
+const ROUNDS: usize = 32;
+
+/// How long a connection that has failed tries to tell the peer why.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// A conversation with one peer over one transport; see [`Replica::connect`].
+///
+/// It resolves to `Ok` when the peer ends the connection, and to an error when anything else does; see
+/// [`ConnectionError`]. It must be polled to do anything. Dropping it cuts the connection, which harms
+/// neither side.
+#[must_use = "a connection does nothing unless it is spawned or awaited"]
+pub struct Connection<R: Replicated, T: Transport> {
+    /// Weak, so that a connection does not keep a replica alive that nobody holds any more.
+    shared: Weak<Shared<R>>,
+    key: Key,
+    config: SessionConfig,
+    transport: T,
+    timer: Timer,
+    message: Vec<u8>,
+    end: Option<End>,
+}
+
+/// The connection is over, but for the farewell.
+struct End {
+    result: Option<Result<(), ConnectionError>>,
+    deadline: Instant,
+    is_closed: bool,
+}
+
+#[derive(Default)]
+struct Timer {
+    delay: Option<Delay>,
+    armed: Option<Instant>,
+}
+
+/// What a round of reading and writing has come to.
+enum Round {
+    /// Something moved; more may.
+    Moved,
+    /// Nothing can move until somebody wakes us.
+    Idle,
+    Over(Result<(), ConnectionError>),
+}
+
+impl<R: Replicated, T: Transport> Connection<R, T> {
+    pub(super) fn new(replica: &Replica<R>, transport: T) -> Self {
+        let shared = replica.shared();
+        let registered = shared.with(|inner| {
+            let key = inner.key();
+            inner.links.insert(key, Link::default());
+            key
+        });
+        Self {
+            shared: Arc::downgrade(shared),
+            // Called from inside `read` or `reduce`: it is registered when it is polled.
+            key: registered.unwrap_or(0),
+            config: shared.config.clone(),
+            transport,
+            timer: Timer::default(),
+            message: Vec::new(),
+            end: None,
+        }
+    }
+
+    /// Take in what the peer has, and send nothing of ours.
+    pub fn receive_only(mut self) -> Self {
+        self.config.direction = Direction::ReceiveOnly;
+        self
+    }
+
+    /// Send what we have, and take in nothing of the peer's.
+    pub fn send_only(mut self) -> Self {
+        self.config.direction = Direction::SendOnly;
+        self
+    }
+
+    /// Give up our state for the peer's if the two histories cannot be joined, instead of failing with
+    /// [`SessionError::BothFolded`]. What the peer has not seen of ours is lost here.
+    pub fn discard_ours(mut self) -> Self {
+        self.config.discard_ours = true;
+        self
+    }
+
+    fn round(&mut self, shared: &Shared<R>, cx: &mut Context<'_>) -> Round {
+        let moved_in = match self.read(shared, cx) {
+            Ok(moved) => moved,
+            Err(result) => return Round::Over(result),
+        };
+        match self.write(shared, cx) {
+            Ok(moved_out) if moved_in || moved_out => Round::Moved,
+            Ok(_) => Round::Idle,
+            Err(error) => Round::Over(Err(error)),
+        }
+    }
+
+    /// Reads once, and takes in what came. An `Err` is the end, which may be a good one.
+    fn read(
+        &mut self,
+        shared: &Shared<R>,
+        cx: &mut Context<'_>,
+    ) -> Result<bool, Result<(), ConnectionError>> {
+        let Poll::Ready(filled) = self.transport.poll_fill(cx) else {
+            return Ok(false);
+        };
+        if !filled.map_err(|error| Err(error.into()))? {
+            return Err(self.hang_up(shared));
+        }
+        let now = shared.now();
+        let (key, config, transport) = (self.key, &self.config, &mut self.transport);
+        let taken = shared.with(|inner| {
+            let before = inner.mark();
+            let was_synced = is_synced(inner, key);
+            let result = take_in(inner, key, config, transport, now);
+            if inner.core.needs_new_id() {
+                inner.core.set_id(super::replica::random_id());
+            }
+            if inner.mark() != before || is_synced(inner, key) != was_synced {
+                inner.wake();
+            }
+            result
+        });
+        match taken {
+            Err(Reentrant) => Err(Err(ConnectionError::Reentrant)),
+            Ok(Ok(false)) => Ok(true),
+            Ok(Ok(true)) => Err(Ok(())),
+            Ok(Err(error)) => Err(Err(ConnectionError::Session(error))),
+        }
+    }
+
+    /// The stream has ended: well, if the peer had introduced itself and was not in a message.
+    fn hang_up(&self, shared: &Shared<R>) -> Result<(), ConnectionError> {
+        let has_met = shared
+            .with(|inner| peer(inner, self.key).is_some())
+            .unwrap_or(false);
+        if has_met && self.transport.rest().is_empty() {
+            Ok(())
+        } else {
+            Err(ConnectionError::Io(io::ErrorKind::UnexpectedEof.into()))
+        }
+    }
+
+    /// Asks the session for messages, and writes.
+    fn write(&mut self, shared: &Shared<R>, cx: &mut Context<'_>) -> Result<bool, ConnectionError> {
+        let now = shared.now();
+        if self.transport.has_room() {
+            self.fill(shared, cx, now)?;
+        }
+        if self.transport.is_empty() {
+            return Ok(false);
+        }
+        let sending = match self.transport.poll_write(cx)? {
+            Poll::Pending => return Ok(false),
+            Poll::Ready(true) => Sending::More,
+            Poll::Ready(false) => Sending::Done,
+        };
+        let key = self.key;
+        let sent = shared.with(|inner| {
+            if let Some(session) = session(inner, key) {
+                session.handle_sent(sending, now);
+            }
+        });
+        sent.map_err(|Reentrant| ConnectionError::Reentrant)?;
+        Ok(true)
+    }
+
+    /// Takes messages from the session while the transport has room; with none left, asks to be woken.
+    fn fill(
+        &mut self,
+        shared: &Shared<R>,
+        cx: &mut Context<'_>,
+        now: Now,
+    ) -> Result<(), ConnectionError> {
+        let Self {
+            key,
+            config,
+            transport,
+            message,
+            ..
+        } = self;
+        let polled = shared.with(|inner| {
+            begin(inner, *key, config, now);
+            while transport.has_room() {
+                let Inner { core, links, .. } = inner;
+                let link = links.get_mut(key).and_then(|link| link.session.as_mut());
+                let Some(session) = link else { return Ok(()) };
+                message.clear();
+                if !session.poll_message(core, now, message)? {
+                    inner.sleep(*key, cx.waker());
+                    break;
+                }
+                transport.push(message);
+            }
+            Ok(())
+        });
+        polled
+            .map_err(|Reentrant| ConnectionError::Reentrant)?
+            .map_err(ConnectionError::Session)
+    }
+
+    /// Arms the timer for the session. True if it is due.
+    fn is_due(&mut self, shared: &Shared<R>, cx: &mut Context<'_>) -> bool {
+        let deadline = shared.with(|inner| session(inner, self.key).and_then(|s| s.poll_timeout()));
+        match deadline {
+            Ok(Some(deadline)) => self.timer.poll(deadline, cx),
+            _ => false,
+        }
+    }
+
+    fn handle_timeout(&mut self, shared: &Shared<R>) -> Result<(), ConnectionError> {
+        let (key, now) = (self.key, shared.now());
+        let handled = shared.with(|inner| match session(inner, key) {
+            Some(session) => session.handle_timeout(now),
+            None => Ok(()),
+        });
+        handled
+            .map_err(|Reentrant| ConnectionError::Reentrant)?
+            .map_err(ConnectionError::Session)
+    }
+
+    fn run(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ConnectionError>> {
+        let Some(shared) = self.shared.upgrade() else {
+            return Poll::Ready(Ok(()));
+        };
+        if self.key == 0 {
+            let registered = shared.with(|inner| {
+                let key = inner.key();
+                inner.links.insert(key, Link::default());
+                key
+            });
+            match registered {
+                Ok(key) => self.key = key,
+                Err(Reentrant) => return Poll::Ready(Err(ConnectionError::Reentrant)),
+            }
+        }
+        for _ in 0..ROUNDS {
+            match self.round(&shared, cx) {
+                Round::Moved => {}
+                Round::Over(result) => return Poll::Ready(result),
+                Round::Idle if self.is_due(&shared, cx) => self.handle_timeout(&shared)?,
+                Round::Idle => {
+                    self.transport.rest_a_while();
+                    return Poll::Pending;
+                }
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Sends what is left, with the reason why it is over, and waits for the peer to close: if we closed
+    /// with something unread, its system might throw the reason away.
+    fn poll_farewell(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(end) = &mut self.end else {
+            return Poll::Ready(());
+        };
+        if self.timer.poll(end.deadline, cx) {
+            return Poll::Ready(());
+        }
+        while !end.is_closed {
+            match self.transport.poll_write(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Ok(true)) => {}
+                Poll::Ready(Err(_)) => return Poll::Ready(()),
+                Poll::Ready(Ok(false)) => match self.transport.poll_close(cx) {
+                    Poll::Pending => return Poll::Pending,
+                    Poll::Ready(Err(_)) => return Poll::Ready(()),
+                    Poll::Ready(Ok(())) => end.is_closed = true,
+                },
+            }
+        }
+        for _ in 0..ROUNDS {
+            match self.transport.poll_fill(cx) {
+                Poll::Pending => return Poll::Pending,
+                // What comes now is nobody's.
+                Poll::Ready(Ok(true)) => while let Ok(Some(_)) = self.transport.next(usize::MAX) {},
+                Poll::Ready(Ok(false) | Err(_)) => return Poll::Ready(()),
+            }
+        }
+        // A peer that goes on and on has had its chance to hear.
+        Poll::Ready(())
+    }
+
+    /// Takes the last message from the session, and leaves the replica.
+    fn part(&mut self, result: Result<(), ConnectionError>) {
+        let Self {
+            key,
+            message,
+            transport,
+            ..
+        } = self;
+        if let Some(shared) = self.shared.upgrade() {
+            let now = shared.now();
+            let _ = shared.with(|inner| {
+                let Inner { core, links, .. } = inner;
+                let session = links.get_mut(key).and_then(|link| link.session.as_mut());
+                if let (Some(session), Err(ConnectionError::Session(_))) = (session, &result) {
+                    while {
+                        message.clear();
+                        session.poll_message(core, now, message) == Ok(true)
+                    } {
+                        transport.push(message);
+                    }
+                }
+                links.remove(key);
+                inner.wake();
+            });
+        }
+        let deadline = Instant::now() + FAREWELL;
+        self.end = Some(End {
+            result: Some(result),
+            deadline,
+            is_closed: false,
+        });
+    }
+}
+
+fn session<R: Replicated>(inner: &mut Inner<R>, key: Key) -> Option<&mut Session> {
+    inner
+        .links
+        .get_mut(&key)
+        .and_then(|link| link.session.as_mut())
+}
+
+fn peer<R: Replicated>(inner: &Inner<R>, key: Key) -> Option<crate::ReplicaId> {
+    inner.links.get(&key)?.session.as_ref()?.peer()
+}
+
+fn is_synced<R: Replicated>(inner: &Inner<R>, key: Key) -> bool {
+    let link = inner.links.get(&key);
+    link.is_some_and(|link| link.session.as_ref().is_some_and(Session::is_synced))
+}
+
+/// Begins the session if it has not.
+fn begin<R: Replicated>(inner: &mut Inner<R>, key: Key, config: &SessionConfig, now: Now) {
+    let Inner { core, links, .. } = inner;
+    if let Some(link) = links.get_mut(&key) {
+        link.session
+            .get_or_insert_with(|| Session::new(config.clone(), core, now));
+    }
+}
+
+/// Takes in the messages that were read. True if the session has ended well.
+fn take_in<R: Replicated, T: Transport>(
+    inner: &mut Inner<R>,
+    key: Key,
+    config: &SessionConfig,
+    transport: &mut T,
+    now: Now,
+) -> Result<bool, SessionError> {
+    begin(inner, key, config, now);
+    let Inner { core, links, .. } = inner;
+    let Some(session) = links.get_mut(&key).and_then(|link| link.session.as_mut()) else {
+        return Ok(true);
+    };
+    loop {
+        let limit = session.message_limit();
+        let has_met = session.peer().is_some();
+        let message = match transport.next(limit) {
+            Ok(Some(message)) => message,
+            Ok(None) => break,
+            Err(_) if !has_met => return session.refuse(foreign(transport.rest())).map(|()| false),
+            Err(FrameError::TooLarge { size }) => {
+                let error = SessionError::MessageTooLarge { size, limit };
+                return session.refuse(error).map(|()| false);
+            }
+            Err(FrameError::Malformed(Malformed(expected))) => {
+                return session
+                    .refuse(SessionError::Malformed { expected })
+                    .map(|()| false);
+            }
+        };
+        // A panic of `reduce` is not the driver's: the core is poisoned, and that is what is told.
+        let handled = catch_unwind(AssertUnwindSafe(|| {
+            session.handle_message(core, message, now)
+        }));
+        handled.unwrap_or(Err(SessionError::Poisoned))?;
+    }
+    if session.peer().is_none() && check_opening(transport.partial()) == Opening::Foreign {
+        return session.refuse(foreign(transport.rest())).map(|()| false);
+    }
+    Ok(session.is_closed())
+}
+
+fn foreign(bytes: &[u8]) -> SessionError {
+    SessionError::NotRepred {
+        start: bytes[..bytes.len().min(16)].to_vec(),
+    }
+}
+
+impl Timer {
+    /// Whether the deadline has come; if not, the task is woken then, or earlier.
+    fn poll(&mut self, deadline: Instant, cx: &mut Context<'_>) -> bool {
+        loop {
+            let now = Instant::now();
+            if now >= deadline {
+                self.armed = None;
+                return true;
+            }
+            // A timer that rings early costs one more poll; setting it anew at each costs a lock.
+            if self
+                .armed
+                .is_none_or(|armed| armed > deadline || armed <= now)
+            {
+                let wait = deadline - now;
+                match &mut self.delay {
+                    Some(delay) => delay.reset(wait),
+                    None => self.delay = Some(Delay::new(wait)),
+                }
+                self.armed = Some(deadline);
+            }
+            let Some(delay) = &mut self.delay else {
+                return false;
+            };
+            if Pin::new(delay).poll(cx).is_pending() {
+                return false;
+            }
+            self.armed = None;
+        }
+    }
+}
+
+impl<R: Replicated, T: Transport> Future for Connection<R, T> {
+    type Output = Result<(), ConnectionError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        if this.end.is_none() {
+            match this.run(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(result) => this.part(result),
+            }
+        }
+        match this.poll_farewell(cx) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(()) => {
+                let result = this.end.as_mut().and_then(|end| end.result.take());
+                Poll::Ready(result.unwrap_or(Ok(())))
+            }
+        }
+    }
+}
+
+impl<R: Replicated, T: Transport> Drop for Connection<R, T> {
+    fn drop(&mut self) {
+        if let Some(shared) = self.shared.upgrade() {
+            let _ = shared.with(|inner| {
+                if inner.links.remove(&self.key).is_some() {
+                    inner.wake();
+                }
+            });
+        }
+    }
+}
+
+impl<R: Replicated, T: Transport> fmt::Debug for Connection<R, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection")
+            .field("key", &self.key)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a connection ended otherwise than by the peer's closing it. The replica holds everything that was
+/// taken in before, is otherwise unchanged, and goes on; so do its other connections.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ConnectionError {
+    /// The byte stream failed, or ended in the middle of a message. Connect again.
+    Io(io::Error),
+    /// The stream or sink of messages failed. Connect again.
+    Transport(Box<dyn std::error::Error + Send + Sync>),
+    /// The two sides do not get along; the error says what to do.
+    Session(SessionError),
+    /// The connection was polled from inside its own replica's `reduce` or `read`.
+    Reentrant,
+}
+
+impl From<TransportError> for ConnectionError {
+    fn from(error: TransportError) -> Self {
+        match error {
+            TransportError::Io(error) => Self::Io(error),
+            TransportError::Other(error) => Self::Transport(error),
+        }
+    }
+}
+
+impl fmt::Display for ConnectionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                f.write_str("the connection ended in the middle of a message; connect again")
+            }
+            Self::Io(_) | Self::Transport(_) => f.write_str("the connection failed; connect again"),
+            Self::Session(_) => f.write_str("the two replicas cannot go on with each other"),
+            Self::Reentrant => {
+                f.write_str("the connection was polled from inside its replica's reduce or read")
+            }
+        }
+    }
+}
+
+impl std::error::Error for ConnectionError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Io(error) => Some(error),
+            Self::Transport(error) => Some(&**error),
+            Self::Session(error) => Some(error),
+            Self::Reentrant => None,
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! The outside: what waits, reads clocks, draws random numbers, and moves bytes.
+//!
+//! A [`Replica`] is a core behind a lock, and a list of who waits for it to change. A [`Connection`] is a
+//! session, a transport and a timer.
+
+mod backup;
+mod clock;
+mod connection;
+mod pipe;
+mod replica;
+mod subscription;
+mod synced;
+mod transport;
+
+pub use self::{
+    backup::{LoadError, SaveError},
+    clock::{Clock, SystemClock},
+    connection::{Connection, ConnectionError},
+    pipe::{Pipe, pipe},
+    replica::{PeerStatus, ReadError, Replica, ReplicaBuilder},
+    subscription::Subscription,
+    synced::Synced,
+    transport::{ByteStream, Messages, Transport},
+};

@@ -1,0 +1,612 @@
+//! [`Replica`]: a core that threads and tasks share.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::Waker,
+    time::{Duration, Instant},
+};
+
+use futures_core::Stream;
+use futures_io::{AsyncRead, AsyncWrite};
+use futures_sink::Sink;
+
+use super::{
+    clock::{Clock, SystemClock},
+    connection::Connection,
+    subscription::Subscription,
+    synced::Synced,
+    transport::{ByteStream, Messages},
+};
+use crate::{
+    core::{
+        Core, CoreLimits, Entry, FoldError, HistoryError, Poisoned, SnapshotError, UpdateError,
+    },
+    id::ReplicaId,
+    message::Schema,
+    receipt::Receipt,
+    reduce::Replicated,
+    session::{Now, Session, SessionConfig, SessionLimits},
+    snapshot::Snapshot,
+    version::VersionVector,
+};
+
+/// One copy of a replicated state, shared by any number of threads and tasks.
+///
+/// A clone is another handle to the same replica. Nothing here blocks for longer than a reduction takes:
+/// [`update`](Self::update) and [`read`](Self::read) are plain calls; what waits for others is a future.
+/// Dropping all handles ends the connections.
+///
+/// ```
+/// use repred::{Replica, pipe, reducer};
+/// use std::collections::BTreeSet;
+///
+/// # futures::executor::block_on(async {
+/// let guests = || reducer(BTreeSet::new(), |set, name: String| set.insert(name));
+/// let (here, there) = (Replica::new(guests()), Replica::new(guests()));
+/// here.update("jim".to_string())?;
+/// there.update("pam".to_string())?;
+///
+/// // Any byte stream does; this one is in memory.
+/// let (a, b) = pipe(1024);
+/// let links = futures::future::join(here.connect(a), there.connect(b));
+/// let both = futures::future::join(here.synced(), there.synced());
+/// futures::future::select(Box::pin(links), Box::pin(both)).await;
+///
+/// assert!(here.read(|guests| guests.contains("pam"))?);
+/// assert_eq!(here.version()?, there.version()?);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
+pub struct Replica<R: Replicated> {
+    shared: Arc<Shared<R>>,
+}
+
+/// What all handles, connections and observers of a replica share.
+pub(super) struct Shared<R: Replicated> {
+    inner: Mutex<Inner<R>>,
+    /// Which thread holds the lock; 0 if none does. It tells a thread that would wait for itself.
+    holder: AtomicUsize,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) config: SessionConfig,
+}
+
+pub(super) struct Inner<R: Replicated> {
+    pub(super) core: Core<R>,
+    pub(super) links: BTreeMap<Key, Link>,
+    /// Who wants to be woken at the next change, once.
+    sleepers: Vec<(Key, Waker)>,
+    /// Who is woken when the lock is let go.
+    woken: Vec<(Key, Waker)>,
+    last_key: Key,
+}
+
+/// What tells connections and observers of one replica apart.
+pub(super) type Key = u64;
+
+/// A connection, from the call of `connect` to its end.
+#[derive(Debug, Default)]
+pub(super) struct Link {
+    /// `None` until the connection is first polled.
+    pub(super) session: Option<Session>,
+}
+
+/// Where a connection stands; see [`Replica::peers`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PeerStatus {
+    /// The peer's id, once it has said it.
+    pub id: Option<ReplicaId>,
+    /// Whether the peer has sent all that we lacked when the connection began.
+    pub is_synced: bool,
+    /// How many updates we have that the peer has not confirmed; `None` before it has said what it has,
+    /// and where we do not send.
+    pub lag: Option<u64>,
+}
+
+/// Sets up a [`Replica`]; see [`Replica::builder`].
+pub struct ReplicaBuilder<R: Replicated> {
+    state: R,
+    id: Option<ReplicaId>,
+    clock: Arc<dyn Clock>,
+    limits: CoreLimits,
+    config: SessionConfig,
+}
+
+impl<R: Replicated> Replica<R> {
+    /// A replica that has seen nothing, under a random id. Every replica must begin with the same state.
+    ///
+    /// # Panics
+    ///
+    /// If the operating system has no random numbers.
+    pub fn new(state: R) -> Self {
+        Self::builder(state).build()
+    }
+
+    /// The same, with something set otherwise:
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use repred::{GrowSet, Replica, Schema};
+    ///
+    /// let tags = Replica::builder(GrowSet::<String>::default())
+    ///     .schema(Schema::new("tags", 1))
+    ///     .timeout(Duration::from_secs(60))
+    ///     .check_divergence(Duration::from_secs(1))
+    ///     .build();
+    /// ```
+    pub fn builder(state: R) -> ReplicaBuilder<R> {
+        ReplicaBuilder {
+            state,
+            id: None,
+            clock: Arc::new(SystemClock),
+            limits: CoreLimits::default(),
+            config: SessionConfig::for_state::<R>(),
+        }
+    }
+
+    // ---- writing and reading ----
+
+    /// Writes an update. It is reduced when this returns, and on its way to the peers.
+    ///
+    /// The receipt has the changes, and the stamp, if there was any change.
+    ///
+    /// # Errors
+    ///
+    /// See [`UpdateError`]; the replica is unchanged.
+    ///
+    /// # Panics
+    ///
+    /// If `reduce` does; the replica is poisoned then.
+    pub fn update(&self, update: R::Update) -> Result<Receipt<R::Changes>, UpdateError> {
+        self.write(|core, wall| core.update(update, wall))
+    }
+
+    /// Writes several updates as one atomic step: whoever has taken in one of them has taken in all.
+    ///
+    /// # Errors
+    ///
+    /// See [`UpdateError`]; the replica is unchanged.
+    ///
+    /// # Panics
+    ///
+    /// If `reduce` does; the replica is poisoned then.
+    pub fn update_all(
+        &self,
+        updates: impl IntoIterator<Item = R::Update>,
+    ) -> Result<Vec<Receipt<R::Changes>>, UpdateError> {
+        // Not under the lock: the iterator is the caller's code.
+        let updates: Vec<_> = updates.into_iter().collect();
+        self.write(|core, wall| core.update_all(updates, wall))
+    }
+
+    fn write<T>(
+        &self,
+        write: impl FnOnce(&mut Core<R>, crate::Time) -> Result<T, UpdateError>,
+    ) -> Result<T, UpdateError> {
+        let wall = self.shared.clock.now();
+        let written = self.shared.with(|inner| {
+            if inner.core.needs_new_id() {
+                inner.core.set_id(random_id());
+            }
+            inner.wake();
+            write(&mut inner.core, wall)
+        });
+        written.unwrap_or(Err(UpdateError::Reentrant))
+    }
+
+    /// Calls `read` with the state. Others wait meanwhile, so take what is needed and leave.
+    ///
+    /// # Errors
+    ///
+    /// See [`ReadError`].
+    pub fn read<T>(&self, read: impl FnOnce(&R) -> T) -> Result<T, ReadError> {
+        self.shared.with(|inner| Ok(read(inner.core.state()?)))?
+    }
+
+    // ---- getters ----
+
+    /// The id under which updates are written now. It changes when somebody else turns out to use it.
+    ///
+    /// # Errors
+    ///
+    /// When called from inside `reduce` or `read`.
+    pub fn id(&self) -> Result<ReplicaId, ReadError> {
+        Ok(self.shared.with(|inner| inner.core.id())?)
+    }
+
+    /// What has been seen. O(origins).
+    ///
+    /// # Errors
+    ///
+    /// When called from inside `reduce` or `read`.
+    pub fn version(&self) -> Result<VersionVector, ReadError> {
+        Ok(self.shared.with(|inner| inner.core.version())?)
+    }
+
+    /// The connections there are, by age, and how far each is. O(connections · origins).
+    ///
+    /// # Errors
+    ///
+    /// When called from inside `reduce` or `read`.
+    pub fn peers(&self) -> Result<Vec<PeerStatus>, ReadError> {
+        let statuses = self.shared.with(|inner| {
+            let status = |link: &Link| match &link.session {
+                None => PeerStatus {
+                    id: None,
+                    is_synced: false,
+                    lag: None,
+                },
+                Some(session) => PeerStatus {
+                    id: session.peer(),
+                    is_synced: session.is_synced(),
+                    lag: session.lag(&inner.core),
+                },
+            };
+            inner.links.values().map(status).collect()
+        });
+        Ok(statuses?)
+    }
+
+    /// How many entries the history keeps.
+    ///
+    /// # Errors
+    ///
+    /// When called from inside `reduce` or `read`.
+    pub fn history_len(&self) -> Result<usize, ReadError> {
+        Ok(self.shared.with(|inner| inner.core.history_len())?)
+    }
+
+    /// About how many bytes the history takes.
+    ///
+    /// # Errors
+    ///
+    /// When called from inside `reduce` or `read`.
+    pub fn history_memory(&self) -> Result<usize, ReadError> {
+        Ok(self.shared.with(|inner| inner.core.history_memory())?)
+    }
+
+    /// The entries that whoever has seen `since` lacks; see [`Core::history`].
+    ///
+    /// # Errors
+    ///
+    /// When `since` is below the floor.
+    pub fn history(&self, since: &VersionVector) -> Result<Vec<Entry<R::Update>>, HistoryError> {
+        let entries = self
+            .shared
+            .with(|inner| Ok(inner.core.history(since)?.collect()));
+        entries.unwrap_or(Err(HistoryError::Reentrant))
+    }
+
+    /// The state and the version it stands for; see [`Core::snapshot`].
+    ///
+    /// # Errors
+    ///
+    /// When `reduce` has panicked, or serde cannot carry the state.
+    pub fn snapshot(&self) -> Result<Snapshot, SnapshotError> {
+        let snapshot = self.shared.with(|inner| inner.core.snapshot());
+        snapshot.unwrap_or(Err(SnapshotError::Reentrant))
+    }
+
+    /// A hash of the encoded state; see [`Core::state_digest`].
+    ///
+    /// # Errors
+    ///
+    /// When `reduce` has panicked, or serde cannot carry the state.
+    pub fn state_digest(&self) -> Result<u128, SnapshotError> {
+        let digest = self.shared.with(|inner| inner.core.state_digest());
+        digest.unwrap_or(Err(SnapshotError::Reentrant))
+    }
+
+    /// Forgets the entries up to a version; see [`Core::fold`].
+    ///
+    /// # Errors
+    ///
+    /// When `floor` is not covered by the version; nothing is changed.
+    pub fn fold(&self, floor: &VersionVector) -> Result<(), FoldError> {
+        let folded = self.shared.with(|inner| {
+            inner.wake();
+            inner.core.fold(floor)
+        });
+        folded.unwrap_or(Err(FoldError::Reentrant))
+    }
+
+    // ---- waiting ----
+
+    /// Replicates with whoever is at the other end of a byte stream, until it ends.
+    ///
+    /// The future does everything; spawn it, on any executor. Dropping it cuts the connection, at no
+    /// harm: what was taken in whole stays, and the next connection goes on from there. Any number of
+    /// connections may run at once, also several to one peer.
+    pub fn connect<Io>(&self, io: Io) -> Connection<R, ByteStream<Io>>
+    where
+        Io: AsyncRead + AsyncWrite + Unpin,
+    {
+        Connection::new(self, ByteStream::new(io))
+    }
+
+    /// Replicates over a stream and sink of messages, such as a WebSocket: each message is one of ours.
+    ///
+    /// `M` is what both carry: `Vec<u8>`, or anything like it.
+    pub fn connect_messages<S, M, E>(&self, messages: S) -> Connection<R, Messages<S, M>>
+    where
+        S: Stream<Item = Result<M, E>> + Sink<M, Error = E> + Unpin,
+        M: AsRef<[u8]> + From<Vec<u8>> + Unpin,
+        E: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        Connection::new(self, Messages::new(messages))
+    }
+
+    /// Waits until this replica has caught up with the peers it is connected to now: each has sent what
+    /// we lacked when its connection began.
+    ///
+    /// A connection counts from the call of `connect`, so it need not have been polled before. One that
+    /// ends is no longer waited for, and without any this is ready at once: ask [`peers`](Self::peers)
+    /// how many there are. It says nothing of what the peers lack; for that, see [`PeerStatus::lag`].
+    pub fn synced(&self) -> Synced<R> {
+        Synced::new(&self.shared)
+    }
+
+    /// A stream of what changes from now on, by local and remote updates alike.
+    ///
+    /// A reaction to a change is an ordinary later update. An observer who does not keep up is told
+    /// [`Notice::Reset`](crate::Notice::Reset) instead of what it missed.
+    ///
+    /// # Errors
+    ///
+    /// When called from inside `reduce` or `read`.
+    pub fn subscribe(&self) -> Result<Subscription<R>, ReadError> {
+        Ok(Subscription::new(&self.shared)?)
+    }
+
+    pub(super) fn shared(&self) -> &Arc<Shared<R>> {
+        &self.shared
+    }
+}
+
+impl<R: Replicated> ReplicaBuilder<R> {
+    /// The id. It must never have been used, by this or any other replica. Default: a random one.
+    #[must_use]
+    pub fn id(mut self, id: ReplicaId) -> Self {
+        self.id = Some(id);
+        self
+    }
+
+    /// What the updates mean. Only replicas with the same schema connect. Default: the name of the update
+    /// type, version 0; name it where two programs share a state.
+    #[must_use]
+    pub fn schema(mut self, schema: Schema) -> Self {
+        self.config.schema = schema;
+        self
+    }
+
+    /// The wall clock. Default: the operating system's.
+    #[must_use]
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// What the replica takes at most.
+    #[must_use]
+    pub fn limits(mut self, limits: CoreLimits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// What a connection takes from its peer at most.
+    #[must_use]
+    pub fn session_limits(mut self, limits: SessionLimits) -> Self {
+        self.config.limits = limits;
+        self
+    }
+
+    /// How often to ping a peer that nothing is sent to. Default five seconds.
+    #[must_use]
+    pub fn keep_alive(mut self, interval: Duration) -> Self {
+        self.config.keep_alive = interval;
+        self
+    }
+
+    /// When to give up a peer that is silent, or takes nothing; a few times its `keep_alive`. Default
+    /// twenty seconds.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.config.timeout = timeout;
+        self
+    }
+
+    /// Compare states with peers that want it too, whenever versions are equal, this often at most.
+    /// Each comparison costs an encoding of the state, which must be canonical (a `BTreeMap` is, a
+    /// `HashMap` is not). Default: never.
+    #[must_use]
+    pub fn check_divergence(mut self, interval: Duration) -> Self {
+        self.config.check_divergence = Some(interval);
+        self
+    }
+
+    /// The replica.
+    ///
+    /// # Panics
+    ///
+    /// If the operating system has no random numbers and no id was given.
+    pub fn build(self) -> Replica<R> {
+        let id = self.id.unwrap_or_else(random_id);
+        let inner = Inner {
+            core: Core::with_limits(id, self.state, self.limits),
+            links: BTreeMap::new(),
+            sleepers: Vec::new(),
+            woken: Vec::new(),
+            last_key: 0,
+        };
+        let shared = Shared {
+            inner: Mutex::new(inner),
+            holder: AtomicUsize::new(0),
+            clock: self.clock,
+            config: self.config,
+        };
+        Replica {
+            shared: Arc::new(shared),
+        }
+    }
+}
+
+/// 128 random bits; no two replicas that anybody will ever run draw the same.
+pub(super) fn random_id() -> ReplicaId {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).expect("the operating system has random numbers");
+    ReplicaId::from_bytes(bytes)
+}
+
+/// The thread that calls, by an address that only it has.
+fn this_thread() -> usize {
+    thread_local!(static PLACE: u8 = const { 0 });
+    PLACE.with(|place| std::ptr::from_ref(place).addr())
+}
+
+/// The lock is held by the thread that asks for it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reentrant;
+
+impl<R: Replicated> Shared<R> {
+    /// Calls `act` under the lock, and afterwards wakes whom it said to wake.
+    pub(super) fn with<T>(&self, act: impl FnOnce(&mut Inner<R>) -> T) -> Result<T, Reentrant> {
+        let me = this_thread();
+        // Only this thread ever stores its own address, so it reads that only if it holds the lock.
+        if self.holder.load(Ordering::Relaxed) == me {
+            return Err(Reentrant);
+        }
+        let (result, woken) = {
+            // A panic under the lock is the user's code; whether it has done harm, the core knows.
+            let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+            let _held = Held::new(&self.holder, me);
+            (act(&mut inner), std::mem::take(&mut inner.woken))
+        };
+        // Not under the lock: a waker may be anybody's code.
+        woken.into_iter().for_each(|(_, waker)| waker.wake());
+        Ok(result)
+    }
+
+    pub(super) fn now(&self) -> Now {
+        Now {
+            wall: self.clock.now(),
+            instant: Instant::now(),
+        }
+    }
+}
+
+/// The lock's holder is known, until this is dropped.
+struct Held<'a>(&'a AtomicUsize);
+
+impl<'a> Held<'a> {
+    fn new(holder: &'a AtomicUsize, me: usize) -> Self {
+        holder.store(me, Ordering::Relaxed);
+        Self(holder)
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.0.store(0, Ordering::Relaxed);
+    }
+}
+
+impl<R: Replicated> Inner<R> {
+    /// A key for a new connection or observer.
+    pub(super) fn key(&mut self) -> Key {
+        self.last_key += 1;
+        self.last_key
+    }
+
+    /// Wakes all who wait for a change, once the lock is let go.
+    pub(super) fn wake(&mut self) {
+        if self.woken.is_empty() {
+            std::mem::swap(&mut self.woken, &mut self.sleepers);
+        } else {
+            let sleepers = self.sleepers.drain(..);
+            self.woken.extend(sleepers);
+        }
+    }
+
+    /// Wakes this one at the next change.
+    pub(super) fn sleep(&mut self, key: Key, waker: &Waker) {
+        match self
+            .sleepers
+            .iter_mut()
+            .find(|(sleeper, _)| *sleeper == key)
+        {
+            Some((_, there)) => there.clone_from(waker),
+            None => self.sleepers.push((key, waker.clone())),
+        }
+    }
+
+    /// Where the history stands: it differs after any change.
+    pub(super) fn mark(&self) -> (u64, u64) {
+        let history = self.core.entries();
+        (history.end(), history.generation())
+    }
+}
+
+impl<R: Replicated> Clone for Replica<R> {
+    fn clone(&self) -> Self {
+        Self {
+            shared: Arc::clone(&self.shared),
+        }
+    }
+}
+
+impl<R: Replicated> fmt::Debug for Replica<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.shared.with(|inner| format!("{:?}", inner.core)) {
+            Ok(core) => write!(f, "Replica({core})"),
+            Err(Reentrant) => f.write_str("Replica(in use)"),
+        }
+    }
+}
+
+impl<R: Replicated> fmt::Debug for ReplicaBuilder<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReplicaBuilder")
+            .field("id", &self.id)
+            .field("limits", &self.limits)
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why the replica could not be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ReadError {
+    /// `reduce` has panicked before, so the state may be half changed. Start again with a new replica.
+    Poisoned,
+    /// The replica was used from inside its own `reduce` or `read`. Do it afterwards.
+    Reentrant,
+}
+
+impl From<Poisoned> for ReadError {
+    fn from(Poisoned: Poisoned) -> Self {
+        Self::Poisoned
+    }
+}
+
+impl From<Reentrant> for ReadError {
+    fn from(Reentrant: Reentrant) -> Self {
+        Self::Reentrant
+    }
+}
+
+impl fmt::Display for ReadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Poisoned => Poisoned.fmt(f),
+            Self::Reentrant => UpdateError::Reentrant.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for ReadError {}

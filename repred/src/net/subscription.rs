@@ -1,0 +1,88 @@
+//! [`Subscription`]: the changes of a replica as a stream.
+
+use std::{
+    fmt,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use futures_core::Stream;
+
+use super::replica::{Key, Reentrant, Shared};
+use crate::{news::Notice, reduce::Replicated};
+
+/// The changes of a replica, as they happen; see [`Replica::subscribe`](crate::Replica::subscribe).
+///
+/// All observers share what is kept for the slow ones, so one that does not keep up costs no memory: it
+/// is told [`Notice::Reset`] and goes on from there. The stream does not end by itself; it keeps the
+/// replica alive.
+///
+/// ```
+/// use futures::StreamExt;
+/// use repred::{Counter, Notice, Replica};
+///
+/// # futures::executor::block_on(async {
+/// let votes = Replica::new(Counter::default());
+/// let mut changes = votes.subscribe()?;
+/// votes.update(3)?;
+/// let Some(Notice::Changed { stamp, .. }) = changes.next().await else { panic!() };
+/// assert_eq!(stamp.origin(), votes.id()?);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
+pub struct Subscription<R: Replicated> {
+    shared: Arc<Shared<R>>,
+    key: Key,
+    place: u64,
+}
+
+impl<R: Replicated> Subscription<R> {
+    pub(super) fn new(shared: &Arc<Shared<R>>) -> Result<Self, Reentrant> {
+        let (key, place) = shared.with(|inner| (inner.key(), inner.core.news_mut().observe()))?;
+        Ok(Self {
+            shared: Arc::clone(shared),
+            key,
+            place,
+        })
+    }
+}
+
+impl<R: Replicated> Stream for Subscription<R> {
+    type Item = Notice<R::Changes>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = self.get_mut();
+        let notice = this.shared.with(|inner| {
+            let notice = inner.core.news().next(&mut this.place);
+            if notice.is_none() {
+                inner.sleep(this.key, cx.waker());
+            }
+            notice
+        });
+        match notice {
+            Ok(Some(notice)) => Poll::Ready(Some(notice)),
+            Ok(None) => Poll::Pending,
+            Err(Reentrant) => {
+                // Polled from inside `read` or `reduce`: ask again when that is over.
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl<R: Replicated> Drop for Subscription<R> {
+    fn drop(&mut self) {
+        // From inside `read` or `reduce` the place cannot be given back; then a bounded ring stays.
+        let _ = self.shared.with(|inner| inner.core.news_mut().leave());
+    }
+}
+
+impl<R: Replicated> fmt::Debug for Subscription<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Subscription")
+            .field("place", &self.place)
+            .finish_non_exhaustive()
+    }
+}
