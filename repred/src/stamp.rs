@@ -52,7 +52,7 @@ impl fmt::Display for Dot {
 /// ```
 /// use repred::{Reduce, Register, Stamp, Time};
 ///
-/// let mut title = Register::default();
+/// let mut title = Register::new(String::new());
 /// title.reduce("late".to_string(), Stamp::new(Time::from_micros(2), 0xa.into(), 1));
 /// title.reduce("early".to_string(), Stamp::new(Time::from_micros(1), 0xb.into(), 1));
 /// assert_eq!(*title, "late");

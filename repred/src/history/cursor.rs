@@ -175,12 +175,11 @@ impl Cursor {
     /// The next piece that is missing, up to where an edit of several updates begins.
     pub(crate) fn peek<'h>(&mut self, history: &'h History) -> Option<Piece<'h>> {
         let piece = self.peek_until(history, Position::MAX)?;
-        if let (Piece::Entries(entries), false) = (&piece, history.edits.is_empty()) {
-            if let Some(edit) = history.next_edit(entries.position) {
+        if let (Piece::Entries(entries), false) = (&piece, history.edits.is_empty())
+            && let Some(edit) = history.next_edit(entries.position) {
                 let len = entries.len.min((edit - entries.position) as usize);
                 return Some(Piece::Entries(Entries { len, ..*entries }));
             }
-        }
         Some(piece)
     }
 

@@ -453,11 +453,10 @@ impl Session {
             }
             Kind::Chunk => {
                 let discards = self.config.discard_ours;
-                if let Some(adopted) = self.incoming.chunk(core, body, discards, now)? {
-                    if let Some(outgoing) = &mut self.outgoing {
+                if let Some(adopted) = self.incoming.chunk(core, body, discards, now)?
+                    && let Some(outgoing) = &mut self.outgoing {
                         outgoing.confirm_version(core.entries(), adopted.version());
                     }
-                }
                 Ok(())
             }
             Kind::Adopted => {

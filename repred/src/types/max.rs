@@ -35,11 +35,10 @@ impl<T: Ord + Serialize + DeserializeOwned> Reduce for Max<T> {
     type Changes = Overwrote;
 
     fn reduce(&mut self, value: T, stamp: Stamp) -> Overwrote {
-        if let Some((largest, first)) = &self.largest {
-            if (largest, std::cmp::Reverse(*first)) >= (&value, std::cmp::Reverse(stamp)) {
+        if let Some((largest, first)) = &self.largest
+            && (largest, std::cmp::Reverse(*first)) >= (&value, std::cmp::Reverse(stamp)) {
                 return Overwrote::nothing();
             }
-        }
         let beaten = self.largest.replace((value, stamp));
         Overwrote::old(beaten.map(|(_, stamp)| stamp.dot))
     }
