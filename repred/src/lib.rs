@@ -45,3 +45,8 @@ pub use self::{
 };
 #[doc(hidden)]
 pub use serde;
+#[doc(hidden)]
+#[path = "derive_support.rs"]
+pub mod __private;
+#[cfg(feature = "derive")]
+pub use repred_derive::Reduce;

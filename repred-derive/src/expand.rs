@@ -1,0 +1,539 @@
+//! The generated code.
+//!
+//! Paths are absolute and traits' functions are called by their full names, because the user's module
+//! may have an `Option`, an `Ok` or a `clone` of its own. What the code does with a field has the span
+//! of the field's type, because that is where an error in it belongs.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
+use syn::{Generics, Path, parse_quote};
+
+use crate::{
+    ast::{Field, Role, Struct},
+    bounds::narrowed,
+};
+
+/// ```text
+/// #[derive(Reduce)]
+/// struct Board { title: Register<String>, #[reduce(with = max)] high_score: u64 }
+/// ```
+///
+/// becomes
+///
+/// ```text
+/// enum BoardUpdate { Title(<Register<String> as Reduce>::Update), HighScore(u64) }
+/// enum BoardChanges { Title(<Register<String> as Reduce>::Changes), HighScore(bool) }
+/// const _: () = {
+///     impl Debug for BoardUpdate { .. }
+///     impl Clone for BoardUpdate { .. }
+///     impl Serialize for BoardUpdate { .. }
+///     impl Variants for BoardUpdate { .. }
+///     impl Deserialize<'_> for BoardUpdate { .. }
+///     impl Debug for BoardChanges { .. }
+///     impl Clone for BoardChanges { .. }
+///     impl Changes for BoardChanges { .. }
+///     impl Reduce for Board { .. }
+/// };
+/// ```
+pub(crate) fn expand(input: &Struct<'_>) -> TokenStream {
+    let update = Enum::update(input);
+    let changes = Enum::changes(input);
+    let definitions = [update.definition(), changes.definition()];
+    let impls = [
+        update.debug(),
+        update.clone(),
+        update.serialize(),
+        update.variants(),
+        update.deserialize(),
+        changes.debug(),
+        changes.clone(),
+        changes.changes_trait(),
+        reduce_trait(input, &update, &changes),
+    ];
+    quote! {
+        #(#definitions)*
+
+        const _: () = { #(#impls)* };
+    }
+}
+
+/// ```text
+/// impl Reduce for Board {
+///     type Update = BoardUpdate;
+///     type Changes = BoardChanges;
+///
+///     fn reduce(&mut self, __update: BoardUpdate, __stamp: Stamp) -> BoardChanges {
+///         match __update {
+///             BoardUpdate::Title(__update) => BoardChanges::Title(
+///                 <Register<String> as Reduce>::reduce(&mut self.title, __update, __stamp),
+///             ),
+///             BoardUpdate::HighScore(__update) => BoardChanges::HighScore(
+///                 ReduceWith::reduce_with(&max, &mut self.high_score, __update, __stamp),
+///             ),
+///         }
+///     }
+///
+///     fn keep_local(&mut self, __before: &mut Board) { .. }
+/// }
+/// ```
+fn reduce_trait(input: &Struct<'_>, update: &Enum<'_>, changes: &Enum<'_>) -> TokenStream {
+    let library = &update.library;
+    let arms = input.replicated().map(|field| {
+        let (member, variant) = (&field.member, &field.variant.ident);
+        let (update, changes) = (&update.ident, &changes.ident);
+        let reduced = match &field.role {
+            Role::With { function, .. } => {
+                let call = ending(
+                    function,
+                    quote!(#library::__private::ReduceWith::reduce_with),
+                );
+                quote!(#call(&#function, &mut self.#member, __update, __stamp))
+            }
+            _ => {
+                let reduce = of_reducer(field, library, "reduce");
+                quote!(#reduce(&mut self.#member, __update, __stamp))
+            }
+        };
+        quote!(#update::#variant(__update) => #changes::#variant(#reduced),)
+    });
+    let keep_local = keep_local(input, library);
+
+    let mut generics = input.input.generics.clone();
+    input.bind(&mut generics, input.reducers(), &quote!(#library::Reduce));
+    input.bind(&mut generics, input.with_updates(), &carried(library));
+    input.bind(
+        &mut generics,
+        input.with_changes(),
+        &quote!(#library::Changes),
+    );
+    let (impl_generics, arguments, where_clause) = generics.split_for_impl();
+
+    let struct_ident = &input.input.ident;
+    let (update_type, changes_type) = (update.as_type(), changes.as_type());
+    quote! {
+        #[automatically_derived]
+        impl #impl_generics #library::Reduce for #struct_ident #arguments #where_clause {
+            type Update = #update_type;
+            type Changes = #changes_type;
+
+            fn reduce(
+                &mut self,
+                __update: #update_type,
+                __stamp: #library::Stamp,
+            ) -> #changes_type {
+                match __update { #(#arms)* }
+            }
+
+            #keep_local
+        }
+    }
+}
+
+/// ```text
+/// fn keep_local(&mut self, __before: &mut Self) {
+///     <Register<String> as Reduce>::keep_local(&mut self.title, &mut __before.title);
+///     ::core::mem::swap(&mut self.cache, &mut __before.cache);
+/// }
+/// ```
+fn keep_local(input: &Struct<'_>, library: &TokenStream) -> TokenStream {
+    let fields = input.fields.iter().filter_map(|field| {
+        let member = &field.member;
+        let keep = match &field.role {
+            Role::With { .. } => return None,
+            Role::Reducer => of_reducer(field, library, "keep_local"),
+            Role::Local => quote!(::core::mem::swap),
+        };
+        Some(quote!(#keep(&mut self.#member, &mut __before.#member);))
+    });
+    quote! {
+        fn keep_local(&mut self, __before: &mut Self) {
+            #(#fields)*
+        }
+    }
+}
+
+/// A generated type: the update or the changes.
+struct Enum<'a> {
+    input: &'a Struct<'a>,
+    library: TokenStream,
+    ident: Ident,
+    /// How its documentation begins.
+    title: &'static str,
+    derive: &'a [Path],
+    generics: Generics,
+    variants: Vec<Variant<'a>>,
+}
+
+struct Variant<'a> {
+    field: &'a Field<'a>,
+    ident: &'a Ident,
+    /// The type of its value.
+    ty: TokenStream,
+}
+
+impl<'a> Enum<'a> {
+    fn update(input: &'a Struct<'a>) -> Self {
+        let library = input.library();
+        let variants = Variant::all(input, |field| match &field.role {
+            Role::With { update, .. } => update.clone(),
+            _ => of_reducer(field, &library, "Update"),
+        });
+        Self {
+            input,
+            ident: input.update_ident(),
+            title: "An update",
+            derive: &input.attrs.update.derive,
+            generics: Self::generics(input, &library, &variants),
+            variants,
+            library,
+        }
+    }
+
+    fn changes(input: &'a Struct<'a>) -> Self {
+        let library = input.library();
+        let variants = Variant::all(input, |field| match &field.role {
+            Role::With { changes, .. } => changes.clone(),
+            _ => of_reducer(field, &library, "Changes"),
+        });
+        Self {
+            input,
+            ident: input.changes_ident(),
+            title: "What an update changed",
+            derive: &input.attrs.changes.derive,
+            generics: Self::generics(input, &library, &variants),
+            variants,
+            library,
+        }
+    }
+
+    fn generics(input: &Struct<'_>, library: &TokenStream, variants: &[Variant<'_>]) -> Generics {
+        let types = variants.iter().map(|variant| variant.ty.clone()).collect();
+        let mut generics = narrowed(&input.input.generics, &types);
+        input.bind(&mut generics, input.reducers(), &quote!(#library::Reduce));
+        generics
+    }
+
+    /// `BoardUpdate<T>`
+    fn as_type(&self) -> TokenStream {
+        let (ident, (_, arguments, _)) = (&self.ident, self.generics.split_for_impl());
+        quote!(#ident #arguments)
+    }
+
+    /// ```text
+    /// /// An update of [`Board`]: an update of one of its fields.
+    /// #[derive(PartialEq)]
+    /// pub enum BoardUpdate {
+    ///     /// An update of [`Board`]'s field `title`.
+    ///     Title(<Register<String> as Reduce>::Update),
+    ///     ..
+    /// }
+    /// ```
+    fn definition(&self) -> TokenStream {
+        let Self {
+            ident,
+            title,
+            derive,
+            generics,
+            ..
+        } = self;
+        let (vis, struct_ident) = (&self.input.input.vis, &self.input.input.ident);
+        let doc = format!("{title} of [`{struct_ident}`], which is that of one of its fields.");
+        let variants = self.variants.iter().map(|Variant { field, ident, ty }| {
+            let doc = format!("{title} of [`{struct_ident}`]'s field `{}`.", field.name());
+            quote!(#[doc = #doc] #ident(#ty))
+        });
+        let where_clause = &generics.where_clause;
+        let derive = (!derive.is_empty()).then(|| quote!(#[derive(#(#derive),*)]));
+        quote! {
+            #[doc = #doc]
+            #derive
+            #[allow(non_camel_case_types, private_interfaces)]
+            #vis enum #ident #generics #where_clause { #(#variants),* }
+        }
+    }
+
+    /// ```text
+    /// impl Debug for BoardUpdate {
+    ///     fn fmt(&self, __f: &mut Formatter<'_>) -> Result {
+    ///         match self {
+    ///             Self::Title(__value) => Formatter::debug_tuple(__f, "Title").field(__value).finish(),
+    ///             ..
+    ///         }
+    ///     }
+    /// }
+    /// ```
+    fn debug(&self) -> TokenStream {
+        let body = self.match_self(|variant, value| {
+            let name = variant.ident.to_string();
+            quote!(::core::fmt::Formatter::debug_tuple(__f, #name).field(#value).finish())
+        });
+        let method = quote! {
+            fn fmt(&self, __f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result { #body }
+        };
+        let bound = quote!(::core::fmt::Debug);
+        self.implement(&bound, &self.generics_where_values(&bound), &method)
+    }
+
+    /// ```text
+    /// impl Clone for BoardUpdate {
+    ///     fn clone(&self) -> Self {
+    ///         match self {
+    ///             Self::Title(__value) => Self::Title(Clone::clone(__value)),
+    ///             ..
+    ///         }
+    ///     }
+    /// }
+    /// ```
+    fn clone(&self) -> TokenStream {
+        let body = self.match_self(|variant, value| {
+            let ident = variant.ident;
+            quote!(Self::#ident(::core::clone::Clone::clone(#value)))
+        });
+        let method = quote!(fn clone(&self) -> Self { #body });
+        let bound = quote!(::core::clone::Clone);
+        self.implement(&bound, &self.generics_where_values(&bound), &method)
+    }
+
+    /// ```text
+    /// impl Serialize for BoardUpdate {
+    ///     fn serialize<__S: Serializer>(&self, __serializer: __S) -> Result<__S::Ok, __S::Error> {
+    ///         match self {
+    ///             Self::Title(__value) => Serializer::serialize_newtype_variant(
+    ///                 __serializer, "BoardUpdate", 15685, "Title", __value,
+    ///             ),
+    ///             ..
+    ///         }
+    ///     }
+    /// }
+    /// ```
+    fn serialize(&self) -> TokenStream {
+        let (library, enum_name) = (&self.library, self.ident.to_string());
+        let body = self.match_self(|variant, value| {
+            let (id, name) = (variant.field.variant.id, variant.ident.to_string());
+            quote!(#library::serde::Serializer::serialize_newtype_variant(
+                __serializer, #enum_name, #id, #name, #value
+            ))
+        });
+        let method = quote! {
+            fn serialize<__S: #library::serde::Serializer>(
+                &self,
+                __serializer: __S,
+            ) -> ::core::result::Result<__S::Ok, __S::Error> { #body }
+        };
+        self.implement(
+            &quote!(#library::serde::Serialize),
+            &self.carried_generics(),
+            &method,
+        )
+    }
+
+    /// ```text
+    /// impl Variants for BoardUpdate {
+    ///     const NAME: &'static str = "BoardUpdate";
+    ///     const NAMES: &'static [&'static str] = &["Title", ..];
+    ///     const IDS: &'static [u32] = &[15685, ..];
+    ///
+    ///     fn read<'__de, __A: VariantAccess<'__de>>(__id: u32, __value: __A) -> Result<Self, __A::Error> {
+    ///         match __id {
+    ///             15685 => Result::map(VariantAccess::newtype_variant(__value), Self::Title),
+    ///             ..
+    ///             _ => Err(unknown_id::<Self, _>(__id)),
+    ///         }
+    ///     }
+    /// }
+    /// ```
+    fn variants(&self) -> TokenStream {
+        let (library, enum_name) = (&self.library, self.ident.to_string());
+        let ids: Vec<_> = self
+            .variants
+            .iter()
+            .map(|variant| variant.field.variant.id)
+            .collect();
+        let names = self
+            .variants
+            .iter()
+            .map(|variant| variant.ident.to_string());
+        let arms = self.variants.iter().zip(&ids).map(|(variant, id)| {
+            let ident = variant.ident;
+            let value = ending(
+                &variant.field.ty,
+                quote!(#library::serde::de::VariantAccess::newtype_variant),
+            );
+            quote!(#id => ::core::result::Result::map(#value(__value), Self::#ident),)
+        });
+        let items = quote! {
+            const NAME: &'static ::core::primitive::str = #enum_name;
+            const NAMES: &'static [&'static ::core::primitive::str] = &[#(#names),*];
+            const IDS: &'static [::core::primitive::u32] = &[#(#ids),*];
+
+            fn read<'__de, __A: #library::serde::de::VariantAccess<'__de>>(
+                __id: ::core::primitive::u32,
+                __value: __A,
+            ) -> ::core::result::Result<Self, __A::Error> {
+                match __id {
+                    #(#arms)*
+                    _ => ::core::result::Result::Err(
+                        #library::__private::unknown_id::<Self, __A::Error>(__id),
+                    ),
+                }
+            }
+        };
+        self.implement(
+            &quote!(#library::__private::Variants),
+            &self.carried_generics(),
+            &items,
+        )
+    }
+
+    /// ```text
+    /// impl<'__de> Deserialize<'__de> for BoardUpdate {
+    ///     fn deserialize<__D: Deserializer<'__de>>(__deserializer: __D) -> Result<Self, __D::Error> {
+    ///         read_enum(__deserializer)
+    ///     }
+    /// }
+    /// ```
+    fn deserialize(&self) -> TokenStream {
+        let library = &self.library;
+        let method = quote! {
+            fn deserialize<__D: #library::serde::Deserializer<'__de>>(
+                __deserializer: __D,
+            ) -> ::core::result::Result<Self, __D::Error> {
+                #library::__private::read_enum(__deserializer)
+            }
+        };
+        let mut generics = self.carried_generics();
+        generics.params.insert(0, parse_quote!('__de));
+        self.implement(
+            &quote!(#library::serde::Deserialize<'__de>),
+            &generics,
+            &method,
+        )
+    }
+
+    /// ```text
+    /// impl Changes for BoardChanges {
+    ///     fn is_empty(&self) -> bool {
+    ///         match self {
+    ///             Self::Title(__value) => Changes::is_empty(__value),
+    ///             ..
+    ///         }
+    ///     }
+    ///
+    ///     fn obsolete(&self, __name: &mut dyn FnMut(Dot)) {
+    ///         match self {
+    ///             Self::Title(__value) => Changes::obsolete(__value, __name),
+    ///             ..
+    ///         }
+    ///     }
+    /// }
+    /// ```
+    fn changes_trait(&self) -> TokenStream {
+        let library = &self.library;
+        let is_empty = self.match_self(|_, value| quote!(#library::Changes::is_empty(#value)));
+        let obsolete =
+            self.match_self(|_, value| quote!(#library::Changes::obsolete(#value, __name)));
+        let methods = quote! {
+            fn is_empty(&self) -> ::core::primitive::bool { #is_empty }
+
+            fn obsolete(&self, __name: &mut dyn ::core::ops::FnMut(#library::Dot)) { #obsolete }
+        };
+        let bound = quote!(#library::Changes);
+        let mut generics = self.generics.clone();
+        self.input
+            .bind(&mut generics, self.input.with_changes(), &bound);
+        self.implement(&bound, &generics, &methods)
+    }
+
+    /// ```text
+    /// match self { Self::Title(__value) => .., .. }
+    /// ```
+    ///
+    /// A reference to an enum without variants cannot be matched without an arm, but what it refers to
+    /// can.
+    fn match_self(&self, arm: impl Fn(&Variant<'_>, &TokenStream) -> TokenStream) -> TokenStream {
+        if self.variants.is_empty() {
+            return quote!(match *self {});
+        }
+        let arms = self.variants.iter().map(|variant| {
+            let value = ending(&variant.field.ty, quote!(__value));
+            let (ident, arm) = (variant.ident, arm(variant, &value));
+            quote!(Self::#ident(#value) => #arm,)
+        });
+        quote!(match self { #(#arms)* })
+    }
+
+    fn implement(&self, of: &TokenStream, generics: &Generics, items: &TokenStream) -> TokenStream {
+        let (impl_generics, _, where_clause) = generics.split_for_impl();
+        let this = self.as_type();
+        quote! {
+            #[automatically_derived]
+            impl #impl_generics #of for #this #where_clause { #items }
+        }
+    }
+
+    /// The generics under which the values of all variants are `bound`.
+    fn generics_where_values(&self, bound: &TokenStream) -> Generics {
+        let mut generics = self.generics.clone();
+        let types = self.variants.iter().map(|variant| &variant.ty);
+        self.input.bind(&mut generics, types, bound);
+        generics
+    }
+
+    /// The generics under which serde can carry the update. What a reducer's update needs for that is
+    /// part of its being a reducer.
+    fn carried_generics(&self) -> Generics {
+        let mut generics = self.generics.clone();
+        self.input.bind(
+            &mut generics,
+            self.input.with_updates(),
+            &carried(&self.library),
+        );
+        generics
+    }
+}
+
+impl<'a> Variant<'a> {
+    fn all(input: &'a Struct<'a>, ty: impl Fn(&Field<'_>) -> TokenStream) -> Vec<Self> {
+        let variant = |field: &'a Field<'a>| Self {
+            field,
+            ident: &field.variant.ident,
+            ty: ty(field),
+        };
+        input.replicated().map(variant).collect()
+    }
+}
+
+fn carried(library: &TokenStream) -> TokenStream {
+    quote!(#library::serde::Serialize + #library::serde::de::DeserializeOwned)
+}
+
+/// `<Register<String> as Reduce>::Update`, with the span of the type.
+fn of_reducer(field: &Field<'_>, library: &TokenStream, item: &str) -> TokenStream {
+    let ty = &field.ty;
+    let (start, end) = ends(ty);
+    let item = Ident::new(item, end);
+    let (open, close) = (quote_spanned!(start=> <), quote_spanned!(end=> >));
+    quote!(#open #ty as #library::Reduce #close::#item)
+}
+
+/// `tokens`, pretending to stand where `place` does.
+fn ending(place: &impl ToTokens, tokens: TokenStream) -> TokenStream {
+    let (start, end) = ends(place);
+    let mut tokens: Vec<_> = tokens.into_iter().collect();
+    for token in &mut tokens {
+        token.set_span(token.span().located_at(start));
+    }
+    if let Some(last) = tokens.last_mut() {
+        last.set_span(last.span().located_at(end));
+    }
+    tokens.into_iter().collect()
+}
+
+/// The spans of the first and the last token: the compiler joins what these enclose, which macros cannot.
+fn ends(tokens: &impl ToTokens) -> (Span, Span) {
+    let mut tokens = tokens.to_token_stream().into_iter();
+    let start = tokens
+        .next()
+        .map_or_else(Span::call_site, |token| token.span());
+    (start, tokens.last().map_or(start, |token| token.span()))
+}
