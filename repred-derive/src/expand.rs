@@ -4,8 +4,10 @@
 //! may have an `Option`, an `Ok` or a `clone` of its own. What the code does with a field has the span
 //! of the field's type, because that is where an error in it belongs.
 
-use proc_macro2::{Ident, Span, TokenStream};
-use quote::{ToTokens, format_ident, quote, quote_spanned};
+use std::iter;
+
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
+use quote::{ToTokens, format_ident, quote};
 use syn::{Generics, Path, parse_quote};
 
 use crate::{
@@ -79,22 +81,23 @@ pub(crate) fn expand(input: &Struct<'_>) -> TokenStream {
 fn reduce_trait(input: &Struct<'_>, update: &Enum<'_>, changes: &Enum<'_>) -> TokenStream {
     let library = &update.library;
     let arms = input.replicated().map(|field| {
-        let (member, variant) = (&field.member, &field.variant.ident);
+        let variant = &field.variant.ident;
         let (update, changes) = (&update.ident, &changes.ident);
-        let reduced = match &field.role {
-            Role::With { function, .. } => {
-                let call = ending(
-                    function,
-                    quote!(#library::__private::ReduceWith::reduce_with),
-                );
-                quote!(#call(&#function, &mut self.#member, __update, __stamp))
-            }
+        let (pattern, changes) = (
+            quote!(#update::#variant(mut __update)),
+            quote!(#changes::#variant),
+        );
+        let reduced = reduce_field(field, library);
+        match field.role {
+            Role::With { .. } => quote!(#pattern => #changes(#reduced),),
             _ => {
-                let reduce = of_reducer(field, library, "reduce");
-                quote!(#reduce(&mut self.#member, __update, __stamp))
+                let pattern = at(&field.ty, pattern);
+                let changes = at(&field.ty, changes);
+                let mut reduced = Group::new(Delimiter::Parenthesis, reduced);
+                reduced.set_span(ends(&field.ty).1);
+                quote!(#pattern => #changes #reduced,)
             }
-        };
-        quote!(#update::#variant(__update) => #changes::#variant(#reduced),)
+        }
     });
     let keep_local = keep_local(input, library);
 
@@ -112,6 +115,8 @@ fn reduce_trait(input: &Struct<'_>, update: &Enum<'_>, changes: &Enum<'_>) -> To
     let (update_type, changes_type) = (update.as_type(), changes.as_type());
     quote! {
         #[automatically_derived]
+        // With `mut`, a pattern has two tokens, so that an error in it can underline the field's whole type.
+        #[allow(unused_mut)]
         impl #impl_generics #library::Reduce for #struct_ident #arguments #where_clause {
             type Update = #update_type;
             type Changes = #changes_type;
@@ -130,6 +135,33 @@ fn reduce_trait(input: &Struct<'_>, update: &Enum<'_>, changes: &Enum<'_>) -> To
 }
 
 /// ```text
+/// <Register<String> as Reduce>::reduce(&mut self.title, __update, __stamp)
+/// ReduceWith::<u64, u64, bool, _>::reduce_with(&max, &mut self.high_score, __update, __stamp)
+/// ```
+fn reduce_field(field: &Field<'_>, library: &TokenStream) -> TokenStream {
+    let (member, ty) = (&field.member, &field.ty);
+    if let Role::With {
+        function,
+        update,
+        changes,
+    } = &field.role
+    {
+        let reduce_with = at(
+            function,
+            quote! {
+                #library::__private::ReduceWith::<#ty, #update, #changes, _>::reduce_with
+            },
+        );
+        let function = at(function, quote!(&#function));
+        quote!(#reduce_with(#function, &mut self.#member, __update, __stamp))
+    } else {
+        let reduce = of_reducer(field, library, "reduce");
+        let arguments = at(ty, quote!((&mut self.#member, __update, __stamp)));
+        quote!(#reduce #arguments)
+    }
+}
+
+/// ```text
 /// fn keep_local(&mut self, __before: &mut Self) {
 ///     <Register<String> as Reduce>::keep_local(&mut self.title, &mut __before.title);
 ///     ::core::mem::swap(&mut self.cache, &mut __before.cache);
@@ -143,7 +175,11 @@ fn keep_local(input: &Struct<'_>, library: &TokenStream) -> TokenStream {
             Role::Reducer => of_reducer(field, library, "keep_local"),
             Role::Local => quote!(::core::mem::swap),
         };
-        Some(quote!(#keep(&mut self.#member, &mut __before.#member);))
+        let arguments = at(
+            &field.ty,
+            quote!((&mut self.#member, &mut __before.#member)),
+        );
+        Some(quote!(#keep #arguments;))
     });
     quote! {
         fn keep_local(&mut self, __before: &mut Self) {
@@ -263,9 +299,9 @@ impl<'a> Enum<'a> {
     /// }
     /// ```
     fn debug(&self) -> TokenStream {
-        let body = self.match_self(|variant, value| {
+        let body = self.match_self(|variant| {
             let name = variant.ident.to_string();
-            quote!(::core::fmt::Formatter::debug_tuple(__f, #name).field(#value).finish())
+            quote!(::core::fmt::Formatter::debug_tuple(__f, #name).field(__value).finish())
         });
         let method = quote! {
             fn fmt(&self, __f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result { #body }
@@ -285,9 +321,9 @@ impl<'a> Enum<'a> {
     /// }
     /// ```
     fn clone(&self) -> TokenStream {
-        let body = self.match_self(|variant, value| {
+        let body = self.match_self(|variant| {
             let ident = variant.ident;
-            quote!(Self::#ident(::core::clone::Clone::clone(#value)))
+            quote!(Self::#ident(::core::clone::Clone::clone(__value)))
         });
         let method = quote!(fn clone(&self) -> Self { #body });
         let bound = quote!(::core::clone::Clone);
@@ -308,10 +344,10 @@ impl<'a> Enum<'a> {
     /// ```
     fn serialize(&self) -> TokenStream {
         let (library, enum_name) = (&self.library, self.ident.to_string());
-        let body = self.match_self(|variant, value| {
+        let body = self.match_self(|variant| {
             let (id, name) = (variant.field.variant.id, variant.ident.to_string());
             quote!(#library::serde::Serializer::serialize_newtype_variant(
-                __serializer, #enum_name, #id, #name, #value
+                __serializer, #enum_name, #id, #name, __value
             ))
         });
         let method = quote! {
@@ -335,7 +371,7 @@ impl<'a> Enum<'a> {
     ///
     ///     fn read<'__de, __A: VariantAccess<'__de>>(__id: u32, __value: __A) -> Result<Self, __A::Error> {
     ///         match __id {
-    ///             15685 => Result::map(VariantAccess::newtype_variant(__value), Self::Title),
+    ///             15685 => Ok(Self::Title(VariantAccess::newtype_variant(__value)?)),
     ///             ..
     ///             _ => Err(unknown_id::<Self, _>(__id)),
     ///         }
@@ -355,11 +391,13 @@ impl<'a> Enum<'a> {
             .map(|variant| variant.ident.to_string());
         let arms = self.variants.iter().zip(&ids).map(|(variant, id)| {
             let ident = variant.ident;
-            let value = ending(
-                &variant.field.ty,
-                quote!(#library::serde::de::VariantAccess::newtype_variant),
+            let read = at(
+                variant.place(),
+                quote! {
+                    Self::#ident(#library::serde::de::VariantAccess::newtype_variant(__value)?)
+                },
             );
-            quote!(#id => ::core::result::Result::map(#value(__value), Self::#ident),)
+            quote!(#id => ::core::result::Result::Ok(#read),)
         });
         let items = quote! {
             const NAME: &'static ::core::primitive::str = #enum_name;
@@ -388,16 +426,27 @@ impl<'a> Enum<'a> {
     /// ```text
     /// impl<'__de> Deserialize<'__de> for BoardUpdate {
     ///     fn deserialize<__D: Deserializer<'__de>>(__deserializer: __D) -> Result<Self, __D::Error> {
+    ///         let _ = Self::Title;
+    ///         ..
     ///         read_enum(__deserializer)
     ///     }
     /// }
     /// ```
+    ///
+    /// Without a mention of the variants, the type checker would find no fault with this function where
+    /// a field is no reducer, and the borrow checker would then report the same again at the derive.
     fn deserialize(&self) -> TokenStream {
         let library = &self.library;
+        let mentions = self.variants.iter().map(|variant| {
+            let ident = variant.ident;
+            let mention = at(variant.place(), quote!(Self::#ident));
+            quote!(let _ = #mention;)
+        });
         let method = quote! {
             fn deserialize<__D: #library::serde::Deserializer<'__de>>(
                 __deserializer: __D,
             ) -> ::core::result::Result<Self, __D::Error> {
+                #(#mentions)*
                 #library::__private::read_enum(__deserializer)
             }
         };
@@ -429,9 +478,8 @@ impl<'a> Enum<'a> {
     /// ```
     fn changes_trait(&self) -> TokenStream {
         let library = &self.library;
-        let is_empty = self.match_self(|_, value| quote!(#library::Changes::is_empty(#value)));
-        let obsolete =
-            self.match_self(|_, value| quote!(#library::Changes::obsolete(#value, __name)));
+        let is_empty = self.match_self(|_| quote!(#library::Changes::is_empty(__value)));
+        let obsolete = self.match_self(|_| quote!(#library::Changes::obsolete(__value, __name)));
         let methods = quote! {
             fn is_empty(&self) -> ::core::primitive::bool { #is_empty }
 
@@ -445,21 +493,19 @@ impl<'a> Enum<'a> {
     }
 
     /// ```text
-    /// match self { Self::Title(__value) => .., .. }
+    /// match *self { Self::Title(ref __value) => .., .. }
     /// ```
     ///
     /// A reference to an enum without variants cannot be matched without an arm, but what it refers to
     /// can.
-    fn match_self(&self, arm: impl Fn(&Variant<'_>, &TokenStream) -> TokenStream) -> TokenStream {
-        if self.variants.is_empty() {
-            return quote!(match *self {});
-        }
+    fn match_self(&self, arm: impl Fn(&Variant<'_>) -> TokenStream) -> TokenStream {
         let arms = self.variants.iter().map(|variant| {
-            let value = ending(&variant.field.ty, quote!(__value));
-            let (ident, arm) = (variant.ident, arm(variant, &value));
-            quote!(Self::#ident(#value) => #arm,)
+            let ident = variant.ident;
+            let pattern = at(variant.place(), quote!(Self::#ident(ref __value)));
+            let arm = at(variant.place(), arm(variant));
+            quote!(#pattern => #arm,)
         });
-        quote!(match self { #(#arms)* })
+        quote!(match *self { #(#arms)* })
     }
 
     fn implement(&self, of: &TokenStream, generics: &Generics, items: &TokenStream) -> TokenStream {
@@ -493,6 +539,14 @@ impl<'a> Enum<'a> {
 }
 
 impl<'a> Variant<'a> {
+    /// What of the user's code an error in the value's type belongs to.
+    fn place(&self) -> &TokenStream {
+        match self.field.role {
+            Role::With { .. } => &self.ty,
+            _ => &self.field.ty,
+        }
+    }
+
     fn all(input: &'a Struct<'a>, ty: impl Fn(&Field<'_>) -> TokenStream) -> Vec<Self> {
         let variant = |field: &'a Field<'a>| Self {
             field,
@@ -507,29 +561,39 @@ fn carried(library: &TokenStream) -> TokenStream {
     quote!(#library::serde::Serialize + #library::serde::de::DeserializeOwned)
 }
 
-/// `<Register<String> as Reduce>::Update`, with the span of the type.
+/// `<Register<String> as Reduce>::Update`
 fn of_reducer(field: &Field<'_>, library: &TokenStream, item: &str) -> TokenStream {
-    let ty = &field.ty;
+    let (ty, item) = (&field.ty, format_ident!("{item}"));
+    let (open, close) = (quote!(<), quote!(as #library::Reduce>::#item));
     let (start, end) = ends(ty);
-    let item = Ident::new(item, end);
-    let (open, close) = (quote_spanned!(start=> <), quote_spanned!(end=> >));
-    quote!(#open #ty as #library::Reduce #close::#item)
+    let (open, close) = (respanned(open, start, start), respanned(close, end, end));
+    quote!(#open #ty #close)
 }
 
-/// `tokens`, pretending to stand where `place` does.
-fn ending(place: &impl ToTokens, tokens: TokenStream) -> TokenStream {
+/// `tokens` as if they had been written where `place` is.
+fn at(place: &impl ToTokens, tokens: TokenStream) -> TokenStream {
     let (start, end) = ends(place);
-    let mut tokens: Vec<_> = tokens.into_iter().collect();
-    for token in &mut tokens {
-        token.set_span(token.span().located_at(start));
-    }
-    if let Some(last) = tokens.last_mut() {
-        last.set_span(last.span().located_at(end));
-    }
-    tokens.into_iter().collect()
+    respanned(tokens, start, end)
 }
 
-/// The spans of the first and the last token: the compiler joins what these enclose, which macros cannot.
+/// Gives the first token the span `start`, and all others the span `end`: the compiler joins what is
+/// between, which macros cannot.
+fn respanned(tokens: TokenStream, start: Span, end: Span) -> TokenStream {
+    let spans = iter::once(start).chain(iter::repeat(end));
+    let respanned = tokens.into_iter().zip(spans).map(|(token, span)| {
+        let mut token = match token {
+            TokenTree::Group(group) => {
+                Group::new(group.delimiter(), respanned(group.stream(), start, end)).into()
+            }
+            token => token,
+        };
+        token.set_span(span);
+        token
+    });
+    respanned.collect()
+}
+
+/// The spans of the first and the last token.
 fn ends(tokens: &impl ToTokens) -> (Span, Span) {
     let mut tokens = tokens.to_token_stream().into_iter();
     let start = tokens

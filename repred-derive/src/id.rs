@@ -25,6 +25,9 @@ mod tests {
 
     #[test]
     fn a_name_has_the_id_it_always_had() {
-        assert_eq!([of_name(""), of_name("title"), of_name("0")], [9025, 15685, 7523]);
+        assert_eq!(
+            [of_name(""), of_name("title"), of_name("0")],
+            [9025, 15685, 7523]
+        );
     }
 }
