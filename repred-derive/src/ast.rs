@@ -2,7 +2,7 @@
 
 use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote};
-use syn::{Data, DeriveInput, ExprPath, Generics, Member, Type, ext::IdentExt};
+use syn::{Data, DeriveInput, ExprPath, Member, Type, ext::IdentExt};
 
 use crate::{
     attr::{FieldAttrs, StructAttrs},
@@ -222,14 +222,6 @@ pub(crate) fn mentions(tokens: &TokenStream, names: &[&Ident]) -> bool {
         TokenTree::Group(group) => mentions(&group.stream(), names),
         _ => false,
     })
-}
-
-/// The names of type and const parameters.
-pub(crate) fn parameters(generics: &Generics) -> Vec<&Ident> {
-    let types = generics.type_params().map(|parameter| &parameter.ident);
-    types
-        .chain(generics.const_params().map(|parameter| &parameter.ident))
-        .collect()
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use syn::{
     ext::IdentExt,
     meta::ParseNestedMeta,
     parse::{Parse, ParseStream},
+    token,
 };
 
 use crate::mistakes::Mistakes;
@@ -96,7 +97,15 @@ impl TypeAttrs {
                 key.set(&mut name, value);
             }
             "derive" => {
-                key.list("`derive(Trait)`", |key| derive.extend(key.alone()));
+                key.list("`derive(Trait)`", |key| match key.name().as_str() {
+                    "Debug" | "Clone" => {
+                        key.refuse(
+                            "is derived anyway",
+                            "`derive` is for what comes on top of it",
+                        );
+                    }
+                    _ => derive.extend(key.alone()),
+                });
             }
             _ => key.refuse("is unknown", ON_TYPE),
         })?;
@@ -223,7 +232,7 @@ impl Key<'_, '_> {
 
     /// Reads what is in the parentheses; `None` if there are none.
     fn list(&mut self, wanted: &str, mut read: impl FnMut(&mut Key<'_, '_>)) -> Option<()> {
-        if !self.meta.input.peek(syn::token::Paren) {
+        if !self.meta.input.peek(token::Paren) {
             self.expected(wanted);
             return None;
         }
@@ -268,11 +277,22 @@ impl Key<'_, '_> {
     }
 }
 
-/// Goes on behind a value that nobody wants, so that the next key can be read.
+/// Goes on behind a value that cannot be read, to where the next key is: a comma alone does not tell, as
+/// the parameters of a closure have them too.
 fn pass_value(input: ParseStream<'_>) {
-    while !input.is_empty() && !input.peek(Token![,]) {
+    while !input.is_empty() && !is_before_key(input) {
         if input.parse::<TokenTree>().is_err() {
             return;
         }
     }
+}
+
+fn is_before_key(input: ParseStream<'_>) -> bool {
+    let ahead = input.fork();
+    let is_word = ahead.parse::<Token![,]>().is_ok() && ahead.call(Ident::parse_any).is_ok();
+    is_word
+        && (ahead.is_empty()
+            || ahead.peek(Token![,])
+            || ahead.peek(Token![=])
+            || ahead.peek(token::Paren))
 }

@@ -55,6 +55,8 @@ pub(crate) fn expand(input: &Struct<'_>) -> TokenStream {
     quote! {
         #(#definitions)*
 
+        // The patterns are written for their spans, see `reduce_arm`.
+        #[allow(unused_mut, clippy::ref_patterns)]
         const _: () = { #(#impls)* };
     }
 }
@@ -66,57 +68,32 @@ pub(crate) fn expand(input: &Struct<'_>) -> TokenStream {
 ///
 ///     fn reduce(&mut self, __update: BoardUpdate, __stamp: Stamp) -> BoardChanges {
 ///         match __update {
-///             BoardUpdate::Title(__update) => BoardChanges::Title(
-///                 <Register<String> as Reduce>::reduce(&mut self.title, __update, __stamp),
-///             ),
-///             BoardUpdate::HighScore(__update) => BoardChanges::HighScore(
-///                 ReduceWith::reduce_with(&max, &mut self.high_score, __update, __stamp),
-///             ),
+///             BoardUpdate::Title(mut __update) => BoardChanges::Title(..),
+///             ..
 ///         }
 ///     }
 ///
-///     fn keep_local(&mut self, __before: &mut Board) { .. }
+///     fn keep_local(&mut self, __before: &mut Self) { .. }
 /// }
 /// ```
 fn reduce_trait(input: &Struct<'_>, update: &Enum<'_>, changes: &Enum<'_>) -> TokenStream {
     let library = &update.library;
-    let arms = input.replicated().map(|field| {
-        let variant = &field.variant.ident;
-        let (update, changes) = (&update.ident, &changes.ident);
-        let (pattern, changes) = (
-            quote!(#update::#variant(mut __update)),
-            quote!(#changes::#variant),
-        );
-        let reduced = reduce_field(field, library);
-        match field.role {
-            Role::With { .. } => quote!(#pattern => #changes(#reduced),),
-            _ => {
-                let pattern = at(&field.ty, pattern);
-                let changes = at(&field.ty, changes);
-                let mut reduced = Group::new(Delimiter::Parenthesis, reduced);
-                reduced.set_span(ends(&field.ty).1);
-                quote!(#pattern => #changes #reduced,)
-            }
-        }
-    });
+    let arms = input
+        .replicated()
+        .map(|field| reduce_arm(field, library, update, changes));
     let keep_local = keep_local(input, library);
 
+    let changes_bound = quote!(#library::Changes);
     let mut generics = input.input.generics.clone();
     input.bind(&mut generics, input.reducers(), &quote!(#library::Reduce));
     input.bind(&mut generics, input.with_updates(), &carried(library));
-    input.bind(
-        &mut generics,
-        input.with_changes(),
-        &quote!(#library::Changes),
-    );
+    input.bind(&mut generics, input.with_changes(), &changes_bound);
     let (impl_generics, arguments, where_clause) = generics.split_for_impl();
 
     let struct_ident = &input.input.ident;
     let (update_type, changes_type) = (update.as_type(), changes.as_type());
     quote! {
         #[automatically_derived]
-        // With `mut`, a pattern has two tokens, so that an error in it can underline the field's whole type.
-        #[allow(unused_mut)]
         impl #impl_generics #library::Reduce for #struct_ident #arguments #where_clause {
             type Update = #update_type;
             type Changes = #changes_type;
@@ -135,30 +112,55 @@ fn reduce_trait(input: &Struct<'_>, update: &Enum<'_>, changes: &Enum<'_>) -> To
 }
 
 /// ```text
-/// <Register<String> as Reduce>::reduce(&mut self.title, __update, __stamp)
-/// ReduceWith::<u64, u64, bool, _>::reduce_with(&max, &mut self.high_score, __update, __stamp)
+/// BoardUpdate::Title(mut __update) => BoardChanges::Title(
+///     <Register<String> as Reduce>::reduce(&mut self.title, __update, __stamp),
+/// ),
+/// BoardUpdate::HighScore(mut __update) => BoardChanges::HighScore(
+///     ReduceWith::<u64, u64, bool, _>::reduce_with(
+///         &max, &mut self.high_score, __update, __stamp,
+///     ),
+/// ),
 /// ```
-fn reduce_field(field: &Field<'_>, library: &TokenStream) -> TokenStream {
-    let (member, ty) = (&field.member, &field.ty);
+///
+/// With the needless `mut`, as with the `ref` in other patterns, a variable has two tokens, so that an
+/// error about it can have a span from one end of the field's type to the other.
+fn reduce_arm(
+    field: &Field<'_>,
+    library: &TokenStream,
+    update: &Enum<'_>,
+    changes: &Enum<'_>,
+) -> TokenStream {
+    let Field {
+        member,
+        ty,
+        role,
+        variant,
+        ..
+    } = field;
+    let (update, changes, variant) = (&update.ident, &changes.ident, &variant.ident);
+    let pattern = quote!(#update::#variant(mut __update));
+    let changes = quote!(#changes::#variant);
     if let Role::With {
         function,
         update,
-        changes,
-    } = &field.role
+        changes: returned,
+    } = role
     {
-        let reduce_with = at(
-            function,
-            quote! {
-                #library::__private::ReduceWith::<#ty, #update, #changes, _>::reduce_with
-            },
-        );
+        let reduce_with = quote! {
+            #library::__private::ReduceWith::<#ty, #update, #returned, _>::reduce_with
+        };
+        let reduce_with = at(function, reduce_with);
         let function = at(function, quote!(&#function));
-        quote!(#reduce_with(#function, &mut self.#member, __update, __stamp))
-    } else {
-        let reduce = of_reducer(field, library, "reduce");
-        let arguments = at(ty, quote!((&mut self.#member, __update, __stamp)));
-        quote!(#reduce #arguments)
+        let arguments = quote!((#function, &mut self.#member, __update, __stamp));
+        return quote!(#pattern => #changes(#reduce_with #arguments),);
     }
+    let pattern = at(ty, pattern);
+    let changes = at(ty, changes);
+    let reduce = of_reducer(field, library, "reduce");
+    let arguments = at(ty, quote!((&mut self.#member, __update, __stamp)));
+    let mut reduced = Group::new(Delimiter::Parenthesis, quote!(#reduce #arguments));
+    reduced.set_span(ends(ty).1);
+    quote!(#pattern => #changes #reduced,)
 }
 
 /// ```text
@@ -291,8 +293,8 @@ impl<'a> Enum<'a> {
     /// ```text
     /// impl Debug for BoardUpdate {
     ///     fn fmt(&self, __f: &mut Formatter<'_>) -> Result {
-    ///         match self {
-    ///             Self::Title(__value) => Formatter::debug_tuple(__f, "Title").field(__value).finish(),
+    ///         match *self {
+    ///             Self::Title(ref __value) => Formatter::debug_tuple(__f, "Title").field(__value).finish(),
     ///             ..
     ///         }
     ///     }
@@ -313,8 +315,8 @@ impl<'a> Enum<'a> {
     /// ```text
     /// impl Clone for BoardUpdate {
     ///     fn clone(&self) -> Self {
-    ///         match self {
-    ///             Self::Title(__value) => Self::Title(Clone::clone(__value)),
+    ///         match *self {
+    ///             Self::Title(ref __value) => Self::Title(Clone::clone(__value)),
     ///             ..
     ///         }
     ///     }
@@ -333,8 +335,8 @@ impl<'a> Enum<'a> {
     /// ```text
     /// impl Serialize for BoardUpdate {
     ///     fn serialize<__S: Serializer>(&self, __serializer: __S) -> Result<__S::Ok, __S::Error> {
-    ///         match self {
-    ///             Self::Title(__value) => Serializer::serialize_newtype_variant(
+    ///         match *self {
+    ///             Self::Title(ref __value) => Serializer::serialize_newtype_variant(
     ///                 __serializer, "BoardUpdate", 15685, "Title", __value,
     ///             ),
     ///             ..
@@ -369,9 +371,9 @@ impl<'a> Enum<'a> {
     ///     const NAMES: &'static [&'static str] = &["Title", ..];
     ///     const IDS: &'static [u32] = &[15685, ..];
     ///
-    ///     fn read<'__de, __A: VariantAccess<'__de>>(__id: u32, __value: __A) -> Result<Self, __A::Error> {
+    ///     fn read<'__de, __A: VariantAccess<'__de>>(__id: u32, __content: __A) -> Result<Self, __A::Error> {
     ///         match __id {
-    ///             15685 => Ok(Self::Title(VariantAccess::newtype_variant(__value)?)),
+    ///             15685 => Ok(Self::Title(VariantAccess::newtype_variant(__content)?)),
     ///             ..
     ///             _ => Err(unknown_id::<Self, _>(__id)),
     ///         }
@@ -394,7 +396,7 @@ impl<'a> Enum<'a> {
             let read = at(
                 variant.place(),
                 quote! {
-                    Self::#ident(#library::serde::de::VariantAccess::newtype_variant(__value)?)
+                    Self::#ident(#library::serde::de::VariantAccess::newtype_variant(__content)?)
                 },
             );
             quote!(#id => ::core::result::Result::Ok(#read),)
@@ -406,7 +408,7 @@ impl<'a> Enum<'a> {
 
             fn read<'__de, __A: #library::serde::de::VariantAccess<'__de>>(
                 __id: ::core::primitive::u32,
-                __value: __A,
+                __content: __A,
             ) -> ::core::result::Result<Self, __A::Error> {
                 match __id {
                     #(#arms)*
@@ -462,15 +464,15 @@ impl<'a> Enum<'a> {
     /// ```text
     /// impl Changes for BoardChanges {
     ///     fn is_empty(&self) -> bool {
-    ///         match self {
-    ///             Self::Title(__value) => Changes::is_empty(__value),
+    ///         match *self {
+    ///             Self::Title(ref __value) => Changes::is_empty(__value),
     ///             ..
     ///         }
     ///     }
     ///
     ///     fn obsolete(&self, __name: &mut dyn FnMut(Dot)) {
-    ///         match self {
-    ///             Self::Title(__value) => Changes::obsolete(__value, __name),
+    ///         match *self {
+    ///             Self::Title(ref __value) => Changes::obsolete(__value, __name),
     ///             ..
     ///         }
     ///     }
@@ -576,12 +578,27 @@ fn at(place: &impl ToTokens, tokens: TokenStream) -> TokenStream {
     respanned(tokens, start, end)
 }
 
+/// What the generated functions take. Where a macro has made the struct, a span from there would make
+/// another variable of it.
+const PARAMETERS: [&str; 7] = [
+    "self",
+    "__stamp",
+    "__before",
+    "__f",
+    "__serializer",
+    "__content",
+    "__name",
+];
+
 /// Gives the first token the span `start`, and all others the span `end`: the compiler joins what is
 /// between, which macros cannot.
 fn respanned(tokens: TokenStream, start: Span, end: Span) -> TokenStream {
     let spans = iter::once(start).chain(iter::repeat(end));
     let respanned = tokens.into_iter().zip(spans).map(|(token, span)| {
         let mut token = match token {
+            TokenTree::Ident(word) if PARAMETERS.iter().any(|name| word == name) => {
+                return TokenTree::Ident(word);
+            }
             TokenTree::Group(group) => {
                 Group::new(group.delimiter(), respanned(group.stream(), start, end)).into()
             }

@@ -1,11 +1,11 @@
 //! The checks that look at more than one attribute at a time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use syn::{Data, DeriveInput};
 
 use crate::{
-    ast::{Field, Struct},
+    ast::{Field, Role, Struct, Variant},
     id,
     mistakes::Mistakes,
 };
@@ -41,8 +41,8 @@ pub(crate) fn check_kind(input: &DeriveInput, mistakes: &mut Mistakes) -> bool {
     mistakes.len() == before
 }
 
-/// Notes what contradicts itself in the struct.
-pub(crate) fn check(input: &Struct<'_>, mistakes: &mut Mistakes) {
+/// Notes what contradicts itself in the struct, and takes out what the compiler would report again.
+pub(crate) fn check(input: &mut Struct<'_>, mistakes: &mut Mistakes) {
     check_names(input, mistakes);
     for field in &input.fields {
         check_words(field, mistakes);
@@ -52,21 +52,27 @@ pub(crate) fn check(input: &Struct<'_>, mistakes: &mut Mistakes) {
     check_variants(input, mistakes);
 }
 
-fn check_names(input: &Struct<'_>, mistakes: &mut Mistakes) {
+fn check_names(input: &mut Struct<'_>, mistakes: &mut Mistakes) {
     let (update, changes) = (input.update_ident(), input.changes_ident());
+    let struct_ident = &input.input.ident;
+    let before = mistakes.len();
     if update == changes {
         mistakes.note(
             &changes,
-            "the update and the changes are two types: give them two names",
+            "the update and the changes are two types: give them different names",
         );
     }
-    for name in [update, changes] {
-        if name == input.input.ident {
+    for name in [&update, &changes] {
+        if name == struct_ident {
             mistakes.note(
-                &name,
+                name,
                 "this is the name of the struct itself: choose another one",
             );
         }
+    }
+    if mistakes.len() > before {
+        input.attrs.update.name = None;
+        input.attrs.changes.name = None;
     }
 }
 
@@ -162,29 +168,21 @@ fn check_serde(field: &Field<'_>, mistakes: &mut Mistakes) {
 }
 
 /// No two fields may share an id or a name.
-fn check_variants(input: &Struct<'_>, mistakes: &mut Mistakes) {
-    let mut by_id = BTreeMap::<u32, Vec<&Field<'_>>>::new();
-    let mut by_name = BTreeMap::<String, Vec<&Field<'_>>>::new();
-    for field in input.replicated() {
-        by_id.entry(field.variant.id).or_default().push(field);
-        by_name
-            .entry(field.variant.ident.to_string())
-            .or_default()
-            .push(field);
-    }
-    for (id, fields) in by_id.iter().filter(|(_, fields)| fields.len() > 1) {
-        let names = listed(fields);
+fn check_variants(input: &mut Struct<'_>, mistakes: &mut Mistakes) {
+    for (id, fields) in sharing(input, |variant| variant.id) {
+        let names = listed(&fields);
         for field in fields {
             mistakes.note(
                 &field.member,
                 format_args!(
-                    "{names} have the same id, {id}: give one that is new another one, from 0 to \
-                     127, with `#[reduce(id = n)]`"
+                    "{names} have the same id, {id}: give the newer one another id, from 0 to 127, \
+                     with `#[reduce(id = n)]`"
                 ),
             );
         }
     }
-    for (variant, fields) in by_name.iter().filter(|(_, fields)| fields.len() > 1) {
+    let by_name = sharing(input, |variant| variant.ident.to_string());
+    for (variant, fields) in &by_name {
         let names = listed(fields);
         for field in fields {
             mistakes.note(
@@ -196,6 +194,27 @@ fn check_variants(input: &Struct<'_>, mistakes: &mut Mistakes) {
             );
         }
     }
+    if !by_name.is_empty() {
+        let mut seen = BTreeSet::new();
+        for field in &mut input.fields {
+            if !seen.insert(field.variant.ident.to_string()) {
+                field.role = Role::Local;
+            }
+        }
+    }
+}
+
+/// The fields whose variants have the same key, if there is more than one with it.
+fn sharing<'f, 'a, K: Ord>(
+    input: &'f Struct<'a>,
+    key: impl Fn(&Variant) -> K,
+) -> BTreeMap<K, Vec<&'f Field<'a>>> {
+    let mut fields = BTreeMap::<K, Vec<_>>::new();
+    for field in input.replicated() {
+        fields.entry(key(&field.variant)).or_default().push(field);
+    }
+    fields.retain(|_, fields| fields.len() > 1);
+    fields
 }
 
 fn listed(fields: &[&Field<'_>]) -> String {

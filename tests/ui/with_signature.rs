@@ -31,12 +31,4 @@ struct Board {
     unit: u64,
 }
 
-#[derive(Reduce, Serialize, Deserialize)]
-struct Changed {
-    #[reduce(with = optional, changes = Option<u64>)]
-    optional: u64,
-    #[reduce(with = unit, changes = ())]
-    unit: u64,
-}
-
 fn main() {}

@@ -1,4 +1,0 @@
-#[test]
-fn ui() {
-    trybuild::TestCases::new().compile_fail("ui/*.rs");
-}
