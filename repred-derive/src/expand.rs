@@ -285,7 +285,7 @@ impl<'a> Enum<'a> {
         quote! {
             #[doc = #doc]
             #derive
-            #[allow(non_camel_case_types, private_interfaces)]
+            #[allow(non_camel_case_types, private_bounds, private_interfaces)]
             #vis enum #ident #generics #where_clause { #(#variants),* }
         }
     }

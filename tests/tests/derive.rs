@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, fmt::Debug};
 
 use repred::{
     Changes, Counter, Dot, GrowSet, Max, Overwrote, Reduce, Register, Replicated, Stamp, Time,
+    reducer,
 };
 use serde::{
     Deserialize, Serialize,
@@ -266,6 +267,26 @@ mod local_fields {
         );
         assert_eq!(after.boards[&7].cache, [2]);
         assert_eq!(after._own, [3]);
+    }
+
+    #[test]
+    fn a_snapshot_carries_all_but_what_is_local() {
+        let mut before = Board {
+            cache: vec![1],
+            ..Board::default()
+        };
+        let mut other = Board {
+            cache: vec![2],
+            ..Board::default()
+        };
+        other.reduce(BoardUpdate::Votes(3), stamp(1));
+        other.reduce(BoardUpdate::Motto("x".into()), stamp(2));
+
+        let mut bytes = Vec::new();
+        other.write_state(&mut bytes).unwrap();
+        before.replace_state(&bytes).unwrap();
+        assert_eq!((before.votes.value(), before.cache), (3, vec![1]));
+        assert_eq!(before.motto, other.motto);
     }
 
     #[derive(Reduce)]
@@ -620,6 +641,23 @@ mod encoding {
         ] {
             assert_survives(&update);
         }
+    }
+
+    #[test]
+    fn updates_survive_the_encoding_of_the_library() {
+        fn push(all: &mut Vec<BoardUpdate>, update: BoardUpdate) -> bool {
+            all.push(update);
+            true
+        }
+        let mut log = reducer(Vec::new(), push);
+        log.reduce(BoardUpdate::Title("x".into()), stamp(1));
+        log.reduce(BoardUpdate::Votes(-1), stamp(2));
+
+        let mut bytes = Vec::new();
+        log.write_state(&mut bytes).unwrap();
+        let mut copy = reducer(Vec::new(), push);
+        copy.replace_state(&bytes).unwrap();
+        assert_eq!(format!("{copy:?}"), format!("{log:?}"));
     }
 
     #[test]
