@@ -108,6 +108,8 @@ impl<E: Variants> Visitor<'_> for IdVisitor<E> {
 
     fn visit_str<X: de::Error>(self, name: &str) -> Result<u32, X> {
         let index = E::NAMES.iter().position(|known| *known == name);
-        index.map(|index| E::IDS[index]).ok_or_else(|| X::unknown_variant(name, E::NAMES))
+        index
+            .map(|index| E::IDS[index])
+            .ok_or_else(|| X::unknown_variant(name, E::NAMES))
     }
 }
