@@ -15,6 +15,8 @@
 mod cursor;
 mod gap;
 mod segment;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::{BTreeMap, btree_map::Entry as MapEntry},

@@ -5,7 +5,8 @@ use crate::time::Time;
 
 /// How many entries one segment holds at most: enough that what a segment costs by itself is a fraction
 /// of a byte an entry, few enough that a walk over one costs no more than the reduction of a few updates.
-pub(super) const SLOTS: usize = 512;
+/// In tests few, so that segments fill up, die and scatter all the time.
+pub(super) const SLOTS: usize = if cfg!(test) { 8 } else { 512 };
 
 /// The largest offset that fits the column of offsets.
 const MAX_OFFSET: usize = u16::MAX as usize;
@@ -24,7 +25,7 @@ pub(super) struct Segment {
     times: Times,
     payload: Vec<u8>,
     /// Slots of which only the place is left.
-    dead: [u64; SLOTS / 64],
+    dead: [u64; SLOTS.div_ceil(64)],
     dead_slots: usize,
     dead_bytes: usize,
     /// The latest position of an entry that named one of the dead obsolete.
@@ -65,7 +66,7 @@ impl Segment {
             offsets: Vec::new(),
             times: Times::Near { base: Time::ZERO, offsets: Vec::new() },
             payload: Vec::new(),
-            dead: [0; SLOTS / 64],
+            dead: [0; SLOTS.div_ceil(64)],
             dead_slots: 0,
             dead_bytes: 0,
             barrier: 0,
