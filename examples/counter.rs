@@ -25,10 +25,8 @@ async fn meet(a: &Votes, b: &Votes) {
 }
 
 fn show(what: &str, replicas: &[Votes]) -> Result<(), Box<dyn Error>> {
-    let values: Result<Vec<_>, _> = replicas
-        .iter()
-        .map(|votes| votes.read(|votes| votes.value()))
-        .collect();
+    let values: Result<Vec<_>, _> =
+        replicas.iter().map(|votes| votes.read(|votes| votes.value())).collect();
     println!("{what:24} {:?}", values?);
     Ok(())
 }

@@ -18,9 +18,7 @@ type Guests = Replica<Reducer<BTreeSet<String>, String>>;
 
 fn guests() -> Guests {
     // `insert` says whether the set has changed, which is just what a reducer has to say.
-    Replica::new(reducer(BTreeSet::new(), |set, name: String| {
-        set.insert(name)
-    }))
+    Replica::new(reducer(BTreeSet::new(), |set, name: String| set.insert(name)))
 }
 
 fn show(whose: &str, guests: &Guests) -> Result<(), Box<dyn Error>> {

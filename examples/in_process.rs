@@ -38,10 +38,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         loop {
             if let Some(Notice::Changed { stamp, .. }) = changes.next().await {
                 let title = view.read(|title| title.to_string()).expect("nobody panics");
-                println!(
-                    "the viewer shows {title:?}, written by {:?}",
-                    stamp.origin()
-                );
+                println!("the viewer shows {title:?}, written by {:?}", stamp.origin());
                 if title == "Groceries" {
                     break;
                 }

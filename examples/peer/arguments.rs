@@ -57,12 +57,7 @@ impl Arguments {
             [port, first] => (port, Some(first)),
             [_, _, third, ..] => return Err(UsageError::TooManyPorts(third)),
         };
-        Ok(Some(Self {
-            port,
-            first,
-            beat,
-            is_json,
-        }))
+        Ok(Some(Self { port, first, beat, is_json }))
     }
 }
 
@@ -104,10 +99,7 @@ impl fmt::Display for UsageError {
             Self::NoPort => f.write_str("which port to listen on? give it one, such as 9001"),
             Self::BadPort(word) => write!(f, "`{word}` is no port: give a number from 1 to 65535"),
             Self::Itself(port) => {
-                write!(
-                    f,
-                    "a peer cannot connect to itself: give a FIRST other than {port}"
-                )
+                write!(f, "a peer cannot connect to itself: give a FIRST other than {port}")
             }
             Self::TooManyPorts(port) => write!(
                 f,
@@ -115,10 +107,7 @@ impl fmt::Display for UsageError {
             ),
             Self::BadBeat(None) => f.write_str("--beat-ms wants a number of milliseconds after it"),
             Self::BadBeat(Some(word)) => {
-                write!(
-                    f,
-                    "--beat-ms wants a number of milliseconds, at least 1, not `{word}`"
-                )
+                write!(f, "--beat-ms wants a number of milliseconds, at least 1, not `{word}`")
             }
             Self::UnknownOption(word) => write!(f, "there is no option {word}"),
         }

@@ -75,9 +75,7 @@ async fn main() -> ExitCode {
 async fn run(arguments: Arguments) -> Result<Infallible, Failure> {
     let listener = listen(arguments.port).await?;
     let own = listener.local_addr()?;
-    let members = Replica::builder(Members::default())
-        .schema(Schema::new("members", 1))
-        .build();
+    let members = Replica::builder(Members::default()).schema(Schema::new("members", 1)).build();
     let patience = LEAST_PATIENCE.max(arguments.beat * BEATS_MISSED);
     let first = async {
         match arguments.first {
@@ -88,11 +86,7 @@ async fn run(arguments: Arguments) -> Result<Infallible, Failure> {
     // None of these ends but by an error.
     let (never, ..) = tokio::try_join!(
         beat(&members, own, arguments.beat),
-        watch(
-            &members,
-            Roster::new(own, patience),
-            Report::new(arguments.is_json),
-        ),
+        watch(&members, Roster::new(own, patience), Report::new(arguments.is_json),),
         links::accept(&members, listener),
         links::one_more(&members, own, patience),
         first,
@@ -151,10 +145,7 @@ async fn watch(
             reminder = now + REMINDER;
         }
         // A beat wakes us, or its absence does.
-        let wait = roster
-            .next_silence()
-            .min(reminder)
-            .saturating_duration_since(Instant::now());
+        let wait = roster.next_silence().min(reminder).saturating_duration_since(Instant::now());
         let _ = timeout(wait, changes.next()).await;
     }
 }

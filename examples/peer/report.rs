@@ -50,7 +50,5 @@ impl Report {
 /// An error and what is behind it, in one line.
 pub(crate) fn chain(error: &dyn Error) -> String {
     let sources = std::iter::successors(error.source(), |&error| error.source());
-    sources.fold(error.to_string(), |line, source| {
-        format!("{line}: {source}")
-    })
+    sources.fold(error.to_string(), |line, source| format!("{line}: {source}"))
 }

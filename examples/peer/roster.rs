@@ -70,10 +70,7 @@ impl Roster {
 
     /// When the next one will have been silent for too long, at the earliest.
     pub(crate) fn next_silence(&self) -> Instant {
-        let others = self
-            .heard
-            .iter()
-            .filter(|(address, _)| **address != self.own);
+        let others = self.heard.iter().filter(|(address, _)| **address != self.own);
         let earliest = others.map(|(_, heard)| *heard).min();
         earliest.unwrap_or_else(Instant::now) + self.patience
     }

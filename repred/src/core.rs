@@ -106,12 +106,7 @@ pub(crate) struct Block {
 
 #[derive(Debug)]
 enum BlockItem {
-    Entry {
-        origin: OriginIndex,
-        seq: u64,
-        time: Time,
-        payload: Range<usize>,
-    },
+    Entry { origin: OriginIndex, seq: u64, time: Time, payload: Range<usize> },
     Skip(Vec<SeqRange>),
 }
 
@@ -120,12 +115,7 @@ impl Block {
         let start = self.payload.len();
         self.payload.extend_from_slice(payload);
         let payload = start..self.payload.len();
-        self.items.push(BlockItem::Entry {
-            origin,
-            seq,
-            time,
-            payload,
-        });
+        self.items.push(BlockItem::Entry { origin, seq, time, payload });
     }
 
     pub(crate) fn skip(&mut self, ranges: Vec<SeqRange>) {
@@ -143,11 +133,7 @@ impl Block {
             BlockItem::Skip(ranges) => size_of_val(&**ranges),
         });
         // Only large multi-origin skips make the sum worth taking, and those come in few items.
-        let ranges = if self.items.len() < 64 {
-            ranges.sum()
-        } else {
-            0
-        };
+        let ranges = if self.items.len() < 64 { ranges.sum() } else { 0 };
         self.payload.len()
             + self.items.len() * size_of::<BlockItem>()
             + self.edits.len() * size_of::<SeqRange>()
@@ -230,9 +216,7 @@ impl<R: Replicated> Core<R> {
     /// can do (128 bits). O(origins) after a change of the version, O(1) until the next.
     pub fn version_hash(&mut self) -> u128 {
         let history = &self.history;
-        *self
-            .version_hash
-            .get_or_insert_with(|| hash_version(&history.version()))
+        *self.version_hash.get_or_insert_with(|| hash_version(&history.version()))
     }
 
     /// A hash of the encoded state, for telling whether two replicas of equal version agree. O(state).
@@ -254,11 +238,7 @@ impl<R: Replicated> Core<R> {
     /// When `reduce` has panicked, or serde cannot carry the state.
     pub fn snapshot(&self) -> Result<Snapshot, SnapshotError> {
         let state = self.encode_state()?;
-        Ok(Snapshot {
-            version: self.version(),
-            time: self.clock.latest(),
-            state,
-        })
+        Ok(Snapshot { version: self.version(), time: self.clock.latest(), state })
     }
 
     /// The entries that whoever has seen `since` lacks, in the order in which they were taken in here.
@@ -287,9 +267,7 @@ impl<R: Replicated> Core<R> {
     ) -> Result<impl Iterator<Item = Entry<R::Update>> + '_, HistoryError> {
         let known = Known::new(&self.history, since);
         if !self.history.reaches(&known) {
-            return Err(HistoryError::BelowFloor {
-                floor: self.floor(),
-            });
+            return Err(HistoryError::BelowFloor { floor: self.floor() });
         }
         let mut cursor = Cursor::new(&self.history, known);
         let pieces = std::iter::from_fn(move || {
@@ -305,13 +283,11 @@ impl<R: Replicated> Core<R> {
         });
         Ok(pieces.flat_map(move |entries| {
             let id = self.history.id(entries.origin);
-            (entries.first_seq..)
-                .zip(entries.iter())
-                .map(move |(seq, (time, payload))| Entry {
-                    stamp: Stamp::new(time, id, seq),
-                    size: payload.len(),
-                    update: encoding::decode(payload),
-                })
+            (entries.first_seq..).zip(entries.iter()).map(move |(seq, (time, payload))| Entry {
+                stamp: Stamp::new(time, id, seq),
+                size: payload.len(),
+                update: encoding::decode(payload),
+            })
         }))
     }
 
@@ -365,26 +341,18 @@ impl<R: Replicated> Core<R> {
             self.encode_update(&update, &mut payload)?;
             if payload.len() > self.limits.edit_bytes {
                 let limit = self.limits.edit_bytes;
-                return Err(UpdateError::EditTooLarge {
-                    size: payload.len(),
-                    limit,
-                });
+                return Err(UpdateError::EditTooLarge { size: payload.len(), limit });
             }
             encoded.push((update, start..payload.len()));
         }
         let own = self.history.intern(self.id);
         let before = self.history.last(own);
         let written = encoded.into_iter();
-        let receipts = written
-            .map(|(update, range)| self.write(update, &payload[range], wall))
-            .collect();
+        let receipts =
+            written.map(|(update, range)| self.write(update, &payload[range], wall)).collect();
         let last = self.history.last(own);
         if last > before + 1 {
-            self.history.mark_edit(SeqRange {
-                origin: own,
-                first: before + 1,
-                last,
-            });
+            self.history.mark_edit(SeqRange { origin: own, first: before + 1, last });
         }
         Ok(receipts)
     }
@@ -401,10 +369,7 @@ impl<R: Replicated> Core<R> {
     pub fn fold(&mut self, floor: &VersionVector) -> Result<(), FoldError> {
         let version = self.version();
         if !version.covers(floor) {
-            return Err(FoldError::NotSeen {
-                floor: floor.clone(),
-                version,
-            });
+            return Err(FoldError::NotSeen { floor: floor.clone(), version });
         }
         self.history.fold(floor);
         Ok(())
@@ -422,18 +387,12 @@ impl<R: Replicated> Core<R> {
     /// Goes on under a new id. What was written under the old one stays written by the old one.
     pub fn set_id(&mut self, id: ReplicaId) {
         self.id = id;
-        self.id_is_taken = self
-            .history
-            .origin(id)
-            .is_some_and(|own| self.history.last(own) > 0);
+        self.id_is_taken = self.history.origin(id).is_some_and(|own| self.history.last(own) > 0);
     }
 
     /// Compares what a peer claims to have seen with what we have written.
     pub(crate) fn check_id(&mut self, version: &VersionVector) {
-        let own = self
-            .history
-            .origin(self.id)
-            .map_or(0, |own| self.history.last(own));
+        let own = self.history.origin(self.id).map_or(0, |own| self.history.last(own));
         self.id_is_taken |= version.seq(self.id) > own;
     }
 
@@ -444,9 +403,7 @@ impl<R: Replicated> Core<R> {
         match self.history.origin(id) {
             Some(origin) => Ok(origin),
             None if self.history.origins() >= self.limits.origins => {
-                Err(ReceiveError::TooManyOrigins {
-                    limit: self.limits.origins,
-                })
+                Err(ReceiveError::TooManyOrigins { limit: self.limits.origins })
             }
             None => Ok(self.history.intern(id)),
         }
@@ -462,10 +419,7 @@ impl<R: Replicated> Core<R> {
         wall: Time,
     ) -> Result<(), ReceiveError> {
         self.check_health()?;
-        let head = Head {
-            seq: self.history.last(origin),
-            time: self.history.latest(origin),
-        };
+        let head = Head { seq: self.history.last(origin), time: self.history.latest(origin) };
         if seq <= head.seq {
             return Ok(());
         }
@@ -523,22 +477,14 @@ impl<R: Replicated> Core<R> {
         let mut fresh = Vec::with_capacity(block.items.len());
         for item in &block.items {
             match item {
-                BlockItem::Entry {
-                    origin,
-                    seq,
-                    time,
-                    payload,
-                } => {
+                BlockItem::Entry { origin, seq, time, payload } => {
                     let head = self.head(&mut heads, *origin);
                     if *seq <= head.seq {
                         continue;
                     }
                     let stamp = Stamp::new(*time, self.history.id(*origin), *seq);
                     self.check_entry(*head, stamp, wall)?;
-                    *head = Head {
-                        seq: *seq,
-                        time: *time,
-                    };
+                    *head = Head { seq: *seq, time: *time };
                     let update = decode_update::<R>(stamp.dot, &block.payload[payload.clone()])?;
                     fresh.push(Fresh::Entry(*origin, stamp, update, payload));
                 }
@@ -551,10 +497,7 @@ impl<R: Replicated> Core<R> {
                         }
                         let dot = Dot::new(self.history.id(range.origin), range.first);
                         check_seq(*head, dot, self.id)?;
-                        beyond.push(SeqRange {
-                            first: head.seq + 1,
-                            ..*range
-                        });
+                        beyond.push(SeqRange { first: head.seq + 1, ..*range });
                         head.seq = range.last;
                     }
                     if !beyond.is_empty() {
@@ -571,10 +514,7 @@ impl<R: Replicated> Core<R> {
         heads: &'m mut BTreeMap<OriginIndex, Head>,
         origin: OriginIndex,
     ) -> &'m mut Head {
-        let now = || Head {
-            seq: self.history.last(origin),
-            time: self.history.latest(origin),
-        };
+        let now = || Head { seq: self.history.last(origin), time: self.history.latest(origin) };
         heads.entry(origin).or_insert_with(now)
     }
 
@@ -628,15 +568,10 @@ impl<R: Replicated> Core<R> {
     fn check_snapshot(&self, snapshot: &Snapshot, wall: Time) -> Result<(), AdoptError> {
         let origins = self.version().merged(&snapshot.version).len();
         if origins > self.limits.origins {
-            return Err(AdoptError::TooManyOrigins {
-                limit: self.limits.origins,
-            });
+            return Err(AdoptError::TooManyOrigins { limit: self.limits.origins });
         }
         match self.too_far_ahead(snapshot.time, wall) {
-            Some(wait) => Err(AdoptError::TooFarAhead {
-                time: snapshot.time,
-                wait,
-            }),
+            Some(wait) => Err(AdoptError::TooFarAhead { time: snapshot.time, wait }),
             None => Ok(()),
         }
     }
@@ -653,9 +588,7 @@ impl<R: Replicated> Core<R> {
             floor: self.floor(),
             snapshot: version.clone(),
         })?;
-        beyond
-            .map(|entry| entry.update.map_err(AdoptError::Decode))
-            .collect()
+        beyond.map(|entry| entry.update.map_err(AdoptError::Decode)).collect()
     }
 
     fn replay(&mut self, remnants: Vec<Remnant>, updates: Vec<R::Update>) {
@@ -671,10 +604,8 @@ impl<R: Replicated> Core<R> {
                     }
                 }
                 Remnant::Skip(ranges) => {
-                    let ranges: Vec<_> = ranges
-                        .into_iter()
-                        .map(|(dot, count)| self.seq_range(dot, count))
-                        .collect();
+                    let ranges: Vec<_> =
+                        ranges.into_iter().map(|(dot, count)| self.seq_range(dot, count)).collect();
                     self.history.push_skip(&ranges, 0);
                 }
                 Remnant::Edit(first, count) => {
@@ -688,11 +619,7 @@ impl<R: Replicated> Core<R> {
 
     fn seq_range(&mut self, first: Dot, count: u64) -> SeqRange {
         let origin = self.history.intern(first.origin);
-        SeqRange {
-            origin,
-            first: first.seq,
-            last: first.seq + count - 1,
-        }
+        SeqRange { origin, first: first.seq, last: first.seq + count - 1 }
     }
 
     fn finish_adoption(&mut self, snapshot: &Snapshot) {
@@ -742,40 +669,25 @@ impl<R: Replicated> Core<R> {
             return Receipt::alone(stamp, changes);
         }
         let changes = Arc::new(changes);
-        self.news.push(Notice::Changed {
-            stamp,
-            changes: Arc::clone(&changes),
-        });
+        self.news.push(Notice::Changed { stamp, changes: Arc::clone(&changes) });
         Receipt::shared(stamp, changes)
     }
 
     // ---- checks ----
 
     pub(crate) fn check_health(&self) -> Result<(), Poisoned> {
-        if self.is_reducing {
-            Err(Poisoned)
-        } else {
-            Ok(())
-        }
+        if self.is_reducing { Err(Poisoned) } else { Ok(()) }
     }
 
     fn check_writable(&self) -> Result<(), UpdateError> {
-        self.check_health()
-            .map_err(|Poisoned| UpdateError::Poisoned)?;
-        if self.id_is_taken {
-            Err(UpdateError::IdTaken { id: self.id })
-        } else {
-            Ok(())
-        }
+        self.check_health().map_err(|Poisoned| UpdateError::Poisoned)?;
+        if self.id_is_taken { Err(UpdateError::IdTaken { id: self.id }) } else { Ok(()) }
     }
 
     fn check_entry(&self, head: Head, stamp: Stamp, wall: Time) -> Result<(), ReceiveError> {
         check_seq(head, stamp.dot, self.id)?;
         if stamp.time <= head.time {
-            return Err(ReceiveError::TimeNotLater {
-                stamp,
-                before: head.time,
-            });
+            return Err(ReceiveError::TimeNotLater { stamp, before: head.time });
         }
         match self.too_far_ahead(stamp.time, wall) {
             Some(wait) => Err(ReceiveError::TooFarAhead { stamp, wait }),
@@ -793,20 +705,13 @@ impl<R: Replicated> Core<R> {
         let start = bytes.len();
         encoding::encode_into(update, bytes).map_err(UpdateError::Encode)?;
         let (size, limit) = (bytes.len() - start, self.limits.update_bytes);
-        if size > limit {
-            Err(UpdateError::TooLarge { size, limit })
-        } else {
-            Ok(())
-        }
+        if size > limit { Err(UpdateError::TooLarge { size, limit }) } else { Ok(()) }
     }
 
     fn encode_state(&self) -> Result<Vec<u8>, SnapshotError> {
-        self.check_health()
-            .map_err(|Poisoned| SnapshotError::Poisoned)?;
+        self.check_health().map_err(|Poisoned| SnapshotError::Poisoned)?;
         let mut bytes = Vec::new();
-        self.state
-            .write_state(&mut bytes)
-            .map_err(SnapshotError::Encode)?;
+        self.state.write_state(&mut bytes).map_err(SnapshotError::Encode)?;
         Ok(bytes)
     }
 
@@ -847,10 +752,7 @@ fn check_seq(head: Head, dot: Dot, own: ReplicaId) -> Result<(), ReceiveError> {
         return Err(ReceiveError::OwnOrigin { dot });
     }
     if dot.seq > head.seq + 1 {
-        return Err(ReceiveError::Gap {
-            dot,
-            expected: head.seq + 1,
-        });
+        return Err(ReceiveError::Gap { dot, expected: head.seq + 1 });
     }
     Ok(())
 }
@@ -1067,22 +969,13 @@ impl fmt::Display for UpdateError {
         match self {
             Self::Encode(_) => f.write_str("the update cannot be encoded"),
             Self::TooLarge { size, limit } => {
-                write!(
-                    f,
-                    "the update has {size} bytes, but {limit} is the limit; split it"
-                )
+                write!(f, "the update has {size} bytes, but {limit} is the limit; split it")
             }
             Self::EditTooLarge { size, limit } => {
-                write!(
-                    f,
-                    "the edit has over {size} bytes, but {limit} is the limit; split it"
-                )
+                write!(f, "the edit has over {size} bytes, but {limit} is the limit; split it")
             }
             Self::IdTaken { id } => {
-                write!(
-                    f,
-                    "somebody else writes under our id {id}; take a new one first"
-                )
+                write!(f, "somebody else writes under our id {id}; take a new one first")
             }
             Self::Poisoned => Poisoned.fmt(f),
             Self::Reentrant => f.write_str(
@@ -1096,18 +989,12 @@ impl fmt::Display for ReceiveError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Gap { dot, expected } => {
-                write!(
-                    f,
-                    "update {dot} came where number {expected} of its origin was next"
-                )
+                write!(f, "update {dot} came where number {expected} of its origin was next")
             }
             Self::OwnOrigin { dot } => write!(f, "update {dot} claims to be written by us"),
             Self::TimeNotLater { stamp, before } => {
                 let Stamp { time, dot } = stamp;
-                write!(
-                    f,
-                    "update {dot} is of {time}, not after {before} as its predecessor"
-                )
+                write!(f, "update {dot} is of {time}, not after {before} as its predecessor")
             }
             Self::TooFarAhead { stamp, wait } => write!(
                 f,
@@ -1116,10 +1003,7 @@ impl fmt::Display for ReceiveError {
             ),
             Self::Decode { dot, .. } => write!(f, "update {dot} cannot be decoded"),
             Self::TooManyOrigins { limit } => {
-                write!(
-                    f,
-                    "there are over {limit} origins; raise the limit to go on"
-                )
+                write!(f, "there are over {limit} origins; raise the limit to go on")
             }
             Self::Poisoned => Poisoned.fmt(f),
         }
@@ -1140,10 +1024,7 @@ impl fmt::Display for AdoptError {
                  from now"
             ),
             Self::TooManyOrigins { limit } => {
-                write!(
-                    f,
-                    "there are over {limit} origins; raise the limit to go on"
-                )
+                write!(f, "there are over {limit} origins; raise the limit to go on")
             }
             Self::Decode(_) => f.write_str("the state in the snapshot cannot be decoded"),
             Self::Poisoned => Poisoned.fmt(f),

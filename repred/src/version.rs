@@ -35,9 +35,7 @@ pub struct VersionVector {
 impl VersionVector {
     /// The version that has seen nothing.
     pub const fn new() -> Self {
-        Self {
-            seqs: BTreeMap::new(),
-        }
+        Self { seqs: BTreeMap::new() }
     }
 
     /// The last seq seen of an origin; 0 if none.
@@ -82,9 +80,7 @@ impl VersionVector {
     #[must_use]
     pub fn merged(&self, other: &Self) -> Self {
         let mut merged = self.clone();
-        other
-            .iter()
-            .for_each(|(origin, seq)| merged.observe(Dot::new(origin, seq)));
+        other.iter().for_each(|(origin, seq)| merged.observe(Dot::new(origin, seq)));
         merged
     }
 
@@ -114,8 +110,7 @@ impl VersionVector {
 impl FromIterator<(ReplicaId, u64)> for VersionVector {
     fn from_iter<I: IntoIterator<Item = (ReplicaId, u64)>>(seqs: I) -> Self {
         let mut version = Self::new();
-        seqs.into_iter()
-            .for_each(|(origin, seq)| version.observe(Dot::new(origin, seq)));
+        seqs.into_iter().for_each(|(origin, seq)| version.observe(Dot::new(origin, seq)));
         version
     }
 }

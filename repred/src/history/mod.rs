@@ -172,25 +172,17 @@ impl History {
 
     /// O(origins).
     pub(crate) fn version(&self) -> VersionVector {
-        self.origins
-            .iter()
-            .map(|origin| (origin.id, origin.last))
-            .collect()
+        self.origins.iter().map(|origin| (origin.id, origin.last)).collect()
     }
 
     /// What is folded. O(origins).
     pub(crate) fn floor(&self) -> VersionVector {
-        self.origins
-            .iter()
-            .map(|origin| (origin.id, origin.floor))
-            .collect()
+        self.origins.iter().map(|origin| (origin.id, origin.floor)).collect()
     }
 
     /// Whether whoever has seen this can be brought up to date by entries alone.
     pub(crate) fn reaches(&self, known: &Known) -> bool {
-        (0..)
-            .zip(&self.origins)
-            .all(|(index, origin)| origin.floor <= known.seq(self, index))
+        (0..).zip(&self.origins).all(|(index, origin)| origin.floor <= known.seq(self, index))
     }
 
     // ---- appending ----
@@ -247,19 +239,12 @@ impl History {
 
     /// Makes updates that were just taken in one edit. They must all be there.
     pub(crate) fn mark_edit(&mut self, range: SeqRange) {
-        let (Some(first), Some(last)) = (
-            self.place(range.origin, range.first),
-            self.place(range.origin, range.last),
-        ) else {
+        let (Some(first), Some(last)) =
+            (self.place(range.origin, range.first), self.place(range.origin, range.last))
+        else {
             return;
         };
-        self.edits.insert(
-            first.position,
-            Edit {
-                range,
-                last: last.position,
-            },
-        );
+        self.edits.insert(first.position, Edit { range, last: last.position });
     }
 
     fn seal(&mut self) {
@@ -274,8 +259,7 @@ impl History {
         } else {
             full.compact();
             full.seal();
-            self.spans
-                .insert(full.start(), Span::Segment(Box::new(full)));
+            self.spans.insert(full.start(), Span::Segment(Box::new(full)));
         }
     }
 
@@ -316,11 +300,7 @@ impl History {
             }
             Some(Span::Entry(_)) => {
                 let mut gap = Gap::new(place.span, place.span, namer);
-                gap.add(SeqRange {
-                    origin,
-                    first: seq,
-                    last: seq,
-                });
+                gap.add(SeqRange { origin, first: seq, last: seq });
                 self.spans.insert(place.span, Span::Gap(Box::new(gap)));
                 self.merge_with_after(place.span);
                 self.merge_with_before(place.span);
@@ -364,11 +344,7 @@ impl History {
                 gap.end = position + stretch.len as u64 - 1;
                 let first = stretch.first_seq.max(floor + 1);
                 if first <= last_seq {
-                    gap.add(SeqRange {
-                        origin: stretch.origin,
-                        first,
-                        last: last_seq,
-                    });
+                    gap.add(SeqRange { origin: stretch.origin, first, last: last_seq });
                 }
                 continue;
             }
@@ -383,8 +359,7 @@ impl History {
                 };
                 let index = &mut self.origins[stretch.origin as usize].index;
                 index.insert(single.seq, single.position);
-                self.spans
-                    .insert(single.position, Span::Entry(Box::new(single)));
+                self.spans.insert(single.position, Span::Entry(Box::new(single)));
             }
         }
         gaps.extend(self.insert_gap(gap));
@@ -401,9 +376,7 @@ impl History {
         let gap = gap.filter(|gap| !gap.ranges().is_empty())?;
         let start = gap.start;
         for range in gap.ranges() {
-            self.origins[range.origin as usize]
-                .index
-                .insert(range.first, start);
+            self.origins[range.origin as usize].index.insert(range.first, start);
         }
         self.spans.insert(start, Span::Gap(Box::new(gap)));
         self.forget_edits(start);
@@ -411,11 +384,7 @@ impl History {
     }
 
     fn merge_with_after(&mut self, start: Position) {
-        let after = self
-            .spans
-            .range(start + 1..)
-            .next()
-            .map(|(&after, _)| after);
+        let after = self.spans.range(start + 1..).next().map(|(&after, _)| after);
         if let Some(after) = after {
             self.merge_with_before(after);
         }
@@ -437,11 +406,8 @@ impl History {
         };
         let (end, barrier) = (right.end, left.barrier.max(right.barrier));
         // The smaller into the larger, so that a gap of many origins does not pay for each new skip.
-        let (mut large, small) = if left.ranges().len() < right.ranges().len() {
-            (right, left)
-        } else {
-            (left, right)
-        };
+        let (mut large, small) =
+            if left.ranges().len() < right.ranges().len() { (right, left) } else { (left, right) };
         for &range in small.ranges() {
             if let Some(key) = large.add(range) {
                 self.origins[range.origin as usize].index.remove(&key);
@@ -461,10 +427,8 @@ impl History {
             return;
         };
         let inside = self.edits.range(gap.start..=gap.end);
-        let inside: Vec<_> = inside
-            .filter(|(_, edit)| edit.last <= gap.end)
-            .map(|(&first, _)| first)
-            .collect();
+        let inside: Vec<_> =
+            inside.filter(|(_, edit)| edit.last <= gap.end).map(|(&first, _)| first).collect();
         for first in inside {
             self.edits.remove(&first);
         }
@@ -501,11 +465,7 @@ impl History {
             self.kill_at(origin, seq, namer);
         }
         for border in borders {
-            let span = self
-                .spans
-                .range(..=border)
-                .next_back()
-                .map(|(&start, _)| start);
+            let span = self.spans.range(..=border).next_back().map(|(&start, _)| start);
             if let Some(start) = span {
                 self.shrink(start);
                 self.merge_with_after(start);
@@ -520,8 +480,7 @@ impl History {
 
     /// Whether a pin begins or ends between two positions.
     fn divides(&self, left: Position, right: Position) -> bool {
-        self.live_pins()
-            .any(|range| range.contains(&left) != range.contains(&right))
+        self.live_pins().any(|range| range.contains(&left) != range.contains(&right))
     }
 
     /// Whether a pin begins or ends inside a segment: a gap made of it could reach across that border.
@@ -534,10 +493,7 @@ impl History {
     }
 
     fn live_pins(&self) -> impl Iterator<Item = &RangeInclusive<Position>> {
-        self.pins
-            .iter()
-            .filter(|(alive, _)| alive.strong_count() > 0)
-            .map(|(_, range)| range)
+        self.pins.iter().filter(|(alive, _)| alive.strong_count() > 0).map(|(_, range)| range)
     }
 
     // ---- folding ----
@@ -558,19 +514,14 @@ impl History {
         }
         for origin in &mut self.origins {
             // The key at or below the floor may be that of a span which reaches beyond it.
-            let keep = origin
-                .index
-                .range(..=origin.floor + 1)
-                .next_back()
-                .map(|(&key, _)| key);
+            let keep = origin.index.range(..=origin.floor + 1).next_back().map(|(&key, _)| key);
             origin.index = origin.index.split_off(&keep.unwrap_or(0));
             if origin.last == origin.floor {
                 origin.index.clear();
             }
         }
         let origins = &self.origins;
-        self.edits
-            .retain(|_, edit| edit.range.last > origins[edit.range.origin as usize].floor);
+        self.edits.retain(|_, edit| edit.range.last > origins[edit.range.origin as usize].floor);
     }
 
     fn fold_span(&mut self, start: Position) {
@@ -589,9 +540,7 @@ impl History {
                     self.origins[origin as usize].index.remove(&first);
                 }
                 for range in &ranges {
-                    self.origins[range.origin as usize]
-                        .index
-                        .insert(range.first, start);
+                    self.origins[range.origin as usize].index.insert(range.first, start);
                 }
                 ranges.is_empty()
             }
@@ -633,10 +582,8 @@ impl History {
             (self.origins[index].last, self.origins[index].floor) = (seq, seq);
         }
         let spans = std::mem::take(&mut old.spans);
-        let mut remnants: Vec<_> = spans
-            .into_values()
-            .flat_map(|span| old.remnants(span, version))
-            .collect();
+        let mut remnants: Vec<_> =
+            spans.into_values().flat_map(|span| old.remnants(span, version)).collect();
         let edits = old.edits.values().map(|edit| edit.range);
         let edits = edits.filter(|range| range.last > version.seq(old.id(range.origin)));
         remnants.extend(
@@ -671,20 +618,10 @@ impl History {
             Span::Segment(segment) => {
                 let mut remnants = Vec::new();
                 for stretch in segment.stretches() {
-                    let Stretch {
-                        slot,
-                        len,
-                        origin,
-                        first_seq: first,
-                        dead,
-                    } = stretch;
+                    let Stretch { slot, len, origin, first_seq: first, dead } = stretch;
                     if dead {
                         let last = first + len as u64 - 1;
-                        remnants.extend(skip(&[SeqRange {
-                            origin,
-                            first,
-                            last,
-                        }]));
+                        remnants.extend(skip(&[SeqRange { origin, first, last }]));
                         continue;
                     }
                     let live = (0..len).filter(|&i| !covered(origin, first + i as u64));
@@ -715,13 +652,7 @@ impl History {
     fn locate(&self, origin: OriginIndex, seq: u64) -> Option<Position> {
         let origin = &self.origins[origin as usize];
         let is_here = origin.floor < seq && seq <= origin.last;
-        is_here.then(|| {
-            origin
-                .index
-                .range(..=seq)
-                .next_back()
-                .map(|(_, &position)| position)
-        })?
+        is_here.then(|| origin.index.range(..=seq).next_back().map(|(_, &position)| position))?
     }
 
     /// Exactly where an update is.
@@ -731,22 +662,12 @@ impl History {
             SpanRef::Segment(segment) => {
                 let slot = segment.find(origin, seq)?;
                 let position = segment.start() + slot as u64;
-                Some(Place {
-                    span: segment.start(),
-                    slot,
-                    position,
-                })
+                Some(Place { span: segment.start(), slot, position })
             }
-            SpanRef::Entry(single) => Some(Place {
-                span: single.position,
-                slot: 0,
-                position: single.position,
-            }),
-            SpanRef::Gap(gap) => Some(Place {
-                span: gap.start,
-                slot: 0,
-                position: gap.start,
-            }),
+            SpanRef::Entry(single) => {
+                Some(Place { span: single.position, slot: 0, position: single.position })
+            }
+            SpanRef::Gap(gap) => Some(Place { span: gap.start, slot: 0, position: gap.start }),
         }
     }
 
@@ -755,11 +676,7 @@ impl History {
         if position >= self.open.start() {
             return (position < self.open.end()).then_some(SpanRef::Segment(&self.open));
         }
-        let before = self
-            .spans
-            .range(..=position)
-            .next_back()
-            .map(|(_, span)| span.as_ref());
+        let before = self.spans.range(..=position).next_back().map(|(_, span)| span.as_ref());
         if let Some(span) = before.filter(|span| span.last() >= position) {
             return Some(span);
         }
@@ -777,10 +694,7 @@ impl History {
 
     /// The first position after `position` at which an edit of several updates begins.
     fn next_edit(&self, position: Position) -> Option<Position> {
-        self.edits
-            .range(position + 1..)
-            .next()
-            .map(|(&first, _)| first)
+        self.edits.range(position + 1..).next().map(|(&first, _)| first)
     }
 
     // ---- size ----
@@ -804,11 +718,7 @@ impl History {
             Span::Entry(single) => size_of::<Single>() + single.payload.len(),
             Span::Gap(gap) => size_of::<Gap>() + size_of_val(gap.ranges()),
         });
-        let index: usize = self
-            .origins
-            .iter()
-            .map(|origin| tree(origin.index.len(), 16))
-            .sum();
+        let index: usize = self.origins.iter().map(|origin| tree(origin.index.len(), 16)).sum();
         spans.sum::<usize>()
             + self.open.memory()
             + tree(self.spans.len(), 24)

@@ -63,10 +63,7 @@ impl Segment {
             start,
             runs: Vec::new(),
             offsets: Vec::new(),
-            times: Times::Near {
-                base: Time::ZERO,
-                offsets: Vec::new(),
-            },
+            times: Times::Near { base: Time::ZERO, offsets: Vec::new() },
             payload: Vec::new(),
             dead: [0; SLOTS / 64],
             dead_slots: 0,
@@ -131,11 +128,7 @@ impl Segment {
             run.origin == origin && run.first_seq + (slot as u64 - u64::from(run.slot)) == seq
         });
         if !continues {
-            self.runs.push(Run {
-                slot: slot as u16,
-                origin,
-                first_seq: seq,
-            });
+            self.runs.push(Run { slot: slot as u16, origin, first_seq: seq });
         }
         self.offsets.push(self.payload.len() as u16);
         self.times.push(time);
@@ -156,10 +149,7 @@ impl Segment {
 
     pub(super) fn payload(&self, slot: usize) -> &[u8] {
         let start = usize::from(self.offsets[slot]);
-        let end = self
-            .offsets
-            .get(slot + 1)
-            .map_or(self.payload.len(), |&end| usize::from(end));
+        let end = self.offsets.get(slot + 1).map_or(self.payload.len(), |&end| usize::from(end));
         &self.payload[start..end]
     }
 
@@ -214,19 +204,14 @@ impl Segment {
 
     /// The stretch that begins at `slot`.
     pub(super) fn stretch(&self, slot: usize) -> Stretch {
-        let index = self
-            .runs
-            .partition_point(|run| usize::from(run.slot) <= slot)
-            - 1;
+        let index = self.runs.partition_point(|run| usize::from(run.slot) <= slot) - 1;
         let run = self.runs[index];
         let dead = self.is_dead(slot);
         let run_end = self.run_end(index);
         let end = if self.dead_slots == 0 {
             run_end
         } else {
-            (slot..run_end)
-                .find(|&slot| self.is_dead(slot) != dead)
-                .unwrap_or(run_end)
+            (slot..run_end).find(|&slot| self.is_dead(slot) != dead).unwrap_or(run_end)
         };
         Stretch {
             slot,
@@ -255,9 +240,7 @@ impl Segment {
     }
 
     fn run_end(&self, index: usize) -> usize {
-        self.runs
-            .get(index + 1)
-            .map_or(self.len(), |next| usize::from(next.slot))
+        self.runs.get(index + 1).map_or(self.len(), |next| usize::from(next.slot))
     }
 }
 
@@ -338,10 +321,7 @@ mod tests {
         assert_eq!(segment.payload(1), b"");
         assert_eq!(segment.payload.len(), 10);
         assert_eq!(segment.barrier(), 9);
-        let stretches: Vec<_> = segment
-            .stretches()
-            .map(|s| (s.first_seq, s.len, s.dead))
-            .collect();
+        let stretches: Vec<_> = segment.stretches().map(|s| (s.first_seq, s.len, s.dead)).collect();
         assert_eq!(stretches, [(1, 2, true), (3, 1, false), (4, 1, true)]);
     }
 }

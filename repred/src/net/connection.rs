@@ -156,9 +156,7 @@ impl<R: Replicated, T: Transport> Connection<R, T> {
 
     /// The stream has ended: well, if the peer had introduced itself and was not in a message.
     fn hang_up(&self, shared: &Shared<R>) -> Result<(), ConnectionError> {
-        let has_met = shared
-            .with(|inner| peer(inner, self.key).is_some())
-            .unwrap_or(false);
+        let has_met = shared.with(|inner| peer(inner, self.key).is_some()).unwrap_or(false);
         if has_met && self.transport.rest().is_empty() {
             Ok(())
         } else {
@@ -197,13 +195,7 @@ impl<R: Replicated, T: Transport> Connection<R, T> {
         cx: &mut Context<'_>,
         now: Now,
     ) -> Result<(), ConnectionError> {
-        let Self {
-            key,
-            config,
-            transport,
-            message,
-            ..
-        } = self;
+        let Self { key, config, transport, message, .. } = self;
         let polled = shared.with(|inner| {
             begin(inner, *key, config, now);
             while transport.has_room() {
@@ -219,9 +211,7 @@ impl<R: Replicated, T: Transport> Connection<R, T> {
             }
             Ok(())
         });
-        polled
-            .map_err(|Reentrant| ConnectionError::Reentrant)?
-            .map_err(ConnectionError::Session)
+        polled.map_err(|Reentrant| ConnectionError::Reentrant)?.map_err(ConnectionError::Session)
     }
 
     /// Arms the timer for the session. True if it is due.
@@ -239,9 +229,7 @@ impl<R: Replicated, T: Transport> Connection<R, T> {
             Some(session) => session.handle_timeout(now),
             None => Ok(()),
         });
-        handled
-            .map_err(|Reentrant| ConnectionError::Reentrant)?
-            .map_err(ConnectionError::Session)
+        handled.map_err(|Reentrant| ConnectionError::Reentrant)?.map_err(ConnectionError::Session)
     }
 
     fn run(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ConnectionError>> {
@@ -309,12 +297,7 @@ impl<R: Replicated, T: Transport> Connection<R, T> {
 
     /// Takes the last message from the session, and leaves the replica.
     fn part(&mut self, result: Result<(), ConnectionError>) {
-        let Self {
-            key,
-            message,
-            transport,
-            ..
-        } = self;
+        let Self { key, message, transport, .. } = self;
         if let Some(shared) = self.shared.upgrade() {
             let now = shared.now();
             let _ = shared.with(|inner| {
@@ -333,19 +316,12 @@ impl<R: Replicated, T: Transport> Connection<R, T> {
             });
         }
         let deadline = Instant::now() + FAREWELL;
-        self.end = Some(End {
-            result: Some(result),
-            deadline,
-            is_closed: false,
-        });
+        self.end = Some(End { result: Some(result), deadline, is_closed: false });
     }
 }
 
 fn session<R: Replicated>(inner: &mut Inner<R>, key: Key) -> Option<&mut Session> {
-    inner
-        .links
-        .get_mut(&key)
-        .and_then(|link| link.session.as_mut())
+    inner.links.get_mut(&key).and_then(|link| link.session.as_mut())
 }
 
 fn peer<R: Replicated>(inner: &Inner<R>, key: Key) -> Option<crate::ReplicaId> {
@@ -361,8 +337,7 @@ fn is_synced<R: Replicated>(inner: &Inner<R>, key: Key) -> bool {
 fn begin<R: Replicated>(inner: &mut Inner<R>, key: Key, config: &SessionConfig, now: Now) {
     let Inner { core, links, .. } = inner;
     if let Some(link) = links.get_mut(&key) {
-        link.session
-            .get_or_insert_with(|| Session::new(config.clone(), core, now));
+        link.session.get_or_insert_with(|| Session::new(config.clone(), core, now));
     }
 }
 
@@ -391,15 +366,11 @@ fn take_in<R: Replicated, T: Transport>(
                 return session.refuse(error).map(|()| false);
             }
             Err(FrameError::Malformed(Malformed(expected))) => {
-                return session
-                    .refuse(SessionError::Malformed { expected })
-                    .map(|()| false);
+                return session.refuse(SessionError::Malformed { expected }).map(|()| false);
             }
         };
         // A panic of `reduce` is not the driver's: the core is poisoned, and that is what is told.
-        let handled = catch_unwind(AssertUnwindSafe(|| {
-            session.handle_message(core, message, now)
-        }));
+        let handled = catch_unwind(AssertUnwindSafe(|| session.handle_message(core, message, now)));
         handled.unwrap_or(Err(SessionError::Poisoned))?;
     }
     if session.peer().is_none() && check_opening(transport.partial()) == Opening::Foreign {
@@ -409,9 +380,7 @@ fn take_in<R: Replicated, T: Transport>(
 }
 
 fn foreign(bytes: &[u8]) -> SessionError {
-    SessionError::NotRepred {
-        start: bytes[..bytes.len().min(16)].to_vec(),
-    }
+    SessionError::NotRepred { start: bytes[..bytes.len().min(16)].to_vec() }
 }
 
 impl Timer {
@@ -424,10 +393,7 @@ impl Timer {
                 return true;
             }
             // A timer that rings early costs one more poll; setting it anew at each costs a lock.
-            if self
-                .armed
-                .is_none_or(|armed| armed > deadline || armed <= now)
-            {
+            if self.armed.is_none_or(|armed| armed > deadline || armed <= now) {
                 let wait = deadline - now;
                 match &mut self.delay {
                     Some(delay) => delay.reset(wait),
@@ -481,9 +447,7 @@ impl<R: Replicated, T: Transport> Drop for Connection<R, T> {
 
 impl<R: Replicated, T: Transport> fmt::Debug for Connection<R, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Connection")
-            .field("key", &self.key)
-            .finish_non_exhaustive()
+        f.debug_struct("Connection").field("key", &self.key).finish_non_exhaustive()
     }
 }
 

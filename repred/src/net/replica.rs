@@ -236,11 +236,7 @@ impl<R: Replicated> Replica<R> {
     pub fn peers(&self) -> Result<Vec<PeerStatus>, ReadError> {
         let statuses = self.shared.with(|inner| {
             let status = |link: &Link| match &link.session {
-                None => PeerStatus {
-                    id: None,
-                    is_synced: false,
-                    lag: None,
-                },
+                None => PeerStatus { id: None, is_synced: false, lag: None },
                 Some(session) => PeerStatus {
                     id: session.peer(),
                     is_synced: session.is_synced(),
@@ -276,9 +272,7 @@ impl<R: Replicated> Replica<R> {
     ///
     /// When `since` is below the floor.
     pub fn history(&self, since: &VersionVector) -> Result<Vec<Entry<R::Update>>, HistoryError> {
-        let entries = self
-            .shared
-            .with(|inner| Ok(inner.core.history(since)?.collect()));
+        let entries = self.shared.with(|inner| Ok(inner.core.history(since)?.collect()));
         entries.unwrap_or(Err(HistoryError::Reentrant))
     }
 
@@ -449,9 +443,7 @@ impl<R: Replicated> ReplicaBuilder<R> {
             clock: self.clock,
             config: self.config,
         };
-        Replica {
-            shared: Arc::new(shared),
-        }
+        Replica { shared: Arc::new(shared) }
     }
 }
 
@@ -492,10 +484,7 @@ impl<R: Replicated> Shared<R> {
     }
 
     pub(super) fn now(&self) -> Now {
-        Now {
-            wall: self.clock.now(),
-            instant: Instant::now(),
-        }
+        Now { wall: self.clock.now(), instant: Instant::now() }
     }
 }
 
@@ -534,11 +523,7 @@ impl<R: Replicated> Inner<R> {
 
     /// Wakes this one at the next change.
     pub(super) fn sleep(&mut self, key: Key, waker: &Waker) {
-        match self
-            .sleepers
-            .iter_mut()
-            .find(|(sleeper, _)| *sleeper == key)
-        {
+        match self.sleepers.iter_mut().find(|(sleeper, _)| *sleeper == key) {
             Some((_, there)) => there.clone_from(waker),
             None => self.sleepers.push((key, waker.clone())),
         }
@@ -553,9 +538,7 @@ impl<R: Replicated> Inner<R> {
 
 impl<R: Replicated> Clone for Replica<R> {
     fn clone(&self) -> Self {
-        Self {
-            shared: Arc::clone(&self.shared),
-        }
+        Self { shared: Arc::clone(&self.shared) }
     }
 }
 

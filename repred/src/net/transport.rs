@@ -79,13 +79,7 @@ pub struct ByteStream<Io> {
 impl<Io> ByteStream<Io> {
     pub(super) fn new(io: Io) -> Self {
         let reader = FrameReader::new();
-        Self {
-            io,
-            reader,
-            buffer: Vec::new(),
-            written: 0,
-            needs_flush: false,
-        }
+        Self { io, reader, buffer: Vec::new(), written: 0, needs_flush: false }
     }
 }
 
@@ -153,9 +147,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> sealed::Transport for ByteStream<Io> {
     }
 
     fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TransportError>> {
-        Pin::new(&mut self.io)
-            .poll_close(cx)
-            .map_err(TransportError::Io)
+        Pin::new(&mut self.io).poll_close(cx).map_err(TransportError::Io)
     }
 
     fn rest_a_while(&mut self) {
@@ -226,9 +218,7 @@ where
         };
         let message = message.as_ref();
         if message.len() > limit {
-            return Err(FrameError::TooLarge {
-                size: message.len() as u64,
-            });
+            return Err(FrameError::TooLarge { size: message.len() as u64 });
         }
         Ok(Some(message))
     }
@@ -259,9 +249,7 @@ where
             ready!(Pin::new(&mut self.messages).poll_ready(cx)).map_err(failed)?;
         }
         if let Some(message) = self.to_send.take() {
-            Pin::new(&mut self.messages)
-                .start_send(message.into())
-                .map_err(failed)?;
+            Pin::new(&mut self.messages).start_send(message.into()).map_err(failed)?;
             self.needs_flush = true;
             return Poll::Ready(Ok(true));
         }
