@@ -7,7 +7,7 @@
 //! cargo run --example backup
 //! ```
 
-use std::{error::Error, fs::File, io};
+use std::{error::Error, fs::File};
 
 use repred::{GrowSet, Replica};
 
@@ -36,18 +36,18 @@ fn main() -> Result<(), Box<dyn Error>> {
     // A file that was cut short gives what it has, and says that this is not all.
     File::options().write(true).open(&path)?.set_len(size - 1)?;
     let partly = Replica::new(GrowSet::<String>::default());
-    match partly.load(&mut File::open(&path)?) {
-        Ok(()) => println!("a file that was cut is as good as whole?"),
-        Err(error) => println!("cut short: {error}; that is: {}", show(&partly)?),
+    if let Err(error) = partly.load(&mut File::open(&path)?) {
+        println!("cut short: {error}: {}", show(&partly)?);
     }
 
-    // And one that is no backup at all is told from one.
-    match partly.load(&mut io::Cursor::new("Dear diary, today I ..")) {
-        Ok(()) => println!("a diary is a backup?"),
-        Err(error) => println!(
-            "a diary: {error}: {}",
-            error.source().map_or(String::new(), ToString::to_string)
-        ),
+    // What is no backup at all is told from one; the error behind the error says why.
+    std::fs::write(
+        &path,
+        "Dear diary, today I found out that a file is not always a backup, whatever it is called.",
+    )?;
+    if let Err(error) = partly.load(&mut File::open(&path)?) {
+        let reason = error.source().map(ToString::to_string).unwrap_or_default();
+        println!("a diary: {error}: {reason}");
     }
     std::fs::remove_file(&path)?;
     Ok(())
