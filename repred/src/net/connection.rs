@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     frame::FrameError,
+    id::ReplicaId,
     message::{Malformed, Opening, check_opening},
     reduce::Replicated,
     session::{Direction, Now, Sending, Session, SessionConfig, SessionError},
@@ -324,7 +325,7 @@ fn session<R: Replicated>(inner: &mut Inner<R>, key: Key) -> Option<&mut Session
     inner.links.get_mut(&key).and_then(|link| link.session.as_mut())
 }
 
-fn peer<R: Replicated>(inner: &Inner<R>, key: Key) -> Option<crate::ReplicaId> {
+fn peer<R: Replicated>(inner: &Inner<R>, key: Key) -> Option<ReplicaId> {
     inner.links.get(&key)?.session.as_ref()?.peer()
 }
 

@@ -32,6 +32,7 @@ use crate::{
     reduce::Replicated,
     session::{Now, Session, SessionConfig, SessionLimits},
     snapshot::Snapshot,
+    time::Time,
     version::VersionVector,
 };
 
@@ -186,7 +187,7 @@ impl<R: Replicated> Replica<R> {
 
     fn write<T>(
         &self,
-        write: impl FnOnce(&mut Core<R>, crate::Time) -> Result<T, UpdateError>,
+        write: impl FnOnce(&mut Core<R>, Time) -> Result<T, UpdateError>,
     ) -> Result<T, UpdateError> {
         let wall = self.shared.clock.now();
         let written = self.shared.with(|inner| {
