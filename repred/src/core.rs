@@ -102,6 +102,7 @@ pub(crate) struct Block {
     items: Vec<BlockItem>,
     payload: Vec<u8>,
     edits: Vec<SeqRange>,
+    memory: usize,
 }
 
 #[derive(Debug)]
@@ -115,29 +116,23 @@ impl Block {
         let start = self.payload.len();
         self.payload.extend_from_slice(payload);
         let payload = start..self.payload.len();
+        self.memory += payload.len() + size_of::<BlockItem>();
         self.items.push(BlockItem::Entry { origin, seq, time, payload });
     }
 
     pub(crate) fn skip(&mut self, ranges: Vec<SeqRange>) {
+        self.memory += size_of::<BlockItem>() + size_of_val(&*ranges);
         self.items.push(BlockItem::Skip(ranges));
     }
 
     pub(crate) fn edit(&mut self, range: SeqRange) {
+        self.memory += size_of::<SeqRange>();
         self.edits.push(range);
     }
 
-    /// About how much memory it holds.
+    /// About how many bytes of memory it holds.
     pub(crate) fn memory(&self) -> usize {
-        let ranges = self.items.iter().map(|item| match item {
-            BlockItem::Entry { .. } => 0,
-            BlockItem::Skip(ranges) => size_of_val(&**ranges),
-        });
-        // Only large multi-origin skips make the sum worth taking, and those come in few items.
-        let ranges = if self.items.len() < 64 { ranges.sum() } else { 0 };
-        self.payload.len()
-            + self.items.len() * size_of::<BlockItem>()
-            + self.edits.len() * size_of::<SeqRange>()
-            + ranges
+        self.memory
     }
 }
 

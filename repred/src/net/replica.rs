@@ -505,6 +505,13 @@ impl Drop for Held<'_> {
     }
 }
 
+/// Connections do not keep a replica alive; they end when it does.
+impl<R: Replicated> Drop for Inner<R> {
+    fn drop(&mut self) {
+        self.sleepers.drain(..).for_each(|(_, waker)| waker.wake());
+    }
+}
+
 impl<R: Replicated> Inner<R> {
     /// A key for a new connection or observer.
     pub(super) fn key(&mut self) -> Key {

@@ -790,12 +790,14 @@ impl Session {
         let Timers { last_sent, last_heard, stalled, greeting } = self.timers;
         let timeout = self.config.timeout;
         let has_to_greet = matches!(self.phase, Phase::Greeting | Phase::Comparing);
+        // While the transport is busy with what it has, there is no use in giving it more.
+        let is_free = stalled.is_none();
         [
-            Some(last_sent + self.config.keep_alive),
+            is_free.then(|| last_sent + self.config.keep_alive),
             Some(last_heard + timeout),
             stalled.map(|since| since + timeout),
             has_to_greet.then(|| greeting + timeout),
-            self.digests.due,
+            self.digests.due.filter(|_| is_free),
         ]
         .into_iter()
         .flatten()
