@@ -1,11 +1,21 @@
 //! [`Core`]: one copy of the state, without any I/O.
 
+mod adoption;
+mod block;
+mod error;
+
 use std::{collections::BTreeMap, fmt, ops::Range, sync::Arc, time::Duration};
+
+pub(crate) use self::block::Block;
+use self::block::BlockItem;
+pub use self::error::{
+    AdoptError, FoldError, HistoryError, Poisoned, ReceiveError, SnapshotError, UpdateError,
+};
 
 use crate::{
     changes::Changes,
-    encoding::{self, DecodeError, EncodeError},
-    history::{Cursor, History, Known, OriginIndex, Piece, Position, Remnant, SeqRange},
+    encoding::{self, DecodeError},
+    history::{Cursor, History, Known, OriginIndex, Piece, Position, SeqRange},
     id::ReplicaId,
     news::{News, Notice},
     receipt::Receipt,
@@ -94,46 +104,6 @@ enum IfEmpty {
     Skip,
     /// It is kept: the reason for its being empty may be taken in together with it.
     Keep,
-}
-
-/// Entries and skips that are taken in together or not at all.
-#[derive(Debug, Default)]
-pub(crate) struct Block {
-    items: Vec<BlockItem>,
-    payload: Vec<u8>,
-    edits: Vec<SeqRange>,
-    memory: usize,
-}
-
-#[derive(Debug)]
-enum BlockItem {
-    Entry { origin: OriginIndex, seq: u64, time: Time, payload: Range<usize> },
-    Skip(Vec<SeqRange>),
-}
-
-impl Block {
-    pub(crate) fn entry(&mut self, origin: OriginIndex, seq: u64, time: Time, payload: &[u8]) {
-        let start = self.payload.len();
-        self.payload.extend_from_slice(payload);
-        let payload = start..self.payload.len();
-        self.memory += payload.len() + size_of::<BlockItem>();
-        self.items.push(BlockItem::Entry { origin, seq, time, payload });
-    }
-
-    pub(crate) fn skip(&mut self, ranges: Vec<SeqRange>) {
-        self.memory += size_of::<BlockItem>() + size_of_val(&*ranges);
-        self.items.push(BlockItem::Skip(ranges));
-    }
-
-    pub(crate) fn edit(&mut self, range: SeqRange) {
-        self.memory += size_of::<SeqRange>();
-        self.edits.push(range);
-    }
-
-    /// About how many bytes of memory it holds.
-    pub(crate) fn memory(&self) -> usize {
-        self.memory
-    }
 }
 
 impl<R: Replicated> Core<R> {
@@ -445,7 +415,7 @@ impl<R: Replicated> Core<R> {
         for item in news {
             match item {
                 Fresh::Entry(origin, stamp, update, payload) => {
-                    let payload = &block.payload[payload.clone()];
+                    let payload = block.payload(payload);
                     self.take_in(origin, stamp, update, payload, IfEmpty::Keep);
                 }
                 Fresh::Skip(ranges) => {
@@ -480,7 +450,7 @@ impl<R: Replicated> Core<R> {
                     let stamp = Stamp::new(*time, self.history.id(*origin), *seq);
                     self.check_entry(*head, stamp, wall)?;
                     *head = Head { seq: *seq, time: *time };
-                    let update = decode_update::<R>(stamp.dot, &block.payload[payload.clone()])?;
+                    let update = decode_update::<R>(stamp.dot, block.payload(payload))?;
                     fresh.push(Fresh::Entry(*origin, stamp, update, payload));
                 }
                 BlockItem::Skip(ranges) => {
@@ -511,116 +481,6 @@ impl<R: Replicated> Core<R> {
     ) -> &'m mut Head {
         let now = || Head { seq: self.history.last(origin), time: self.history.latest(origin) };
         heads.entry(origin).or_insert_with(now)
-    }
-
-    /// Replaces the state by a snapshot, and reduces on top of it what the snapshot has not seen.
-    ///
-    /// One that has seen nothing new is left alone.
-    ///
-    /// # Errors
-    ///
-    /// See [`AdoptError`]; the replica is unchanged.
-    pub fn adopt(&mut self, snapshot: &Snapshot, wall: Time) -> Result<(), AdoptError> {
-        self.check_health()?;
-        let version = self.version();
-        if version.covers(&snapshot.version) {
-            return Ok(());
-        }
-        self.check_snapshot(snapshot, wall)?;
-        let floor = self.floor();
-        if !snapshot.version.covers(&floor) {
-            let snapshot = snapshot.version.clone();
-            return Err(AdoptError::BothFolded { floor, snapshot });
-        }
-        let extra = self.decode_beyond(&snapshot.version)?;
-        self.check_id(&snapshot.version);
-        self.replace_state(snapshot)?;
-        let remnants = self.history.take_beyond(&snapshot.version);
-        self.replay(remnants, extra);
-        self.finish_adoption(snapshot);
-        Ok(())
-    }
-
-    /// Gives up this replica's state and takes a snapshot instead: the way on after
-    /// [`AdoptError::BothFolded`]. What the snapshot has not seen is lost here; a new id is needed before
-    /// the next update.
-    ///
-    /// # Errors
-    ///
-    /// See [`AdoptError`]; the replica is unchanged.
-    pub fn discard_and_adopt(&mut self, snapshot: &Snapshot, wall: Time) -> Result<(), AdoptError> {
-        self.check_health()?;
-        self.check_snapshot(snapshot, wall)?;
-        self.replace_state(snapshot)?;
-        // Others may hold what was written under our id and is discarded here.
-        self.id_is_taken = true;
-        let remnants = self.history.take_beyond(&snapshot.version);
-        drop(remnants);
-        self.finish_adoption(snapshot);
-        Ok(())
-    }
-
-    fn check_snapshot(&self, snapshot: &Snapshot, wall: Time) -> Result<(), AdoptError> {
-        let origins = self.version().merged(&snapshot.version).len();
-        if origins > self.limits.origins {
-            return Err(AdoptError::TooManyOrigins { limit: self.limits.origins });
-        }
-        match self.too_far_ahead(snapshot.time, wall) {
-            Some(wait) => Err(AdoptError::TooFarAhead { time: snapshot.time, wait }),
-            None => Ok(()),
-        }
-    }
-
-    fn replace_state(&mut self, snapshot: &Snapshot) -> Result<(), AdoptError> {
-        self.is_reducing = true;
-        let result = self.state.replace_state(&snapshot.state);
-        self.is_reducing = false;
-        result.map_err(AdoptError::Decode)
-    }
-
-    fn decode_beyond(&self, version: &VersionVector) -> Result<Vec<R::Update>, AdoptError> {
-        let beyond = self.history(version).map_err(|_| AdoptError::BothFolded {
-            floor: self.floor(),
-            snapshot: version.clone(),
-        })?;
-        beyond.map(|entry| entry.update.map_err(AdoptError::Decode)).collect()
-    }
-
-    fn replay(&mut self, remnants: Vec<Remnant>, updates: Vec<R::Update>) {
-        let mut updates = updates.into_iter();
-        for remnant in remnants {
-            match remnant {
-                Remnant::Entry(stamp, payload) => {
-                    let update = updates.next();
-                    debug_assert!(update.is_some(), "every remaining entry was decoded");
-                    let origin = self.history.intern(stamp.origin());
-                    if let Some(update) = update {
-                        self.take_in(origin, stamp, update, &payload, IfEmpty::Keep);
-                    }
-                }
-                Remnant::Skip(ranges) => {
-                    let ranges: Vec<_> =
-                        ranges.into_iter().map(|(dot, count)| self.seq_range(dot, count)).collect();
-                    self.history.push_skip(&ranges, 0);
-                }
-                Remnant::Edit(first, count) => {
-                    let range = self.seq_range(first, count);
-                    self.history.mark_edit(range);
-                }
-            }
-        }
-        self.history.raise_barriers();
-    }
-
-    fn seq_range(&mut self, first: Dot, count: u64) -> SeqRange {
-        let origin = self.history.intern(first.origin);
-        SeqRange { origin, first: first.seq, last: first.seq + count - 1 }
-    }
-
-    fn finish_adoption(&mut self, snapshot: &Snapshot) {
-        self.clock.observe(snapshot.time);
-        self.version_hash = None;
-        self.news.push(Notice::Reset);
     }
 
     // ---- the one place ----
@@ -786,315 +646,4 @@ pub struct Entry<U> {
     pub size: usize,
     /// What was written.
     pub update: Result<U, DecodeError>,
-}
-
-/// `reduce` has panicked, so the state may be half changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Poisoned;
-
-/// Why an update was not written. The replica is unchanged.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum UpdateError {
-    /// serde could not encode it, or it is nested too deeply to be decoded elsewhere.
-    Encode(EncodeError),
-    /// It is larger than an update may be. Split it, or raise [`CoreLimits::update_bytes`] everywhere.
-    TooLarge {
-        /// Its encoded size in bytes.
-        size: usize,
-        /// What is allowed.
-        limit: usize,
-    },
-    /// All updates of the edit together are larger than an edit may be.
-    EditTooLarge {
-        /// The encoded size in bytes up to the update that was too much.
-        size: usize,
-        /// What is allowed.
-        limit: usize,
-    },
-    /// Somebody else writes under our id; [`Core::set_id`] is the way on.
-    IdTaken {
-        /// The id.
-        id: ReplicaId,
-    },
-    /// `reduce` has panicked before. Start again with a new replica.
-    Poisoned,
-    /// The replica was used from inside its own `reduce` or `read`. Do it afterwards.
-    Reentrant,
-}
-
-/// Why something from a peer was not taken in. What came before it is; of it, nothing.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ReceiveError {
-    /// An update of this origin was left out before this one: the peer's fault.
-    Gap {
-        /// What came.
-        dot: Dot,
-        /// The seq that should have come.
-        expected: u64,
-    },
-    /// It claims to be written by us.
-    OwnOrigin {
-        /// What it calls itself.
-        dot: Dot,
-    },
-    /// Its time is not after that of its origin's last one: the fault of its origin, or of whoever
-    /// changed it on the way.
-    TimeNotLater {
-        /// Its stamp.
-        stamp: Stamp,
-        /// The time it should be after.
-        before: Time,
-    },
-    /// Its time is too far ahead of our clock. It will be accepted after the wait, or once
-    /// [`CoreLimits::time_ahead`] is raised.
-    TooFarAhead {
-        /// Its stamp.
-        stamp: Stamp,
-        /// How long until it is near enough.
-        wait: Duration,
-    },
-    /// Its bytes are no update of ours.
-    Decode {
-        /// Its name.
-        dot: Dot,
-        /// What is wrong with them.
-        error: DecodeError,
-    },
-    /// The version has no room for another origin.
-    TooManyOrigins {
-        /// What is allowed: [`CoreLimits::origins`].
-        limit: usize,
-    },
-    /// `reduce` has panicked.
-    Poisoned,
-}
-
-/// Why a snapshot was not adopted. The replica is unchanged.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum AdoptError {
-    /// We have folded updates that the snapshot has not seen, so they cannot be reduced on top of it.
-    /// [`Core::discard_and_adopt`] gives ours up for theirs.
-    BothFolded {
-        /// What is folded here.
-        floor: VersionVector,
-        /// What the snapshot has seen.
-        snapshot: VersionVector,
-    },
-    /// Its largest time is too far ahead of our clock.
-    TooFarAhead {
-        /// Its time.
-        time: Time,
-        /// How long until it is near enough.
-        wait: Duration,
-    },
-    /// The version has no room for its origins.
-    TooManyOrigins {
-        /// What is allowed: [`CoreLimits::origins`].
-        limit: usize,
-    },
-    /// Its bytes are no state of ours.
-    Decode(DecodeError),
-    /// `reduce` has panicked.
-    Poisoned,
-}
-
-/// Why there is no snapshot or digest of a state.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum SnapshotError {
-    /// serde could not encode the state.
-    Encode(EncodeError),
-    /// `reduce` has panicked.
-    Poisoned,
-    /// The replica was used from inside its own `reduce` or `read`. Do it afterwards.
-    Reentrant,
-}
-
-/// Why nothing was folded.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum FoldError {
-    /// Not all of it has been seen.
-    NotSeen {
-        /// What was asked to be folded.
-        floor: VersionVector,
-        /// What has been seen.
-        version: VersionVector,
-    },
-    /// The replica was used from inside its own `reduce` or `read`. Do it afterwards.
-    Reentrant,
-}
-
-/// Why there are no entries since a version.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum HistoryError {
-    /// Some of them are folded.
-    BelowFloor {
-        /// The history begins above this.
-        floor: VersionVector,
-    },
-    /// The replica was used from inside its own `reduce` or `read`. Do it afterwards.
-    Reentrant,
-}
-
-impl From<Poisoned> for ReceiveError {
-    fn from(Poisoned: Poisoned) -> Self {
-        Self::Poisoned
-    }
-}
-
-impl From<Poisoned> for AdoptError {
-    fn from(Poisoned: Poisoned) -> Self {
-        Self::Poisoned
-    }
-}
-
-impl fmt::Display for Poisoned {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("reduce has panicked, so the state may be half changed; start a new replica")
-    }
-}
-
-impl fmt::Display for UpdateError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Encode(_) => f.write_str("the update cannot be encoded"),
-            Self::TooLarge { size, limit } => {
-                write!(f, "the update has {size} bytes, but {limit} is the limit; split it")
-            }
-            Self::EditTooLarge { size, limit } => {
-                write!(f, "the edit has over {size} bytes, but {limit} is the limit; split it")
-            }
-            Self::IdTaken { id } => {
-                write!(f, "somebody else writes under our id {id}; take a new one first")
-            }
-            Self::Poisoned => Poisoned.fmt(f),
-            Self::Reentrant => f.write_str(
-                "the replica was used from inside its own reduce or read; do it afterwards",
-            ),
-        }
-    }
-}
-
-impl fmt::Display for ReceiveError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Gap { dot, expected } => {
-                write!(f, "update {dot} came where number {expected} of its origin was next")
-            }
-            Self::OwnOrigin { dot } => write!(f, "update {dot} claims to be written by us"),
-            Self::TimeNotLater { stamp, before } => {
-                let Stamp { time, dot } = stamp;
-                write!(f, "update {dot} is of {time}, not after {before} as its predecessor")
-            }
-            Self::TooFarAhead { stamp, wait } => write!(
-                f,
-                "update {} is too far ahead of our clock; it can be taken in {wait:?} from now",
-                stamp.dot
-            ),
-            Self::Decode { dot, .. } => write!(f, "update {dot} cannot be decoded"),
-            Self::TooManyOrigins { limit } => {
-                write!(f, "there are over {limit} origins; raise the limit to go on")
-            }
-            Self::Poisoned => Poisoned.fmt(f),
-        }
-    }
-}
-
-impl fmt::Display for AdoptError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::BothFolded { floor, snapshot } => write!(
-                f,
-                "we have folded {floor}, which the snapshot of {snapshot} has not seen; one of the \
-                 two has to be discarded"
-            ),
-            Self::TooFarAhead { time, wait } => write!(
-                f,
-                "the snapshot is of {time}, too far ahead of our clock; it can be taken in {wait:?} \
-                 from now"
-            ),
-            Self::TooManyOrigins { limit } => {
-                write!(f, "there are over {limit} origins; raise the limit to go on")
-            }
-            Self::Decode(_) => f.write_str("the state in the snapshot cannot be decoded"),
-            Self::Poisoned => Poisoned.fmt(f),
-        }
-    }
-}
-
-impl fmt::Display for SnapshotError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Encode(_) => f.write_str("the state cannot be encoded"),
-            Self::Poisoned => Poisoned.fmt(f),
-            Self::Reentrant => UpdateError::Reentrant.fmt(f),
-        }
-    }
-}
-
-impl fmt::Display for FoldError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NotSeen { floor, version } => {
-                write!(f, "cannot fold {floor} when only {version} has been seen")
-            }
-            Self::Reentrant => UpdateError::Reentrant.fmt(f),
-        }
-    }
-}
-
-impl fmt::Display for HistoryError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::BelowFloor { floor } => {
-                write!(f, "what came before {floor} is folded into the state")
-            }
-            Self::Reentrant => UpdateError::Reentrant.fmt(f),
-        }
-    }
-}
-
-impl std::error::Error for Poisoned {}
-impl std::error::Error for FoldError {}
-impl std::error::Error for HistoryError {}
-
-impl std::error::Error for UpdateError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Encode(error) => Some(error),
-            _ => None,
-        }
-    }
-}
-
-impl std::error::Error for ReceiveError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Decode { error, .. } => Some(error),
-            _ => None,
-        }
-    }
-}
-
-impl std::error::Error for AdoptError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Decode(error) => Some(error),
-            _ => None,
-        }
-    }
-}
-
-impl std::error::Error for SnapshotError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Encode(error) => Some(error),
-            _ => None,
-        }
-    }
 }
