@@ -21,6 +21,7 @@ use crate::stamp::Stamp;
             state change?), unless `changes = Type` does"
 )]
 pub trait ReduceWith<S, U, C, Arity> {
+    /// Calls the function with as much as it takes.
     fn reduce_with(&self, state: &mut S, update: U, stamp: Stamp) -> C;
 }
 
@@ -46,9 +47,11 @@ impl<F: Fn(&mut S, U, Stamp) -> C, S, U, C> ReduceWith<S, U, C, Stamped> for F {
 
 /// An enum whose variants are known by ids that need not be their positions, each with one value.
 pub trait Variants: Sized {
+    /// The name of the enum.
     const NAME: &'static str;
+    /// The names of the variants.
     const NAMES: &'static [&'static str];
-    /// In the order of `NAMES`.
+    /// The ids of the variants, in the order of `NAMES`.
     const IDS: &'static [u32];
 
     /// Reads the value of the variant with this id, which may be none of `IDS`.

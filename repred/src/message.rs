@@ -137,6 +137,21 @@ impl Kind {
     }
 }
 
+/// Why a snapshot goes instead of entries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// What the peer lacks is folded here, as far as we know what it lacks.
+    Folded = 0,
+    /// What belongs together is more than the peer takes.
+    TooLarge = 1,
+}
+
+impl Cause {
+    pub(crate) fn from_byte(byte: u8) -> Option<Self> {
+        [Self::Folded, Self::TooLarge].into_iter().find(|&cause| cause as u8 == byte)
+    }
+}
+
 /// Why a peer ended the conversation, as far as it told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -7,7 +7,7 @@ use crate::{
     core::Core,
     history::{Cursor, Known},
     message::{
-        Kind, MAX_OPEN, Malformed, Open, Opening, PROTOCOL, check_opening, put_version,
+        Cause, Kind, MAX_OPEN, Malformed, Open, Opening, PROTOCOL, check_opening, put_version,
         take_version,
     },
     reduce::Replicated,
@@ -59,7 +59,7 @@ impl Saving {
             limits.block_bytes,
         );
         if !reaches {
-            outgoing.freeze(core)?;
+            outgoing.freeze(core, Cause::Folded)?;
         }
         Ok(Self { outgoing, first: vec![digest, opening], is_done: false })
     }

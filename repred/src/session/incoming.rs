@@ -7,7 +7,7 @@ use crate::{
     core::{Block, Core},
     history::{OriginIndex, SeqRange},
     id::ReplicaId,
-    message::{Item, Items, Malformed, OriginRef, number, take, take_version},
+    message::{Cause, Item, Items, Malformed, OriginRef, number, take, take_version},
     reduce::Replicated,
     snapshot::{self, Snapshot},
     time::Time,
@@ -31,6 +31,7 @@ pub(super) struct Incoming {
 /// What became of a snapshot.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Answer {
+    /// We have what is in it, or at least what the peer has folded: entries may follow.
     Adopted,
     /// We have folded what it has not seen, but we have one that the peer can adopt.
     Declined,
@@ -50,6 +51,7 @@ struct Partial {
     snapshot: Snapshot,
     /// What the peer had folded when it was frozen.
     floor: VersionVector,
+    cause: Cause,
     size: usize,
     digest: u128,
 }
@@ -211,9 +213,11 @@ impl Incoming {
         let time = Time::from_micros(number(&mut bytes)?);
         let version = take_version(&mut bytes, origins)?;
         let floor = take_version(&mut bytes, origins)?;
+        let [cause] = take(&mut bytes)?;
+        let cause = Cause::from_byte(cause).ok_or(Malformed("the cause of a snapshot"))?;
         // The bytes are not reserved: that somebody announces them does not mean that they come.
         let snapshot = Snapshot { version, time, state: Vec::new() };
-        self.snapshot = Some(Partial { snapshot, floor, size: size as usize, digest });
+        self.snapshot = Some(Partial { snapshot, floor, cause, size: size as usize, digest });
         Ok(())
     }
 
@@ -238,19 +242,25 @@ impl Incoming {
             }
             return Ok(None);
         }
-        let Some(Partial { snapshot, floor, digest, .. }) = self.snapshot.take() else {
+        let Some(Partial { snapshot, floor, cause, digest, .. }) = self.snapshot.take() else {
             return Ok(None);
         };
         if snapshot::digest([&*snapshot.state]) != digest {
             return Err(Malformed("the snapshot that was announced").into());
         }
-        let own_floor = core.floor();
+        let (version, own_floor) = (core.version(), core.floor());
+        // To adopt it would fold here what others may lack. If the peer just does not know how far we
+        // are, entries will do, once it does.
+        let needs_none = cause == Cause::Folded && version.covers(&floor);
         self.answer = Some(Answer::Adopted);
-        if snapshot.version.covers(&own_floor) || core.version().covers(&snapshot.version) {
+        if needs_none || version.covers(&snapshot.version) {
+            return Ok(None);
+        }
+        if snapshot.version.covers(&own_floor) {
             core.adopt(&snapshot, now.wall)?;
         } else if discards {
             core.discard_and_adopt(&snapshot, now.wall)?;
-        } else if core.version().covers(&floor) {
+        } else if version.covers(&floor) {
             self.answer = Some(Answer::Declined);
             return Ok(None);
         } else {

@@ -22,8 +22,8 @@ use crate::{
     history::{Cursor, Known, OriginIndex, Position},
     id::ReplicaId,
     message::{
-        Kind, MAX_OPEN, Malformed, Open, Opening, PROTOCOL, Reason, Schema, check_opening, number,
-        put_version, seq, take, take_version,
+        Cause, Kind, MAX_OPEN, Malformed, Open, Opening, PROTOCOL, Reason, Schema, check_opening,
+        number, put_version, seq, take, take_version,
     },
     reduce::Replicated,
     time::Time,
@@ -561,7 +561,7 @@ impl Session {
         self.outgoing = self.outgoing(cursor, Some(history.end()), floor);
         self.phase = Phase::Streaming;
         if let (Some(outgoing), false) = (&mut self.outgoing, reaches) {
-            outgoing.freeze(core)?;
+            outgoing.freeze(core, Cause::Folded)?;
         }
         Ok(())
     }

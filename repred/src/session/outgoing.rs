@@ -7,7 +7,7 @@ use crate::{
     core::Core,
     encoding::varint::put_u64,
     history::{Cursor, Edit, Entries, History, Known, OriginIndex, Piece, Pin, Position, SeqRange},
-    message::{Kind, RunWriter, put_version, tag},
+    message::{Cause, Kind, RunWriter, put_version, tag},
     reduce::Replicated,
     snapshot::{self, Snapshot},
     version::VersionVector,
@@ -44,6 +44,7 @@ enum Transfer {
     Snapshot {
         snapshot: Snapshot,
         floor: VersionVector,
+        cause: Cause,
         sent: Option<usize>,
     },
     /// A snapshot of this version is sent, and the peer has to say what became of it.
@@ -219,7 +220,7 @@ impl Outgoing {
                 self.transfer =
                     Transfer::Block(OpenBlock { end, edits, is_begun: false, before, _pin });
             }
-            None => self.freeze(core)?,
+            None => self.freeze(core, Cause::TooLarge)?,
         }
         Ok(true)
     }
@@ -401,19 +402,23 @@ impl Outgoing {
         let reaches = history.reaches(&known);
         self.cursor = Cursor::new(history, known);
         if !reaches && matches!(self.transfer, Transfer::Live) {
-            self.freeze(core)?;
+            self.freeze(core, Cause::Folded)?;
         }
         Ok(())
     }
 
     /// Begins to send a snapshot: the peer lacks what is folded here, or more than fits a block.
-    pub(super) fn freeze<R: Replicated>(&mut self, core: &Core<R>) -> Result<(), SessionError> {
+    pub(super) fn freeze<R: Replicated>(
+        &mut self,
+        core: &Core<R>,
+        cause: Cause,
+    ) -> Result<(), SessionError> {
         if !core.version().covers(&self.peer_floor) {
             self.transfer = Transfer::Waiting;
             return Ok(());
         }
         let snapshot = core.snapshot().map_err(SessionError::Snapshot)?;
-        self.transfer = Transfer::Snapshot { snapshot, floor: core.floor(), sent: None };
+        self.transfer = Transfer::Snapshot { snapshot, floor: core.floor(), cause, sent: None };
         Ok(())
     }
 
@@ -454,7 +459,9 @@ impl Outgoing {
     }
 
     fn poll_snapshot(&mut self, out: &mut Vec<u8>) {
-        let Transfer::Snapshot { snapshot, floor, sent } = &mut self.transfer else { return };
+        let Transfer::Snapshot { snapshot, floor, cause, sent } = &mut self.transfer else {
+            return;
+        };
         let Some(sent) = sent else {
             *sent = Some(0);
             out.push(Kind::Snapshot as u8);
@@ -463,6 +470,7 @@ impl Outgoing {
             put_u64(out, snapshot.time.as_micros());
             put_version(out, &snapshot.version);
             put_version(out, floor);
+            out.push(*cause as u8);
             return;
         };
         let rest = &snapshot.state[*sent..];
