@@ -20,7 +20,7 @@ pub use self::{
     arena::Arena,
     loopback::{Host, Stream, loopback},
     maps::{LastWriter, Plain, last_writer, plain},
-    pump::{Traffic, catch_up, reconnect},
+    pump::{Traffic, catch_up, feed, reconnect},
     table::{Contest, Scale, micros, rate},
     workload::{Update, Workload},
 };

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use repred::{Core, Now, Replicated, Session, SessionConfig, Time};
+use repred::{Core, Direction, Now, Replicated, Session, SessionConfig, Time};
 
 /// What two sessions have sent to each other until both had nothing more to say.
 #[derive(Clone, Copy, Debug, Default)]
@@ -32,17 +32,29 @@ pub fn catch_up<R: Replicated>(full: &mut Core<R>, empty: &mut Core<R>) -> Traff
 ///
 /// If they do not get along.
 pub fn reconnect<R: Replicated>(a: &mut Core<R>, b: &mut Core<R>) -> Traffic {
+    meet(a, b, Direction::Both)
+}
+
+/// The same, but only the second learns anything.
+///
+/// # Panics
+///
+/// If they do not get along.
+pub fn feed<R: Replicated>(from: &mut Core<R>, to: &mut Core<R>) -> Traffic {
+    meet(from, to, Direction::SendOnly)
+}
+
+fn meet<R: Replicated>(a: &mut Core<R>, b: &mut Core<R>, direction: Direction) -> Traffic {
     let begun = Instant::now();
+    let latest = a.latest_time().max(b.latest_time());
     let now = Now {
-        wall: a
-            .latest_time()
-            .max(b.latest_time())
-            .max(Time::from_micros(1)),
+        wall: latest.max(Time::from_micros(1)),
         instant: begun,
     };
-    let config = SessionConfig::for_state::<R>();
-    let mut to_b = Session::new(config.clone(), a, now);
-    let mut to_a = Session::new(config, b, now);
+    let mut config = SessionConfig::for_state::<R>();
+    let mut to_a = Session::new(config.clone(), b, now);
+    config.direction = direction;
+    let mut to_b = Session::new(config, a, now);
     let mut traffic = Traffic::default();
     let mut message = Vec::new();
     while carry(&mut to_b, a, &mut to_a, b, &mut message, now, &mut traffic)
