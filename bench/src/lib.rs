@@ -18,7 +18,7 @@ mod workload;
 
 pub use self::{
     arena::Arena,
-    loopback::{Host, Stream, loopback},
+    loopback::{Host, loopback},
     maps::{LastWriter, Plain, last_writer, plain},
     pump::{Traffic, catch_up, feed, reconnect},
     table::{Contest, Scale, micros, rate},

@@ -7,11 +7,9 @@ use tokio::{
     net::{TcpListener, TcpStream},
     runtime::{Builder, Handle},
     sync::oneshot,
+    task::JoinHandle,
 };
-use tokio_util::compat::{Compat, TokioAsyncReadCompatExt as _};
-
-/// A TCP stream as `futures` sees it.
-pub type Stream = Compat<TcpStream>;
+use tokio_util::compat::TokioAsyncReadCompatExt as _;
 
 /// A thread that runs the connections of some replicas, as one process would.
 #[derive(Debug)]
@@ -40,19 +38,32 @@ impl Host {
         }
     }
 
-    /// Where to spawn futures.
-    pub fn handle(&self) -> &Handle {
-        &self.handle
+    /// Runs a connection until it ends. It counts from now on.
+    ///
+    /// # Panics
+    ///
+    /// If the stream blocks.
+    pub fn connect<R: Replicated>(&self, replica: &Replica<R>, stream: std::net::TcpStream) {
+        let _entered = self.handle.enter();
+        let stream = TcpStream::from_std(stream).expect("the stream does not block");
+        let connection = replica.connect(stream.compat());
+        self.handle.spawn(async move {
+            // When the other side is just dropped it ends in an error; the rounds check what counts.
+            let _ = connection.await;
+        });
     }
 
-    /// Runs a connection until it ends.
-    pub fn connect<R: Replicated>(&self, replica: &Replica<R>, stream: std::net::TcpStream) {
-        let replica = replica.clone();
-        self.handle.spawn(async move {
-            let stream = TcpStream::from_std(stream).expect("the runtime has a driver");
-            // It ends in an error when the other side is just dropped; the rounds check what counts.
-            let _ = replica.connect(stream.compat()).await;
-        });
+    /// Runs any future on this thread.
+    pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future<Output: Send> + Send + 'static,
+    {
+        self.handle.spawn(future)
+    }
+
+    /// Waits for something that happens on this thread or elsewhere.
+    pub fn wait<F: Future>(&self, future: F) -> F::Output {
+        self.handle.block_on(future)
     }
 }
 
