@@ -19,10 +19,10 @@ fn local(workload: &Workload, rounds: usize) {
         })
         .with("Core::update", || in_core(workload, plain()))
         .with("Replica::update", || in_replica(workload, plain()))
-        .with("Core::update, last writer wins", || {
+        .with("last writer wins, Core", || {
             in_core(workload, last_writer())
         })
-        .with("Replica::update, last writer wins", || {
+        .with("last writer wins, Replica", || {
             in_replica(workload, last_writer())
         })
         .run(rounds);
@@ -58,7 +58,7 @@ fn remote(workload: &Workload, rounds: usize) {
             let mut empty = Core::new(0xb.into(), plain());
             rate(workload.len(), catch_up(&mut kept, &mut empty).took)
         })
-        .with("Session, last writer wins", || {
+        .with("last writer wins, Session", || {
             let mut empty = Core::new(0xb.into(), last_writer());
             rate(live, catch_up(&mut last, &mut empty).took)
         })
