@@ -17,7 +17,7 @@ mod gap;
 mod segment;
 
 use std::{
-    collections::{BTreeMap, btree_map::Entry as MapEntry},
+    collections::BTreeMap,
     ops::RangeInclusive,
     sync::{Arc, Weak},
 };
@@ -48,6 +48,8 @@ pub(crate) type OriginIndex = u32;
 pub(crate) struct History {
     origins: Vec<Origin>,
     by_id: BTreeMap<ReplicaId, OriginIndex>,
+    /// The origin of the latest entry.
+    latest: OriginIndex,
     /// All but the open segment, by their first position.
     spans: BTreeMap<Position, Span>,
     open: Segment,
@@ -117,6 +119,7 @@ impl History {
         Self {
             origins: Vec::new(),
             by_id: BTreeMap::new(),
+            latest: 0,
             spans: BTreeMap::new(),
             open: Segment::new(1),
             edits: BTreeMap::new(),
@@ -130,25 +133,28 @@ impl History {
 
     /// The place of an origin in the table, which it gets if it has none.
     pub(crate) fn intern(&mut self, id: ReplicaId) -> OriginIndex {
-        match self.by_id.entry(id) {
-            MapEntry::Occupied(entry) => *entry.get(),
-            MapEntry::Vacant(entry) => {
-                let index = self.origins.len() as OriginIndex;
-                entry.insert(index);
-                self.origins.push(Origin {
-                    id,
-                    last: 0,
-                    floor: 0,
-                    latest: Time::ZERO,
-                    index: BTreeMap::new(),
-                    indexed_segment: 0,
-                });
-                index
-            }
+        if let Some(index) = self.origin(id) {
+            return index;
         }
+        let index = self.origins.len() as OriginIndex;
+        self.by_id.insert(id, index);
+        self.origins.push(Origin {
+            id,
+            last: 0,
+            floor: 0,
+            latest: Time::ZERO,
+            index: BTreeMap::new(),
+            indexed_segment: 0,
+        });
+        index
     }
 
     pub(crate) fn origin(&self, id: ReplicaId) -> Option<OriginIndex> {
+        // Most ask for the one that wrote last, again and again.
+        let is_latest = |origin: &Origin| origin.id == id;
+        if self.origins.get(self.latest as usize).is_some_and(is_latest) {
+            return Some(self.latest);
+        }
         self.by_id.get(&id).copied()
     }
 
@@ -210,6 +216,7 @@ impl History {
         if self.open.is_full() {
             self.seal();
         }
+        self.latest = index;
         let start = self.open.start();
         let origin = &mut self.origins[index as usize];
         origin.last += 1;
@@ -266,8 +273,8 @@ impl History {
         if self.open.is_empty() {
             return;
         }
-        let mut full = std::mem::replace(&mut self.open, Segment::new(0));
-        self.open = Segment::new(full.end());
+        let next = Segment::after(&self.open);
+        let mut full = std::mem::replace(&mut self.open, next);
         let is_small = full.is_sparse() || full.len() <= 2;
         if is_small && !self.is_cut(&full) {
             self.scatter(&full);

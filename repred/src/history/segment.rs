@@ -75,6 +75,22 @@ impl Segment {
         }
     }
 
+    /// The one that follows a segment, with room for as much as that came to hold: growing little by
+    /// little would copy every payload twice.
+    pub(super) fn after(before: &Self) -> Self {
+        let mut next = Self::new(before.end());
+        if before.is_full() {
+            let slots = before.len();
+            next.offsets.reserve(slots);
+            next.payload.reserve(before.payload.len().min(MAX_OFFSET));
+            next.times = Times::Near {
+                base: Time::ZERO,
+                offsets: Vec::with_capacity(slots),
+            };
+        }
+        next
+    }
+
     pub(super) fn start(&self) -> Position {
         self.start
     }
