@@ -19,10 +19,10 @@ fn local(workload: &Workload, rounds: usize) {
         })
         .with("Core::update", || in_core(workload, plain()))
         .with("Replica::update", || in_replica(workload, plain()))
-        .with("last writer wins, Core", || {
+        .with("last writer wins, core", || {
             in_core(workload, last_writer())
         })
-        .with("last writer wins, Replica", || {
+        .with("last writer wins, replica", || {
             in_replica(workload, last_writer())
         })
         .run(rounds);
@@ -58,7 +58,7 @@ fn remote(workload: &Workload, rounds: usize) {
             let mut empty = Core::new(0xb.into(), plain());
             rate(workload.len(), catch_up(&mut kept, &mut empty).took)
         })
-        .with("last writer wins, Session", || {
+        .with("last writer wins, session", || {
             let mut empty = Core::new(0xb.into(), last_writer());
             rate(live, catch_up(&mut last, &mut empty).took)
         })

@@ -1,5 +1,7 @@
 //! [`Segment`]: a few hundred entries, one after the other in history order, as columns.
 
+use std::ops::Range;
+
 use super::{OriginIndex, Position};
 use crate::time::Time;
 
@@ -171,12 +173,18 @@ impl Segment {
     }
 
     pub(super) fn payload(&self, slot: usize) -> &[u8] {
-        let start = usize::from(self.offsets[slot]);
-        let end = self
-            .offsets
-            .get(slot + 1)
-            .map_or(self.payload.len(), |&end| usize::from(end));
-        &self.payload[start..end]
+        &self.payload[self.offset(slot)..self.offset(slot + 1)]
+    }
+
+    /// Bytes of the payloads of some slots, with those of the dead that are still there.
+    pub(super) fn payload_bytes(&self, slots: Range<usize>) -> usize {
+        self.offset(slots.end) - self.offset(slots.start)
+    }
+
+    /// Where the payload of a slot starts, or where the last one ends.
+    fn offset(&self, slot: usize) -> usize {
+        let offset = self.offsets.get(slot);
+        offset.map_or(self.payload.len(), |&offset| usize::from(offset))
     }
 
     pub(super) fn time(&self, slot: usize) -> Time {
