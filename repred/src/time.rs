@@ -71,11 +71,13 @@ pub(crate) struct HybridClock {
 
 impl HybridClock {
     /// The time of the next local update: after everything seen, and not before `wall`.
+    #[inline]
     pub(crate) fn next(&self, wall: Time) -> Time {
         wall.max(Time(self.latest.0.saturating_add(1)))
     }
 
     /// Takes note of a time that was used, here or elsewhere.
+    #[inline]
     pub(crate) fn observe(&mut self, time: Time) {
         self.latest = self.latest.max(time);
     }

@@ -132,6 +132,7 @@ impl History {
     // ---- origins ----
 
     /// The place of an origin in the table, which it gets if it has none.
+    #[inline]
     pub(crate) fn intern(&mut self, id: ReplicaId) -> OriginIndex {
         if let Some(index) = self.origin(id) {
             return index;
@@ -149,6 +150,7 @@ impl History {
         index
     }
 
+    #[inline]
     pub(crate) fn origin(&self, id: ReplicaId) -> Option<OriginIndex> {
         // Most ask for the one that wrote last, again and again.
         let is_latest = |origin: &Origin| origin.id == id;
@@ -162,16 +164,19 @@ impl History {
         self.origins.len()
     }
 
+    #[inline]
     pub(crate) fn id(&self, origin: OriginIndex) -> ReplicaId {
         self.origins[origin as usize].id
     }
 
     /// The seq of the last entry of an origin.
+    #[inline]
     pub(crate) fn last(&self, origin: OriginIndex) -> u64 {
         self.origins[origin as usize].last
     }
 
     /// The largest time of an entry of an origin.
+    #[inline]
     pub(crate) fn latest(&self, origin: OriginIndex) -> Time {
         self.origins[origin as usize].latest
     }
@@ -202,6 +207,7 @@ impl History {
     // ---- appending ----
 
     /// The position that the next entry will have.
+    #[inline]
     pub(crate) fn end(&self) -> Position {
         self.open.end()
     }
@@ -212,6 +218,7 @@ impl History {
     }
 
     /// Appends the next entry of an origin.
+    #[inline]
     pub(crate) fn push(&mut self, index: OriginIndex, time: Time, payload: &[u8]) -> Position {
         if self.open.is_full() {
             self.seal();
@@ -488,6 +495,7 @@ impl History {
     }
 
     /// Catches up with what pins that are gone have held back.
+    #[inline]
     pub(crate) fn release(&mut self) {
         if self.pins.is_empty() {
             return;
@@ -849,6 +857,7 @@ impl Span {
 }
 
 impl SpanRef<'_> {
+    #[inline]
     fn last(&self) -> Position {
         match self {
             Self::Segment(segment) => segment.end() - 1,

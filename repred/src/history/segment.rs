@@ -93,15 +93,18 @@ impl Segment {
         next
     }
 
+    #[inline]
     pub(super) fn start(&self) -> Position {
         self.start
     }
 
     /// The position after the last slot.
+    #[inline]
     pub(super) fn end(&self) -> Position {
         self.start + self.len() as u64
     }
 
+    #[inline]
     pub(super) fn len(&self) -> usize {
         self.offsets.len()
     }
@@ -110,6 +113,7 @@ impl Segment {
         self.offsets.is_empty()
     }
 
+    #[inline]
     pub(super) fn is_full(&self) -> bool {
         self.len() == SLOTS || self.payload.len() > MAX_OFFSET
     }
@@ -136,6 +140,7 @@ impl Segment {
     }
 
     /// Appends an entry; not if the segment is full. Returns its position.
+    #[inline]
     pub(super) fn push(
         &mut self,
         origin: OriginIndex,
@@ -286,6 +291,7 @@ impl Segment {
 }
 
 impl Times {
+    #[inline]
     fn push(&mut self, time: Time) {
         match self {
             Self::Far(times) => times.push(time),
