@@ -2,7 +2,7 @@
 
 use std::{hint::black_box, time::Instant};
 
-use repred::{Core, Replica, Replicated, Time};
+use repred::{Core, Replica, Replicated, Stamp, Time};
 use repred_bench::{Arena, Contest, Scale, Update, Workload, catch_up, last_writer, plain, rate};
 
 fn main() {
@@ -19,6 +19,9 @@ fn local(workload: &Workload, rounds: usize) {
         })
         .with("Core::update", || in_core(workload, plain()))
         .with("Replica::update", || in_replica(workload, plain()))
+        .with("last writer wins, reducer alone", || {
+            reduced(workload, last_writer())
+        })
         .with("last writer wins, core", || {
             in_core(workload, last_writer())
         })
@@ -63,6 +66,16 @@ fn remote(workload: &Workload, rounds: usize) {
             rate(live, catch_up(&mut last, &mut empty).took)
         })
         .run(rounds);
+}
+
+/// What the reducer would take without anything around it.
+fn reduced<R: Replicated<Update = Update>>(workload: &Workload, mut state: R) -> f64 {
+    let mut seq = 0;
+    time(workload, &mut state, |state, update| {
+        seq += 1;
+        let stamp = Stamp::new(Time::from_micros(seq), 0xa.into(), seq);
+        black_box(state.reduce(update, stamp));
+    })
 }
 
 fn in_core<R: Replicated<Update = Update>>(workload: &Workload, state: R) -> f64 {

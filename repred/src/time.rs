@@ -48,8 +48,11 @@ impl std::ops::Add<Duration> for Time {
     type Output = Self;
 
     /// Saturates at the end of time, some 584,000 years from now.
+    #[inline]
     fn add(self, duration: Duration) -> Self {
-        let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        // In 64 bits, because every update asks the clock.
+        let seconds = duration.as_secs().saturating_mul(1_000_000);
+        let micros = seconds.saturating_add(duration.subsec_micros().into());
         Self(self.0.saturating_add(micros))
     }
 }

@@ -328,14 +328,14 @@ impl History {
                     self.shrink(place.span);
                 }
             }
-            Some(Span::Entry(_)) => {
+            Some(span @ Span::Entry(_)) => {
                 let mut gap = Gap::new(place.span, place.span, namer);
                 gap.add(SeqRange {
                     origin,
                     first: seq,
                     last: seq,
                 });
-                self.spans.insert(place.span, Span::Gap(Box::new(gap)));
+                *span = Span::Gap(Box::new(gap));
                 self.merge_with_after(place.span);
                 self.merge_with_before(place.span);
             }
@@ -429,6 +429,7 @@ impl History {
             .spans
             .range(start + 1..)
             .next()
+            .filter(|(_, span)| matches!(span, Span::Gap(_)))
             .map(|(&after, _)| after);
         if let Some(after) = after {
             self.merge_with_before(after);
@@ -444,25 +445,22 @@ impl History {
         if !matches!(self.spans.get(&start), Some(Span::Gap(_))) || self.divides(left_end, start) {
             return;
         }
-        let (Some(Span::Gap(left)), Some(Span::Gap(right))) =
-            (self.spans.remove(&before), self.spans.remove(&start))
+        let (Some(Span::Gap(mut small)), Some(Span::Gap(large))) =
+            (self.spans.remove(&start), self.spans.get_mut(&before))
         else {
             unreachable!("both spans were just seen to be gaps");
         };
-        let (end, barrier) = (right.end, left.barrier.max(right.barrier));
+        let (end, barrier) = (small.end, large.barrier.max(small.barrier));
         // The smaller into the larger, so that a gap of many origins does not pay for each new skip.
-        let (mut large, small) = if left.ranges().len() < right.ranges().len() {
-            (right, left)
-        } else {
-            (left, right)
-        };
+        if large.ranges().len() < small.ranges().len() {
+            std::mem::swap(large, &mut small);
+        }
         for &range in small.ranges() {
             if let Some(key) = large.add(range) {
                 self.origins[range.origin as usize].index.remove(&key);
             }
         }
         (large.start, large.end, large.barrier) = (before, end, barrier);
-        self.spans.insert(before, Span::Gap(large));
         self.forget_edits(before);
     }
 

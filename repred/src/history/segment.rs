@@ -84,7 +84,9 @@ impl Segment {
         if before.is_full() {
             let slots = before.len();
             next.offsets.reserve(slots);
-            next.payload.reserve(before.payload.len().min(MAX_OFFSET));
+            // A little more, lest a slightly longer one has to move after all.
+            let bytes = before.payload.len().min(MAX_OFFSET);
+            next.payload.reserve(bytes + bytes / 8);
             next.times = Times::Near {
                 base: Time::ZERO,
                 offsets: Vec::with_capacity(slots),
