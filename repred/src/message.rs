@@ -388,14 +388,9 @@ pub(crate) enum OriginRef {
 
 /// One of the things in a message of items.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Item<'a> {
-    /// From here on entries are of this origin.
+pub(crate) enum Item {
+    /// Entries of this origin; [`Items::next_entry`] has them.
     Run(OriginRef),
-    Entry {
-        seq: u64,
-        time: Time,
-        payload: &'a [u8],
-    },
     /// From the seq to the seq, of each origin.
     Skip(Vec<(OriginRef, u64, u64)>),
     Begin,
@@ -404,7 +399,15 @@ pub(crate) enum Item<'a> {
     Edit(OriginRef, u64, u64),
 }
 
-/// Reads the items of a message one by one.
+/// An entry of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RunEntry<'a> {
+    pub(crate) seq: u64,
+    pub(crate) time: Time,
+    pub(crate) payload: &'a [u8],
+}
+
+/// Reads the items of a message one by one, and after each run its entries.
 #[derive(Debug)]
 pub(crate) struct Items<'a> {
     bytes: &'a [u8],
@@ -427,12 +430,9 @@ impl<'a> Items<'a> {
         Self { bytes, origins, run: Run::default() }
     }
 
-    /// The next item; `None` at the end.
-    #[inline]
-    pub(crate) fn next(&mut self) -> Result<Option<Item<'a>>, Malformed> {
-        if self.run.left > 0 {
-            return self.entry().map(Some);
-        }
+    /// The next item; `None` at the end. The entries of the run before must have been read.
+    pub(crate) fn next(&mut self) -> Result<Option<Item>, Malformed> {
+        debug_assert_eq!(self.run.left, 0);
         let Some((&tag, rest)) = self.bytes.split_first() else {
             return Ok(None);
         };
@@ -452,7 +452,7 @@ impl<'a> Items<'a> {
         }))
     }
 
-    fn run(&mut self) -> Result<Item<'a>, Malformed> {
+    fn run(&mut self) -> Result<Item, Malformed> {
         let origin = self.origin()?;
         let (first, last) = seqs(&mut self.bytes)?;
         let base = number(&mut self.bytes)?;
@@ -460,9 +460,13 @@ impl<'a> Items<'a> {
         Ok(Item::Run(origin))
     }
 
+    /// The next entry of the run; `None` at its end.
     #[inline]
-    fn entry(&mut self) -> Result<Item<'a>, Malformed> {
+    pub(crate) fn next_entry(&mut self) -> Result<Option<RunEntry<'a>>, Malformed> {
         let run = &mut self.run;
+        if run.left == 0 {
+            return Ok(None);
+        }
         let head = number(&mut self.bytes)?;
         if head & 1 == 0 {
             run.len = number(&mut self.bytes)?;
@@ -477,10 +481,10 @@ impl<'a> Items<'a> {
         run.base = time.checked_add(1).ok_or(Malformed("a time"))?;
         run.seq += 1;
         run.left -= 1;
-        Ok(Item::Entry { seq, time: Time::from_micros(time), payload })
+        Ok(Some(RunEntry { seq, time: Time::from_micros(time), payload }))
     }
 
-    fn skip(&mut self) -> Result<Item<'a>, Malformed> {
+    fn skip(&mut self) -> Result<Item, Malformed> {
         let len = number(&mut self.bytes)?;
         if len == 0 || len > self.bytes.len() as u64 / 3 {
             return Err(Malformed("as many ranges as the skip announces, and one at least"));
@@ -561,8 +565,10 @@ mod tests {
         assert_eq!(items.next(), Ok(Some(Item::Run(OriginRef::New(7.into())))));
         for (seq, (time, payload)) in (41..).zip(entries) {
             let time = Time::from_micros(time);
-            assert_eq!(items.next(), Ok(Some(Item::Entry { seq, time, payload })));
+            let entry = RunEntry { seq, time, payload };
+            assert_eq!(items.next_entry(), Ok(Some(entry)));
         }
+        assert_eq!(items.next_entry(), Ok(None));
         assert_eq!(items.next(), Ok(None));
     }
 

@@ -552,6 +552,10 @@ impl<R: Replicated> Core<R> {
 
     /// How long to wait until a time is no longer too far ahead.
     pub(crate) fn too_far_ahead(&self, time: Time, wall: Time) -> Option<Duration> {
+        // So it is with nearly every entry, and durations are slow to make.
+        if time <= wall {
+            return None;
+        }
         let ahead = time.since(wall);
         (ahead > self.limits.time_ahead).then(|| ahead - self.limits.time_ahead)
     }

@@ -12,27 +12,12 @@ macro_rules! varint {
         /// Appends a number.
         #[inline]
         pub(crate) fn $put(bytes: &mut Vec<u8>, value: $Unsigned) {
-            const MAX: usize = $Unsigned::BITS.div_ceil(7) as usize;
-
-            if value < 0x80 {
-                return bytes.push(value as u8);
-            }
-            let mut buffer = [0; MAX];
             let mut rest = value;
-            let mut last = 0;
-            for index in 0..MAX {
-                last = index;
-                buffer[index] = rest as u8;
-                if rest < 0x80 {
-                    break;
-                }
-                buffer[index] |= 0x80;
+            while rest >= 0x80 {
+                bytes.push(rest as u8 | 0x80);
                 rest >>= 7;
             }
-            // A copy of a fixed size is a few moves, one of a varying size is a call.
-            let start = bytes.len();
-            bytes.extend_from_slice(&buffer);
-            bytes.truncate(start + last + 1);
+            bytes.push(rest as u8);
         }
 
         /// Takes a number off the front. On an error the bytes are as they were.

@@ -356,6 +356,14 @@ impl<'h> Entries<'h> {
         history.edit_at(self.position).map_or(self.position, |(_, edit)| edit.last)
     }
 
+    /// Bytes of all payloads. O(1).
+    pub(crate) fn payload_bytes(&self) -> usize {
+        match self.source {
+            Source::Segment(segment, slot) => segment.payload_bytes(slot..slot + self.len),
+            Source::Single(single) => single.payload.len(),
+        }
+    }
+
     /// The time and the payload of each.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Time, &'h [u8])> + use<'h> {
         let source = self.source;

@@ -13,31 +13,23 @@
 //! without a look at what it has.
 
 mod cursor;
+mod folding;
 mod gap;
+mod pin;
 mod segment;
 #[cfg(test)]
 mod tests;
 
-use std::{
-    collections::{BTreeMap, btree_map::Entry as MapEntry},
-    ops::RangeInclusive,
-    sync::{Arc, Weak},
-};
+use std::{collections::BTreeMap, ops::RangeInclusive, sync::Weak};
 
 pub(crate) use self::{
     cursor::{Cursor, Entries, Known, Piece},
+    folding::Remnant,
     gap::SeqRange,
+    pin::Pin,
 };
-use self::{
-    gap::Gap,
-    segment::{Segment, Stretch},
-};
-use crate::{
-    id::ReplicaId,
-    stamp::{Dot, Stamp},
-    time::Time,
-    version::VersionVector,
-};
+use self::{gap::Gap, segment::Segment};
+use crate::{id::ReplicaId, stamp::Dot, time::Time, version::VersionVector};
 
 /// A place in this replica's history. Positions grow, are never reused, and mean nothing elsewhere; 0 is
 /// before all of them.
@@ -50,6 +42,8 @@ pub(crate) type OriginIndex = u32;
 pub(crate) struct History {
     origins: Vec<Origin>,
     by_id: BTreeMap<ReplicaId, OriginIndex>,
+    /// The origin of the latest entry.
+    latest: OriginIndex,
     /// All but the open segment, by their first position.
     spans: BTreeMap<Position, Span>,
     open: Segment,
@@ -101,24 +95,12 @@ pub(crate) struct Edit {
     last: Position,
 }
 
-/// Keeps what lies in a range of positions from being forgotten, for as long as it lives.
-#[derive(Debug)]
-pub(crate) struct Pin(#[allow(dead_code, reason = "it is its being alive that counts")] Arc<()>);
-
-/// What remains of a history beyond a version; see [`History::take_beyond`].
-#[derive(Debug)]
-pub(crate) enum Remnant {
-    Entry(Stamp, Box<[u8]>),
-    Skip(Vec<(Dot, u64)>),
-    /// Updates of one edit: the first, and how many.
-    Edit(Dot, u64),
-}
-
 impl History {
     pub(crate) fn new() -> Self {
         Self {
             origins: Vec::new(),
             by_id: BTreeMap::new(),
+            latest: 0,
             spans: BTreeMap::new(),
             open: Segment::new(1),
             edits: BTreeMap::new(),
@@ -131,26 +113,31 @@ impl History {
     // ---- origins ----
 
     /// The place of an origin in the table, which it gets if it has none.
+    #[inline]
     pub(crate) fn intern(&mut self, id: ReplicaId) -> OriginIndex {
-        match self.by_id.entry(id) {
-            MapEntry::Occupied(entry) => *entry.get(),
-            MapEntry::Vacant(entry) => {
-                let index = self.origins.len() as OriginIndex;
-                entry.insert(index);
-                self.origins.push(Origin {
-                    id,
-                    last: 0,
-                    floor: 0,
-                    latest: Time::ZERO,
-                    index: BTreeMap::new(),
-                    indexed_segment: 0,
-                });
-                index
-            }
+        if let Some(index) = self.origin(id) {
+            return index;
         }
+        let index = self.origins.len() as OriginIndex;
+        self.by_id.insert(id, index);
+        self.origins.push(Origin {
+            id,
+            last: 0,
+            floor: 0,
+            latest: Time::ZERO,
+            index: BTreeMap::new(),
+            indexed_segment: 0,
+        });
+        index
     }
 
+    #[inline]
     pub(crate) fn origin(&self, id: ReplicaId) -> Option<OriginIndex> {
+        // Most ask for the one that wrote last, again and again.
+        let is_latest = |origin: &Origin| origin.id == id;
+        if self.origins.get(self.latest as usize).is_some_and(is_latest) {
+            return Some(self.latest);
+        }
         self.by_id.get(&id).copied()
     }
 
@@ -158,16 +145,19 @@ impl History {
         self.origins.len()
     }
 
+    #[inline]
     pub(crate) fn id(&self, origin: OriginIndex) -> ReplicaId {
         self.origins[origin as usize].id
     }
 
     /// The seq of the last entry of an origin.
+    #[inline]
     pub(crate) fn last(&self, origin: OriginIndex) -> u64 {
         self.origins[origin as usize].last
     }
 
     /// The largest time of an entry of an origin.
+    #[inline]
     pub(crate) fn latest(&self, origin: OriginIndex) -> Time {
         self.origins[origin as usize].latest
     }
@@ -190,6 +180,7 @@ impl History {
     // ---- appending ----
 
     /// The position that the next entry will have.
+    #[inline]
     pub(crate) fn end(&self) -> Position {
         self.open.end()
     }
@@ -200,10 +191,12 @@ impl History {
     }
 
     /// Appends the next entry of an origin.
+    #[inline]
     pub(crate) fn push(&mut self, index: OriginIndex, time: Time, payload: &[u8]) -> Position {
         if self.open.is_full() {
             self.seal();
         }
+        self.latest = index;
         let start = self.open.start();
         let origin = &mut self.origins[index as usize];
         origin.last += 1;
@@ -253,8 +246,8 @@ impl History {
         if self.open.is_empty() {
             return;
         }
-        let mut full = std::mem::replace(&mut self.open, Segment::new(0));
-        self.open = Segment::new(full.end());
+        let next = Segment::after(&self.open);
+        let mut full = std::mem::replace(&mut self.open, next);
         let is_small = full.is_sparse() || full.len() <= 2;
         if is_small && !self.is_cut(&full) {
             self.scatter(&full);
@@ -300,10 +293,10 @@ impl History {
                     self.shrink(place.span);
                 }
             }
-            Some(Span::Entry(_)) => {
+            Some(span @ Span::Entry(_)) => {
                 let mut gap = Gap::new(place.span, place.span, namer);
                 gap.add(SeqRange { origin, first: seq, last: seq });
-                self.spans.insert(place.span, Span::Gap(Box::new(gap)));
+                *span = Span::Gap(Box::new(gap));
                 self.merge_with_after(place.span);
                 self.merge_with_before(place.span);
             }
@@ -386,7 +379,12 @@ impl History {
     }
 
     fn merge_with_after(&mut self, start: Position) {
-        let after = self.spans.range(start + 1..).next().map(|(&after, _)| after);
+        let after = self
+            .spans
+            .range(start + 1..)
+            .next()
+            .filter(|(_, span)| matches!(span, Span::Gap(_)))
+            .map(|(&after, _)| after);
         if let Some(after) = after {
             self.merge_with_before(after);
         }
@@ -401,22 +399,22 @@ impl History {
         if !matches!(self.spans.get(&start), Some(Span::Gap(_))) || self.divides(left_end, start) {
             return;
         }
-        let (Some(Span::Gap(left)), Some(Span::Gap(right))) =
-            (self.spans.remove(&before), self.spans.remove(&start))
+        let (Some(Span::Gap(mut small)), Some(Span::Gap(large))) =
+            (self.spans.remove(&start), self.spans.get_mut(&before))
         else {
             unreachable!("both spans were just seen to be gaps");
         };
-        let (end, barrier) = (right.end, left.barrier.max(right.barrier));
+        let (end, barrier) = (small.end, large.barrier.max(small.barrier));
         // The smaller into the larger, so that a gap of many origins does not pay for each new skip.
-        let (mut large, small) =
-            if left.ranges().len() < right.ranges().len() { (right, left) } else { (left, right) };
+        if large.ranges().len() < small.ranges().len() {
+            std::mem::swap(large, &mut small);
+        }
         for &range in small.ranges() {
             if let Some(key) = large.add(range) {
                 self.origins[range.origin as usize].index.remove(&key);
             }
         }
         (large.start, large.end, large.barrier) = (before, end, barrier);
-        self.spans.insert(before, Span::Gap(large));
         self.forget_edits(before);
     }
 
@@ -433,218 +431,6 @@ impl History {
             inside.filter(|(_, edit)| edit.last <= gap.end).map(|(&first, _)| first).collect();
         for first in inside {
             self.edits.remove(&first);
-        }
-    }
-
-    // ---- pins ----
-
-    /// Keeps the entries in a range of positions as they are until the pin is dropped.
-    pub(crate) fn pin(&mut self, range: RangeInclusive<Position>) -> Pin {
-        self.release();
-        let pin = Arc::new(());
-        self.pins.push((Arc::downgrade(&pin), range));
-        Pin(pin)
-    }
-
-    /// Catches up with what pins that are gone have held back.
-    pub(crate) fn release(&mut self) {
-        if self.pins.is_empty() {
-            return;
-        }
-        let pins = self.pins.len();
-        let mut borders = Vec::new();
-        self.pins.retain(|(alive, range)| {
-            let keep = alive.strong_count() > 0;
-            if !keep {
-                borders.extend([*range.start(), *range.end() + 1]);
-            }
-            keep
-        });
-        if self.pins.len() == pins {
-            return;
-        }
-        for (origin, seq, namer) in std::mem::take(&mut self.deferred) {
-            self.kill_at(origin, seq, namer);
-        }
-        for border in borders {
-            let span = self.spans.range(..=border).next_back().map(|(&start, _)| start);
-            if let Some(start) = span {
-                self.shrink(start);
-                self.merge_with_after(start);
-                self.merge_with_before(start);
-            }
-        }
-    }
-
-    fn is_pinned(&self, position: Position) -> bool {
-        self.live_pins().any(|range| range.contains(&position))
-    }
-
-    /// Whether a pin begins or ends between two positions.
-    fn divides(&self, left: Position, right: Position) -> bool {
-        self.live_pins().any(|range| range.contains(&left) != range.contains(&right))
-    }
-
-    /// Whether a pin begins or ends inside a segment: a gap made of it could reach across that border.
-    fn is_cut(&self, segment: &Segment) -> bool {
-        let (first, last) = (segment.start(), segment.end() - 1);
-        self.live_pins().any(|range| {
-            let meets = *range.start() <= last && first <= *range.end();
-            meets && !(range.contains(&first) && range.contains(&last))
-        })
-    }
-
-    fn live_pins(&self) -> impl Iterator<Item = &RangeInclusive<Position>> {
-        self.pins.iter().filter(|(alive, _)| alive.strong_count() > 0).map(|(_, range)| range)
-    }
-
-    // ---- folding ----
-
-    /// Forgets all entries up to a version, which becomes the floor.
-    pub(crate) fn fold(&mut self, floor: &VersionVector) {
-        for (id, seq) in floor.iter() {
-            let index = self.intern(id) as usize;
-            let origin = &mut self.origins[index];
-            debug_assert!(seq <= origin.last);
-            origin.floor = origin.floor.max(seq);
-        }
-        self.seal();
-        self.generation += 1;
-        let starts: Vec<_> = self.spans.keys().copied().collect();
-        for start in starts {
-            self.fold_span(start);
-        }
-        for origin in &mut self.origins {
-            // The key at or below the floor may be that of a span which reaches beyond it.
-            let keep = origin.index.range(..=origin.floor + 1).next_back().map(|(&key, _)| key);
-            origin.index = origin.index.split_off(&keep.unwrap_or(0));
-            if origin.last == origin.floor {
-                origin.index.clear();
-            }
-        }
-        let origins = &self.origins;
-        self.edits.retain(|_, edit| edit.range.last > origins[edit.range.origin as usize].floor);
-    }
-
-    fn fold_span(&mut self, start: Position) {
-        let origins = &self.origins;
-        let floor = |origin: OriginIndex| origins[origin as usize].floor;
-        let Some(span) = self.spans.get_mut(&start) else {
-            return;
-        };
-        let is_folded = match span {
-            Span::Entry(single) => single.seq <= floor(single.origin),
-            Span::Gap(gap) => {
-                let firsts: Vec<_> = gap.ranges().iter().map(|r| (r.origin, r.first)).collect();
-                gap.trim(floor);
-                let (start, ranges) = (gap.start, gap.ranges().to_vec());
-                for (origin, first) in firsts {
-                    self.origins[origin as usize].index.remove(&first);
-                }
-                for range in &ranges {
-                    self.origins[range.origin as usize].index.insert(range.first, start);
-                }
-                ranges.is_empty()
-            }
-            Span::Segment(segment) => {
-                let mut folded = 0;
-                for slot in 0..segment.len() {
-                    let stretch = segment.stretch(slot);
-                    if stretch.first_seq <= floor(stretch.origin) {
-                        folded += 1;
-                        if !stretch.dead {
-                            segment.kill(slot, 0);
-                        }
-                    }
-                }
-                folded == segment.len()
-            }
-        };
-        if is_folded {
-            self.spans.remove(&start);
-        } else {
-            self.shrink(start);
-        }
-    }
-
-    /// Takes out everything that `version` does not cover, in order, and leaves a history that is folded
-    /// at `version` and has nothing beyond it.
-    pub(crate) fn take_beyond(&mut self, version: &VersionVector) -> Vec<Remnant> {
-        self.seal();
-        let (end, generation) = (self.end(), self.generation + 1);
-        let mut old = std::mem::replace(self, Self::new());
-        self.open = Segment::new(end);
-        self.generation = generation;
-        for origin in &old.origins {
-            let index = self.intern(origin.id) as usize;
-            self.origins[index].latest = origin.latest;
-        }
-        for (id, seq) in version.iter() {
-            let index = self.intern(id) as usize;
-            (self.origins[index].last, self.origins[index].floor) = (seq, seq);
-        }
-        let spans = std::mem::take(&mut old.spans);
-        let mut remnants: Vec<_> =
-            spans.into_values().flat_map(|span| old.remnants(span, version)).collect();
-        let edits = old.edits.values().map(|edit| edit.range);
-        let edits = edits.filter(|range| range.last > version.seq(old.id(range.origin)));
-        remnants.extend(
-            edits.map(|range| {
-                Remnant::Edit(Dot::new(old.id(range.origin), range.first), range.len())
-            }),
-        );
-        remnants
-    }
-
-    fn remnants(&self, span: Span, version: &VersionVector) -> Vec<Remnant> {
-        let covered = |origin, seq| seq <= version.seq(self.id(origin));
-        let skip = |ranges: &[SeqRange]| {
-            let ranges: Vec<_> = ranges
-                .iter()
-                .filter(|range| !covered(range.origin, range.last))
-                .map(|range| {
-                    let id = self.id(range.origin);
-                    let first = range.first.max(version.seq(id) + 1);
-                    (Dot::new(id, first), range.last - first + 1)
-                })
-                .collect();
-            (!ranges.is_empty()).then_some(Remnant::Skip(ranges))
-        };
-        match span {
-            Span::Gap(gap) => skip(gap.ranges()).into_iter().collect(),
-            Span::Entry(single) if covered(single.origin, single.seq) => Vec::new(),
-            Span::Entry(single) => {
-                let stamp = Stamp::new(single.time, self.id(single.origin), single.seq);
-                vec![Remnant::Entry(stamp, single.payload)]
-            }
-            Span::Segment(segment) => {
-                let mut remnants = Vec::new();
-                for stretch in segment.stretches() {
-                    let Stretch { slot, len, origin, first_seq: first, dead } = stretch;
-                    if dead {
-                        let last = first + len as u64 - 1;
-                        remnants.extend(skip(&[SeqRange { origin, first, last }]));
-                        continue;
-                    }
-                    let live = (0..len).filter(|&i| !covered(origin, first + i as u64));
-                    remnants.extend(live.map(|i| {
-                        let time = segment.time(slot + i);
-                        let stamp = Stamp::new(time, self.id(origin), first + i as u64);
-                        Remnant::Entry(stamp, segment.payload(slot + i).into())
-                    }));
-                }
-                remnants
-            }
-        }
-    }
-
-    /// Makes everything up to now the barrier of every skip: the end of the history is always safe.
-    pub(crate) fn raise_barriers(&mut self) {
-        let last = self.end() - 1;
-        for span in self.spans.values_mut() {
-            if let Span::Gap(gap) = span {
-                gap.barrier = last;
-            }
         }
     }
 
@@ -754,6 +540,7 @@ impl Span {
 }
 
 impl SpanRef<'_> {
+    #[inline]
     fn last(&self) -> Position {
         match self {
             Self::Segment(segment) => segment.end() - 1,

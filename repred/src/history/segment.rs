@@ -1,5 +1,7 @@
 //! [`Segment`]: a few hundred entries, one after the other in history order, as columns.
 
+use std::ops::Range;
+
 use super::{OriginIndex, Position};
 use crate::time::Time;
 
@@ -73,15 +75,33 @@ impl Segment {
         }
     }
 
+    /// The one that follows a segment, with room for as much as that came to hold: growing little by
+    /// little would copy every payload twice.
+    pub(super) fn after(before: &Self) -> Self {
+        let mut next = Self::new(before.end());
+        if before.is_full() {
+            let slots = before.len();
+            next.offsets.reserve(slots);
+            // A little more, lest a slightly longer one has to move after all.
+            let bytes = before.payload.len().min(MAX_OFFSET);
+            next.payload.reserve(bytes + bytes / 8);
+            next.times = Times::Near { base: Time::ZERO, offsets: Vec::with_capacity(slots) };
+        }
+        next
+    }
+
+    #[inline]
     pub(super) fn start(&self) -> Position {
         self.start
     }
 
     /// The position after the last slot.
+    #[inline]
     pub(super) fn end(&self) -> Position {
         self.start + self.len() as u64
     }
 
+    #[inline]
     pub(super) fn len(&self) -> usize {
         self.offsets.len()
     }
@@ -90,6 +110,7 @@ impl Segment {
         self.offsets.is_empty()
     }
 
+    #[inline]
     pub(super) fn is_full(&self) -> bool {
         self.len() == SLOTS || self.payload.len() > MAX_OFFSET
     }
@@ -116,6 +137,7 @@ impl Segment {
     }
 
     /// Appends an entry; not if the segment is full. Returns its position.
+    #[inline]
     pub(super) fn push(
         &mut self,
         origin: OriginIndex,
@@ -149,9 +171,18 @@ impl Segment {
     }
 
     pub(super) fn payload(&self, slot: usize) -> &[u8] {
-        let start = usize::from(self.offsets[slot]);
-        let end = self.offsets.get(slot + 1).map_or(self.payload.len(), |&end| usize::from(end));
-        &self.payload[start..end]
+        &self.payload[self.offset(slot)..self.offset(slot + 1)]
+    }
+
+    /// Bytes of the payloads of some slots, with those of the dead that are still there.
+    pub(super) fn payload_bytes(&self, slots: Range<usize>) -> usize {
+        self.offset(slots.end) - self.offset(slots.start)
+    }
+
+    /// Where the payload of a slot starts, or where the last one ends.
+    fn offset(&self, slot: usize) -> usize {
+        let offset = self.offsets.get(slot);
+        offset.map_or(self.payload.len(), |&offset| usize::from(offset))
     }
 
     pub(super) fn time(&self, slot: usize) -> Time {
@@ -246,6 +277,7 @@ impl Segment {
 }
 
 impl Times {
+    #[inline]
     fn push(&mut self, time: Time) {
         match self {
             Self::Far(times) => times.push(time),

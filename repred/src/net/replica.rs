@@ -521,6 +521,9 @@ impl<R: Replicated> Inner<R> {
 
     /// Wakes all who wait for a change, once the lock is let go.
     pub(super) fn wake(&mut self) {
+        if self.sleepers.is_empty() {
+            return;
+        }
         if self.woken.is_empty() {
             std::mem::swap(&mut self.woken, &mut self.sleepers);
         } else {

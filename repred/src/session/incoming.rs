@@ -7,7 +7,7 @@ use crate::{
     core::{Block, Core},
     history::{OriginIndex, SeqRange},
     id::ReplicaId,
-    message::{Cause, Item, Items, Malformed, OriginRef, number, take, take_version},
+    message::{Cause, Item, Items, Malformed, OriginRef, RunEntry, number, take, take_version},
     reduce::Replicated,
     snapshot::{self, Snapshot},
     time::Time,
@@ -75,20 +75,13 @@ impl Incoming {
             return Err(Malformed("the rest of the snapshot").into());
         }
         let mut items = Items::new(bytes, self.table.len());
-        let mut run: Option<OriginIndex> = None;
         while let Some(item) = items.next()? {
             match item {
-                Item::Run(origin) => run = Some(self.resolve(core, origin)?),
-                Item::Entry { seq, time, payload } => {
-                    let Some(origin) = run else {
-                        return Err(Malformed("a run").into());
-                    };
-                    match &mut self.staged {
-                        Some(staged) => staged.block.entry(origin, seq, time, payload),
-                        None => core.receive_entry(origin, seq, time, payload, now.wall)?,
-                    }
-                    if let Some(outgoing) = &mut outgoing {
-                        outgoing.confirm(core.entries(), origin, seq);
+                Item::Run(origin) => {
+                    let origin = self.resolve(core, origin)?;
+                    let last = self.run(core, origin, &mut items, limits, now)?;
+                    if let (Some(outgoing), Some(last)) = (&mut outgoing, last) {
+                        outgoing.confirm(core.entries(), origin, last);
                     }
                 }
                 Item::Skip(ranges) => {
@@ -122,6 +115,29 @@ impl Incoming {
             self.check_size(limits)?;
         }
         Ok(())
+    }
+
+    /// Takes in the entries of a run. Returns the seq of the last one.
+    fn run<R: Replicated>(
+        &mut self,
+        core: &mut Core<R>,
+        origin: OriginIndex,
+        items: &mut Items<'_>,
+        limits: &SessionLimits,
+        now: Now,
+    ) -> Result<Option<u64>, SessionError> {
+        let mut last = None;
+        while let Some(RunEntry { seq, time, payload }) = items.next_entry()? {
+            match &mut self.staged {
+                None => core.receive_entry(origin, seq, time, payload, now.wall)?,
+                Some(staged) => {
+                    staged.block.entry(origin, seq, time, payload);
+                    self.check_size(limits)?;
+                }
+            }
+            last = Some(seq);
+        }
+        Ok(last)
     }
 
     fn begin(&mut self) -> Result<(), SessionError> {

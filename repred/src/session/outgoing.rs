@@ -335,19 +335,23 @@ impl Outgoing {
         start: usize,
         full: usize,
     ) -> Result<bool, SessionError> {
-        let (mut count, mut end) = (0, out.len() + 64);
-        let mut base = None;
-        for (time, payload) in entries.iter() {
-            base.get_or_insert(time);
-            end += payload.len() + RunWriter::MAX_OVERHEAD;
-            if count > 0 && end > full {
-                break;
+        let overhead = |count: usize| 64 + count * RunWriter::MAX_OVERHEAD;
+        let room = full.saturating_sub(out.len());
+        let (mut count, mut size) = (entries.len, entries.payload_bytes());
+        if count > 1 && size + overhead(count) > room {
+            // So many as fit, and one at least.
+            (count, size) = (0, 0);
+            for (_, payload) in entries.iter() {
+                if count > 0 && size + payload.len() + overhead(count + 1) > room {
+                    break;
+                }
+                (count, size) = (count + 1, size + payload.len());
             }
-            count += 1;
         }
-        let (Some(base), first) = (base, end - start) else {
+        let Some((base, _)) = entries.iter().next() else {
             return Ok(false);
         };
+        let first = out.len() + size + overhead(count) - start;
         if count == 1 && first > self.max_message {
             // It may fit a message of its own.
             if out.len() > start + 1 {
