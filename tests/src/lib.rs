@@ -16,7 +16,7 @@ pub mod wire;
 
 pub use self::{
     chance::Chance,
-    network::{Driven, LinkId, Network},
+    network::{Driven, Ending, LinkId, Network},
     observed::{Edit, Observed, ObservedSet},
     pair::{LEFT, Pair, RIGHT, Side, now_at},
 };
