@@ -102,6 +102,8 @@ pub(crate) struct Block {
     items: Vec<BlockItem>,
     payload: Vec<u8>,
     edits: Vec<SeqRange>,
+    /// How many ranges there are in all skips.
+    ranges: usize,
 }
 
 #[derive(Debug)]
@@ -129,6 +131,7 @@ impl Block {
     }
 
     pub(crate) fn skip(&mut self, ranges: Vec<SeqRange>) {
+        self.ranges += ranges.len();
         self.items.push(BlockItem::Skip(ranges));
     }
 
@@ -138,20 +141,9 @@ impl Block {
 
     /// About how much memory it holds.
     pub(crate) fn memory(&self) -> usize {
-        let ranges = self.items.iter().map(|item| match item {
-            BlockItem::Entry { .. } => 0,
-            BlockItem::Skip(ranges) => size_of_val(&**ranges),
-        });
-        // Only large multi-origin skips make the sum worth taking, and those come in few items.
-        let ranges = if self.items.len() < 64 {
-            ranges.sum()
-        } else {
-            0
-        };
         self.payload.len()
             + self.items.len() * size_of::<BlockItem>()
-            + self.edits.len() * size_of::<SeqRange>()
-            + ranges
+            + (self.edits.len() + self.ranges) * size_of::<SeqRange>()
     }
 }
 
@@ -598,8 +590,8 @@ impl<R: Replicated> Core<R> {
             return Err(AdoptError::BothFolded { floor, snapshot });
         }
         let extra = self.decode_beyond(&snapshot.version)?;
-        self.check_id(&snapshot.version);
         self.replace_state(snapshot)?;
+        self.check_id(&snapshot.version);
         let remnants = self.history.take_beyond(&snapshot.version);
         self.replay(remnants, extra);
         self.finish_adoption(snapshot);
