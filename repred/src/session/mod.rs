@@ -820,12 +820,14 @@ impl Session {
         } = self.timers;
         let timeout = self.config.timeout;
         let has_to_greet = matches!(self.phase, Phase::Greeting | Phase::Comparing);
+        // What is on its way keeps the peer alive; and while it is stuck, there is no room for more.
+        let may_send = stalled.is_none();
         [
-            Some(last_sent + self.config.keep_alive),
+            may_send.then(|| last_sent + self.config.keep_alive),
             Some(last_heard + timeout),
             stalled.map(|since| since + timeout),
             has_to_greet.then(|| greeting + timeout),
-            self.digests.due,
+            self.digests.due.filter(|_| may_send),
         ]
         .into_iter()
         .flatten()
