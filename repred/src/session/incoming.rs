@@ -1,5 +1,7 @@
 //! [`Incoming`]: taking in what the peer sends.
 
+use std::collections::BTreeSet;
+
 use super::{Now, SessionError, SessionLimits, outgoing::Outgoing};
 use crate::{
     core::{Block, Core},
@@ -20,7 +22,7 @@ pub(super) struct Incoming {
     staged: Option<Block>,
     snapshot: Option<Partial>,
     /// Places in the table of origins of which something came since the last ack.
-    unacked: Vec<usize>,
+    unacked: BTreeSet<usize>,
     /// Whether a snapshot was adopted since the last ack.
     pub(super) has_adopted: bool,
 }
@@ -145,9 +147,7 @@ impl Incoming {
                 self.table.len() - 1
             }
         };
-        if !self.unacked.contains(&place) {
-            self.unacked.push(place);
-        }
+        self.unacked.insert(place);
         match self.table.get(place) {
             Some(&(_, Some(index))) => Ok(index),
             Some(&(id, None)) => {
@@ -183,8 +183,10 @@ impl Incoming {
             .collect()
     }
 
+    /// Whether there is something to acknowledge. What is staged will be when it is taken in: an ack in
+    /// the middle of a block would leave its origins out, and they would not be asked for again.
     pub(super) fn needs_ack(&self) -> bool {
-        self.has_adopted || !self.unacked.is_empty()
+        self.has_adopted || self.staged.is_none() && !self.unacked.is_empty()
     }
 
     /// Takes note of a snapshot that is to come.

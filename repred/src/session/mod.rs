@@ -744,6 +744,7 @@ impl Session {
             put_version(out, &core.version());
             return true;
         }
+        let before = out.len();
         out.push(Kind::Ack as u8);
         let start = out.len();
         for (place, origin) in self.incoming.take_unacked() {
@@ -753,7 +754,11 @@ impl Session {
                 put_u64(out, seq);
             }
         }
-        out.len() > start
+        let has_any = out.len() > start;
+        if !has_any {
+            out.truncate(before);
+        }
+        has_any
     }
 
     fn poll_outgoing<R: Replicated>(
