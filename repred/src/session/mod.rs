@@ -461,10 +461,11 @@ impl Session {
             }
             Kind::Adopted => {
                 let version = take_version(&mut &*body, core.limits().origins)?;
-                if let Some(outgoing) = &mut self.outgoing {
-                    outgoing.confirm_version(core.entries(), &version);
+                let outgoing = self.outgoing.as_mut();
+                match outgoing.map(|outgoing| outgoing.confirm_adoption(core.entries(), &version)) {
+                    Some(true) => Ok(()),
+                    _ => Err(SessionError::unexpected(kind)),
                 }
-                Ok(())
             }
             Kind::StateDigest => self.check_state(core, body),
             Kind::Digest | Kind::Ping | Kind::Bye => Err(SessionError::unexpected(kind)),

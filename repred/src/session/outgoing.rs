@@ -33,6 +33,8 @@ pub(super) struct Outgoing {
     max_block: usize,
     /// Whether our state is about to be replaced, and so not worth sending.
     is_waiting: bool,
+    /// Snapshots that were sent and not confirmed; a peer confirms several at once if it likes.
+    unconfirmed: usize,
 }
 
 /// What is in the middle of being sent.
@@ -94,6 +96,7 @@ impl Outgoing {
             max_message,
             max_block,
             is_waiting: false,
+            unconfirmed: 0,
         }
     }
 
@@ -113,6 +116,17 @@ impl Outgoing {
         let known = Known::new(history, version);
         self.acked.merge(history, &known);
         self.cursor.known.merge(history, &known);
+    }
+
+    /// The peer has adopted a snapshot, and has everything in this version now. False if none was sent:
+    /// a peer could make us remember any number of made-up origins.
+    pub(super) fn confirm_adoption(&mut self, history: &History, version: &VersionVector) -> bool {
+        if self.unconfirmed == 0 {
+            return false;
+        }
+        self.unconfirmed -= 1;
+        self.confirm_version(history, version);
+        true
     }
 
     /// The origin at a place of our table.
@@ -431,6 +445,7 @@ impl Outgoing {
         };
         let Some(sent) = sent else {
             *sent = Some(0);
+            self.unconfirmed += 1;
             out.push(Kind::Snapshot as u8);
             put_u64(out, snapshot.state.len() as u64);
             out.extend_from_slice(&snapshot::digest([&*snapshot.state]).to_le_bytes());
