@@ -540,10 +540,11 @@ fn a_time_a_year_ahead_is_refused_with_how_long_to_wait() {
 #[test]
 fn the_last_of_all_times_is_refused() {
     let mut victim = Victim::new().met();
-    let mut run = Items::new()
-        .run_of(Origin::New(0, FOE), 1, 2, &[(u64::MAX, ONE)])
-        .encode();
-    run.extend([0, 1, 2]);
+    let mut run = vec![2, 0, 0];
+    run.extend(FOE.to_be_bytes());
+    run.extend([1, 2]);
+    wire::number(&mut run, u64::MAX);
+    run.extend([0, 1, 2, 0, 1, 2]);
     let error = victim.hears(&run).unwrap_err();
     let is_it = matches!(
         error,
@@ -783,7 +784,7 @@ fn a_block_over_the_limit_is_refused_whatever_it_is_made_of() {
     for _ in 0..70 {
         skips = skips.skip(&many[..1]);
     }
-    let edits = (0..2000).fold(
+    let edits = (0..4000).fold(
         Items::new().begin().edit(Origin::New(0, FOE), 1, 1),
         |items, _| items.edit(Origin::At(0), 1, 1),
     );
