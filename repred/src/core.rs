@@ -690,7 +690,7 @@ impl<R: Replicated> Core<R> {
     fn finish_adoption(&mut self, snapshot: &Snapshot) {
         self.clock.observe(snapshot.time);
         self.version_hash = None;
-        self.news.push(Notice::Reset);
+        self.news.reset();
     }
 
     // ---- the one place ----
