@@ -32,8 +32,8 @@ impl<R: Replicated> Core<R> {
             return Err(AdoptError::BothFolded { floor, snapshot });
         }
         let extra = self.decode_beyond(&snapshot.version)?;
-        self.check_id(&snapshot.version);
         self.replace_state(snapshot)?;
+        self.check_id(&snapshot.version);
         let remnants = self.history.take_beyond(&snapshot.version);
         self.replay(remnants, extra);
         self.finish_adoption(snapshot);

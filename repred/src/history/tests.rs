@@ -77,7 +77,7 @@ impl World {
     fn push(&mut self, origin: OriginIndex) {
         let seq = self.history.last(origin) + 1;
         // Some are far apart, and some before their segment's first.
-        let time = Time::from_micros(seq * if seq % 50 == 0 { 1 << 33 } else { 10 } + 1);
+        let time = Time::from_micros(seq * if seq.is_multiple_of(50) { 1 << 33 } else { 10 } + 1);
         let position = self.history.push(origin, time, &payload(origin, seq));
         self.line(origin, None, position);
         self.places += 1;

@@ -139,9 +139,6 @@ impl<R: Replicated, T: Transport> Connection<R, T> {
             let before = inner.mark();
             let was_synced = is_synced(inner, key);
             let result = take_in(inner, key, config, transport, now);
-            if inner.core.needs_new_id() {
-                inner.core.set_id(super::replica::random_id());
-            }
             if inner.mark() != before || is_synced(inner, key) != was_synced {
                 inner.wake();
             }
@@ -355,6 +352,10 @@ fn take_in<R: Replicated, T: Transport>(
     let Some(session) = links.get_mut(&key).and_then(|link| link.session.as_mut()) else {
         return Ok(true);
     };
+    // Before any message is cut out: what is no message has no length either.
+    if session.peer().is_none() && check_opening(transport.partial()) == Opening::Foreign {
+        return session.refuse(foreign(transport.rest())).map(|()| false);
+    }
     loop {
         let limit = session.message_limit();
         let has_met = session.peer().is_some();
@@ -372,10 +373,11 @@ fn take_in<R: Replicated, T: Transport>(
         };
         // A panic of `reduce` is not the driver's: the core is poisoned, and that is what is told.
         let handled = catch_unwind(AssertUnwindSafe(|| session.handle_message(core, message, now)));
-        handled.unwrap_or(Err(SessionError::Poisoned))?;
-    }
-    if session.peer().is_none() && check_opening(transport.partial()) == Opening::Foreign {
-        return session.refuse(foreign(transport.rest())).map(|()| false);
+        handled.unwrap_or_else(|_| session.refuse(SessionError::Poisoned))?;
+        // At once: our updates under the old id may follow in the same breath, and are the peer's now.
+        if core.needs_new_id() {
+            core.set_id(super::replica::random_id());
+        }
     }
     Ok(session.is_closed())
 }

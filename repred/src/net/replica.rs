@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     fmt,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
     task::Waker,
@@ -473,15 +473,12 @@ impl<R: Replicated> Shared<R> {
         if self.holder.load(Ordering::Relaxed) == me {
             return Err(Reentrant);
         }
-        let (result, woken) = {
-            // A panic under the lock is the user's code; whether it has done harm, the core knows.
-            let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-            let _held = Held::new(&self.holder, me);
-            (act(&mut inner), std::mem::take(&mut inner.woken))
-        };
-        // Not under the lock: a waker may be anybody's code.
-        woken.into_iter().for_each(|(_, waker)| waker.wake());
-        Ok(result)
+        // Dropped last, and so not under the lock: a waker may be anybody's code.
+        let mut woken = Woken::default();
+        // A panic under the lock is the user's code; whether it has done harm, the core knows.
+        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut held = Held::new(&self.holder, me, inner, &mut woken);
+        Ok(act(&mut held.inner))
     }
 
     pub(super) fn now(&self) -> Now {
@@ -489,26 +486,48 @@ impl<R: Replicated> Shared<R> {
     }
 }
 
-/// The lock's holder is known, until this is dropped.
-struct Held<'a>(&'a AtomicUsize);
+/// The lock. Its holder is known until this is dropped, be it by a panic of the user's code.
+struct Held<'a, R: Replicated> {
+    holder: &'a AtomicUsize,
+    inner: MutexGuard<'a, Inner<R>>,
+    woken: &'a mut Woken,
+}
 
-impl<'a> Held<'a> {
-    fn new(holder: &'a AtomicUsize, me: usize) -> Self {
+impl<'a, R: Replicated> Held<'a, R> {
+    fn new(
+        holder: &'a AtomicUsize,
+        me: usize,
+        inner: MutexGuard<'a, Inner<R>>,
+        woken: &'a mut Woken,
+    ) -> Self {
         holder.store(me, Ordering::Relaxed);
-        Self(holder)
+        Self { holder, inner, woken }
     }
 }
 
-impl Drop for Held<'_> {
+impl<R: Replicated> Drop for Held<'_, R> {
     fn drop(&mut self) {
-        self.0.store(0, Ordering::Relaxed);
+        self.woken.0 = std::mem::take(&mut self.inner.woken);
+        self.holder.store(0, Ordering::Relaxed);
     }
 }
 
-/// Connections do not keep a replica alive; they end when it does.
-impl<R: Replicated> Drop for Inner<R> {
+/// Who is woken when this is dropped.
+#[derive(Default)]
+struct Woken(Vec<(Key, Waker)>);
+
+impl Drop for Woken {
     fn drop(&mut self) {
-        self.sleepers.drain(..).for_each(|(_, waker)| waker.wake());
+        self.0.drain(..).for_each(|(_, waker)| waker.wake());
+    }
+}
+
+impl<R: Replicated> Drop for Shared<R> {
+    /// Nobody holds the replica any more: its connections have to see that, and end.
+    fn drop(&mut self) {
+        let inner = self.inner.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let sleepers = inner.sleepers.drain(..).chain(inner.woken.drain(..));
+        sleepers.for_each(|(_, waker)| waker.wake());
     }
 }
 
@@ -538,6 +557,11 @@ impl<R: Replicated> Inner<R> {
             Some((_, there)) => there.clone_from(waker),
             None => self.sleepers.push((key, waker.clone())),
         }
+    }
+
+    /// Wakes this one no more.
+    pub(super) fn forget(&mut self, key: Key) {
+        self.sleepers.retain(|(sleeper, _)| *sleeper != key);
     }
 
     /// Where the history stands: it differs after any change.

@@ -71,7 +71,10 @@ impl<R: Replicated> Stream for Subscription<R> {
 impl<R: Replicated> Drop for Subscription<R> {
     fn drop(&mut self) {
         // From inside `read` or `reduce` the place cannot be given back; then a bounded ring stays.
-        let _ = self.shared.with(|inner| inner.core.news_mut().leave());
+        let _ = self.shared.with(|inner| {
+            inner.core.news_mut().leave();
+            inner.forget(self.key);
+        });
     }
 }
 

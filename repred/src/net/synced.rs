@@ -70,6 +70,13 @@ impl<R: Replicated> Future for Synced<R> {
     }
 }
 
+impl<R: Replicated> Drop for Synced<R> {
+    fn drop(&mut self) {
+        // Somebody who waits a little, gives up, and asks again must not leave a waker each time.
+        let _ = self.shared.with(|inner| inner.forget(self.key));
+    }
+}
+
 impl<R: Replicated> fmt::Debug for Synced<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Synced").field("waiting", &self.waiting).finish_non_exhaustive()

@@ -1,6 +1,7 @@
 //! [`Transport`]: what carries messages, and the two kinds there are.
 
 use std::{
+    collections::VecDeque,
     fmt, io,
     marker::PhantomData,
     pin::Pin,
@@ -164,7 +165,8 @@ pub struct Messages<S, M> {
     received: Option<M>,
     /// What was received stays until the next is asked for.
     is_taken: bool,
-    to_send: Option<Vec<u8>>,
+    /// One, or at the end a few: what is pushed last must not displace what was pushed before.
+    to_send: VecDeque<Vec<u8>>,
     needs_flush: bool,
     message: PhantomData<M>,
 }
@@ -175,7 +177,7 @@ impl<S, M> Messages<S, M> {
             messages,
             received: None,
             is_taken: true,
-            to_send: None,
+            to_send: VecDeque::new(),
             needs_flush: false,
             message: PhantomData,
         }
@@ -232,23 +234,23 @@ where
     }
 
     fn has_room(&self) -> bool {
-        self.to_send.is_none()
+        self.to_send.is_empty()
     }
 
     fn is_empty(&self) -> bool {
-        self.to_send.is_none() && !self.needs_flush
+        self.to_send.is_empty() && !self.needs_flush
     }
 
     fn push(&mut self, message: &[u8]) {
-        self.to_send = Some(message.to_vec());
+        self.to_send.push_back(message.to_vec());
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, TransportError>> {
         let failed = |error: E| TransportError::Other(error.into());
-        if self.to_send.is_some() {
+        if !self.to_send.is_empty() {
             ready!(Pin::new(&mut self.messages).poll_ready(cx)).map_err(failed)?;
         }
-        if let Some(message) = self.to_send.take() {
+        if let Some(message) = self.to_send.pop_front() {
             Pin::new(&mut self.messages).start_send(message.into()).map_err(failed)?;
             self.needs_flush = true;
             return Poll::Ready(Ok(true));

@@ -436,19 +436,19 @@ impl Session {
             }
             Kind::Chunk => {
                 let discards = self.config.discard_ours;
-                if let Some(adopted) = self.incoming.chunk(core, body, discards, now)? {
-                    if let Some(outgoing) = &mut self.outgoing {
-                        outgoing.confirm_version(core.entries(), &adopted);
-                    }
+                if let Some(adopted) = self.incoming.chunk(core, body, discards, now)?
+                    && let Some(outgoing) = &mut self.outgoing
+                {
+                    outgoing.confirm_version(core.entries(), &adopted);
                 }
                 Ok(())
             }
             Kind::Declined => {
                 let floor = take_version(&mut &*body, core.limits().origins)?;
-                if let Some(outgoing) = &mut self.outgoing {
-                    outgoing.declined(floor);
+                match &mut self.outgoing {
+                    Some(outgoing) => outgoing.declined(floor),
+                    None => Err(SessionError::unexpected(kind)),
                 }
-                Ok(())
             }
             Kind::Adopted => {
                 let version = take_version(&mut &*body, core.limits().origins)?;

@@ -75,7 +75,8 @@ struct Plan {
 struct Table {
     /// By index; `u32::MAX` for an origin that has no place yet.
     places: Vec<u32>,
-    len: u32,
+    /// By place.
+    origins: Vec<OriginIndex>,
 }
 
 impl Outgoing {
@@ -123,8 +124,8 @@ impl Outgoing {
 
     /// The origin at a place of our table.
     pub(super) fn origin_at(&self, place: u64) -> Option<OriginIndex> {
-        let is_it = |&there: &u32| u64::from(there) == place && there != u32::MAX;
-        self.table.places.iter().position(is_it).map(|origin| origin as OriginIndex)
+        let place = usize::try_from(place).ok()?;
+        self.table.origins.get(place).copied()
     }
 
     /// Whether everything there is has been sent.
@@ -426,19 +427,20 @@ impl Outgoing {
         Ok(())
     }
 
-    /// The peer has adopted our snapshot, and has all of this now.
+    /// The peer has answered our snapshot: it has all of this now. That is an error if none was sent; a
+    /// peer could make us remember any number of made-up origins.
     pub(super) fn adopted<R: Replicated>(
         &mut self,
         core: &Core<R>,
         version: &VersionVector,
     ) -> Result<(), SessionError> {
-        self.confirm_version(core.entries(), version);
-        if matches!(self.transfer, Transfer::Answer(_)) {
-            self.transfer = Transfer::Live;
-            // Our own floor may have risen since the snapshot was frozen.
-            self.resume(core, self.cursor.known.clone())?;
+        if !matches!(self.transfer, Transfer::Answer(_)) {
+            return Err(SessionError::unexpected(Kind::Adopted));
         }
-        Ok(())
+        self.confirm_version(core.entries(), version);
+        self.transfer = Transfer::Live;
+        // Our own floor may have risen since the snapshot was frozen.
+        self.resume(core, self.cursor.known.clone())
     }
 
     /// There is nobody to answer: goes on as if the snapshot had been adopted.
@@ -448,7 +450,7 @@ impl Outgoing {
     ) -> Result<(), SessionError> {
         match &mut self.transfer {
             Transfer::Answer(version) => {
-                let version = std::mem::take(version);
+                let version = version.clone();
                 self.adopted(core, &version)
             }
             _ => Ok(()),
@@ -457,9 +459,13 @@ impl Outgoing {
 
     /// The peer could not adopt our snapshot: it has folded more than we have seen. It has a snapshot for
     /// us; when we have adopted that, ours will do.
-    pub(super) fn declined(&mut self, floor: VersionVector) {
+    pub(super) fn declined(&mut self, floor: VersionVector) -> Result<(), SessionError> {
+        if !matches!(self.transfer, Transfer::Answer(_)) {
+            return Err(SessionError::unexpected(Kind::Declined));
+        }
         self.peer_floor = floor;
         self.transfer = Transfer::Waiting;
+        Ok(())
     }
 
     fn poll_snapshot(&mut self, out: &mut Vec<u8>) {
@@ -494,8 +500,8 @@ impl Table {
         if self.places.len() <= index {
             self.places.resize(index + 1, u32::MAX);
         }
-        self.places[index] = self.len;
-        self.len += 1;
+        self.places[index] = self.origins.len() as u32;
+        self.origins.push(origin);
     }
 
     /// Appends the name of an origin.
@@ -503,7 +509,7 @@ impl Table {
         match self.places.get(origin as usize) {
             Some(&place) if place != u32::MAX => put_u64(out, place.into()),
             _ => {
-                put_u64(out, self.len.into());
+                put_u64(out, self.origins.len() as u64);
                 out.extend_from_slice(&history.id(origin).to_bytes());
                 self.add(origin);
             }
