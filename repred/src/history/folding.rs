@@ -21,17 +21,22 @@ pub(crate) enum Remnant {
 impl History {
     /// Forgets all entries up to a version, which becomes the floor.
     pub(crate) fn fold(&mut self, floor: &VersionVector) {
+        // First, while gaps still hold what they held: sealing may merge some.
+        self.seal();
         for (id, seq) in floor.iter() {
             let index = self.intern(id) as usize;
             let origin = &mut self.origins[index];
             debug_assert!(seq <= origin.last);
             origin.floor = origin.floor.max(seq);
         }
-        self.seal();
         self.generation += 1;
         let starts: Vec<_> = self.spans.keys().copied().collect();
-        for start in starts {
+        for &start in &starts {
             self.fold_span(start);
+        }
+        // Only now, when no gap holds what is folded: what shrinks may merge with its neighbours.
+        for start in starts {
+            self.shrink(start);
         }
         for origin in &mut self.origins {
             // The key at or below the floor may be that of a span which reaches beyond it.
@@ -81,8 +86,6 @@ impl History {
         };
         if is_folded {
             self.spans.remove(&start);
-        } else {
-            self.shrink(start);
         }
     }
 
