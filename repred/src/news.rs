@@ -62,6 +62,13 @@ impl<C> News<C> {
         self.ring.push_back(notice);
     }
 
+    /// Tells every observer to read the state again, instead of whatever it has not been told yet.
+    pub(crate) fn reset(&mut self) {
+        self.first = self.end();
+        self.ring.clear();
+        self.push(Notice::Reset);
+    }
+
     /// The place of a new observer, who is told what comes from now on.
     pub(crate) fn observe(&mut self) -> u64 {
         self.observers += 1;

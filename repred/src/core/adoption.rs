@@ -3,7 +3,6 @@
 use super::{AdoptError, Core, IfEmpty};
 use crate::{
     history::{Remnant, SeqRange},
-    news::Notice,
     reduce::Replicated,
     snapshot::Snapshot,
     stamp::Dot,
@@ -119,6 +118,6 @@ impl<R: Replicated> Core<R> {
     fn finish_adoption(&mut self, snapshot: &Snapshot) {
         self.clock.observe(snapshot.time);
         self.version_hash = None;
-        self.news.push(Notice::Reset);
+        self.news.reset();
     }
 }

@@ -9,7 +9,7 @@ use super::replica::{Reentrant, Replica};
 use crate::{
     core::UpdateError,
     frame::{FrameError, FrameReader, put_frame},
-    message::Malformed,
+    message::{Malformed, Opening, check_opening},
     reduce::Replicated,
     session::{Loading, Saving, SessionError},
 };
@@ -87,6 +87,12 @@ impl<R: Replicated> Replica<R> {
             let taken = shared.with(|inner| {
                 inner.wake();
                 let now = shared.now();
+                // Something else has no lengths either: it would seem to be a backup that was cut.
+                if !loading.has_begun() && check_opening(frames.partial()) == Opening::Foreign {
+                    let start = frames.rest();
+                    let start = start[..start.len().min(16)].to_vec();
+                    return Err(SessionError::NotRepred { start });
+                }
                 while let Some(message) = next(&mut frames, loading.message_limit())? {
                     loading.handle_message(&mut inner.core, message, now)?;
                     if inner.core.needs_new_id() {

@@ -106,6 +106,11 @@ impl Loading {
         Self { config, incoming: Incoming::default(), step: Step::Open }
     }
 
+    /// Whether the first message has come.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.step != Step::Open
+    }
+
     /// Whether the last message has come.
     pub(crate) fn is_done(&self) -> bool {
         self.step == Step::Done

@@ -550,12 +550,18 @@ impl Session {
         let own_floor = core.floor();
         let discards =
             self.config.discard_ours || self.peer.as_ref().is_some_and(|peer| peer.discards);
-        if !theirs.covers(&own_floor) && !core.version().covers(&floor) && !discards {
+        let can_join = theirs.covers(&own_floor) || core.version().covers(&floor);
+        if !can_join && !discards {
             return Err(SessionError::BothFolded { ours: own_floor, theirs: floor });
         }
         self.incoming = Incoming::new(theirs.iter().map(|(id, _)| id));
         let history = core.entries();
-        let known = Known::new(history, &theirs);
+        // What the peer is about to give up it will lack, should it come back from somebody else.
+        let (known, floor) = if can_join || self.config.discard_ours {
+            (Known::new(history, &theirs), floor)
+        } else {
+            (Known::default(), VersionVector::new())
+        };
         let reaches = history.reaches(&known);
         let cursor = Cursor::new(history, known);
         self.outgoing = self.outgoing(cursor, Some(history.end()), floor);
