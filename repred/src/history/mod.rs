@@ -626,7 +626,10 @@ impl History {
         self.generation = generation;
         for origin in &old.origins {
             let index = self.intern(origin.id) as usize;
-            self.origins[index].latest = origin.latest;
+            // The time of what is taken out is that of a later entry, or of none that is here.
+            if origin.last <= version.seq(origin.id) {
+                self.origins[index].latest = origin.latest;
+            }
         }
         for (id, seq) in version.iter() {
             let index = self.intern(id) as usize;
