@@ -200,7 +200,8 @@ impl Cursor {
             if let Some(piece) = self.missing_in(history, span, limit) {
                 return (piece.position() <= limit).then_some(piece);
             }
-            self.at = self.at.max(span.last() + 1);
+            // No further than the limit: what stands behind it was not looked at.
+            self.at = self.at.max(span.last().min(limit) + 1);
         }
     }
 
