@@ -553,8 +553,12 @@ impl History {
         self.seal();
         self.generation += 1;
         let starts: Vec<_> = self.spans.keys().copied().collect();
-        for start in starts {
+        for &start in &starts {
             self.fold_span(start);
+        }
+        // Only now: to shrink one span may merge it with the next, which must have been folded before.
+        for start in starts {
+            self.shrink(start);
         }
         for origin in &mut self.origins {
             // The key at or below the floor may be that of a span which reaches beyond it.
@@ -611,8 +615,6 @@ impl History {
         };
         if is_folded {
             self.spans.remove(&start);
-        } else {
-            self.shrink(start);
         }
     }
 
