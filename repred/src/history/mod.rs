@@ -544,13 +544,14 @@ impl History {
 
     /// Forgets all entries up to a version, which becomes the floor.
     pub(crate) fn fold(&mut self, floor: &VersionVector) {
+        // Under the old floor, which is that of the spans it may be merged with.
+        self.seal();
         for (id, seq) in floor.iter() {
             let index = self.intern(id) as usize;
             let origin = &mut self.origins[index];
             debug_assert!(seq <= origin.last);
             origin.floor = origin.floor.max(seq);
         }
-        self.seal();
         self.generation += 1;
         let starts: Vec<_> = self.spans.keys().copied().collect();
         for &start in &starts {
