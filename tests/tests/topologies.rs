@@ -269,6 +269,11 @@ fn histories_that_forget_and_fold_converge_however_links_are_cut() {
                     .collect();
                 network[chance.within(0..5)].fold(&stable).unwrap();
             }
+            if run % 3 == 1 && chance.one_in(20) {
+                // Whatever one replica has seen: the others get snapshots.
+                let version = network[0].version().unwrap();
+                network[0].fold(&version).unwrap();
+            }
             for _ in 0..chance.within(0..5) {
                 network.step();
             }
