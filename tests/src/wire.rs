@@ -113,6 +113,9 @@ pub fn snapshot(size: u64, digest: u128, time: u64, seen: &[(u128, u64)]) -> Vec
     bytes.extend(digest.to_le_bytes());
     number(&mut bytes, time);
     version(&mut bytes, seen);
+    // All of it is folded, and that is why it goes instead of entries.
+    version(&mut bytes, seen);
+    bytes.push(0);
     bytes
 }
 

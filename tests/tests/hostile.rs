@@ -743,7 +743,7 @@ fn a_block_over_the_limit_is_refused_whatever_it_is_made_of() {
     for (first, again) in [
         (large, repeat),
         (skips, Items::new().skip(&many)),
-        (edits.clone(), Items::new().edit(Origin::At(0), 1, 1)),
+        (edits, Items::new().edit(Origin::At(0), 1, 1)),
     ] {
         let mut victim = Victim::configured(|config| config.limits.block_bytes = limit).met();
         let mut heard = victim.hears(&first.encode());

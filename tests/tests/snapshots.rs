@@ -2,10 +2,10 @@
 
 use futures::StreamExt;
 use repred::{
-    ConnectionError, Counter, GrowSet, LoadError, Notice, Reducer, Register, Replica, SessionError,
-    VersionVector, pipe, reducer,
+    ConnectionError, Counter, GrowSet, LoadError, Notice, Reason, Reducer, Register, Replica,
+    SessionError, VersionVector, pipe, reducer,
 };
-use repred_tests::{Chance, Network, Pair};
+use repred_tests::{Chance, LinkId, Network, Pair};
 
 fn votes(count: usize) -> Network<Counter> {
     Network::new(count, |_| Counter::default())
@@ -148,12 +148,11 @@ fn who_is_not_below_the_floor_gets_no_snapshot() {
 #[test]
 fn histories_may_be_folded_in_the_middle_of_a_session() {
     let mut chance = Chance::new(4);
+    let mut folded_apart = 0;
     for _ in 0..100 {
         let mut network = votes(3);
         network.set_capacity(chance.within(1..300));
-        network.connect(0, 1);
-        network.connect(1, 2);
-        network.connect(2, 0);
+        let links = [(0, 1), (1, 2), (2, 0)].map(|(a, b)| network.connect(a, b));
         let mut sum = 0;
         for i in 0..60 {
             let replica = chance.within(0..3);
@@ -177,9 +176,26 @@ fn histories_may_be_folded_in_the_middle_of_a_session() {
             }
         }
         network.run_until_quiet();
+        // Carelessness may cost: who got a snapshot has folded what the careless one has not seen.
+        if links.iter().any(|&link| is_folded_apart(&network, link)) {
+            folded_apart += 1;
+            continue;
+        }
         network.assert_converged();
         assert_eq!(value(&network, 0), sum);
     }
+    assert!(folded_apart < 50, "{folded_apart} of 100");
+}
+
+fn is_folded_apart(network: &Network<Counter>, link: LinkId) -> bool {
+    network.endings(link).iter().any(|ending| {
+        matches!(
+            ending,
+            Some(Err(ConnectionError::Session(
+                SessionError::BothFolded { .. } | SessionError::Peer(Reason::Folded)
+            )))
+        )
+    })
 }
 
 fn folded_apart() -> Network<Counter> {
