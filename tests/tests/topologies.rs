@@ -4,7 +4,8 @@ use std::{collections::BTreeMap, sync::atomic::Ordering, time::Duration};
 
 use futures::{StreamExt, stream::select_all};
 use repred::{
-    Counter, Overwrote, Reducer, Replica, Replicated, Stamp, VersionVector, stamped_reducer,
+    Counter, Overwrote, Reducer, Replica, Replicated, SessionLimits, Stamp, VersionVector,
+    stamped_reducer,
 };
 use repred_tests::{Chance, Edit, Network, ObservedSet, Pair, io::Counting};
 use tokio_util::compat::TokioAsyncReadCompatExt;
@@ -225,7 +226,13 @@ fn histories_that_forget_and_fold_converge_however_links_are_cut() {
     let mut chance = Chance::new(7);
     for run in 0..120 {
         let links = [LINE, RING, MESH, STAR][run % 4];
-        let mut network: Network<Map> = Network::new(5, |_| map());
+        // Small messages, so that blocks take several.
+        let mut limits = SessionLimits::default();
+        if run % 2 == 1 {
+            limits.message_bytes = 400;
+        }
+        let replica = || Replica::builder(map()).session_limits(limits).build();
+        let mut network: Network<Map> = Network::of((0..5).map(|_| replica()));
         network.set_capacity(chance.within(1..400));
         let mut ids: Vec<_> = links.iter().map(|&(a, b)| network.connect(a, b)).collect();
         let keys = chance.within(1..20);
@@ -257,20 +264,22 @@ fn histories_that_forget_and_fold_converge_however_links_are_cut() {
                     .collect();
                 network[chance.within(0..5)].fold(&stable).unwrap();
             }
-            if run % 3 == 1 && chance.one_in(20) {
-                // Whatever one replica has seen: the others get snapshots.
-                let version = network[0].version().unwrap();
-                network[0].fold(&version).unwrap();
-            }
             for _ in 0..chance.within(0..5) {
                 network.step();
             }
         }
-        for (id, &(a, b)) in ids.iter().zip(links) {
+        for (id, &(a, b)) in ids.iter_mut().zip(links) {
             network.disconnect(*id);
-            network.connect(a, b);
+            *id = network.connect(a, b);
         }
         network.run_until_quiet();
+        for &id in &ids {
+            let endings = network.endings(id);
+            assert!(
+                endings.iter().all(Option::is_none),
+                "run {run}: {endings:?}"
+            );
+        }
         network.assert_converged();
         for replica in 0..5 {
             let len = network[replica].history_len().unwrap();
@@ -279,7 +288,7 @@ fn histories_that_forget_and_fold_converge_however_links_are_cut() {
             assert!(len <= live + 80, "run {run}: {len} entries for {live} keys");
         }
         // Whoever comes later gets the same.
-        let late = network.add(Replica::new(map()));
+        let late = network.add(replica());
         network.connect(chance.within(0..5), late);
         network.run_until_quiet();
         network.assert_converged();
