@@ -183,10 +183,15 @@ impl History {
 
     /// O(origins).
     pub(crate) fn version(&self) -> VersionVector {
-        self.origins
+        self.seqs().collect()
+    }
+
+    /// The last seq of each origin of which there is any, in the order of their ids.
+    pub(crate) fn seqs(&self) -> impl Iterator<Item = (ReplicaId, u64)> {
+        self.by_id
             .iter()
-            .map(|origin| (origin.id, origin.last))
-            .collect()
+            .map(|(&id, &origin)| (id, self.last(origin)))
+            .filter(|&(_, seq)| seq > 0)
     }
 
     /// What is folded. O(origins).

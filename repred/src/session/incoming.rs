@@ -1,5 +1,7 @@
 //! [`Incoming`]: taking in what the peer sends.
 
+use std::collections::BTreeSet;
+
 use super::{Now, SessionError, SessionLimits, outgoing::Outgoing};
 use crate::{
     core::{Block, Core},
@@ -20,7 +22,7 @@ pub(super) struct Incoming {
     staged: Option<Block>,
     snapshot: Option<Partial>,
     /// Places in the table of origins of which something came since the last ack.
-    unacked: Vec<usize>,
+    unacked: BTreeSet<usize>,
     /// Whether a snapshot was adopted since the last ack.
     pub(super) has_adopted: bool,
 }
@@ -161,9 +163,7 @@ impl Incoming {
                 self.table.len() - 1
             }
         };
-        if !self.unacked.contains(&place) {
-            self.unacked.push(place);
-        }
+        self.unacked.insert(place);
         match self.table.get(place) {
             Some(&(_, Some(index))) => Ok(index),
             Some(&(id, None)) => {

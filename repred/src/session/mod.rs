@@ -233,7 +233,6 @@ impl SessionConfig {
 impl Session {
     /// A session that is about to begin. O(origins).
     pub fn new<R: Replicated>(config: SessionConfig, core: &mut Core<R>, now: Now) -> Self {
-        let version = core.version();
         let version_hash = core.version_hash();
         let open = Open {
             schema: config.schema.clone(),
@@ -249,7 +248,7 @@ impl Session {
         };
         let mut first = Vec::new();
         open.encode(&mut first);
-        let known = Known::new(core.entries(), &version);
+        let known = Known::all_of(core.entries());
         let cursor = Cursor::at_end(core.entries(), known);
         Self {
             config,
@@ -510,9 +509,8 @@ impl Session {
     /// Queues our digest.
     fn announce<R: Replicated>(&mut self, core: &Core<R>) -> Result<(), SessionError> {
         let version = core.version();
-        let origins = version
-            .iter()
-            .filter_map(|(id, _)| core.entries().origin(id));
+        let ids = version.iter().map(|(id, _)| id);
+        let origins = ids.filter_map(|id| core.entries().origin(id));
         self.sent.announced = origins.collect();
         let mut digest = vec![Kind::Digest as u8];
         put_version(&mut digest, &version);

@@ -69,7 +69,8 @@ struct Plan {
 struct Table {
     /// By index; `u32::MAX` for an origin that has no place yet.
     places: Vec<u32>,
-    len: u32,
+    /// By place.
+    origins: Vec<OriginIndex>,
 }
 
 impl Outgoing {
@@ -116,12 +117,8 @@ impl Outgoing {
 
     /// The origin at a place of our table.
     pub(super) fn origin_at(&self, place: u64) -> Option<OriginIndex> {
-        let is_it = |&there: &u32| u64::from(there) == place && there != u32::MAX;
-        self.table
-            .places
-            .iter()
-            .position(is_it)
-            .map(|origin| origin as OriginIndex)
+        let place = usize::try_from(place).ok()?;
+        self.table.origins.get(place).copied()
     }
 
     /// Whether everything there is has been sent.
@@ -465,8 +462,8 @@ impl Table {
         if self.places.len() <= index {
             self.places.resize(index + 1, u32::MAX);
         }
-        self.places[index] = self.len;
-        self.len += 1;
+        self.places[index] = self.origins.len() as u32;
+        self.origins.push(origin);
     }
 
     /// Appends the name of an origin.
@@ -474,7 +471,7 @@ impl Table {
         match self.places.get(origin as usize) {
             Some(&place) if place != u32::MAX => put_u64(out, place.into()),
             _ => {
-                put_u64(out, self.len.into());
+                put_u64(out, self.origins.len() as u64);
                 out.extend_from_slice(&history.id(origin).to_bytes());
                 self.add(origin);
             }
