@@ -463,6 +463,7 @@ pub(super) fn random_id() -> ReplicaId {
 }
 
 /// The thread that calls, by an address that only it has.
+#[inline]
 fn this_thread() -> usize {
     thread_local!(static PLACE: u8 = const { 0 });
     PLACE.with(|place| std::ptr::from_ref(place).addr())
@@ -487,7 +488,9 @@ impl<R: Replicated> Shared<R> {
             (act(&mut inner), std::mem::take(&mut inner.woken))
         };
         // Not under the lock: a waker may be anybody's code.
-        woken.into_iter().for_each(|(_, waker)| waker.wake());
+        if !woken.is_empty() {
+            woken.into_iter().for_each(|(_, waker)| waker.wake());
+        }
         Ok(result)
     }
 
@@ -503,6 +506,7 @@ impl<R: Replicated> Shared<R> {
 struct Held<'a>(&'a AtomicUsize);
 
 impl<'a> Held<'a> {
+    #[inline]
     fn new(holder: &'a AtomicUsize, me: usize) -> Self {
         holder.store(me, Ordering::Relaxed);
         Self(holder)
@@ -510,6 +514,7 @@ impl<'a> Held<'a> {
 }
 
 impl Drop for Held<'_> {
+    #[inline]
     fn drop(&mut self) {
         self.0.store(0, Ordering::Relaxed);
     }
