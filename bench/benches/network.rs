@@ -28,17 +28,12 @@ fn main() {
     let rounds = scale.pick(5, 1);
     catching_up(&workload, rounds);
     for replicas in [2, 8] {
-        Contest::new(format!(
-            "Updates written and taken in by {replicas} connected replicas"
-        ))
-        .with("arena, threads", || live_arena(&workload, replicas))
-        .with("repred", || live(&workload, replicas))
-        .run(rounds);
+        Contest::new(format!("Updates written and taken in by {replicas} connected replicas"))
+            .with("arena, threads", || live_arena(&workload, replicas))
+            .with("repred", || live(&workload, replicas))
+            .run(rounds);
     }
-    latency(
-        10_000,
-        scale.pick(Duration::from_secs(5), Duration::from_millis(200)),
-    );
+    latency(10_000, scale.pick(Duration::from_secs(5), Duration::from_millis(200)));
 }
 
 // ---- catching up ----
@@ -150,12 +145,7 @@ fn live_arena(workload: &Workload, replicas: usize) -> f64 {
     let total = workload.len() as u64;
     let taken: Vec<_> = (0..replicas).map(|_| Arc::new(AtomicU64::new(0))).collect();
     let wait_until_behind = |count: u64, limit: u64| {
-        let slowest = || {
-            taken
-                .iter()
-                .map(|taken| taken.load(Ordering::Relaxed))
-                .min()
-        };
+        let slowest = || taken.iter().map(|taken| taken.load(Ordering::Relaxed)).min();
         while slowest().is_some_and(|slowest| count - slowest > limit) {
             thread::sleep(Duration::from_micros(50));
         }

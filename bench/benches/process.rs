@@ -14,26 +14,16 @@ fn main() {
 
 fn local(workload: &Workload, rounds: usize) {
     Contest::new("Local updates")
-        .with("arena", || {
-            time(workload, &mut Arena::default(), Arena::update)
-        })
+        .with("arena", || time(workload, &mut Arena::default(), Arena::update))
         .with("Core::update", || in_core(workload, plain()))
-        .with("Replica::update", || {
-            in_replica(workload, Replica::new(plain()))
-        })
+        .with("Replica::update", || in_replica(workload, Replica::new(plain())))
         .with("Replica::update, clock stands still", || {
             let still = || Time::from_micros(1);
             in_replica(workload, Replica::builder(plain()).clock(still).build())
         })
-        .with("last writer wins, reducer alone", || {
-            reduced(workload, last_writer())
-        })
-        .with("last writer wins, core", || {
-            in_core(workload, last_writer())
-        })
-        .with("last writer wins, replica", || {
-            in_replica(workload, Replica::new(last_writer()))
-        })
+        .with("last writer wins, reducer alone", || reduced(workload, last_writer()))
+        .with("last writer wins, core", || in_core(workload, last_writer()))
+        .with("last writer wins, replica", || in_replica(workload, Replica::new(last_writer())))
         .run(rounds);
 }
 
@@ -42,10 +32,7 @@ fn remote(workload: &Workload, rounds: usize) {
     workload.updates().for_each(|update| arena.update(update));
     let (mut kept, mut last) = (filled(workload, plain()), filled(workload, last_writer()));
     let live = last.history_len();
-    println!(
-        "\nOf {} updates, last writer wins keeps {live}.",
-        workload.len()
-    );
+    println!("\nOf {} updates, last writer wins keeps {live}.", workload.len());
     Contest::new("Catching up from nothing, per update that is kept")
         .with("arena", || {
             let mut empty = Arena::default();
@@ -102,8 +89,7 @@ fn in_replica<R: Replicated<Update = Update>>(workload: &Workload, mut replica: 
 fn filled<R: Replicated<Update = Update>>(workload: &Workload, state: R) -> Core<R> {
     let mut core = Core::new(0xa.into(), state);
     for (micros, update) in (1_700_000_000_000_000..).zip(workload.updates()) {
-        core.update(update, Time::from_micros(micros))
-            .expect("every update can be written");
+        core.update(update, Time::from_micros(micros)).expect("every update can be written");
     }
     core
 }

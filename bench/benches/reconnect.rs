@@ -7,10 +7,7 @@ type Votes = Core<Counter>;
 
 fn main() {
     let scale = Scale::from_args();
-    println!(
-        "\nMeeting again: bytes both ways, and microseconds (medians of {})",
-        rounds(scale)
-    );
+    println!("\nMeeting again: bytes both ways, and microseconds (medians of {})", rounds(scale));
     println!(
         "  {:>9} {:>7}   {:>20} {:>20} {:>20}",
         "shared", "origins", "nothing new", "one new", "one old is lacking"

@@ -37,13 +37,10 @@ fn row<R: Replicated<Update = Update>>(name: &str, workload: &Workload, state: f
     let before = resident();
     let mut full = Core::new(0xa.into(), state());
     for (micros, update) in (1_700_000_000_000_000..).step_by(3).zip(workload.updates()) {
-        full.update(update, Time::from_micros(micros))
-            .expect("every update can be written");
+        full.update(update, Time::from_micros(micros)).expect("every update can be written");
     }
     let grown = resident().saturating_sub(before);
-    let all = full
-        .history(&VersionVector::new())
-        .expect("nothing is folded");
+    let all = full.history(&VersionVector::new()).expect("nothing is folded");
     let payload: usize = all.map(|entry| entry.size).sum();
     let wire = catch_up(&mut full, &mut Core::new(0xb.into(), state())).bytes;
     let len = full.history_len() as f64;
@@ -60,9 +57,6 @@ fn row<R: Replicated<Update = Update>>(name: &str, workload: &Workload, state: f
 /// Bytes of memory that the system has given us; 0 where it does not say.
 fn resident() -> usize {
     let pages = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    let resident = pages
-        .split(' ')
-        .nth(1)
-        .and_then(|pages| pages.parse::<usize>().ok());
+    let resident = pages.split(' ').nth(1).and_then(|pages| pages.parse::<usize>().ok());
     resident.unwrap_or(0) * 4096
 }

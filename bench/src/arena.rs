@@ -32,10 +32,7 @@ impl Arena {
     /// Takes in what another has, with an update decoded as everybody who does not know its type has to:
     /// to a value of its own.
     pub fn catch_up(&mut self, other: &Self) {
-        other
-            .segments
-            .iter()
-            .for_each(|segment| self.take_in(segment));
+        other.segments.iter().for_each(|segment| self.take_in(segment));
     }
 
     /// Takes in encoded updates, whole ones.

@@ -31,11 +31,7 @@ impl Host {
         let handle = runtime.handle().clone();
         let (stop, stopped) = oneshot::channel();
         let run = move || drop(runtime.block_on(stopped));
-        Self {
-            handle,
-            stop: Some(stop),
-            thread: Some(thread::spawn(run)),
-        }
+        Self { handle, stop: Some(stop), thread: Some(thread::spawn(run)) }
     }
 
     /// Runs a connection until it ends. It counts from now on.

@@ -14,22 +14,17 @@ pub type LastWriter = Reducer<HashMap<String, (Stamp, u64)>, Update, Overwrote>;
 
 /// A [`Plain`] map. With one writer there is nothing to commute.
 pub fn plain() -> Plain {
-    reducer(HashMap::new(), |map, (key, value): Update| {
-        map.insert(key, value) != Some(value)
-    })
+    reducer(HashMap::new(), |map, (key, value): Update| map.insert(key, value) != Some(value))
 }
 
 /// A [`LastWriter`] map.
 pub fn last_writer() -> LastWriter {
-    stamped_reducer(
-        HashMap::new(),
-        |map, (key, value): Update, stamp| match map.entry(key) {
-            Entry::Occupied(there) if there.get().0 > stamp => Overwrote::nothing(),
-            Entry::Occupied(mut there) => Overwrote::old([there.insert((stamp, value)).0.dot]),
-            Entry::Vacant(place) => {
-                place.insert((stamp, value));
-                Overwrote::old([])
-            }
-        },
-    )
+    stamped_reducer(HashMap::new(), |map, (key, value): Update, stamp| match map.entry(key) {
+        Entry::Occupied(there) if there.get().0 > stamp => Overwrote::nothing(),
+        Entry::Occupied(mut there) => Overwrote::old([there.insert((stamp, value)).0.dot]),
+        Entry::Vacant(place) => {
+            place.insert((stamp, value));
+            Overwrote::old([])
+        }
+    })
 }

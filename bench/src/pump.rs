@@ -47,10 +47,7 @@ pub fn feed<R: Replicated>(from: &mut Core<R>, to: &mut Core<R>) -> Traffic {
 fn meet<R: Replicated>(a: &mut Core<R>, b: &mut Core<R>, direction: Direction) -> Traffic {
     let begun = Instant::now();
     let latest = a.latest_time().max(b.latest_time());
-    let now = Now {
-        wall: latest.max(Time::from_micros(1)),
-        instant: begun,
-    };
+    let now = Now { wall: latest.max(Time::from_micros(1)), instant: begun };
     let mut config = SessionConfig::for_state::<R>();
     let mut to_a = Session::new(config.clone(), b, now);
     config.direction = direction;
@@ -75,14 +72,11 @@ fn carry<R: Replicated>(
     traffic: &mut Traffic,
 ) -> bool {
     message.clear();
-    let has_more = from
-        .poll_message(sender, now, message)
-        .expect("everything can be sent");
+    let has_more = from.poll_message(sender, now, message).expect("everything can be sent");
     if has_more {
         traffic.bytes += message.len() + length_bytes(message.len());
         traffic.messages += 1;
-        to.handle_message(receiver, message, now)
-            .expect("everything can be taken in");
+        to.handle_message(receiver, message, now).expect("everything can be taken in");
     }
     has_more
 }

@@ -16,11 +16,7 @@ impl Scale {
     /// `cargo test --all-targets`, wants to see that it works.
     pub fn from_args() -> Self {
         let has = |flag: &str| std::env::args().any(|arg| arg == flag);
-        if has("--bench") && !has("--quick") {
-            Self::Full
-        } else {
-            Self::Quick
-        }
+        if has("--bench") && !has("--quick") { Self::Full } else { Self::Quick }
     }
 
     /// One of two sizes.
@@ -49,10 +45,7 @@ type Round<'a> = Box<dyn FnMut() -> f64 + 'a>;
 impl<'a> Contest<'a> {
     /// A contest that nobody takes part in yet.
     pub fn new(title: impl Into<String>) -> Self {
-        Self {
-            title: title.into(),
-            contenders: Vec::new(),
-        }
+        Self { title: title.into(), contenders: Vec::new() }
     }
 
     /// One more contender, and how many updates a second it has reached in one round. The others are

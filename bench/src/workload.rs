@@ -21,10 +21,7 @@ impl Workload {
             random ^= random << 17;
             (random % keys as u64) as u32
         });
-        Self {
-            order: order.collect(),
-            keys: (0..keys).map(|key| format!("key{key:07}")).collect(),
-        }
+        Self { order: order.collect(), keys: (0..keys).map(|key| format!("key{key:07}")).collect() }
     }
 
     /// The number of updates.
@@ -39,8 +36,6 @@ impl Workload {
 
     /// Each update, made as it is asked for: that costs every contender the same.
     pub fn updates(&self) -> impl Iterator<Item = Update> + '_ {
-        (1..)
-            .zip(&self.order)
-            .map(|(value, &key)| (self.keys[key as usize].clone(), value))
+        (1..).zip(&self.order).map(|(value, &key)| (self.keys[key as usize].clone(), value))
     }
 }

@@ -156,10 +156,7 @@ enum Dots {
 impl Overwrote {
     /// Nothing was overwritten, because nothing changed: the update lost against what is there.
     pub const fn nothing() -> Self {
-        Self {
-            changed: false,
-            dots: Dots::None,
-        }
+        Self { changed: false, dots: Dots::None }
     }
 
     /// The state changed, and these earlier updates are obsolete by that: an `Option<Dot>`, a list of
@@ -171,10 +168,7 @@ impl Overwrote {
             (Some(one), None) => Dots::One([one]),
             (Some(one), Some(two)) => Dots::Many([one, two].into_iter().chain(dots).collect()),
         };
-        Self {
-            changed: true,
-            dots,
-        }
+        Self { changed: true, dots }
     }
 
     /// Whether the state changed.
@@ -210,10 +204,7 @@ mod tests {
     fn nested_changes_hand_up_the_dots_of_their_parts() {
         let a = Dot::new(1.into(), 1);
         let b = Dot::new(2.into(), 5);
-        let changes = (
-            true,
-            Box::new((Overwrote::old([a]), Overwrote::old([b, a]))),
-        );
+        let changes = (true, Box::new((Overwrote::old([a]), Overwrote::old([b, a]))));
         let mut named = Vec::new();
         changes.obsolete(&mut |dot| named.push(dot));
         assert_eq!(named, [a, b, a]);

@@ -28,11 +28,7 @@ pub enum FrameError {
 
 impl FrameReader {
     pub(crate) fn new() -> Self {
-        Self {
-            buffer: vec![0; SMALL],
-            start: 0,
-            end: 0,
-        }
+        Self { buffer: vec![0; SMALL], start: 0, end: 0 }
     }
 
     /// Where to read more bytes to; never empty. Call [`filled`](Self::filled) afterwards.
@@ -119,9 +115,7 @@ mod tests {
     fn messages_come_out_whole_however_the_stream_is_cut() {
         let messages = [vec![1; 1], vec![2; 200], vec![3; 100_000], vec![4; 3]];
         let mut stream = Vec::new();
-        messages
-            .iter()
-            .for_each(|message| put_frame(&mut stream, message));
+        messages.iter().for_each(|message| put_frame(&mut stream, message));
         for step in [1, 2, 7, 4096, 1 << 20] {
             let mut reader = FrameReader::new();
             let mut rest = &*stream;

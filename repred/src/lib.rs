@@ -1,22 +1,50 @@
-//! repred
-mod changes;
-mod core;
-mod encoding;
-mod frame;
-mod history;
+#![doc = include_str!("lib.md")]
+// Bottom layer first; a module uses only those above it, and a test keeps it so.
+
+// Words: what an update is called, and what it did.
 mod id;
-mod message;
-mod net;
-mod news;
-mod receipt;
-mod reduce;
-mod reducer;
-mod session;
-mod snapshot;
-mod stamp;
+
 mod time;
-mod types;
+
+mod stamp;
+
+mod changes;
+
+// Meaning: what has been seen, and how updates become a state.
 mod version;
+
+mod encoding;
+
+mod reduce;
+
+mod reducer;
+
+mod types;
+
+// Memory: the entries that are kept to bring others up to date.
+mod history;
+
+mod snapshot;
+
+// A copy: state, version and history, which move together.
+mod news;
+
+mod receipt;
+
+mod core;
+
+// Conversation: what two copies say to each other.
+mod message;
+
+mod session;
+
+mod frame;
+
+// Outside: whatever waits, reads clocks, draws random numbers or moves bytes.
+mod net;
+
+// What the derive's expansion calls.
+mod derive_support;
 
 pub use self::{
     changes::{Changes, Overwrote},
@@ -43,5 +71,14 @@ pub use self::{
     types::{Counter, GrowSet, Max, Register},
     version::VersionVector,
 };
+
+#[cfg(feature = "derive")]
+pub use repred_derive::Reduce;
+
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::derive_support::*;
+}
+
 #[doc(hidden)]
 pub use serde;

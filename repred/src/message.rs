@@ -50,10 +50,7 @@ impl Schema {
 
     /// A schema by name and version.
     pub fn new(name: &str, version: u32) -> Self {
-        Self {
-            name: shorten(name),
-            version,
-        }
+        Self { name: shorten(name), version }
     }
 
     /// The schema named after a type, version 0: what is used when none is given. It holds as long as
@@ -80,9 +77,7 @@ fn shorten(name: &str) -> String {
     let mut hasher = SipHasher24::new();
     hasher.write(name.as_bytes());
     let hash = format!("~{:08x}", hasher.finish() >> 32);
-    let end = (0..=Schema::MAX_NAME - hash.len())
-        .rev()
-        .find(|&end| name.is_char_boundary(end));
+    let end = (0..=Schema::MAX_NAME - hash.len()).rev().find(|&end| name.is_char_boundary(end));
     format!("{}{hash}", &name[..end.unwrap_or(0)])
 }
 
@@ -130,25 +125,30 @@ pub(crate) enum Kind {
     Adopted = 8,
     StateDigest = 9,
     Bye = 10,
+    Declined = 11,
 }
 
 impl Kind {
     pub(crate) fn from_byte(byte: u8) -> Option<Self> {
         use Kind::*;
-        [
-            Digest,
-            Items,
-            Synced,
-            Ack,
-            Ping,
-            Snapshot,
-            Chunk,
-            Adopted,
-            StateDigest,
-            Bye,
-        ]
-        .into_iter()
-        .find(|&kind| kind as u8 == byte)
+        [Digest, Items, Synced, Ack, Ping, Snapshot, Chunk, Adopted, StateDigest, Bye, Declined]
+            .into_iter()
+            .find(|&kind| kind as u8 == byte)
+    }
+}
+
+/// Why a snapshot goes instead of entries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// What the peer lacks is folded here, as far as we know what it lacks.
+    Folded = 0,
+    /// What belongs together is more than the peer takes.
+    TooLarge = 1,
+}
+
+impl Cause {
+    pub(crate) fn from_byte(byte: u8) -> Option<Self> {
+        [Self::Folded, Self::TooLarge].into_iter().find(|&cause| cause as u8 == byte)
     }
 }
 
@@ -191,10 +191,7 @@ impl Reason {
 
     /// One that this version does not know counts as `Failed`.
     pub(crate) fn from_byte(byte: u8) -> Self {
-        Self::ALL
-            .get(usize::from(byte))
-            .copied()
-            .unwrap_or(Self::Failed)
+        Self::ALL.get(usize::from(byte)).copied().unwrap_or(Self::Failed)
     }
 }
 
@@ -221,12 +218,7 @@ impl Open {
         bytes.extend_from_slice(&MAGIC);
         bytes.push(PROTOCOL);
         let flags = [self.sends, self.receives, self.checks, self.discards];
-        bytes.push(
-            flags
-                .iter()
-                .rev()
-                .fold(0, |byte, &flag| byte << 1 | u8::from(flag)),
-        );
+        bytes.push(flags.iter().rev().fold(0, |byte, &flag| byte << 1 | u8::from(flag)));
         bytes.extend_from_slice(&self.id.to_bytes());
         bytes.extend_from_slice(&self.version_hash.to_le_bytes());
         put_u64(bytes, self.wall.as_micros());
@@ -252,10 +244,7 @@ impl Open {
         }
         let flag = |bit: u8| flags >> bit & 1 == 1;
         Ok(Self {
-            schema: Schema {
-                name: name.to_owned(),
-                version,
-            },
+            schema: Schema { name: name.to_owned(), version },
             id,
             sends: flag(0),
             receives: flag(1),
@@ -304,13 +293,9 @@ pub(crate) fn put_version(bytes: &mut Vec<u8>, version: &VersionVector) {
 pub(crate) fn take_version(bytes: &mut &[u8], limit: usize) -> Result<VersionVector, Malformed> {
     let len = number(bytes)?;
     if len > limit as u64 || len > bytes.len() as u64 / 17 {
-        return Err(Malformed(
-            "a version with more entries than allowed, or than there are bytes",
-        ));
+        return Err(Malformed("a version with more entries than allowed, or than there are bytes"));
     }
-    (0..len)
-        .map(|_| Ok((ReplicaId::from_bytes(take(bytes)?), seq(bytes)?)))
-        .collect()
+    (0..len).map(|_| Ok((ReplicaId::from_bytes(take(bytes)?), seq(bytes)?))).collect()
 }
 
 /// The tags of what a message of items holds.
@@ -338,18 +323,13 @@ impl RunWriter {
     /// `base` is the time of the first entry.
     pub(crate) fn new(bytes: &mut Vec<u8>, base: Time) -> Self {
         put_u64(bytes, base.as_micros());
-        Self {
-            before: None,
-            len: 0,
-        }
+        Self { before: None, len: 0 }
     }
 
     #[inline]
     pub(crate) fn put(&mut self, bytes: &mut Vec<u8>, time: Time, payload: &[u8]) {
         // Times strictly increase, so the distance less one is the number to send.
-        let distance = self
-            .before
-            .map_or(0, |before| time.as_micros() - before.as_micros() - 1);
+        let distance = self.before.map_or(0, |before| time.as_micros() - before.as_micros() - 1);
         let len = payload.len() as u64;
         let is_same = len == self.len;
         put_u64(bytes, distance << 1 | u64::from(is_same));
@@ -387,11 +367,7 @@ pub(crate) fn number(bytes: &mut &[u8]) -> Result<u64, Malformed> {
 /// A seq, or a count of seqs: at least 1.
 pub(crate) fn seq(bytes: &mut &[u8]) -> Result<u64, Malformed> {
     let seq = number(bytes)?;
-    if (1..=MAX_SEQ).contains(&seq) {
-        Ok(seq)
-    } else {
-        Err(Malformed("a seq from 1 to 2^62"))
-    }
+    if (1..=MAX_SEQ).contains(&seq) { Ok(seq) } else { Err(Malformed("a seq from 1 to 2^62")) }
 }
 
 /// A first seq and a count, as first and last.
@@ -451,11 +427,7 @@ struct Run {
 
 impl<'a> Items<'a> {
     pub(crate) fn new(bytes: &'a [u8], origins: usize) -> Self {
-        Self {
-            bytes,
-            origins,
-            run: Run::default(),
-        }
+        Self { bytes, origins, run: Run::default() }
     }
 
     /// The next item; `None` at the end. The entries of the run before must have been read.
@@ -484,12 +456,7 @@ impl<'a> Items<'a> {
         let origin = self.origin()?;
         let (first, last) = seqs(&mut self.bytes)?;
         let base = number(&mut self.bytes)?;
-        self.run = Run {
-            left: last - first + 1,
-            seq: first,
-            base,
-            len: 0,
-        };
+        self.run = Run { left: last - first + 1, seq: first, base, len: 0 };
         Ok(Item::Run(origin))
     }
 
@@ -514,28 +481,20 @@ impl<'a> Items<'a> {
         run.base = time.checked_add(1).ok_or(Malformed("a time"))?;
         run.seq += 1;
         run.left -= 1;
-        Ok(Some(RunEntry {
-            seq,
-            time: Time::from_micros(time),
-            payload,
-        }))
+        Ok(Some(RunEntry { seq, time: Time::from_micros(time), payload }))
     }
 
     fn skip(&mut self) -> Result<Item, Malformed> {
         let len = number(&mut self.bytes)?;
         if len == 0 || len > self.bytes.len() as u64 / 3 {
-            return Err(Malformed(
-                "as many ranges as the skip announces, and one at least",
-            ));
+            return Err(Malformed("as many ranges as the skip announces, and one at least"));
         }
         let range = |_| {
             let origin = self.origin()?;
             let (first, last) = seqs(&mut self.bytes)?;
             Ok((origin, first, last))
         };
-        Ok(Item::Skip(
-            (0..len).map(range).collect::<Result<_, Malformed>>()?,
-        ))
+        Ok(Item::Skip((0..len).map(range).collect::<Result<_, Malformed>>()?))
     }
 
     fn origin(&mut self) -> Result<OriginRef, Malformed> {
@@ -547,9 +506,7 @@ impl<'a> Items<'a> {
             return Err(Malformed("a known origin, or the next new one"));
         }
         self.origins += 1;
-        Ok(OriginRef::New(ReplicaId::from_bytes(take(
-            &mut self.bytes,
-        )?)))
+        Ok(OriginRef::New(ReplicaId::from_bytes(take(&mut self.bytes)?)))
     }
 }
 

@@ -23,10 +23,9 @@ pub enum Notice<C> {
 impl<C> Clone for Notice<C> {
     fn clone(&self) -> Self {
         match self {
-            Self::Changed { stamp, changes } => Self::Changed {
-                stamp: *stamp,
-                changes: Arc::clone(changes),
-            },
+            Self::Changed { stamp, changes } => {
+                Self::Changed { stamp: *stamp, changes: Arc::clone(changes) }
+            }
             Self::Reset => Self::Reset,
         }
     }
@@ -44,12 +43,7 @@ pub(crate) struct News<C> {
 
 impl<C> News<C> {
     pub(crate) fn new(capacity: usize) -> Self {
-        Self {
-            ring: VecDeque::new(),
-            first: 0,
-            capacity: capacity.max(1),
-            observers: 0,
-        }
+        Self { ring: VecDeque::new(), first: 0, capacity: capacity.max(1), observers: 0 }
     }
 
     /// Whether anybody would read what is pushed.
@@ -105,10 +99,7 @@ mod tests {
 
     fn changed(seq: u64) -> Notice<u64> {
         let stamp = Stamp::new(Time::ZERO, 1.into(), seq);
-        Notice::Changed {
-            stamp,
-            changes: Arc::new(seq),
-        }
+        Notice::Changed { stamp, changes: Arc::new(seq) }
     }
 
     fn told(news: &News<u64>, place: &mut u64) -> Vec<Option<u64>> {

@@ -21,24 +21,15 @@ enum Kept<C> {
 impl<C> Receipt<C> {
     /// For an update that changed nothing, and so was given no stamp.
     pub(crate) fn unchanged(changes: C) -> Self {
-        Self {
-            stamp: None,
-            changes: Kept::Alone(changes),
-        }
+        Self { stamp: None, changes: Kept::Alone(changes) }
     }
 
     pub(crate) fn alone(stamp: Stamp, changes: C) -> Self {
-        Self {
-            stamp: Some(stamp),
-            changes: Kept::Alone(changes),
-        }
+        Self { stamp: Some(stamp), changes: Kept::Alone(changes) }
     }
 
     pub(crate) fn shared(stamp: Stamp, changes: Arc<C>) -> Self {
-        Self {
-            stamp: Some(stamp),
-            changes: Kept::Shared(changes),
-        }
+        Self { stamp: Some(stamp), changes: Kept::Shared(changes) }
     }
 
     /// The stamp that the update was given; `None` if it changed nothing, in which case it is not kept

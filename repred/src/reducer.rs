@@ -84,11 +84,7 @@ pub fn stamped_reducer<S, U, C>(
     state: S,
     reduce: impl Fn(&mut S, U, Stamp) -> C + Send + Sync + 'static,
 ) -> Reducer<S, U, C> {
-    Reducer {
-        state,
-        reduce: Arc::new(reduce),
-        updates: PhantomData,
-    }
+    Reducer { state, reduce: Arc::new(reduce), updates: PhantomData }
 }
 
 impl<S, U, C> Reducer<S, U, C> {
@@ -138,11 +134,7 @@ impl<S, U, C> Deref for Reducer<S, U, C> {
 
 impl<S: Clone, U, C> Clone for Reducer<S, U, C> {
     fn clone(&self) -> Self {
-        Self {
-            state: self.state.clone(),
-            reduce: Arc::clone(&self.reduce),
-            updates: PhantomData,
-        }
+        Self { state: self.state.clone(), reduce: Arc::clone(&self.reduce), updates: PhantomData }
     }
 }
 

@@ -69,10 +69,7 @@ pub struct Stamp {
 impl Stamp {
     /// The stamp of the update number `seq` of `origin`, written at `time`.
     pub const fn new(time: Time, origin: ReplicaId, seq: u64) -> Self {
-        Self {
-            time,
-            dot: Dot::new(origin, seq),
-        }
+        Self { time, dot: Dot::new(origin, seq) }
     }
 
     /// The replica that wrote the update.

@@ -35,9 +35,7 @@ pub struct VersionVector {
 impl VersionVector {
     /// The version that has seen nothing.
     pub const fn new() -> Self {
-        Self {
-            seqs: BTreeMap::new(),
-        }
+        Self { seqs: BTreeMap::new() }
     }
 
     /// The last seq seen of an origin; 0 if none.
@@ -82,9 +80,7 @@ impl VersionVector {
     #[must_use]
     pub fn merged(&self, other: &Self) -> Self {
         let mut merged = self.clone();
-        other
-            .iter()
-            .for_each(|(origin, seq)| merged.observe(Dot::new(origin, seq)));
+        other.iter().for_each(|(origin, seq)| merged.observe(Dot::new(origin, seq)));
         merged
     }
 
@@ -117,9 +113,7 @@ impl FromIterator<(ReplicaId, u64)> for VersionVector {
         let mut seqs: Vec<_> = seen.collect();
         // Made in order, the map is made in one go; of equal keys it keeps the last, the largest seq.
         seqs.sort_unstable();
-        Self {
-            seqs: seqs.into_iter().collect(),
-        }
+        Self { seqs: seqs.into_iter().collect() }
     }
 }
 

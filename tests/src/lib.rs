@@ -1,1 +1,22 @@
-//! stub
+//! A small network of replicas for tests, in a handful of words: `connect`, `update`, `disconnect`,
+//! `run_until_quiet`, `assert_converged`.
+//!
+//! [`Network`] polls the connections of shared [`Replica`](repred::Replica)s over pipes, by hand and
+//! only when they were woken, so that a lost wake-up shows as a network that is quiet too early.
+//! [`Pair`] moves the messages of two sans-I/O sessions one at a time. [`wire`] writes messages by hand.
+//! Everything has a limit of steps: what does not come to rest fails. All chance is a [`Chance`], which
+//! prints its seed when its test fails.
+
+mod chance;
+pub mod io;
+mod network;
+mod observed;
+mod pair;
+pub mod wire;
+
+pub use self::{
+    chance::Chance,
+    network::{Driven, Ending, LinkId, Network},
+    observed::{Edit, Observed, ObservedSet},
+    pair::{LEFT, Pair, RIGHT, Side, now_at},
+};

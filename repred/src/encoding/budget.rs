@@ -28,10 +28,7 @@ pub(super) struct Budget {
 impl Budget {
     #[inline]
     pub(super) const fn new() -> Self {
-        Self {
-            levels: DEPTH_LIMIT,
-            empties: EMPTY_LIMIT,
-        }
+        Self { levels: DEPTH_LIMIT, empties: EMPTY_LIMIT }
     }
 
     /// Goes one level down. An error is final, so only success is followed by [`leave`](Self::leave).

@@ -93,10 +93,7 @@ impl fmt::Display for EncodeError {
                 write!(f, "the value is nested more than {limit} levels deep")
             }
             Self::TooManyElements { limit } => {
-                write!(
-                    f,
-                    "the value has more than {limit} elements that take no bytes"
-                )
+                write!(f, "the value has more than {limit} elements that take no bytes")
             }
             Self::UnknownLength => f.write_str(
                 "a sequence or map does not know its length in advance: collect it first, \
@@ -199,10 +196,7 @@ impl fmt::Display for DecodeError {
                 write!(f, "the bytes nest more than {limit} levels deep")
             }
             Self::TooManyElements { limit } => {
-                write!(
-                    f,
-                    "the bytes announce more than {limit} elements that take no bytes"
-                )
+                write!(f, "the bytes announce more than {limit} elements that take no bytes")
             }
             Self::BadVarint => f.write_str("a number is too large for its type"),
             Self::BadBool { byte } => write!(f, "a bool is {byte}, neither 0 nor 1"),
@@ -273,17 +267,10 @@ mod tests {
         assert_eq!(decode::<T>(&bytes).as_ref(), Ok(&value));
         assert_eq!(postcard::from_bytes::<T>(&bytes).unwrap(), value);
         for length in 0..bytes.len() {
-            assert_eq!(
-                decode::<T>(&bytes[..length]),
-                Err(DecodeError::Truncated),
-                "{value:?}"
-            );
+            assert_eq!(decode::<T>(&bytes[..length]), Err(DecodeError::Truncated), "{value:?}");
         }
         let longer = [&bytes[..], &[0, 0]].concat();
-        assert_eq!(
-            decode::<T>(&longer),
-            Err(DecodeError::TrailingBytes { count: 2 })
-        );
+        assert_eq!(decode::<T>(&longer), Err(DecodeError::TrailingBytes { count: 2 }));
     }
 
     #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -302,11 +289,7 @@ mod tests {
         Unit,
         Newtype(Option<Box<Shape>>),
         Tuple(bool, char, f32),
-        Struct {
-            name: String,
-            points: Vec<(i16, i32)>,
-            nothing: (),
-        },
+        Struct { name: String, points: Vec<(i16, i32)>, nothing: () },
     }
     #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
     struct Everything {
@@ -334,27 +317,17 @@ mod tests {
                 nothing: (),
             },
         ];
-        let by_name = shapes
-            .iter()
-            .cloned()
-            .zip(0..)
-            .map(|pair| (format!("{pair:?}"), pair));
+        let by_name = shapes.iter().cloned().zip(0..).map(|pair| (format!("{pair:?}"), pair));
         Everything {
             tuple: Tuple(7, Newtype(-300), Unit, ()),
-            transparent: Transparent {
-                inner: Newtype(i64::MIN),
-            },
+            transparent: Transparent { inner: Newtype(i64::MIN) },
             by_name: by_name.collect(),
             shapes,
             chars: "añ€🦀\0".chars().collect(),
             key: [0, 1, 2, 3, 4, 127, 128, 253, 254, 255],
             bytes: (0..=255).collect(),
             result: Err("no".into()),
-            bounds: (
-                Bound::Excluded(3),
-                i128::MIN..i128::MAX,
-                Duration::new(1, 999_999_999),
-            ),
+            bounds: (Bound::Excluded(3), i128::MIN..i128::MAX, Duration::new(1, 999_999_999)),
             float: f64::MIN_POSITIVE,
         }
     }
@@ -414,10 +387,7 @@ mod tests {
                 1 => Self::Seq(vec![self]),
                 2 => Self::Pair(Box::new(((), self))),
                 3 => Self::Map(BTreeMap::from([(0, self)])),
-                4 => Self::Struct {
-                    inner: Box::new(self),
-                    unit: Unit,
-                },
+                4 => Self::Struct { inner: Box::new(self), unit: Unit },
                 5 => Self::Newtype(Box::new(NestAgain(self))),
                 _ => Self::Array(Box::new([self])),
             }
@@ -436,10 +406,7 @@ mod tests {
                 Err(EncodeError::TooManyElements { .. }),
                 Some(DecodeError::TooManyElements { .. }),
             ) => false,
-            _ => panic!(
-                "encoding gave {encoded:?}, decoding gave {:?}",
-                decoded.err()
-            ),
+            _ => panic!("encoding gave {encoded:?}, decoding gave {:?}", decoded.err()),
         }
     }
 
@@ -461,14 +428,8 @@ mod tests {
     fn the_most_empty_elements_that_are_encoded_are_the_most_that_are_decoded() {
         let limit = EMPTY_LIMIT as usize;
         for count in limit - 3..limit + 3 {
-            assert_eq!(
-                assert_refused_by_both_or_none(&vec![(); count]),
-                count <= limit
-            );
-            assert_eq!(
-                assert_refused_by_both_or_none(&vec![[Unit]; count]),
-                count <= limit
-            );
+            assert_eq!(assert_refused_by_both_or_none(&vec![(); count]), count <= limit);
+            assert_eq!(assert_refused_by_both_or_none(&vec![[Unit]; count]), count <= limit);
             let halves = (vec![(); count / 2], vec![(); count - count / 2]);
             assert_eq!(assert_refused_by_both_or_none(&halves), count <= limit);
             let with_a_map = (vec![(); count - 1], BTreeMap::from([((), ())]));
@@ -500,10 +461,7 @@ mod tests {
                 false => refused += 1,
             }
         }
-        assert!(
-            accepted > 400 && refused > 400,
-            "{accepted} accepted, {refused} refused"
-        );
+        assert!(accepted > 400 && refused > 400, "{accepted} accepted, {refused} refused");
     }
 
     #[test]
@@ -544,10 +502,7 @@ mod tests {
             let _ = decode::<Nest>(&bytes);
             let _ = decode::<Vec<Shape>>(&bytes);
         }
-        assert!(
-            values > 1000 && errors > 1000,
-            "{values} values, {errors} errors"
-        );
+        assert!(values > 1000 && errors > 1000, "{values} values, {errors} errors");
     }
 
     #[test]
@@ -556,10 +511,7 @@ mod tests {
             encode(&vec![(); 5000]).unwrap_err().to_string(),
             "the value has more than 4096 elements that take no bytes"
         );
-        assert_eq!(
-            decode::<bool>(&[9]).unwrap_err().to_string(),
-            "a bool is 9, neither 0 nor 1"
-        );
+        assert_eq!(decode::<bool>(&[9]).unwrap_err().to_string(), "a bool is 9, neither 0 nor 1");
         assert_eq!(
             decode::<Shape>(&[9]).unwrap_err().to_string(),
             "invalid value: integer `9`, expected variant index 0 <= i < 4"

@@ -26,11 +26,7 @@ pub(super) struct Reader<'de> {
 impl<'de> Reader<'de> {
     #[inline]
     pub(super) fn new(bytes: &'de [u8]) -> Self {
-        Self {
-            bytes,
-            budget: Budget::new(),
-            promises: bytes.len(),
-        }
+        Self { bytes, budget: Budget::new(), promises: bytes.len() }
     }
 
     /// The value must have been all there was.
@@ -51,10 +47,7 @@ impl<'de> Reader<'de> {
 
     #[inline]
     fn take_array<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
-        let (&array, rest) = self
-            .bytes
-            .split_first_chunk()
-            .ok_or(DecodeError::Truncated)?;
+        let (&array, rest) = self.bytes.split_first_chunk().ok_or(DecodeError::Truncated)?;
         self.bytes = rest;
         Ok(array)
     }
@@ -64,10 +57,7 @@ impl<'de> Reader<'de> {
     fn take_bytes(&mut self) -> Result<&'de [u8], DecodeError> {
         let length = varint::take_u64(&mut self.bytes)?;
         let length = usize::try_from(length).map_err(|_| DecodeError::Truncated)?;
-        let (bytes, rest) = self
-            .bytes
-            .split_at_checked(length)
-            .ok_or(DecodeError::Truncated)?;
+        let (bytes, rest) = self.bytes.split_at_checked(length).ok_or(DecodeError::Truncated)?;
         self.bytes = rest;
         Ok(bytes)
     }
@@ -79,9 +69,7 @@ impl<'de> Reader<'de> {
 
     fn take_char(&mut self) -> Result<char, DecodeError> {
         let bytes = self.take_bytes()?;
-        let mut chars = str::from_utf8(bytes)
-            .map_err(|_| DecodeError::BadChar)?
-            .chars();
+        let mut chars = str::from_utf8(bytes).map_err(|_| DecodeError::BadChar)?.chars();
         match (chars.next(), chars.next()) {
             (Some(char), None) => Ok(char),
             _ => Err(DecodeError::BadChar),
@@ -96,12 +84,7 @@ impl<'de> Reader<'de> {
         let room = self.promises.min(self.bytes.len());
         let promised = usize::try_from(left).map_or(room, |left| left.min(room));
         self.promises -= promised;
-        Ok(Elements {
-            start: self.bytes.len(),
-            reader: self,
-            left,
-            promised,
-        })
+        Ok(Elements { start: self.bytes.len(), reader: self, left, promised })
     }
 }
 
@@ -217,10 +200,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
         visitor: V,
     ) -> Result<V::Value, DecodeError> {
         self.budget.enter()?;
-        let value = visitor.visit_seq(Fields {
-            reader: self,
-            left: length,
-        })?;
+        let value = visitor.visit_seq(Fields { reader: self, left: length })?;
         self.budget.leave();
         Ok(value)
     }
@@ -281,10 +261,7 @@ impl<'de> EnumAccess<'de> for &mut Reader<'de> {
         seed: S,
     ) -> Result<(S::Value, Self), DecodeError> {
         let index = varint::take_u32(&mut self.bytes)?;
-        Ok((
-            seed.deserialize(U32Deserializer::<DecodeError>::new(index))?,
-            self,
-        ))
+        Ok((seed.deserialize(U32Deserializer::<DecodeError>::new(index))?, self))
     }
 }
 
@@ -377,9 +354,7 @@ impl<'de> SeqAccess<'de> for Elements<'_, 'de> {
         self.left -= 1;
         let start = self.reader.bytes.len();
         let value = seed.deserialize(&mut *self.reader)?;
-        self.reader
-            .budget
-            .spend_element(start, self.reader.bytes.len())?;
+        self.reader.budget.spend_element(start, self.reader.bytes.len())?;
         Ok(Some(value))
     }
 
@@ -411,9 +386,7 @@ impl<'de> MapAccess<'de> for Elements<'_, 'de> {
         seed: S,
     ) -> Result<S::Value, DecodeError> {
         let value = seed.deserialize(&mut *self.reader)?;
-        self.reader
-            .budget
-            .spend_element(self.start, self.reader.bytes.len())?;
+        self.reader.budget.spend_element(self.start, self.reader.bytes.len())?;
         Ok(value)
     }
 
@@ -447,27 +420,16 @@ mod tests {
     #[test]
     fn each_bad_byte_has_its_error() {
         assert_eq!(decode::<bool>(&[2]), Err(DecodeError::BadBool { byte: 2 }));
-        assert_eq!(
-            decode::<Option<u8>>(&[3, 0]),
-            Err(DecodeError::BadOption { byte: 3 })
-        );
+        assert_eq!(decode::<Option<u8>>(&[3, 0]), Err(DecodeError::BadOption { byte: 3 }));
         assert_eq!(decode::<String>(&[1, 0xff]), Err(DecodeError::BadUtf8));
         assert_eq!(decode::<u16>(&[0xff, 0xff, 4]), Err(DecodeError::BadVarint));
-        assert!(matches!(
-            decode::<Result<(), ()>>(&[2]),
-            Err(DecodeError::Custom(_))
-        ));
+        assert!(matches!(decode::<Result<(), ()>>(&[2]), Err(DecodeError::Custom(_))));
     }
 
     #[test]
     fn a_char_is_exactly_one() {
         assert_eq!(decode::<char>(&[2, 0xc3, 0xa9]), Ok('é'));
-        for bytes in [
-            &[0][..],
-            &[1, 0xc3],
-            &[2, b'a', b'b'],
-            &[5, b'a', b'b', b'c', b'd', b'e'],
-        ] {
+        for bytes in [&[0][..], &[1, 0xc3], &[2, b'a', b'b'], &[5, b'a', b'b', b'c', b'd', b'e']] {
             assert_eq!(decode::<char>(bytes), Err(DecodeError::BadChar));
         }
     }
@@ -477,14 +439,8 @@ mod tests {
         for length in [1_u64 << 20, 1 << 32, 1 << 63, u64::MAX].map(length) {
             assert_eq!(decode::<String>(&length), Err(DecodeError::Truncated));
             assert_eq!(decode::<Vec<u64>>(&length), Err(DecodeError::Truncated));
-            assert_eq!(
-                decode::<Vec<[u128; 32]>>(&length),
-                Err(DecodeError::Truncated)
-            );
-            assert_eq!(
-                decode::<BTreeMap<u8, ()>>(&length),
-                Err(DecodeError::Truncated)
-            );
+            assert_eq!(decode::<Vec<[u128; 32]>>(&length), Err(DecodeError::Truncated));
+            assert_eq!(decode::<BTreeMap<u8, ()>>(&length), Err(DecodeError::Truncated));
             assert_eq!(decode::<char>(&length), Err(DecodeError::Truncated));
         }
     }
@@ -492,10 +448,7 @@ mod tests {
     #[test]
     fn endless_units_are_too_many() {
         let bytes = length(u64::MAX);
-        assert!(matches!(
-            decode::<Vec<()>>(&bytes),
-            Err(DecodeError::TooManyElements { .. })
-        ));
+        assert!(matches!(decode::<Vec<()>>(&bytes), Err(DecodeError::TooManyElements { .. })));
         let set = decode::<BTreeSet<()>>(&bytes);
         assert!(matches!(set, Err(DecodeError::TooManyElements { .. })));
         let map = decode::<BTreeMap<(), ((), [(); 3])>>(&bytes);
@@ -519,18 +472,9 @@ mod tests {
             decode::<List>(&[0, 0, 1]),
             Ok(List::More(Box::new(List::More(List::End.into()))))
         );
-        assert!(matches!(
-            decode::<List>(&[0; 100_000]),
-            Err(DecodeError::TooDeep { .. })
-        ));
-        assert!(matches!(
-            decode::<Options>(&[1; 100_000]),
-            Err(DecodeError::TooDeep { .. })
-        ));
-        assert!(matches!(
-            decode::<Tree>(&[1; 100_000]),
-            Err(DecodeError::TooDeep { .. })
-        ));
+        assert!(matches!(decode::<List>(&[0; 100_000]), Err(DecodeError::TooDeep { .. })));
+        assert!(matches!(decode::<Options>(&[1; 100_000]), Err(DecodeError::TooDeep { .. })));
+        assert!(matches!(decode::<Tree>(&[1; 100_000]), Err(DecodeError::TooDeep { .. })));
     }
 
     #[test]
@@ -567,10 +511,7 @@ mod tests {
         }
 
         let bytes = [length(1 << 40).repeat(100), vec![0; 1000]].concat();
-        assert_eq!(
-            decode::<Hungry>(&bytes).unwrap_err(),
-            DecodeError::Truncated
-        );
+        assert_eq!(decode::<Hungry>(&bytes).unwrap_err(), DecodeError::Truncated);
         assert!(PROMISED.get() <= bytes.len(), "{} promised", PROMISED.get());
     }
 

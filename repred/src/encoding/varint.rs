@@ -96,10 +96,7 @@ mod tests {
         }
         let mut bytes = Vec::new();
         put_u64(&mut bytes, u64::MAX);
-        assert_eq!(
-            bytes,
-            [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1]
-        );
+        assert_eq!(bytes, [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1]);
     }
 
     #[test]
@@ -116,14 +113,8 @@ mod tests {
     #[test]
     fn bits_that_do_not_fit_are_an_error() {
         let bad = Err(DecodeError::BadVarint);
-        assert_eq!(
-            take_u16(&mut &[0xff, 0xff, 0x04][..]),
-            Err(DecodeError::BadVarint)
-        );
-        assert_eq!(
-            take_u32(&mut &[0xff, 0xff, 0xff, 0xff, 0x10][..]),
-            Err(DecodeError::BadVarint)
-        );
+        assert_eq!(take_u16(&mut &[0xff, 0xff, 0x04][..]), Err(DecodeError::BadVarint));
+        assert_eq!(take_u32(&mut &[0xff, 0xff, 0xff, 0xff, 0x10][..]), Err(DecodeError::BadVarint));
         let mut eleven = [0x80; 11];
         assert_eq!(take_u64(&mut &eleven[..]), bad);
         eleven[9] = 2;

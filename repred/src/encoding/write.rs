@@ -16,10 +16,7 @@ pub(super) struct Writer<'a> {
 impl<'a> Writer<'a> {
     #[inline]
     pub(super) fn new(bytes: &'a mut Vec<u8>) -> Self {
-        Self {
-            bytes,
-            budget: Budget::new(),
-        }
+        Self { bytes, budget: Budget::new() }
     }
 
     #[inline]
@@ -32,12 +29,7 @@ impl<'a> Writer<'a> {
         let announced = length.ok_or(EncodeError::UnknownLength)?;
         self.put_length(announced);
         self.budget.enter()?;
-        Ok(Elements {
-            start: self.bytes.len(),
-            writer: self,
-            announced,
-            left: announced,
-        })
+        Ok(Elements { start: self.bytes.len(), writer: self, announced, left: announced })
     }
 
     #[inline]
@@ -234,9 +226,7 @@ impl Elements<'_, '_> {
         match self.left.checked_sub(1) {
             Some(left) => self.left = left,
             None => {
-                return Err(EncodeError::WrongLength {
-                    announced: self.announced,
-                });
+                return Err(EncodeError::WrongLength { announced: self.announced });
             }
         }
         self.start = self.writer.bytes.len();
@@ -245,18 +235,13 @@ impl Elements<'_, '_> {
 
     #[inline]
     fn finish(&mut self) -> Result<(), EncodeError> {
-        Ok(self
-            .writer
-            .budget
-            .spend_element(self.start, self.writer.bytes.len())?)
+        Ok(self.writer.budget.spend_element(self.start, self.writer.bytes.len())?)
     }
 
     #[inline]
     fn end(self) -> Result<(), EncodeError> {
         if self.left > 0 {
-            return Err(EncodeError::WrongLength {
-                announced: self.announced,
-            });
+            return Err(EncodeError::WrongLength { announced: self.announced });
         }
         self.writer.budget.leave();
         Ok(())
@@ -401,14 +386,9 @@ mod tests {
         }
 
         assert_eq!(encode(Liar { announced: Some(2) }), Ok(vec![2, 2, 4]));
-        assert_eq!(
-            encode(Liar { announced: None }),
-            Err(EncodeError::UnknownLength)
-        );
+        assert_eq!(encode(Liar { announced: None }), Err(EncodeError::UnknownLength));
         for announced in [0, 1, 3, usize::MAX] {
-            let refused = encode(Liar {
-                announced: Some(announced),
-            });
+            let refused = encode(Liar { announced: Some(announced) });
             assert_eq!(refused, Err(EncodeError::WrongLength { announced }));
         }
     }
@@ -423,17 +403,8 @@ mod tests {
             _cached: u64,
         }
 
-        assert_eq!(
-            encode(Note {
-                title: Some(7),
-                _cached: 1
-            }),
-            Ok(vec![1, 7])
-        );
-        let refused = encode(Note {
-            title: None,
-            _cached: 1,
-        });
+        assert_eq!(encode(Note { title: Some(7), _cached: 1 }), Ok(vec![1, 7]));
+        let refused = encode(Note { title: None, _cached: 1 });
         assert_eq!(refused, Err(EncodeError::SkippedField { name: "title" }));
     }
 

@@ -16,10 +16,7 @@ pub(crate) struct Known {
 
 impl Known {
     pub(crate) fn new(history: &History, version: &VersionVector) -> Self {
-        let mut known = Self {
-            seqs: vec![0; history.origins()],
-            strange: BTreeMap::new(),
-        };
+        let mut known = Self { seqs: vec![0; history.origins()], strange: BTreeMap::new() };
         for (id, seq) in version.iter() {
             match history.origin(id) {
                 Some(origin) => known.seqs[origin as usize] = seq,
@@ -70,19 +67,13 @@ impl Known {
     /// How many updates the history has that are not known. O(origins).
     pub(crate) fn behind(&self, history: &History) -> u64 {
         (0..history.origins() as OriginIndex).fold(0, |sum: u64, origin| {
-            sum.saturating_add(
-                history
-                    .last(origin)
-                    .saturating_sub(self.seq(history, origin)),
-            )
+            sum.saturating_add(history.last(origin).saturating_sub(self.seq(history, origin)))
         })
     }
 
     /// Whether this is the history's own version, no less and no more. O(origins).
     pub(crate) fn is_version_of(&self, history: &History) -> bool {
-        self.strange
-            .iter()
-            .all(|(&id, &seq)| seq == 0 || history.origin(id).is_some())
+        self.strange.iter().all(|(&id, &seq)| seq == 0 || history.origin(id).is_some())
             && (0..history.origins() as OriginIndex)
                 .all(|origin| history.last(origin) == self.seq(history, origin))
     }
@@ -165,14 +156,7 @@ impl Cursor {
     pub(crate) fn at_end(history: &History, known: Known) -> Self {
         let end = history.end();
         let generation = history.generation();
-        Self {
-            known,
-            at: end,
-            scan_end: end,
-            tail: end,
-            missing: BinaryHeap::new(),
-            generation,
-        }
+        Self { known, at: end, scan_end: end, tail: end, missing: BinaryHeap::new(), generation }
     }
 
     /// Whether entries were taken out of the history since the cursor was made, so that it has to be
@@ -188,12 +172,13 @@ impl Cursor {
 
     /// The next piece that is missing, up to where an edit of several updates begins.
     pub(crate) fn peek<'h>(&mut self, history: &'h History) -> Option<Piece<'h>> {
-        let piece = self.peek_until(history, Position::MAX)?;
+        let piece = self.peek_until(history, history.end())?;
         if let (Piece::Entries(entries), false) = (&piece, history.edits.is_empty())
-            && let Some(edit) = history.next_edit(entries.position) {
-                let len = entries.len.min((edit - entries.position) as usize);
-                return Some(Piece::Entries(Entries { len, ..*entries }));
-            }
+            && let Some(edit) = history.next_edit(entries.position)
+        {
+            let len = entries.len.min((edit - entries.position) as usize);
+            return Some(Piece::Entries(Entries { len, ..*entries }));
+        }
         Some(piece)
     }
 
@@ -214,7 +199,8 @@ impl Cursor {
             if let Some(piece) = self.missing_in(history, span, limit) {
                 return (piece.position() <= limit).then_some(piece);
             }
-            self.at = self.at.max(span.last() + 1);
+            // Nothing is missing up to the limit; beyond it nobody has looked.
+            self.at = self.at.max(span.last().min(limit) + 1);
         }
     }
 
@@ -241,9 +227,7 @@ impl Cursor {
             let now = self.next_missing(history, origin);
             if now == Some(position) {
                 self.at = self.at.max(position);
-                let end = history
-                    .span_at(self.at)
-                    .map_or(self.tail, |span| span.last() + 1);
+                let end = history.span_at(self.at).map_or(self.tail, |span| span.last() + 1);
                 self.scan_end = end.max(self.at);
                 if self.at < end {
                     return true;
@@ -269,9 +253,7 @@ impl Cursor {
     /// About where the next missing update of an origin stands, if before the tail.
     fn next_missing(&self, history: &History, origin: OriginIndex) -> Option<Position> {
         let next = self.known.seq(history, origin).checked_add(1)?;
-        history
-            .locate(origin, next)
-            .filter(|&position| position < self.tail)
+        history.locate(origin, next).filter(|&position| position < self.tail)
     }
 
     fn missing_in<'h>(
@@ -298,12 +280,8 @@ impl Cursor {
                     (first <= range.last).then_some(SeqRange { first, ..*range })
                 };
                 let ranges: Vec<_> = gap.ranges().iter().filter_map(beyond).collect();
-                let skip = Skip {
-                    position: gap.start,
-                    last: gap.end,
-                    barrier: gap.barrier,
-                    ranges,
-                };
+                let skip =
+                    Skip { position: gap.start, last: gap.end, barrier: gap.barrier, ranges };
                 (!skip.ranges.is_empty()).then_some(Piece::Skip(skip))
             }
         }
@@ -315,9 +293,7 @@ impl Cursor {
         segment: &'h Segment,
         limit: Position,
     ) -> Option<Piece<'h>> {
-        let slots = segment
-            .len()
-            .min((limit - segment.start()).saturating_add(1) as usize);
+        let slots = segment.len().min((limit - segment.start()).saturating_add(1) as usize);
         let mut slot = self.at.saturating_sub(segment.start()) as usize;
         while slot < slots {
             let stretch = segment.stretch(slot);
@@ -333,24 +309,14 @@ impl Cursor {
             let (origin, first) = (stretch.origin, stretch.first_seq + past);
             if !stretch.dead {
                 let source = Source::Segment(segment, slot);
-                let entries = Entries {
-                    position,
-                    origin,
-                    first_seq: first,
-                    len,
-                    source,
-                };
+                let entries = Entries { position, origin, first_seq: first, len, source };
                 return Some(Piece::Entries(entries));
             }
             return Some(Piece::Skip(Skip {
                 position,
                 last: position + len as u64 - 1,
                 barrier: segment.barrier(),
-                ranges: vec![SeqRange {
-                    origin,
-                    first,
-                    last: first + len as u64 - 1,
-                }],
+                ranges: vec![SeqRange { origin, first, last: first + len as u64 - 1 }],
             }));
         }
         None
@@ -379,18 +345,14 @@ impl Piece<'_> {
             Self::Entries(_) => self.last(),
             Self::Skip(skip) => skip.last.max(skip.barrier),
         };
-        history
-            .edit_at(self.last())
-            .map_or(own, |(_, edit)| own.max(edit.last))
+        history.edit_at(self.last()).map_or(own, |(_, edit)| own.max(edit.last))
     }
 
     /// The edits of several updates that this piece has a part in, last first.
     pub(crate) fn edits<'h>(&self, history: &'h History) -> impl Iterator<Item = &'h Edit> {
         let first = self.position();
         let upto_last = history.edits.range(..=self.last()).rev();
-        upto_last
-            .map(|(_, edit)| edit)
-            .take_while(move |edit| edit.last >= first)
+        upto_last.map(|(_, edit)| edit).take_while(move |edit| edit.last >= first)
     }
 
     /// Whether the piece can be taken in by itself.
@@ -405,9 +367,7 @@ impl Piece<'_> {
 impl<'h> Entries<'h> {
     /// Where the edit ends that the first of them belongs to.
     pub(crate) fn edit_end(&self, history: &History) -> Position {
-        history
-            .edit_at(self.position)
-            .map_or(self.position, |(_, edit)| edit.last)
+        history.edit_at(self.position).map_or(self.position, |(_, edit)| edit.last)
     }
 
     /// Bytes of all payloads. O(1).

@@ -26,12 +26,7 @@ pub(crate) struct SeqRange {
 
 impl Gap {
     pub(super) fn new(start: Position, end: Position, barrier: Position) -> Self {
-        Self {
-            start,
-            end,
-            barrier,
-            ranges: Vec::with_capacity(1),
-        }
+        Self { start, end, barrier, ranges: Vec::with_capacity(1) }
     }
 
     pub(super) fn ranges(&self) -> &[SeqRange] {
@@ -41,10 +36,7 @@ impl Gap {
     /// Adds a range, which must continue what there is of its origin on either side. Returns the key
     /// that the index of that origin no longer needs, if the range was joined to another.
     pub(super) fn add(&mut self, range: SeqRange) -> Option<u64> {
-        match self
-            .ranges
-            .binary_search_by_key(&range.origin, |range| range.origin)
-        {
+        match self.ranges.binary_search_by_key(&range.origin, |range| range.origin) {
             Err(place) => {
                 self.ranges.insert(place, range);
                 None

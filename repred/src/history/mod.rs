@@ -13,29 +13,23 @@
 //! without a look at what it has.
 
 mod cursor;
+mod folding;
 mod gap;
+mod pin;
 mod segment;
+#[cfg(test)]
+mod tests;
 
-use std::{
-    collections::BTreeMap,
-    ops::RangeInclusive,
-    sync::{Arc, Weak},
-};
+use std::{collections::BTreeMap, ops::RangeInclusive, sync::Weak};
 
 pub(crate) use self::{
     cursor::{Cursor, Entries, Known, Piece},
+    folding::Remnant,
     gap::SeqRange,
+    pin::Pin,
 };
-use self::{
-    gap::Gap,
-    segment::{Segment, Stretch},
-};
-use crate::{
-    id::ReplicaId,
-    stamp::{Dot, Stamp},
-    time::Time,
-    version::VersionVector,
-};
+use self::{gap::Gap, segment::Segment};
+use crate::{id::ReplicaId, stamp::Dot, time::Time, version::VersionVector};
 
 /// A place in this replica's history. Positions grow, are never reused, and mean nothing elsewhere; 0 is
 /// before all of them.
@@ -99,19 +93,6 @@ struct Single {
 pub(crate) struct Edit {
     pub(crate) range: SeqRange,
     last: Position,
-}
-
-/// Keeps what lies in a range of positions from being forgotten, for as long as it lives.
-#[derive(Debug)]
-pub(crate) struct Pin(#[allow(dead_code, reason = "it is its being alive that counts")] Arc<()>);
-
-/// What remains of a history beyond a version; see [`History::take_beyond`].
-#[derive(Debug)]
-pub(crate) enum Remnant {
-    Entry(Stamp, Box<[u8]>),
-    Skip(Vec<(Dot, u64)>),
-    /// Updates of one edit: the first, and how many.
-    Edit(Dot, u64),
 }
 
 impl History {
@@ -188,25 +169,17 @@ impl History {
 
     /// The last seq of each origin of which there is any, in the order of their ids.
     pub(crate) fn seqs(&self) -> impl Iterator<Item = (ReplicaId, u64)> {
-        self.by_id
-            .iter()
-            .map(|(&id, &origin)| (id, self.last(origin)))
-            .filter(|&(_, seq)| seq > 0)
+        self.by_id.iter().map(|(&id, &origin)| (id, self.last(origin))).filter(|&(_, seq)| seq > 0)
     }
 
     /// What is folded. O(origins).
     pub(crate) fn floor(&self) -> VersionVector {
-        self.origins
-            .iter()
-            .map(|origin| (origin.id, origin.floor))
-            .collect()
+        self.origins.iter().map(|origin| (origin.id, origin.floor)).collect()
     }
 
     /// Whether whoever has seen this can be brought up to date by entries alone.
     pub(crate) fn reaches(&self, known: &Known) -> bool {
-        (0..)
-            .zip(&self.origins)
-            .all(|(index, origin)| origin.floor <= known.seq(self, index))
+        (0..).zip(&self.origins).all(|(index, origin)| origin.floor <= known.seq(self, index))
     }
 
     // ---- appending ----
@@ -266,19 +239,12 @@ impl History {
 
     /// Makes updates that were just taken in one edit. They must all be there.
     pub(crate) fn mark_edit(&mut self, range: SeqRange) {
-        let (Some(first), Some(last)) = (
-            self.place(range.origin, range.first),
-            self.place(range.origin, range.last),
-        ) else {
+        let (Some(first), Some(last)) =
+            (self.place(range.origin, range.first), self.place(range.origin, range.last))
+        else {
             return;
         };
-        self.edits.insert(
-            first.position,
-            Edit {
-                range,
-                last: last.position,
-            },
-        );
+        self.edits.insert(first.position, Edit { range, last: last.position });
     }
 
     fn seal(&mut self) {
@@ -293,8 +259,7 @@ impl History {
         } else {
             full.compact();
             full.seal();
-            self.spans
-                .insert(full.start(), Span::Segment(Box::new(full)));
+            self.spans.insert(full.start(), Span::Segment(Box::new(full)));
         }
     }
 
@@ -340,11 +305,7 @@ impl History {
             }
             Some(span @ Span::Entry(_)) => {
                 let mut gap = Gap::new(place.span, place.span, namer);
-                gap.add(SeqRange {
-                    origin,
-                    first: seq,
-                    last: seq,
-                });
+                gap.add(SeqRange { origin, first: seq, last: seq });
                 *span = Span::Gap(Box::new(gap));
                 self.merge_with_after(place.span);
                 self.merge_with_before(place.span);
@@ -388,11 +349,7 @@ impl History {
                 gap.end = position + stretch.len as u64 - 1;
                 let first = stretch.first_seq.max(floor + 1);
                 if first <= last_seq {
-                    gap.add(SeqRange {
-                        origin: stretch.origin,
-                        first,
-                        last: last_seq,
-                    });
+                    gap.add(SeqRange { origin: stretch.origin, first, last: last_seq });
                 }
                 continue;
             }
@@ -407,8 +364,7 @@ impl History {
                 };
                 let index = &mut self.origins[stretch.origin as usize].index;
                 index.insert(single.seq, single.position);
-                self.spans
-                    .insert(single.position, Span::Entry(Box::new(single)));
+                self.spans.insert(single.position, Span::Entry(Box::new(single)));
             }
         }
         gaps.extend(self.insert_gap(gap));
@@ -425,9 +381,7 @@ impl History {
         let gap = gap.filter(|gap| !gap.ranges().is_empty())?;
         let start = gap.start;
         for range in gap.ranges() {
-            self.origins[range.origin as usize]
-                .index
-                .insert(range.first, start);
+            self.origins[range.origin as usize].index.insert(range.first, start);
         }
         self.spans.insert(start, Span::Gap(Box::new(gap)));
         self.forget_edits(start);
@@ -483,252 +437,10 @@ impl History {
             return;
         };
         let inside = self.edits.range(gap.start..=gap.end);
-        let inside: Vec<_> = inside
-            .filter(|(_, edit)| edit.last <= gap.end)
-            .map(|(&first, _)| first)
-            .collect();
+        let inside: Vec<_> =
+            inside.filter(|(_, edit)| edit.last <= gap.end).map(|(&first, _)| first).collect();
         for first in inside {
             self.edits.remove(&first);
-        }
-    }
-
-    // ---- pins ----
-
-    /// Keeps the entries in a range of positions as they are until the pin is dropped.
-    pub(crate) fn pin(&mut self, range: RangeInclusive<Position>) -> Pin {
-        self.release();
-        let pin = Arc::new(());
-        self.pins.push((Arc::downgrade(&pin), range));
-        Pin(pin)
-    }
-
-    /// Catches up with what pins that are gone have held back.
-    #[inline]
-    pub(crate) fn release(&mut self) {
-        if self.pins.is_empty() {
-            return;
-        }
-        let pins = self.pins.len();
-        let mut borders = Vec::new();
-        self.pins.retain(|(alive, range)| {
-            let keep = alive.strong_count() > 0;
-            if !keep {
-                borders.extend([*range.start(), *range.end() + 1]);
-            }
-            keep
-        });
-        if self.pins.len() == pins {
-            return;
-        }
-        for (origin, seq, namer) in std::mem::take(&mut self.deferred) {
-            self.kill_at(origin, seq, namer);
-        }
-        for border in borders {
-            let span = self
-                .spans
-                .range(..=border)
-                .next_back()
-                .map(|(&start, _)| start);
-            if let Some(start) = span {
-                self.shrink(start);
-                self.merge_with_after(start);
-                self.merge_with_before(start);
-            }
-        }
-    }
-
-    fn is_pinned(&self, position: Position) -> bool {
-        self.live_pins().any(|range| range.contains(&position))
-    }
-
-    /// Whether a pin begins or ends between two positions.
-    fn divides(&self, left: Position, right: Position) -> bool {
-        self.live_pins()
-            .any(|range| range.contains(&left) != range.contains(&right))
-    }
-
-    /// Whether a pin begins or ends inside a segment: a gap made of it could reach across that border.
-    fn is_cut(&self, segment: &Segment) -> bool {
-        let (first, last) = (segment.start(), segment.end() - 1);
-        self.live_pins().any(|range| {
-            let meets = *range.start() <= last && first <= *range.end();
-            meets && !(range.contains(&first) && range.contains(&last))
-        })
-    }
-
-    fn live_pins(&self) -> impl Iterator<Item = &RangeInclusive<Position>> {
-        self.pins
-            .iter()
-            .filter(|(alive, _)| alive.strong_count() > 0)
-            .map(|(_, range)| range)
-    }
-
-    // ---- folding ----
-
-    /// Forgets all entries up to a version, which becomes the floor.
-    pub(crate) fn fold(&mut self, floor: &VersionVector) {
-        for (id, seq) in floor.iter() {
-            let index = self.intern(id) as usize;
-            let origin = &mut self.origins[index];
-            debug_assert!(seq <= origin.last);
-            origin.floor = origin.floor.max(seq);
-        }
-        self.seal();
-        self.generation += 1;
-        let starts: Vec<_> = self.spans.keys().copied().collect();
-        for start in starts {
-            self.fold_span(start);
-        }
-        for origin in &mut self.origins {
-            // The key at or below the floor may be that of a span which reaches beyond it.
-            let keep = origin
-                .index
-                .range(..=origin.floor + 1)
-                .next_back()
-                .map(|(&key, _)| key);
-            origin.index = origin.index.split_off(&keep.unwrap_or(0));
-            if origin.last == origin.floor {
-                origin.index.clear();
-            }
-        }
-        let origins = &self.origins;
-        self.edits
-            .retain(|_, edit| edit.range.last > origins[edit.range.origin as usize].floor);
-    }
-
-    fn fold_span(&mut self, start: Position) {
-        let origins = &self.origins;
-        let floor = |origin: OriginIndex| origins[origin as usize].floor;
-        let Some(span) = self.spans.get_mut(&start) else {
-            return;
-        };
-        let is_folded = match span {
-            Span::Entry(single) => single.seq <= floor(single.origin),
-            Span::Gap(gap) => {
-                let firsts: Vec<_> = gap.ranges().iter().map(|r| (r.origin, r.first)).collect();
-                gap.trim(floor);
-                let (start, ranges) = (gap.start, gap.ranges().to_vec());
-                for (origin, first) in firsts {
-                    self.origins[origin as usize].index.remove(&first);
-                }
-                for range in &ranges {
-                    self.origins[range.origin as usize]
-                        .index
-                        .insert(range.first, start);
-                }
-                ranges.is_empty()
-            }
-            Span::Segment(segment) => {
-                let mut folded = 0;
-                for slot in 0..segment.len() {
-                    let stretch = segment.stretch(slot);
-                    if stretch.first_seq <= floor(stretch.origin) {
-                        folded += 1;
-                        if !stretch.dead {
-                            segment.kill(slot, 0);
-                        }
-                    }
-                }
-                folded == segment.len()
-            }
-        };
-        if is_folded {
-            self.spans.remove(&start);
-        } else {
-            self.shrink(start);
-        }
-    }
-
-    /// Takes out everything that `version` does not cover, in order, and leaves a history that is folded
-    /// at `version` and has nothing beyond it.
-    pub(crate) fn take_beyond(&mut self, version: &VersionVector) -> Vec<Remnant> {
-        self.seal();
-        let (end, generation) = (self.end(), self.generation + 1);
-        let mut old = std::mem::replace(self, Self::new());
-        self.open = Segment::new(end);
-        self.generation = generation;
-        for origin in &old.origins {
-            let index = self.intern(origin.id) as usize;
-            self.origins[index].latest = origin.latest;
-        }
-        for (id, seq) in version.iter() {
-            let index = self.intern(id) as usize;
-            (self.origins[index].last, self.origins[index].floor) = (seq, seq);
-        }
-        let spans = std::mem::take(&mut old.spans);
-        let mut remnants: Vec<_> = spans
-            .into_values()
-            .flat_map(|span| old.remnants(span, version))
-            .collect();
-        let edits = old.edits.values().map(|edit| edit.range);
-        let edits = edits.filter(|range| range.last > version.seq(old.id(range.origin)));
-        remnants.extend(
-            edits.map(|range| {
-                Remnant::Edit(Dot::new(old.id(range.origin), range.first), range.len())
-            }),
-        );
-        remnants
-    }
-
-    fn remnants(&self, span: Span, version: &VersionVector) -> Vec<Remnant> {
-        let covered = |origin, seq| seq <= version.seq(self.id(origin));
-        let skip = |ranges: &[SeqRange]| {
-            let ranges: Vec<_> = ranges
-                .iter()
-                .filter(|range| !covered(range.origin, range.last))
-                .map(|range| {
-                    let id = self.id(range.origin);
-                    let first = range.first.max(version.seq(id) + 1);
-                    (Dot::new(id, first), range.last - first + 1)
-                })
-                .collect();
-            (!ranges.is_empty()).then_some(Remnant::Skip(ranges))
-        };
-        match span {
-            Span::Gap(gap) => skip(gap.ranges()).into_iter().collect(),
-            Span::Entry(single) if covered(single.origin, single.seq) => Vec::new(),
-            Span::Entry(single) => {
-                let stamp = Stamp::new(single.time, self.id(single.origin), single.seq);
-                vec![Remnant::Entry(stamp, single.payload)]
-            }
-            Span::Segment(segment) => {
-                let mut remnants = Vec::new();
-                for stretch in segment.stretches() {
-                    let Stretch {
-                        slot,
-                        len,
-                        origin,
-                        first_seq: first,
-                        dead,
-                    } = stretch;
-                    if dead {
-                        let last = first + len as u64 - 1;
-                        remnants.extend(skip(&[SeqRange {
-                            origin,
-                            first,
-                            last,
-                        }]));
-                        continue;
-                    }
-                    let live = (0..len).filter(|&i| !covered(origin, first + i as u64));
-                    remnants.extend(live.map(|i| {
-                        let time = segment.time(slot + i);
-                        let stamp = Stamp::new(time, self.id(origin), first + i as u64);
-                        Remnant::Entry(stamp, segment.payload(slot + i).into())
-                    }));
-                }
-                remnants
-            }
-        }
-    }
-
-    /// Makes everything up to now the barrier of every skip: the end of the history is always safe.
-    pub(crate) fn raise_barriers(&mut self) {
-        let last = self.end() - 1;
-        for span in self.spans.values_mut() {
-            if let Span::Gap(gap) = span {
-                gap.barrier = last;
-            }
         }
     }
 
@@ -738,13 +450,7 @@ impl History {
     fn locate(&self, origin: OriginIndex, seq: u64) -> Option<Position> {
         let origin = &self.origins[origin as usize];
         let is_here = origin.floor < seq && seq <= origin.last;
-        is_here.then(|| {
-            origin
-                .index
-                .range(..=seq)
-                .next_back()
-                .map(|(_, &position)| position)
-        })?
+        is_here.then(|| origin.index.range(..=seq).next_back().map(|(_, &position)| position))?
     }
 
     /// Exactly where an update is.
@@ -754,22 +460,12 @@ impl History {
             SpanRef::Segment(segment) => {
                 let slot = segment.find(origin, seq)?;
                 let position = segment.start() + slot as u64;
-                Some(Place {
-                    span: segment.start(),
-                    slot,
-                    position,
-                })
+                Some(Place { span: segment.start(), slot, position })
             }
-            SpanRef::Entry(single) => Some(Place {
-                span: single.position,
-                slot: 0,
-                position: single.position,
-            }),
-            SpanRef::Gap(gap) => Some(Place {
-                span: gap.start,
-                slot: 0,
-                position: gap.start,
-            }),
+            SpanRef::Entry(single) => {
+                Some(Place { span: single.position, slot: 0, position: single.position })
+            }
+            SpanRef::Gap(gap) => Some(Place { span: gap.start, slot: 0, position: gap.start }),
         }
     }
 
@@ -782,11 +478,7 @@ impl History {
         if let Some(span) = self.spans.get(&position) {
             return Some(span.as_ref());
         }
-        let before = self
-            .spans
-            .range(..position)
-            .next_back()
-            .map(|(_, span)| span.as_ref());
+        let before = self.spans.range(..position).next_back().map(|(_, span)| span.as_ref());
         if let Some(span) = before.filter(|span| span.last() >= position) {
             return Some(span);
         }
@@ -804,10 +496,7 @@ impl History {
 
     /// The first position after `position` at which an edit of several updates begins.
     fn next_edit(&self, position: Position) -> Option<Position> {
-        self.edits
-            .range(position + 1..)
-            .next()
-            .map(|(&first, _)| first)
+        self.edits.range(position + 1..).next().map(|(&first, _)| first)
     }
 
     // ---- size ----
@@ -831,11 +520,7 @@ impl History {
             Span::Entry(single) => size_of::<Single>() + single.payload.len(),
             Span::Gap(gap) => size_of::<Gap>() + size_of_val(gap.ranges()),
         });
-        let index: usize = self
-            .origins
-            .iter()
-            .map(|origin| tree(origin.index.len(), 16))
-            .sum();
+        let index: usize = self.origins.iter().map(|origin| tree(origin.index.len(), 16)).sum();
         spans.sum::<usize>()
             + self.open.memory()
             + tree(self.spans.len(), 24)

@@ -7,7 +7,8 @@ use crate::time::Time;
 
 /// How many entries one segment holds at most: enough that what a segment costs by itself is a fraction
 /// of a byte an entry, few enough that a walk over one costs no more than the reduction of a few updates.
-pub(super) const SLOTS: usize = 512;
+/// In tests few, so that segments fill up, die and scatter all the time.
+pub(super) const SLOTS: usize = if cfg!(test) { 8 } else { 512 };
 
 /// The largest offset that fits the column of offsets.
 const MAX_OFFSET: usize = u16::MAX as usize;
@@ -26,7 +27,7 @@ pub(super) struct Segment {
     times: Times,
     payload: Vec<u8>,
     /// Slots of which only the place is left.
-    dead: [u64; SLOTS / 64],
+    dead: [u64; SLOTS.div_ceil(64)],
     dead_slots: usize,
     dead_bytes: usize,
     /// The latest position of an entry that named one of the dead obsolete.
@@ -65,12 +66,9 @@ impl Segment {
             start,
             runs: Vec::new(),
             offsets: Vec::new(),
-            times: Times::Near {
-                base: Time::ZERO,
-                offsets: Vec::new(),
-            },
+            times: Times::Near { base: Time::ZERO, offsets: Vec::new() },
             payload: Vec::new(),
-            dead: [0; SLOTS / 64],
+            dead: [0; SLOTS.div_ceil(64)],
             dead_slots: 0,
             dead_bytes: 0,
             barrier: 0,
@@ -87,10 +85,7 @@ impl Segment {
             // A little more, lest a slightly longer one has to move after all.
             let bytes = before.payload.len().min(MAX_OFFSET);
             next.payload.reserve(bytes + bytes / 8);
-            next.times = Times::Near {
-                base: Time::ZERO,
-                offsets: Vec::with_capacity(slots),
-            };
+            next.times = Times::Near { base: Time::ZERO, offsets: Vec::with_capacity(slots) };
         }
         next
     }
@@ -156,11 +151,7 @@ impl Segment {
             run.origin == origin && run.first_seq + (slot as u64 - u64::from(run.slot)) == seq
         });
         if !continues {
-            self.runs.push(Run {
-                slot: slot as u16,
-                origin,
-                first_seq: seq,
-            });
+            self.runs.push(Run { slot: slot as u16, origin, first_seq: seq });
         }
         self.offsets.push(self.payload.len() as u16);
         self.times.push(time);
@@ -245,19 +236,14 @@ impl Segment {
 
     /// The stretch that begins at `slot`.
     pub(super) fn stretch(&self, slot: usize) -> Stretch {
-        let index = self
-            .runs
-            .partition_point(|run| usize::from(run.slot) <= slot)
-            - 1;
+        let index = self.runs.partition_point(|run| usize::from(run.slot) <= slot) - 1;
         let run = self.runs[index];
         let dead = self.is_dead(slot);
         let run_end = self.run_end(index);
         let end = if self.dead_slots == 0 {
             run_end
         } else {
-            (slot..run_end)
-                .find(|&slot| self.is_dead(slot) != dead)
-                .unwrap_or(run_end)
+            (slot..run_end).find(|&slot| self.is_dead(slot) != dead).unwrap_or(run_end)
         };
         Stretch {
             slot,
@@ -286,9 +272,7 @@ impl Segment {
     }
 
     fn run_end(&self, index: usize) -> usize {
-        self.runs
-            .get(index + 1)
-            .map_or(self.len(), |next| usize::from(next.slot))
+        self.runs.get(index + 1).map_or(self.len(), |next| usize::from(next.slot))
     }
 }
 
@@ -370,10 +354,7 @@ mod tests {
         assert_eq!(segment.payload(1), b"");
         assert_eq!(segment.payload.len(), 10);
         assert_eq!(segment.barrier(), 9);
-        let stretches: Vec<_> = segment
-            .stretches()
-            .map(|s| (s.first_seq, s.len, s.dead))
-            .collect();
+        let stretches: Vec<_> = segment.stretches().map(|s| (s.first_seq, s.len, s.dead)).collect();
         assert_eq!(stretches, [(1, 2, true), (3, 1, false), (4, 1, true)]);
     }
 }

@@ -7,6 +7,7 @@ use std::{
 
 use super::replica::{Reentrant, Replica};
 use crate::{
+    core::UpdateError,
     frame::{FrameError, FrameReader, put_frame},
     message::Malformed,
     reduce::Replicated,
@@ -159,7 +160,7 @@ impl fmt::Display for SaveError {
         match self {
             Self::Io(_) => f.write_str("the backup could not be written"),
             Self::Content(_) => f.write_str("the replica could not be saved"),
-            Self::Reentrant => crate::UpdateError::Reentrant.fmt(f),
+            Self::Reentrant => UpdateError::Reentrant.fmt(f),
         }
     }
 }
@@ -170,7 +171,7 @@ impl fmt::Display for LoadError {
             Self::Io(_) => f.write_str("the backup could not be read"),
             Self::Truncated => f.write_str("the backup ends too early; what there is was taken in"),
             Self::Content(_) => f.write_str("the backup could not be taken in to its end"),
-            Self::Reentrant => crate::UpdateError::Reentrant.fmt(f),
+            Self::Reentrant => UpdateError::Reentrant.fmt(f),
         }
     }
 }

@@ -35,9 +35,7 @@ pub struct SystemClock;
 impl Clock for SystemClock {
     fn now(&self) -> Time {
         // A clock before 1970 is wrong, and the hybrid clock copes with that as with any wrong clock.
-        let since = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Time::ZERO + since
     }
 }

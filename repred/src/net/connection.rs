@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     frame::FrameError,
+    id::ReplicaId,
     message::{Malformed, Opening, check_opening},
     reduce::Replicated,
     session::{Direction, Now, Sending, Session, SessionConfig, SessionError},
@@ -138,9 +139,6 @@ impl<R: Replicated, T: Transport> Connection<R, T> {
             let before = inner.mark();
             let was_synced = is_synced(inner, key);
             let result = take_in(inner, key, config, transport, now);
-            if inner.core.needs_new_id() {
-                inner.core.set_id(super::replica::random_id());
-            }
             if inner.mark() != before || is_synced(inner, key) != was_synced {
                 inner.wake();
             }
@@ -156,9 +154,7 @@ impl<R: Replicated, T: Transport> Connection<R, T> {
 
     /// The stream has ended: well, if the peer had introduced itself and was not in a message.
     fn hang_up(&self, shared: &Shared<R>) -> Result<(), ConnectionError> {
-        let has_met = shared
-            .with(|inner| peer(inner, self.key).is_some())
-            .unwrap_or(false);
+        let has_met = shared.with(|inner| peer(inner, self.key).is_some()).unwrap_or(false);
         if has_met && self.transport.rest().is_empty() {
             Ok(())
         } else {
@@ -197,13 +193,7 @@ impl<R: Replicated, T: Transport> Connection<R, T> {
         cx: &mut Context<'_>,
         now: Now,
     ) -> Result<(), ConnectionError> {
-        let Self {
-            key,
-            config,
-            transport,
-            message,
-            ..
-        } = self;
+        let Self { key, config, transport, message, .. } = self;
         let polled = shared.with(|inner| {
             begin(inner, *key, config, now);
             while transport.has_room() {
@@ -219,9 +209,7 @@ impl<R: Replicated, T: Transport> Connection<R, T> {
             }
             Ok(())
         });
-        polled
-            .map_err(|Reentrant| ConnectionError::Reentrant)?
-            .map_err(ConnectionError::Session)
+        polled.map_err(|Reentrant| ConnectionError::Reentrant)?.map_err(ConnectionError::Session)
     }
 
     /// Arms the timer for the session. True if it is due.
@@ -239,9 +227,7 @@ impl<R: Replicated, T: Transport> Connection<R, T> {
             Some(session) => session.handle_timeout(now),
             None => Ok(()),
         });
-        handled
-            .map_err(|Reentrant| ConnectionError::Reentrant)?
-            .map_err(ConnectionError::Session)
+        handled.map_err(|Reentrant| ConnectionError::Reentrant)?.map_err(ConnectionError::Session)
     }
 
     fn run(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ConnectionError>> {
@@ -309,12 +295,7 @@ impl<R: Replicated, T: Transport> Connection<R, T> {
 
     /// Takes the last message from the session, and leaves the replica.
     fn part(&mut self, result: Result<(), ConnectionError>) {
-        let Self {
-            key,
-            message,
-            transport,
-            ..
-        } = self;
+        let Self { key, message, transport, .. } = self;
         if let Some(shared) = self.shared.upgrade() {
             let now = shared.now();
             let _ = shared.with(|inner| {
@@ -333,22 +314,15 @@ impl<R: Replicated, T: Transport> Connection<R, T> {
             });
         }
         let deadline = Instant::now() + FAREWELL;
-        self.end = Some(End {
-            result: Some(result),
-            deadline,
-            is_closed: false,
-        });
+        self.end = Some(End { result: Some(result), deadline, is_closed: false });
     }
 }
 
 fn session<R: Replicated>(inner: &mut Inner<R>, key: Key) -> Option<&mut Session> {
-    inner
-        .links
-        .get_mut(&key)
-        .and_then(|link| link.session.as_mut())
+    inner.links.get_mut(&key).and_then(|link| link.session.as_mut())
 }
 
-fn peer<R: Replicated>(inner: &Inner<R>, key: Key) -> Option<crate::ReplicaId> {
+fn peer<R: Replicated>(inner: &Inner<R>, key: Key) -> Option<ReplicaId> {
     inner.links.get(&key)?.session.as_ref()?.peer()
 }
 
@@ -361,8 +335,7 @@ fn is_synced<R: Replicated>(inner: &Inner<R>, key: Key) -> bool {
 fn begin<R: Replicated>(inner: &mut Inner<R>, key: Key, config: &SessionConfig, now: Now) {
     let Inner { core, links, .. } = inner;
     if let Some(link) = links.get_mut(&key) {
-        link.session
-            .get_or_insert_with(|| Session::new(config.clone(), core, now));
+        link.session.get_or_insert_with(|| Session::new(config.clone(), core, now));
     }
 }
 
@@ -379,6 +352,10 @@ fn take_in<R: Replicated, T: Transport>(
     let Some(session) = links.get_mut(&key).and_then(|link| link.session.as_mut()) else {
         return Ok(true);
     };
+    // Before any message is cut out: what is no message has no length either.
+    if session.peer().is_none() && check_opening(transport.partial()) == Opening::Foreign {
+        return session.refuse(foreign(transport.rest())).map(|()| false);
+    }
     loop {
         let limit = session.message_limit();
         let has_met = session.peer().is_some();
@@ -391,27 +368,22 @@ fn take_in<R: Replicated, T: Transport>(
                 return session.refuse(error).map(|()| false);
             }
             Err(FrameError::Malformed(Malformed(expected))) => {
-                return session
-                    .refuse(SessionError::Malformed { expected })
-                    .map(|()| false);
+                return session.refuse(SessionError::Malformed { expected }).map(|()| false);
             }
         };
         // A panic of `reduce` is not the driver's: the core is poisoned, and that is what is told.
-        let handled = catch_unwind(AssertUnwindSafe(|| {
-            session.handle_message(core, message, now)
-        }));
-        handled.unwrap_or(Err(SessionError::Poisoned))?;
-    }
-    if session.peer().is_none() && check_opening(transport.partial()) == Opening::Foreign {
-        return session.refuse(foreign(transport.rest())).map(|()| false);
+        let handled = catch_unwind(AssertUnwindSafe(|| session.handle_message(core, message, now)));
+        handled.unwrap_or_else(|_| session.refuse(SessionError::Poisoned))?;
+        // At once: our updates under the old id may follow in the same breath, and are the peer's now.
+        if core.needs_new_id() {
+            core.set_id(super::replica::random_id());
+        }
     }
     Ok(session.is_closed())
 }
 
 fn foreign(bytes: &[u8]) -> SessionError {
-    SessionError::NotRepred {
-        start: bytes[..bytes.len().min(16)].to_vec(),
-    }
+    SessionError::NotRepred { start: bytes[..bytes.len().min(16)].to_vec() }
 }
 
 impl Timer {
@@ -424,10 +396,7 @@ impl Timer {
                 return true;
             }
             // A timer that rings early costs one more poll; setting it anew at each costs a lock.
-            if self
-                .armed
-                .is_none_or(|armed| armed > deadline || armed <= now)
-            {
+            if self.armed.is_none_or(|armed| armed > deadline || armed <= now) {
                 let wait = deadline - now;
                 match &mut self.delay {
                     Some(delay) => delay.reset(wait),
@@ -481,9 +450,7 @@ impl<R: Replicated, T: Transport> Drop for Connection<R, T> {
 
 impl<R: Replicated, T: Transport> fmt::Debug for Connection<R, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Connection")
-            .field("key", &self.key)
-            .finish_non_exhaustive()
+        f.debug_struct("Connection").field("key", &self.key).finish_non_exhaustive()
     }
 }
 

@@ -22,17 +22,8 @@ use futures_io::{AsyncRead, AsyncWrite};
 pub fn pipe(capacity: usize) -> (Pipe, Pipe) {
     assert!(capacity > 0, "a pipe that holds nothing passes nothing");
     let (left, right) = (Arc::new(Half::new(capacity)), Arc::new(Half::new(capacity)));
-    let a = Pipe {
-        incoming: Arc::clone(&left),
-        outgoing: Arc::clone(&right),
-    };
-    (
-        a,
-        Pipe {
-            incoming: right,
-            outgoing: left,
-        },
-    )
+    let a = Pipe { incoming: Arc::clone(&left), outgoing: Arc::clone(&right) };
+    (a, Pipe { incoming: right, outgoing: left })
 }
 
 /// One end of a [`pipe`].
@@ -59,10 +50,7 @@ struct Flow {
 
 impl Half {
     fn new(capacity: usize) -> Self {
-        Self {
-            capacity,
-            flow: Mutex::default(),
-        }
+        Self { capacity, flow: Mutex::default() }
     }
 
     fn flow(&self) -> MutexGuard<'_, Flow> {

@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     fmt,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
     task::Waker,
@@ -32,6 +32,7 @@ use crate::{
     reduce::Replicated,
     session::{Now, Session, SessionConfig, SessionLimits},
     snapshot::Snapshot,
+    time::Time,
     version::VersionVector,
 };
 
@@ -186,7 +187,7 @@ impl<R: Replicated> Replica<R> {
 
     fn write<T>(
         &self,
-        write: impl FnOnce(&mut Core<R>, crate::Time) -> Result<T, UpdateError>,
+        write: impl FnOnce(&mut Core<R>, Time) -> Result<T, UpdateError>,
     ) -> Result<T, UpdateError> {
         let wall = self.shared.clock.now();
         let written = self.shared.with(|inner| {
@@ -236,11 +237,7 @@ impl<R: Replicated> Replica<R> {
     pub fn peers(&self) -> Result<Vec<PeerStatus>, ReadError> {
         let statuses = self.shared.with(|inner| {
             let status = |link: &Link| match &link.session {
-                None => PeerStatus {
-                    id: None,
-                    is_synced: false,
-                    lag: None,
-                },
+                None => PeerStatus { id: None, is_synced: false, lag: None },
                 Some(session) => PeerStatus {
                     id: session.peer(),
                     is_synced: session.is_synced(),
@@ -276,9 +273,7 @@ impl<R: Replicated> Replica<R> {
     ///
     /// When `since` is below the floor.
     pub fn history(&self, since: &VersionVector) -> Result<Vec<Entry<R::Update>>, HistoryError> {
-        let entries = self
-            .shared
-            .with(|inner| Ok(inner.core.history(since)?.collect()));
+        let entries = self.shared.with(|inner| Ok(inner.core.history(since)?.collect()));
         entries.unwrap_or(Err(HistoryError::Reentrant))
     }
 
@@ -449,9 +444,7 @@ impl<R: Replicated> ReplicaBuilder<R> {
             clock: self.clock,
             config: self.config,
         };
-        Replica {
-            shared: Arc::new(shared),
-        }
+        Replica { shared: Arc::new(shared) }
     }
 }
 
@@ -481,42 +474,63 @@ impl<R: Replicated> Shared<R> {
         if self.holder.load(Ordering::Relaxed) == me {
             return Err(Reentrant);
         }
-        let (result, woken) = {
-            // A panic under the lock is the user's code; whether it has done harm, the core knows.
-            let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-            let _held = Held::new(&self.holder, me);
-            (act(&mut inner), std::mem::take(&mut inner.woken))
-        };
-        // Not under the lock: a waker may be anybody's code.
-        if !woken.is_empty() {
-            woken.into_iter().for_each(|(_, waker)| waker.wake());
-        }
-        Ok(result)
+        // Dropped last, and so not under the lock: a waker may be anybody's code.
+        let mut woken = Woken::default();
+        // A panic under the lock is the user's code; whether it has done harm, the core knows.
+        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut held = Held::new(&self.holder, me, inner, &mut woken);
+        Ok(act(&mut held.inner))
     }
 
     pub(super) fn now(&self) -> Now {
-        Now {
-            wall: self.clock.now(),
-            instant: Instant::now(),
-        }
+        Now { wall: self.clock.now(), instant: Instant::now() }
     }
 }
 
-/// The lock's holder is known, until this is dropped.
-struct Held<'a>(&'a AtomicUsize);
+/// The lock. Its holder is known until this is dropped, be it by a panic of the user's code.
+struct Held<'a, R: Replicated> {
+    holder: &'a AtomicUsize,
+    inner: MutexGuard<'a, Inner<R>>,
+    woken: &'a mut Woken,
+}
 
-impl<'a> Held<'a> {
-    #[inline]
-    fn new(holder: &'a AtomicUsize, me: usize) -> Self {
+impl<'a, R: Replicated> Held<'a, R> {
+    fn new(
+        holder: &'a AtomicUsize,
+        me: usize,
+        inner: MutexGuard<'a, Inner<R>>,
+        woken: &'a mut Woken,
+    ) -> Self {
         holder.store(me, Ordering::Relaxed);
-        Self(holder)
+        Self { holder, inner, woken }
     }
 }
 
-impl Drop for Held<'_> {
+impl<R: Replicated> Drop for Held<'_, R> {
     #[inline]
     fn drop(&mut self) {
-        self.0.store(0, Ordering::Relaxed);
+        self.woken.0 = std::mem::take(&mut self.inner.woken);
+        self.holder.store(0, Ordering::Relaxed);
+    }
+}
+
+/// Who is woken when this is dropped.
+#[derive(Default)]
+struct Woken(Vec<(Key, Waker)>);
+
+impl Drop for Woken {
+    #[inline]
+    fn drop(&mut self) {
+        self.0.drain(..).for_each(|(_, waker)| waker.wake());
+    }
+}
+
+impl<R: Replicated> Drop for Shared<R> {
+    /// Nobody holds the replica any more: its connections have to see that, and end.
+    fn drop(&mut self) {
+        let inner = self.inner.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let sleepers = inner.sleepers.drain(..).chain(inner.woken.drain(..));
+        sleepers.for_each(|(_, waker)| waker.wake());
     }
 }
 
@@ -542,14 +556,15 @@ impl<R: Replicated> Inner<R> {
 
     /// Wakes this one at the next change.
     pub(super) fn sleep(&mut self, key: Key, waker: &Waker) {
-        match self
-            .sleepers
-            .iter_mut()
-            .find(|(sleeper, _)| *sleeper == key)
-        {
+        match self.sleepers.iter_mut().find(|(sleeper, _)| *sleeper == key) {
             Some((_, there)) => there.clone_from(waker),
             None => self.sleepers.push((key, waker.clone())),
         }
+    }
+
+    /// Wakes this one no more.
+    pub(super) fn forget(&mut self, key: Key) {
+        self.sleepers.retain(|(sleeper, _)| *sleeper != key);
     }
 
     /// Where the history stands: it differs after any change.
@@ -561,9 +576,7 @@ impl<R: Replicated> Inner<R> {
 
 impl<R: Replicated> Clone for Replica<R> {
     fn clone(&self) -> Self {
-        Self {
-            shared: Arc::clone(&self.shared),
-        }
+        Self { shared: Arc::clone(&self.shared) }
     }
 }
 

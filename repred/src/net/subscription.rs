@@ -40,11 +40,7 @@ pub struct Subscription<R: Replicated> {
 impl<R: Replicated> Subscription<R> {
     pub(super) fn new(shared: &Arc<Shared<R>>) -> Result<Self, Reentrant> {
         let (key, place) = shared.with(|inner| (inner.key(), inner.core.news_mut().observe()))?;
-        Ok(Self {
-            shared: Arc::clone(shared),
-            key,
-            place,
-        })
+        Ok(Self { shared: Arc::clone(shared), key, place })
     }
 }
 
@@ -75,14 +71,15 @@ impl<R: Replicated> Stream for Subscription<R> {
 impl<R: Replicated> Drop for Subscription<R> {
     fn drop(&mut self) {
         // From inside `read` or `reduce` the place cannot be given back; then a bounded ring stays.
-        let _ = self.shared.with(|inner| inner.core.news_mut().leave());
+        let _ = self.shared.with(|inner| {
+            inner.core.news_mut().leave();
+            inner.forget(self.key);
+        });
     }
 }
 
 impl<R: Replicated> fmt::Debug for Subscription<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Subscription")
-            .field("place", &self.place)
-            .finish_non_exhaustive()
+        f.debug_struct("Subscription").field("place", &self.place).finish_non_exhaustive()
     }
 }

@@ -23,19 +23,14 @@ pub struct Synced<R: Replicated> {
 
 impl<R: Replicated> Synced<R> {
     pub(super) fn new(shared: &Arc<Shared<R>>) -> Self {
-        let mut synced = Self {
-            shared: Arc::clone(shared),
-            key: 0,
-            waiting: None,
-        };
+        let mut synced = Self { shared: Arc::clone(shared), key: 0, waiting: None };
         let _ = synced.begin();
         synced
     }
 
     fn begin(&mut self) -> Result<(), Reentrant> {
-        let (key, waiting) = self
-            .shared
-            .with(|inner| (inner.key(), inner.links.keys().copied().collect()))?;
+        let (key, waiting) =
+            self.shared.with(|inner| (inner.key(), inner.links.keys().copied().collect()))?;
         (self.key, self.waiting) = (key, Some(waiting));
         Ok(())
     }
@@ -75,10 +70,15 @@ impl<R: Replicated> Future for Synced<R> {
     }
 }
 
+impl<R: Replicated> Drop for Synced<R> {
+    fn drop(&mut self) {
+        // Somebody who waits a little, gives up, and asks again must not leave a waker each time.
+        let _ = self.shared.with(|inner| inner.forget(self.key));
+    }
+}
+
 impl<R: Replicated> fmt::Debug for Synced<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Synced")
-            .field("waiting", &self.waiting)
-            .finish_non_exhaustive()
+        f.debug_struct("Synced").field("waiting", &self.waiting).finish_non_exhaustive()
     }
 }

@@ -1,6 +1,7 @@
 //! [`Transport`]: what carries messages, and the two kinds there are.
 
 use std::{
+    collections::VecDeque,
     fmt, io,
     marker::PhantomData,
     pin::Pin,
@@ -79,13 +80,7 @@ pub struct ByteStream<Io> {
 impl<Io> ByteStream<Io> {
     pub(super) fn new(io: Io) -> Self {
         let reader = FrameReader::new();
-        Self {
-            io,
-            reader,
-            buffer: Vec::new(),
-            written: 0,
-            needs_flush: false,
-        }
+        Self { io, reader, buffer: Vec::new(), written: 0, needs_flush: false }
     }
 }
 
@@ -153,9 +148,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> sealed::Transport for ByteStream<Io> {
     }
 
     fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TransportError>> {
-        Pin::new(&mut self.io)
-            .poll_close(cx)
-            .map_err(TransportError::Io)
+        Pin::new(&mut self.io).poll_close(cx).map_err(TransportError::Io)
     }
 
     fn rest_a_while(&mut self) {
@@ -172,7 +165,8 @@ pub struct Messages<S, M> {
     received: Option<M>,
     /// What was received stays until the next is asked for.
     is_taken: bool,
-    to_send: Option<Vec<u8>>,
+    /// One, or at the end a few: what is pushed last must not displace what was pushed before.
+    to_send: VecDeque<Vec<u8>>,
     needs_flush: bool,
     message: PhantomData<M>,
 }
@@ -183,7 +177,7 @@ impl<S, M> Messages<S, M> {
             messages,
             received: None,
             is_taken: true,
-            to_send: None,
+            to_send: VecDeque::new(),
             needs_flush: false,
             message: PhantomData,
         }
@@ -226,9 +220,7 @@ where
         };
         let message = message.as_ref();
         if message.len() > limit {
-            return Err(FrameError::TooLarge {
-                size: message.len() as u64,
-            });
+            return Err(FrameError::TooLarge { size: message.len() as u64 });
         }
         Ok(Some(message))
     }
@@ -242,26 +234,24 @@ where
     }
 
     fn has_room(&self) -> bool {
-        self.to_send.is_none()
+        self.to_send.is_empty()
     }
 
     fn is_empty(&self) -> bool {
-        self.to_send.is_none() && !self.needs_flush
+        self.to_send.is_empty() && !self.needs_flush
     }
 
     fn push(&mut self, message: &[u8]) {
-        self.to_send = Some(message.to_vec());
+        self.to_send.push_back(message.to_vec());
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, TransportError>> {
         let failed = |error: E| TransportError::Other(error.into());
-        if self.to_send.is_some() {
+        if !self.to_send.is_empty() {
             ready!(Pin::new(&mut self.messages).poll_ready(cx)).map_err(failed)?;
         }
-        if let Some(message) = self.to_send.take() {
-            Pin::new(&mut self.messages)
-                .start_send(message.into())
-                .map_err(failed)?;
+        if let Some(message) = self.to_send.pop_front() {
+            Pin::new(&mut self.messages).start_send(message.into()).map_err(failed)?;
             self.needs_flush = true;
             return Poll::Ready(Ok(true));
         }

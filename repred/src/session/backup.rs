@@ -7,7 +7,7 @@ use crate::{
     core::Core,
     history::{Cursor, Known},
     message::{
-        Kind, MAX_OPEN, Malformed, Open, Opening, PROTOCOL, check_opening, put_version,
+        Cause, Kind, MAX_OPEN, Malformed, Open, Opening, PROTOCOL, check_opening, put_version,
         take_version,
     },
     reduce::Replicated,
@@ -49,25 +49,19 @@ impl Saving {
         let history = core.entries();
         let known = Known::new(history, &VersionVector::new());
         let reaches = history.reaches(&known);
-        let announced: Vec<_> = version
-            .iter()
-            .filter_map(|(id, _)| history.origin(id))
-            .collect();
+        let announced: Vec<_> = version.iter().filter_map(|(id, _)| history.origin(id)).collect();
         let mut outgoing = Outgoing::new(
             Cursor::new(history, known),
             &announced,
             Some(history.end()),
+            VersionVector::new(),
             limits.message_bytes,
             limits.block_bytes,
         );
         if !reaches {
-            outgoing.freeze(core)?;
+            outgoing.freeze(core, Cause::Folded)?;
         }
-        Ok(Self {
-            outgoing,
-            first: vec![digest, opening],
-            is_done: false,
-        })
+        Ok(Self { outgoing, first: vec![digest, opening], is_done: false })
     }
 
     /// Appends the next message to `out`. False after the last.
@@ -84,6 +78,7 @@ impl Saving {
             return Ok(false);
         }
         let start = out.len();
+        self.outgoing.assume_adopted(core)?;
         let has_more = self.outgoing.poll(core, out)?;
         self.is_done = !has_more || out[start] == Kind::Synced as u8;
         Ok(has_more)
@@ -108,11 +103,7 @@ enum Step {
 
 impl Loading {
     pub(crate) fn new(config: SessionConfig) -> Self {
-        Self {
-            config,
-            incoming: Incoming::default(),
-            step: Step::Open,
-        }
+        Self { config, incoming: Incoming::default(), step: Step::Open }
     }
 
     /// Whether the last message has come.
@@ -122,11 +113,7 @@ impl Loading {
 
     /// Bytes of the longest message that may come now.
     pub(crate) fn message_limit(&self) -> usize {
-        if self.step == Step::Open {
-            MAX_OPEN
-        } else {
-            self.config.limits.message_bytes
-        }
+        if self.step == Step::Open { MAX_OPEN } else { self.config.limits.message_bytes }
     }
 
     pub(crate) fn handle_message<R: Replicated>(
@@ -156,8 +143,7 @@ impl Loading {
                 self.incoming.items(core, None, body, limits, now)?;
             }
             (Step::Content, Kind::Snapshot) => {
-                self.incoming
-                    .begin_snapshot(body, limits, core.limits().origins)?;
+                self.incoming.begin_snapshot(body, limits, core.limits().origins)?;
             }
             (Step::Content, Kind::Chunk) => {
                 self.incoming.chunk(core, body, false, now)?;
@@ -172,10 +158,7 @@ impl Loading {
         match check_opening(message) {
             Opening::Ours => {}
             Opening::OtherProtocol(theirs) => {
-                return Err(SessionError::Protocol {
-                    ours: PROTOCOL,
-                    theirs,
-                });
+                return Err(SessionError::Protocol { ours: PROTOCOL, theirs });
             }
             Opening::Short | Opening::Foreign => {
                 let start = message[..message.len().min(16)].to_vec();

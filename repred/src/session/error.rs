@@ -167,6 +167,7 @@ impl SessionError {
                 Kind::Adopted => "adopted",
                 Kind::StateDigest => "state digest",
                 Kind::Bye => "bye",
+                Kind::Declined => "declined",
             },
         }
     }
@@ -201,21 +202,11 @@ impl fmt::Display for SessionError {
         match self {
             Self::NotRepred { start } => {
                 let start = start.escape_ascii();
-                write!(
-                    f,
-                    "the other side does not speak repred; it began with \"{start}\""
-                )
+                write!(f, "the other side does not speak repred; it began with \"{start}\"")
             }
             Self::Protocol { ours, theirs } => {
-                let side = if ours < theirs {
-                    "us"
-                } else {
-                    "the other side"
-                };
-                write!(
-                    f,
-                    "we speak protocol {ours}, the other side {theirs}; upgrade {side}"
-                )
+                let side = if ours < theirs { "us" } else { "the other side" };
+                write!(f, "we speak protocol {ours}, the other side {theirs}; upgrade {side}")
             }
             Self::Schema { ours, theirs } if ours.name() != theirs.name() => write!(
                 f,
@@ -223,21 +214,11 @@ impl fmt::Display for SessionError {
                  give both the same schema"
             ),
             Self::Schema { ours, theirs } => {
-                let side = if ours.version() < theirs.version() {
-                    "us"
-                } else {
-                    "the other side"
-                };
-                write!(
-                    f,
-                    "we replicate \"{ours}\", the other side \"{theirs}\"; upgrade {side}"
-                )
+                let side = if ours.version() < theirs.version() { "us" } else { "the other side" };
+                write!(f, "we replicate \"{ours}\", the other side \"{theirs}\"; upgrade {side}")
             }
             Self::SameId { id } => {
-                write!(
-                    f,
-                    "the other side is replica {id} too; give a copy an id of its own"
-                )
+                write!(f, "the other side is replica {id} too; give a copy an id of its own")
             }
             Self::ClockDrift { ours, theirs } => {
                 let (ahead, drift) = if ours < theirs {
@@ -263,28 +244,16 @@ impl fmt::Display for SessionError {
             }
             Self::Unexpected { message } => write!(f, "a message ({message}) has no place here"),
             Self::MessageTooLarge { size, limit } => {
-                write!(
-                    f,
-                    "a message of {size} bytes was announced, but {limit} is the limit"
-                )
+                write!(f, "a message of {size} bytes was announced, but {limit} is the limit")
             }
             Self::BlockTooLarge { limit } => {
-                write!(
-                    f,
-                    "a block has over {limit} bytes; raise the limit to take it"
-                )
+                write!(f, "a block has over {limit} bytes; raise the limit to take it")
             }
             Self::SnapshotTooLarge { size, limit } => {
-                write!(
-                    f,
-                    "a snapshot of {size} bytes was announced, but {limit} is the limit"
-                )
+                write!(f, "a snapshot of {size} bytes was announced, but {limit} is the limit")
             }
             Self::TooLargeForPeer { size, limit } => {
-                write!(
-                    f,
-                    "an entry takes {size} bytes, but the other side takes {limit} at most"
-                )
+                write!(f, "an entry takes {size} bytes, but the other side takes {limit} at most")
             }
             Self::Silent { timeout } => write!(f, "the other side sent nothing for {timeout:?}"),
             Self::Stalled { timeout } => write!(f, "the other side took nothing for {timeout:?}"),

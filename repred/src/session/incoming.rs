@@ -7,10 +7,11 @@ use crate::{
     core::{Block, Core},
     history::{OriginIndex, SeqRange},
     id::ReplicaId,
-    message::{Item, Items, Malformed, OriginRef, RunEntry, number, take, take_version},
+    message::{Cause, Item, Items, Malformed, OriginRef, RunEntry, number, take, take_version},
     reduce::Replicated,
     snapshot::{self, Snapshot},
     time::Time,
+    version::VersionVector,
 };
 
 /// What comes from the peer, and what of it cannot be taken in yet.
@@ -19,18 +20,38 @@ pub(super) struct Incoming {
     /// The peer's table of origins. One gets an index of ours with the first entry.
     table: Vec<(ReplicaId, Option<OriginIndex>)>,
     /// A staged block is nowhere: not in the version, the state, the history, or what is acknowledged.
-    staged: Option<Block>,
+    staged: Option<Staged>,
     snapshot: Option<Partial>,
-    /// Places in the table of origins of which something came since the last ack.
+    /// Places in the table of origins of which something was taken in since the last ack.
     unacked: BTreeSet<usize>,
-    /// Whether a snapshot was adopted since the last ack.
-    pub(super) has_adopted: bool,
+    /// What the peer has to be told of its last snapshot.
+    pub(super) answer: Option<Answer>,
+}
+
+/// What became of a snapshot.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Answer {
+    /// We have what is in it, or at least what the peer has folded: entries may follow.
+    Adopted,
+    /// We have folded what it has not seen, but we have one that the peer can adopt.
+    Declined,
+}
+
+/// A block whose end is to come.
+#[derive(Debug, Default)]
+struct Staged {
+    block: Block,
+    /// Places in the table of origins that it names.
+    places: BTreeSet<usize>,
 }
 
 /// A snapshot of which more is to come.
 #[derive(Debug)]
 struct Partial {
     snapshot: Snapshot,
+    /// What the peer had folded when it was frozen.
+    floor: VersionVector,
+    cause: Cause,
     size: usize,
     digest: u128,
 }
@@ -38,10 +59,7 @@ struct Partial {
 impl Incoming {
     pub(super) fn new(announced: impl IntoIterator<Item = ReplicaId>) -> Self {
         let table = announced.into_iter().map(|id| (id, None)).collect();
-        Self {
-            table,
-            ..Self::default()
-        }
+        Self { table, ..Self::default() }
     }
 
     /// Takes in a message of items, up to the first that cannot be.
@@ -69,7 +87,7 @@ impl Incoming {
                 Item::Skip(ranges) => {
                     let ranges = self.resolve_ranges(core, ranges)?;
                     match &mut self.staged {
-                        Some(block) => block.skip(ranges.clone()),
+                        Some(staged) => staged.block.skip(ranges.clone()),
                         None => core.receive_skip(ranges.clone())?,
                     }
                     if let Some(outgoing) = &mut outgoing {
@@ -81,16 +99,13 @@ impl Incoming {
                 Item::Begin => self.begin()?,
                 Item::Edit(origin, first, last) => {
                     let origin = self.resolve(core, origin)?;
-                    self.staged()?.edit(SeqRange {
-                        origin,
-                        first,
-                        last,
-                    });
+                    self.staged()?.block.edit(SeqRange { origin, first, last });
                 }
                 Item::Commit => {
-                    let block = std::mem::take(self.staged()?);
+                    let Staged { block, places } = std::mem::take(self.staged()?);
                     self.staged = None;
                     core.receive_block(&block, now.wall)?;
+                    self.unacked.extend(places);
                 }
                 Item::Abandon => {
                     self.staged()?;
@@ -115,8 +130,8 @@ impl Incoming {
         while let Some(RunEntry { seq, time, payload }) = items.next_entry()? {
             match &mut self.staged {
                 None => core.receive_entry(origin, seq, time, payload, now.wall)?,
-                Some(block) => {
-                    block.entry(origin, seq, time, payload);
+                Some(staged) => {
+                    staged.block.entry(origin, seq, time, payload);
                     self.check_size(limits)?;
                 }
             }
@@ -129,23 +144,19 @@ impl Incoming {
         if self.staged.is_some() {
             return Err(Malformed("the end of the block").into());
         }
-        self.staged = Some(Block::default());
+        self.staged = Some(Staged::default());
         Ok(())
     }
 
-    fn staged(&mut self) -> Result<&mut Block, SessionError> {
-        self.staged
-            .as_mut()
-            .ok_or_else(|| Malformed("a block before its end").into())
+    fn staged(&mut self) -> Result<&mut Staged, SessionError> {
+        self.staged.as_mut().ok_or_else(|| Malformed("a block before its end").into())
     }
 
     fn check_size(&self, limits: &SessionLimits) -> Result<(), SessionError> {
-        let size = self.staged.as_ref().map_or(0, Block::memory);
+        let size = self.staged.as_ref().map_or(0, |staged| staged.block.memory());
         // The sender counts what it sends a little differently, always more.
         if size > limits.block_bytes {
-            return Err(SessionError::BlockTooLarge {
-                limit: limits.block_bytes,
-            });
+            return Err(SessionError::BlockTooLarge { limit: limits.block_bytes });
         }
         Ok(())
     }
@@ -163,7 +174,10 @@ impl Incoming {
                 self.table.len() - 1
             }
         };
-        self.unacked.insert(place);
+        match &mut self.staged {
+            Some(staged) => staged.places.insert(place),
+            None => self.unacked.insert(place),
+        };
         match self.table.get(place) {
             Some(&(_, Some(index))) => Ok(index),
             Some(&(id, None)) => {
@@ -181,11 +195,7 @@ impl Incoming {
         ranges: Vec<(OriginRef, u64, u64)>,
     ) -> Result<Vec<SeqRange>, SessionError> {
         let ranges = ranges.into_iter().map(|(origin, first, last)| {
-            Ok(SeqRange {
-                origin: self.resolve(core, origin)?,
-                first,
-                last,
-            })
+            Ok(SeqRange { origin: self.resolve(core, origin)?, first, last })
         });
         ranges.collect()
     }
@@ -194,13 +204,11 @@ impl Incoming {
     pub(super) fn take_unacked(&mut self) -> Vec<(usize, OriginIndex)> {
         let places = std::mem::take(&mut self.unacked);
         let indexed = places.into_iter().map(|place| (place, self.table[place].1));
-        indexed
-            .filter_map(|(place, index)| Some((place, index?)))
-            .collect()
+        indexed.filter_map(|(place, index)| Some((place, index?))).collect()
     }
 
     pub(super) fn needs_ack(&self) -> bool {
-        self.has_adopted || !self.unacked.is_empty()
+        self.answer.is_some() || !self.unacked.is_empty()
     }
 
     /// Takes note of a snapshot that is to come.
@@ -215,25 +223,17 @@ impl Incoming {
         }
         let size = number(&mut bytes)?;
         if size > limits.snapshot_bytes as u64 {
-            return Err(SessionError::SnapshotTooLarge {
-                size,
-                limit: limits.snapshot_bytes,
-            });
+            return Err(SessionError::SnapshotTooLarge { size, limit: limits.snapshot_bytes });
         }
         let digest = u128::from_le_bytes(take(&mut bytes)?);
         let time = Time::from_micros(number(&mut bytes)?);
         let version = take_version(&mut bytes, origins)?;
+        let floor = take_version(&mut bytes, origins)?;
+        let [cause] = take(&mut bytes)?;
+        let cause = Cause::from_byte(cause).ok_or(Malformed("the cause of a snapshot"))?;
         // The bytes are not reserved: that somebody announces them does not mean that they come.
-        let snapshot = Snapshot {
-            version,
-            time,
-            state: Vec::new(),
-        };
-        self.snapshot = Some(Partial {
-            snapshot,
-            size: size as usize,
-            digest,
-        });
+        let snapshot = Snapshot { version, time, state: Vec::new() };
+        self.snapshot = Some(Partial { snapshot, floor, cause, size: size as usize, digest });
         Ok(())
     }
 
@@ -244,7 +244,7 @@ impl Incoming {
         bytes: &[u8],
         discards: bool,
         now: Now,
-    ) -> Result<Option<Snapshot>, SessionError> {
+    ) -> Result<Option<VersionVector>, SessionError> {
         let Some(partial) = &mut self.snapshot else {
             return Err(Malformed("the beginning of a snapshot").into());
         };
@@ -258,24 +258,30 @@ impl Incoming {
             }
             return Ok(None);
         }
-        let Some(Partial {
-            mut snapshot,
-            digest,
-            ..
-        }) = self.snapshot.take()
-        else {
+        let Some(Partial { snapshot, floor, cause, digest, .. }) = self.snapshot.take() else {
             return Ok(None);
         };
         if snapshot::digest([&*snapshot.state]) != digest {
             return Err(Malformed("the snapshot that was announced").into());
         }
-        if discards && !snapshot.version.covers(&core.floor()) {
-            core.discard_and_adopt(&snapshot, now.wall)?;
-        } else {
-            core.adopt(&snapshot, now.wall)?;
+        let (version, own_floor) = (core.version(), core.floor());
+        // To adopt it would fold here what others may lack. If the peer just does not know how far we
+        // are, entries will do, once it does.
+        let needs_none = cause == Cause::Folded && version.covers(&floor);
+        self.answer = Some(Answer::Adopted);
+        if needs_none || version.covers(&snapshot.version) {
+            return Ok(None);
         }
-        self.has_adopted = true;
-        snapshot.state = Vec::new();
-        Ok(Some(snapshot))
+        if snapshot.version.covers(&own_floor) {
+            core.adopt(&snapshot, now.wall)?;
+        } else if discards {
+            core.discard_and_adopt(&snapshot, now.wall)?;
+        } else if version.covers(&floor) {
+            self.answer = Some(Answer::Declined);
+            return Ok(None);
+        } else {
+            return Err(SessionError::BothFolded { ours: own_floor, theirs: floor });
+        }
+        Ok(Some(snapshot.version))
     }
 }

@@ -12,18 +12,22 @@ use std::{
 
 pub(crate) use self::backup::{Loading, Saving};
 pub use self::error::SessionError;
-use self::{incoming::Incoming, outgoing::Outgoing};
+use self::{
+    incoming::{Answer, Incoming},
+    outgoing::Outgoing,
+};
 use crate::{
     core::Core,
     encoding::varint::put_u64,
     history::{Cursor, Known, OriginIndex, Position},
     id::ReplicaId,
     message::{
-        Kind, MAX_OPEN, Malformed, Open, Opening, PROTOCOL, Reason, Schema, check_opening, number,
-        put_version, seq, take, take_version,
+        Cause, Kind, MAX_OPEN, Malformed, Open, Opening, PROTOCOL, Reason, Schema, check_opening,
+        number, put_version, seq, take, take_version,
     },
     reduce::Replicated,
     time::Time,
+    version::VersionVector,
 };
 
 /// One conversation with one peer, as a state machine that owns no socket, task, clock or random source.
@@ -193,11 +197,7 @@ pub struct SessionLimits {
 
 impl Default for SessionLimits {
     fn default() -> Self {
-        Self {
-            message_bytes: 2 << 20,
-            block_bytes: 64 << 20,
-            snapshot_bytes: 256 << 20,
-        }
+        Self { message_bytes: 2 << 20, block_bytes: 64 << 20, snapshot_bytes: 256 << 20 }
     }
 }
 
@@ -254,12 +254,7 @@ impl Session {
             config,
             phase: Phase::Greeting,
             peer: None,
-            sent: Sent {
-                wall: now.wall,
-                version_hash,
-                cursor,
-                announced: Vec::new(),
-            },
+            sent: Sent { wall: now.wall, version_hash, cursor, announced: Vec::new() },
             first: VecDeque::from([first]),
             incoming: Incoming::default(),
             outgoing: None,
@@ -270,12 +265,7 @@ impl Session {
                 stalled: None,
                 greeting: now.instant,
             },
-            digests: Digests {
-                last_sent: None,
-                last_compared: None,
-                version: None,
-                due: None,
-            },
+            digests: Digests { last_sent: None, last_compared: None, version: None, due: None },
         }
     }
 
@@ -299,9 +289,7 @@ impl Session {
     /// How many updates we have that the peer has not confirmed; `None` before it has said what it has,
     /// and if we do not send. O(origins).
     pub fn lag<R: Replicated>(&self, core: &Core<R>) -> Option<u64> {
-        self.outgoing
-            .as_ref()
-            .map(|outgoing| outgoing.acked().behind(core.entries()))
+        self.outgoing.as_ref().map(|outgoing| outgoing.acked().behind(core.entries()))
     }
 
     /// The longest message that the peer may send now.
@@ -406,10 +394,7 @@ impl Session {
         }
         let limit = self.config.limits.message_bytes;
         if message.len() > limit {
-            return Err(SessionError::MessageTooLarge {
-                size: message.len() as u64,
-                limit,
-            });
+            return Err(SessionError::MessageTooLarge { size: message.len() as u64, limit });
         }
         let Some((&kind, body)) = message.split_first() else {
             return Err(Malformed("a message of one byte at least").into());
@@ -438,9 +423,7 @@ impl Session {
             return Err(SessionError::unexpected(kind));
         }
         match kind {
-            Kind::Items => self
-                .incoming
-                .items(core, self.outgoing.as_mut(), body, limits, now),
+            Kind::Items => self.incoming.items(core, self.outgoing.as_mut(), body, limits, now),
             Kind::Synced => {
                 self.is_synced = true;
                 Ok(())
@@ -453,17 +436,25 @@ impl Session {
             Kind::Chunk => {
                 let discards = self.config.discard_ours;
                 if let Some(adopted) = self.incoming.chunk(core, body, discards, now)?
-                    && let Some(outgoing) = &mut self.outgoing {
-                        outgoing.confirm_version(core.entries(), adopted.version());
-                    }
+                    && let Some(outgoing) = &mut self.outgoing
+                {
+                    outgoing.confirm_version(core.entries(), &adopted);
+                }
                 Ok(())
+            }
+            Kind::Declined => {
+                let floor = take_version(&mut &*body, core.limits().origins)?;
+                match &mut self.outgoing {
+                    Some(outgoing) => outgoing.declined(floor),
+                    None => Err(SessionError::unexpected(kind)),
+                }
             }
             Kind::Adopted => {
                 let version = take_version(&mut &*body, core.limits().origins)?;
-                if let Some(outgoing) = &mut self.outgoing {
-                    outgoing.confirm_version(core.entries(), &version);
+                match &mut self.outgoing {
+                    Some(outgoing) => outgoing.adopted(core, &version),
+                    None => Err(SessionError::unexpected(kind)),
                 }
-                Ok(())
             }
             Kind::StateDigest => self.check_state(core, body),
             Kind::Digest | Kind::Ping | Kind::Bye => Err(SessionError::unexpected(kind)),
@@ -480,10 +471,7 @@ impl Session {
         match check_opening(message) {
             Opening::Ours => {}
             Opening::OtherProtocol(theirs) => {
-                return Err(SessionError::Protocol {
-                    ours: PROTOCOL,
-                    theirs,
-                });
+                return Err(SessionError::Protocol { ours: PROTOCOL, theirs });
             }
             Opening::Short | Opening::Foreign => {
                 let start = message[..message.len().min(16)].to_vec();
@@ -498,7 +486,7 @@ impl Session {
         if is_equal {
             // The peer has what we had, whatever either has written since.
             self.phase = Phase::Streaming;
-            self.outgoing = self.outgoing(self.sent.cursor.clone(), None);
+            self.outgoing = self.outgoing(self.sent.cursor.clone(), None, VersionVector::new());
         } else {
             self.phase = Phase::Comparing;
             self.announce(core)?;
@@ -509,8 +497,7 @@ impl Session {
     /// Queues our digest.
     fn announce<R: Replicated>(&mut self, core: &Core<R>) -> Result<(), SessionError> {
         let version = core.version();
-        let ids = version.iter().map(|(id, _)| id);
-        let origins = ids.filter_map(|id| core.entries().origin(id));
+        let origins = version.iter().filter_map(|(id, _)| core.entries().origin(id));
         self.sent.announced = origins.collect();
         let mut digest = vec![Kind::Digest as u8];
         put_version(&mut digest, &version);
@@ -563,52 +550,40 @@ impl Session {
         let discards =
             self.config.discard_ours || self.peer.as_ref().is_some_and(|peer| peer.discards);
         if !theirs.covers(&own_floor) && !core.version().covers(&floor) && !discards {
-            return Err(SessionError::BothFolded {
-                ours: own_floor,
-                theirs: floor,
-            });
+            return Err(SessionError::BothFolded { ours: own_floor, theirs: floor });
         }
         self.incoming = Incoming::new(theirs.iter().map(|(id, _)| id));
         let history = core.entries();
         let known = Known::new(history, &theirs);
         let reaches = history.reaches(&known);
         let cursor = Cursor::new(history, known);
-        self.outgoing = self.outgoing(cursor, Some(history.end()));
+        self.outgoing = self.outgoing(cursor, Some(history.end()), floor);
         self.phase = Phase::Streaming;
         if let (Some(outgoing), false) = (&mut self.outgoing, reaches) {
-            // Ours is worth nothing to the peer if it is about to be given up.
-            if self.config.discard_ours && !core.version().covers(&floor) {
-                outgoing.wait_for_snapshot();
-            } else {
-                outgoing.freeze(core)?;
-            }
+            outgoing.freeze(core, Cause::Folded)?;
         }
         Ok(())
     }
 
     /// What sends to the peer from where it stands, if anything is to be sent.
-    fn outgoing(&self, cursor: Cursor, sync_at: Option<Position>) -> Option<Outgoing> {
+    fn outgoing(
+        &self,
+        cursor: Cursor,
+        sync_at: Option<Position>,
+        floor: VersionVector,
+    ) -> Option<Outgoing> {
         let peer = self.peer.as_ref()?;
         if !self.config.sends() || !peer.receives {
             return None;
         }
         let max_block = usize::try_from(peer.max_block).unwrap_or(usize::MAX);
         let announced = &self.sent.announced;
-        Some(Outgoing::new(
-            cursor,
-            announced,
-            sync_at,
-            self.peer_limit(),
-            max_block,
-        ))
+        Some(Outgoing::new(cursor, announced, sync_at, floor, self.peer_limit(), max_block))
     }
 
     /// Bytes of the longest message that the peer takes.
     fn peer_limit(&self) -> usize {
-        let limit = self
-            .peer
-            .as_ref()
-            .map_or(MAX_OPEN as u64, |peer| peer.max_message);
+        let limit = self.peer.as_ref().map_or(MAX_OPEN as u64, |peer| peer.max_message);
         usize::try_from(limit).unwrap_or(usize::MAX)
     }
 
@@ -623,9 +598,7 @@ impl Session {
         };
         while !body.is_empty() {
             let (place, seq) = (number(&mut body)?, seq(&mut body)?);
-            let origin = outgoing
-                .origin_at(place)
-                .ok_or(Malformed("an origin we have named"))?;
+            let origin = outgoing.origin_at(place).ok_or(Malformed("an origin we have named"))?;
             outgoing.confirm(core.entries(), origin, seq);
         }
         Ok(())
@@ -662,9 +635,7 @@ impl Session {
         if core.state_digest().map_err(SessionError::Snapshot)? == digest {
             return Ok(());
         }
-        Err(SessionError::Diverged {
-            version: core.version(),
-        })
+        Err(SessionError::Diverged { version: core.version() })
     }
 
     // ---- what goes out ----
@@ -737,9 +708,13 @@ impl Session {
         if !self.incoming.needs_ack() || !self.peer_sends() {
             return false;
         }
-        if std::mem::take(&mut self.incoming.has_adopted) {
-            out.push(Kind::Adopted as u8);
-            put_version(out, &core.version());
+        if let Some(answer) = self.incoming.answer.take() {
+            let (kind, version) = match answer {
+                Answer::Adopted => (Kind::Adopted, core.version()),
+                Answer::Declined => (Kind::Declined, core.floor()),
+            };
+            out.push(kind as u8);
+            put_version(out, &version);
             return true;
         }
         out.push(Kind::Ack as u8);
@@ -751,7 +726,11 @@ impl Session {
                 put_u64(out, seq);
             }
         }
-        out.len() > start
+        let has_any = out.len() > start;
+        if !has_any {
+            out.truncate(start - 1);
+        }
+        has_any
     }
 
     fn poll_outgoing<R: Replicated>(
@@ -786,10 +765,7 @@ impl Session {
         if !outgoing.is_drained(history) || !outgoing.acked().is_version_of(history) {
             return Ok(false);
         }
-        let due = self
-            .digests
-            .last_sent
-            .map_or(now.instant, |last| last + interval);
+        let due = self.digests.last_sent.map_or(now.instant, |last| last + interval);
         if due > now.instant {
             self.digests.due = Some(due);
             return Ok(false);
@@ -810,20 +786,17 @@ impl Session {
         if matches!(self.phase, Phase::Closing(_) | Phase::Closed) {
             return None;
         }
-        let Timers {
-            last_sent,
-            last_heard,
-            stalled,
-            greeting,
-        } = self.timers;
+        let Timers { last_sent, last_heard, stalled, greeting } = self.timers;
         let timeout = self.config.timeout;
         let has_to_greet = matches!(self.phase, Phase::Greeting | Phase::Comparing);
+        // While the transport is busy with what it has, there is no use in giving it more.
+        let is_free = stalled.is_none();
         [
-            Some(last_sent + self.config.keep_alive),
+            is_free.then(|| last_sent + self.config.keep_alive),
             Some(last_heard + timeout),
             stalled.map(|since| since + timeout),
             has_to_greet.then(|| greeting + timeout),
-            self.digests.due,
+            self.digests.due.filter(|_| is_free),
         ]
         .into_iter()
         .flatten()

@@ -7,7 +7,7 @@ use crate::{
     core::Core,
     encoding::varint::put_u64,
     history::{Cursor, Edit, Entries, History, Known, OriginIndex, Piece, Pin, Position, SeqRange},
-    message::{Kind, RunWriter, put_version, tag},
+    message::{Cause, Kind, RunWriter, put_version, tag},
     reduce::Replicated,
     snapshot::{self, Snapshot},
     version::VersionVector,
@@ -31,8 +31,8 @@ pub(super) struct Outgoing {
     /// Bytes of a message, and of a block, that the peer takes.
     max_message: usize,
     max_block: usize,
-    /// Whether our state is about to be replaced, and so not worth sending.
-    is_waiting: bool,
+    /// What the peer has folded, as far as it told: no use in a snapshot that has not seen all of it.
+    peer_floor: VersionVector,
 }
 
 /// What is in the middle of being sent.
@@ -43,8 +43,14 @@ enum Transfer {
     Block(OpenBlock),
     Snapshot {
         snapshot: Snapshot,
+        floor: VersionVector,
+        cause: Cause,
         sent: Option<usize>,
     },
+    /// A snapshot of this version is sent, and the peer has to say what became of it.
+    Answer(VersionVector),
+    /// The peer needs a snapshot, but has folded what we have not seen: first we need one of the peer's.
+    Waiting,
 }
 
 /// Pieces that the peer takes in together, from here to `end`.
@@ -78,6 +84,7 @@ impl Outgoing {
         cursor: Cursor,
         announced: &[OriginIndex],
         sync_at: Option<Position>,
+        peer_floor: VersionVector,
         max_message: usize,
         max_block: usize,
     ) -> Self {
@@ -93,7 +100,7 @@ impl Outgoing {
             sync_at,
             max_message,
             max_block,
-            is_waiting: false,
+            peer_floor,
         }
     }
 
@@ -138,27 +145,30 @@ impl Outgoing {
         let start = out.len();
         out.push(Kind::Items as u8);
         if self.cursor.is_stale(core.entries()) {
-            self.is_waiting = false;
             self.start_over(core, out)?;
-        }
-        if self.is_waiting {
-            return Ok(false);
-        }
-        if !matches!(self.transfer, Transfer::Snapshot { .. }) {
-            self.fill(core, out, start)?;
             if out.len() > start + 1 {
                 return Ok(true);
             }
         }
-        out.truncate(start);
-        if let Transfer::Snapshot { .. } = self.transfer {
-            self.poll_snapshot(core.entries(), out);
+        if matches!(self.transfer, Transfer::Waiting) {
+            if !core.version().covers(&self.peer_floor) {
+                out.truncate(start);
+                return Ok(false);
+            }
+            self.transfer = Transfer::Live;
+            self.resume(core, self.acked.clone())?;
+        }
+        self.fill(core, out, start)?;
+        if out.len() > start + 1 {
             return Ok(true);
         }
-        if self
-            .sync_at
-            .is_some_and(|position| self.cursor.position() >= position)
-        {
+        out.truncate(start);
+        if let Transfer::Snapshot { .. } = self.transfer {
+            self.poll_snapshot(out);
+            return Ok(true);
+        }
+        let has_reached = |position| self.cursor.position() >= position;
+        if matches!(self.transfer, Transfer::Live) && self.sync_at.is_some_and(has_reached) {
             self.sync_at = None;
             out.push(Kind::Synced as u8);
             return Ok(true);
@@ -180,7 +190,7 @@ impl Outgoing {
             let wrote = match &mut self.transfer {
                 Transfer::Live => self.fill_live(core, out, start, full)?,
                 Transfer::Block(_) => self.fill_block(core, out, start, full)?,
-                Transfer::Snapshot { .. } => false,
+                Transfer::Snapshot { .. } | Transfer::Answer(_) | Transfer::Waiting => false,
             };
             if !wrote {
                 break;
@@ -208,15 +218,10 @@ impl Outgoing {
                 let pinned = piece.position()..=end;
                 let _pin = core.entries_mut().pin(pinned);
                 let before = self.cursor.known.clone();
-                self.transfer = Transfer::Block(OpenBlock {
-                    end,
-                    edits,
-                    is_begun: false,
-                    before,
-                    _pin,
-                });
+                self.transfer =
+                    Transfer::Block(OpenBlock { end, edits, is_begun: false, before, _pin });
             }
-            None => self.freeze(core)?,
+            None => self.freeze(core, Cause::TooLarge)?,
         }
         Ok(true)
     }
@@ -271,27 +276,16 @@ impl Outgoing {
             size += match &piece {
                 Piece::Entries(entries) => {
                     probe.took_entries(history, entries, entries.len);
-                    entries
-                        .iter()
-                        .map(|(_, payload)| payload.len() + 64)
-                        .sum::<usize>()
+                    entries.iter().map(|(_, payload)| payload.len() + 64).sum::<usize>()
                 }
                 Piece::Skip(skip) => {
                     probe.took_skip(history, skip);
                     64 + size_of_val(&*skip.ranges)
                 }
             };
-            let here: Vec<_> = piece
-                .edits(history)
-                .map(|&Edit { range, .. }| range)
-                .collect();
+            let here: Vec<_> = piece.edits(history).map(|&Edit { range, .. }| range).collect();
             for &edit in here.iter().rev() {
-                if !edits
-                    .iter()
-                    .rev()
-                    .take(here.len() + 1)
-                    .any(|&there| there == edit)
-                {
+                if !edits.iter().rev().take(here.len() + 1).any(|&there| there == edit) {
                     edits.push_back(edit);
                     size += size_of::<SeqRange>();
                 }
@@ -364,10 +358,7 @@ impl Outgoing {
             if out.len() > start + 1 {
                 return Ok(false);
             }
-            return Err(SessionError::TooLargeForPeer {
-                size: first,
-                limit: self.max_message,
-            });
+            return Err(SessionError::TooLargeForPeer { size: first, limit: self.max_message });
         }
         out.push(tag::RUN);
         self.table.put(history, entries.origin, out);
@@ -402,35 +393,83 @@ impl Outgoing {
                 known.merge(core.entries(), &self.acked);
             }
             // What is frozen stays as it is.
-            Transfer::Snapshot { .. } => self.transfer = transfer,
+            Transfer::Snapshot { .. } | Transfer::Answer(_) | Transfer::Waiting => {
+                self.transfer = transfer;
+            }
         }
         core.entries_mut().release();
+        self.resume(core, known)
+    }
+
+    /// Goes on from what the peer has: with entries, or with a snapshot if they do not reach so far back.
+    fn resume<R: Replicated>(&mut self, core: &Core<R>, known: Known) -> Result<(), SessionError> {
         let history = core.entries();
         let reaches = history.reaches(&known);
         self.cursor = Cursor::new(history, known);
         if !reaches && matches!(self.transfer, Transfer::Live) {
-            self.freeze(core)?;
+            self.freeze(core, Cause::Folded)?;
         }
         Ok(())
     }
 
     /// Begins to send a snapshot: the peer lacks what is folded here, or more than fits a block.
-    pub(super) fn freeze<R: Replicated>(&mut self, core: &Core<R>) -> Result<(), SessionError> {
+    pub(super) fn freeze<R: Replicated>(
+        &mut self,
+        core: &Core<R>,
+        cause: Cause,
+    ) -> Result<(), SessionError> {
+        if !core.version().covers(&self.peer_floor) {
+            self.transfer = Transfer::Waiting;
+            return Ok(());
+        }
         let snapshot = core.snapshot().map_err(SessionError::Snapshot)?;
-        self.transfer = Transfer::Snapshot {
-            snapshot,
-            sent: None,
-        };
+        self.transfer = Transfer::Snapshot { snapshot, floor: core.floor(), cause, sent: None };
         Ok(())
     }
 
-    /// Sends nothing until we have adopted a snapshot of the peer's.
-    pub(super) fn wait_for_snapshot(&mut self) {
-        self.is_waiting = true;
+    /// The peer has answered our snapshot: it has all of this now. That is an error if none was sent; a
+    /// peer could make us remember any number of made-up origins.
+    pub(super) fn adopted<R: Replicated>(
+        &mut self,
+        core: &Core<R>,
+        version: &VersionVector,
+    ) -> Result<(), SessionError> {
+        if !matches!(self.transfer, Transfer::Answer(_)) {
+            return Err(SessionError::unexpected(Kind::Adopted));
+        }
+        self.confirm_version(core.entries(), version);
+        self.transfer = Transfer::Live;
+        // Our own floor may have risen since the snapshot was frozen.
+        self.resume(core, self.cursor.known.clone())
     }
 
-    fn poll_snapshot(&mut self, history: &History, out: &mut Vec<u8>) {
-        let Transfer::Snapshot { snapshot, sent } = &mut self.transfer else {
+    /// There is nobody to answer: goes on as if the snapshot had been adopted.
+    pub(super) fn assume_adopted<R: Replicated>(
+        &mut self,
+        core: &Core<R>,
+    ) -> Result<(), SessionError> {
+        match &mut self.transfer {
+            Transfer::Answer(version) => {
+                let version = version.clone();
+                self.adopted(core, &version)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The peer could not adopt our snapshot: it has folded more than we have seen. It has a snapshot for
+    /// us; when we have adopted that, ours will do.
+    pub(super) fn declined(&mut self, floor: VersionVector) -> Result<(), SessionError> {
+        if !matches!(self.transfer, Transfer::Answer(_)) {
+            return Err(SessionError::unexpected(Kind::Declined));
+        }
+        self.peer_floor = floor;
+        self.transfer = Transfer::Waiting;
+        Ok(())
+    }
+
+    fn poll_snapshot(&mut self, out: &mut Vec<u8>) {
+        let Transfer::Snapshot { snapshot, floor, cause, sent } = &mut self.transfer else {
             return;
         };
         let Some(sent) = sent else {
@@ -440,6 +479,8 @@ impl Outgoing {
             out.extend_from_slice(&snapshot::digest([&*snapshot.state]).to_le_bytes());
             put_u64(out, snapshot.time.as_micros());
             put_version(out, &snapshot.version);
+            put_version(out, floor);
+            out.push(*cause as u8);
             return;
         };
         let rest = &snapshot.state[*sent..];
@@ -448,10 +489,7 @@ impl Outgoing {
         out.extend_from_slice(part);
         *sent += part.len();
         if *sent == snapshot.state.len() {
-            let mut known = self.cursor.known.clone();
-            known.merge(history, &Known::new(history, &snapshot.version));
-            self.cursor = Cursor::new(history, known);
-            self.transfer = Transfer::Live;
+            self.transfer = Transfer::Answer(std::mem::take(&mut snapshot.version));
         }
     }
 }

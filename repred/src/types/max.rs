@@ -36,9 +36,10 @@ impl<T: Ord + Serialize + DeserializeOwned> Reduce for Max<T> {
 
     fn reduce(&mut self, value: T, stamp: Stamp) -> Overwrote {
         if let Some((largest, first)) = &self.largest
-            && (largest, std::cmp::Reverse(*first)) >= (&value, std::cmp::Reverse(stamp)) {
-                return Overwrote::nothing();
-            }
+            && (largest, std::cmp::Reverse(*first)) >= (&value, std::cmp::Reverse(stamp))
+        {
+            return Overwrote::nothing();
+        }
         let beaten = self.largest.replace((value, stamp));
         Overwrote::old(beaten.map(|(_, stamp)| stamp.dot))
     }

@@ -30,10 +30,7 @@ pub struct Register<T> {
 impl<T> Register<T> {
     /// A register that holds `value` until somebody writes. Every replica must begin with the same one.
     pub const fn new(value: T) -> Self {
-        Self {
-            value,
-            written: None,
-        }
+        Self { value, written: None }
     }
 
     /// The stamp of the write that gave the value; `None` if nobody has written yet.

@@ -1,11 +1,21 @@
 //! [`Core`]: one copy of the state, without any I/O.
 
+mod adoption;
+mod block;
+mod error;
+
 use std::{collections::BTreeMap, fmt, ops::Range, sync::Arc, time::Duration};
+
+pub(crate) use self::block::Block;
+use self::block::BlockItem;
+pub use self::error::{
+    AdoptError, FoldError, HistoryError, Poisoned, ReceiveError, SnapshotError, UpdateError,
+};
 
 use crate::{
     changes::Changes,
-    encoding::{self, DecodeError, EncodeError},
-    history::{Cursor, History, Known, OriginIndex, Piece, Position, Remnant, SeqRange},
+    encoding::{self, DecodeError},
+    history::{Cursor, History, Known, OriginIndex, Piece, Position, SeqRange},
     id::ReplicaId,
     news::{News, Notice},
     receipt::Receipt,
@@ -96,65 +106,6 @@ enum IfEmpty {
     Keep,
 }
 
-/// Entries and skips that are taken in together or not at all.
-#[derive(Debug, Default)]
-pub(crate) struct Block {
-    items: Vec<BlockItem>,
-    payload: Vec<u8>,
-    edits: Vec<SeqRange>,
-}
-
-#[derive(Debug)]
-enum BlockItem {
-    Entry {
-        origin: OriginIndex,
-        seq: u64,
-        time: Time,
-        payload: Range<usize>,
-    },
-    Skip(Vec<SeqRange>),
-}
-
-impl Block {
-    pub(crate) fn entry(&mut self, origin: OriginIndex, seq: u64, time: Time, payload: &[u8]) {
-        let start = self.payload.len();
-        self.payload.extend_from_slice(payload);
-        let payload = start..self.payload.len();
-        self.items.push(BlockItem::Entry {
-            origin,
-            seq,
-            time,
-            payload,
-        });
-    }
-
-    pub(crate) fn skip(&mut self, ranges: Vec<SeqRange>) {
-        self.items.push(BlockItem::Skip(ranges));
-    }
-
-    pub(crate) fn edit(&mut self, range: SeqRange) {
-        self.edits.push(range);
-    }
-
-    /// About how much memory it holds.
-    pub(crate) fn memory(&self) -> usize {
-        let ranges = self.items.iter().map(|item| match item {
-            BlockItem::Entry { .. } => 0,
-            BlockItem::Skip(ranges) => size_of_val(&**ranges),
-        });
-        // Only large multi-origin skips make the sum worth taking, and those come in few items.
-        let ranges = if self.items.len() < 64 {
-            ranges.sum()
-        } else {
-            0
-        };
-        self.payload.len()
-            + self.items.len() * size_of::<BlockItem>()
-            + self.edits.len() * size_of::<SeqRange>()
-            + ranges
-    }
-}
-
 impl<R: Replicated> Core<R> {
     /// A replica that has seen nothing. Every replica of a network must begin with the same `state`,
     /// and with an id that no other ever had.
@@ -230,9 +181,7 @@ impl<R: Replicated> Core<R> {
     /// can do (128 bits). O(origins) after a change of the version, O(1) until the next.
     pub fn version_hash(&mut self) -> u128 {
         let history = &self.history;
-        *self
-            .version_hash
-            .get_or_insert_with(|| hash_version(history))
+        *self.version_hash.get_or_insert_with(|| hash_version(history))
     }
 
     /// A hash of the encoded state, for telling whether two replicas of equal version agree. O(state).
@@ -254,11 +203,7 @@ impl<R: Replicated> Core<R> {
     /// When `reduce` has panicked, or serde cannot carry the state.
     pub fn snapshot(&self) -> Result<Snapshot, SnapshotError> {
         let state = self.encode_state()?;
-        Ok(Snapshot {
-            version: self.version(),
-            time: self.clock.latest(),
-            state,
-        })
+        Ok(Snapshot { version: self.version(), time: self.clock.latest(), state })
     }
 
     /// The entries that whoever has seen `since` lacks, in the order in which they were taken in here.
@@ -287,9 +232,7 @@ impl<R: Replicated> Core<R> {
     ) -> Result<impl Iterator<Item = Entry<R::Update>> + '_, HistoryError> {
         let known = Known::new(&self.history, since);
         if !self.history.reaches(&known) {
-            return Err(HistoryError::BelowFloor {
-                floor: self.floor(),
-            });
+            return Err(HistoryError::BelowFloor { floor: self.floor() });
         }
         let mut cursor = Cursor::new(&self.history, known);
         let pieces = std::iter::from_fn(move || {
@@ -305,13 +248,11 @@ impl<R: Replicated> Core<R> {
         });
         Ok(pieces.flat_map(move |entries| {
             let id = self.history.id(entries.origin);
-            (entries.first_seq..)
-                .zip(entries.iter())
-                .map(move |(seq, (time, payload))| Entry {
-                    stamp: Stamp::new(time, id, seq),
-                    size: payload.len(),
-                    update: encoding::decode(payload),
-                })
+            (entries.first_seq..).zip(entries.iter()).map(move |(seq, (time, payload))| Entry {
+                stamp: Stamp::new(time, id, seq),
+                size: payload.len(),
+                update: encoding::decode(payload),
+            })
         }))
     }
 
@@ -365,26 +306,18 @@ impl<R: Replicated> Core<R> {
             self.encode_update(&update, &mut payload)?;
             if payload.len() > self.limits.edit_bytes {
                 let limit = self.limits.edit_bytes;
-                return Err(UpdateError::EditTooLarge {
-                    size: payload.len(),
-                    limit,
-                });
+                return Err(UpdateError::EditTooLarge { size: payload.len(), limit });
             }
             encoded.push((update, start..payload.len()));
         }
         let own = self.history.intern(self.id);
         let before = self.history.last(own);
         let written = encoded.into_iter();
-        let receipts = written
-            .map(|(update, range)| self.write(update, &payload[range], wall))
-            .collect();
+        let receipts =
+            written.map(|(update, range)| self.write(update, &payload[range], wall)).collect();
         let last = self.history.last(own);
         if last > before + 1 {
-            self.history.mark_edit(SeqRange {
-                origin: own,
-                first: before + 1,
-                last,
-            });
+            self.history.mark_edit(SeqRange { origin: own, first: before + 1, last });
         }
         Ok(receipts)
     }
@@ -401,10 +334,7 @@ impl<R: Replicated> Core<R> {
     pub fn fold(&mut self, floor: &VersionVector) -> Result<(), FoldError> {
         let version = self.version();
         if !version.covers(floor) {
-            return Err(FoldError::NotSeen {
-                floor: floor.clone(),
-                version,
-            });
+            return Err(FoldError::NotSeen { floor: floor.clone(), version });
         }
         self.history.fold(floor);
         Ok(())
@@ -422,18 +352,12 @@ impl<R: Replicated> Core<R> {
     /// Goes on under a new id. What was written under the old one stays written by the old one.
     pub fn set_id(&mut self, id: ReplicaId) {
         self.id = id;
-        self.id_is_taken = self
-            .history
-            .origin(id)
-            .is_some_and(|own| self.history.last(own) > 0);
+        self.id_is_taken = self.history.origin(id).is_some_and(|own| self.history.last(own) > 0);
     }
 
     /// Compares what a peer claims to have seen with what we have written.
     pub(crate) fn check_id(&mut self, version: &VersionVector) {
-        let own = self
-            .history
-            .origin(self.id)
-            .map_or(0, |own| self.history.last(own));
+        let own = self.history.origin(self.id).map_or(0, |own| self.history.last(own));
         self.id_is_taken |= version.seq(self.id) > own;
     }
 
@@ -444,9 +368,7 @@ impl<R: Replicated> Core<R> {
         match self.history.origin(id) {
             Some(origin) => Ok(origin),
             None if self.history.origins() >= self.limits.origins => {
-                Err(ReceiveError::TooManyOrigins {
-                    limit: self.limits.origins,
-                })
+                Err(ReceiveError::TooManyOrigins { limit: self.limits.origins })
             }
             None => Ok(self.history.intern(id)),
         }
@@ -462,10 +384,7 @@ impl<R: Replicated> Core<R> {
         wall: Time,
     ) -> Result<(), ReceiveError> {
         self.check_health()?;
-        let head = Head {
-            seq: self.history.last(origin),
-            time: self.history.latest(origin),
-        };
+        let head = Head { seq: self.history.last(origin), time: self.history.latest(origin) };
         if seq <= head.seq {
             return Ok(());
         }
@@ -496,7 +415,7 @@ impl<R: Replicated> Core<R> {
         for item in news {
             match item {
                 Fresh::Entry(origin, stamp, update, payload) => {
-                    let payload = &block.payload[payload.clone()];
+                    let payload = block.payload(payload);
                     self.take_in(origin, stamp, update, payload, IfEmpty::Keep);
                 }
                 Fresh::Skip(ranges) => {
@@ -523,23 +442,15 @@ impl<R: Replicated> Core<R> {
         let mut fresh = Vec::with_capacity(block.items.len());
         for item in &block.items {
             match item {
-                BlockItem::Entry {
-                    origin,
-                    seq,
-                    time,
-                    payload,
-                } => {
+                BlockItem::Entry { origin, seq, time, payload } => {
                     let head = self.head(&mut heads, *origin);
                     if *seq <= head.seq {
                         continue;
                     }
                     let stamp = Stamp::new(*time, self.history.id(*origin), *seq);
                     self.check_entry(*head, stamp, wall)?;
-                    *head = Head {
-                        seq: *seq,
-                        time: *time,
-                    };
-                    let update = decode_update::<R>(stamp.dot, &block.payload[payload.clone()])?;
+                    *head = Head { seq: *seq, time: *time };
+                    let update = decode_update::<R>(stamp.dot, block.payload(payload))?;
                     fresh.push(Fresh::Entry(*origin, stamp, update, payload));
                 }
                 BlockItem::Skip(ranges) => {
@@ -551,10 +462,7 @@ impl<R: Replicated> Core<R> {
                         }
                         let dot = Dot::new(self.history.id(range.origin), range.first);
                         check_seq(*head, dot, self.id)?;
-                        beyond.push(SeqRange {
-                            first: head.seq + 1,
-                            ..*range
-                        });
+                        beyond.push(SeqRange { first: head.seq + 1, ..*range });
                         head.seq = range.last;
                     }
                     if !beyond.is_empty() {
@@ -571,134 +479,8 @@ impl<R: Replicated> Core<R> {
         heads: &'m mut BTreeMap<OriginIndex, Head>,
         origin: OriginIndex,
     ) -> &'m mut Head {
-        let now = || Head {
-            seq: self.history.last(origin),
-            time: self.history.latest(origin),
-        };
+        let now = || Head { seq: self.history.last(origin), time: self.history.latest(origin) };
         heads.entry(origin).or_insert_with(now)
-    }
-
-    /// Replaces the state by a snapshot, and reduces on top of it what the snapshot has not seen.
-    ///
-    /// One that has seen nothing new is left alone.
-    ///
-    /// # Errors
-    ///
-    /// See [`AdoptError`]; the replica is unchanged.
-    pub fn adopt(&mut self, snapshot: &Snapshot, wall: Time) -> Result<(), AdoptError> {
-        self.check_health()?;
-        let version = self.version();
-        if version.covers(&snapshot.version) {
-            return Ok(());
-        }
-        self.check_snapshot(snapshot, wall)?;
-        let floor = self.floor();
-        if !snapshot.version.covers(&floor) {
-            let snapshot = snapshot.version.clone();
-            return Err(AdoptError::BothFolded { floor, snapshot });
-        }
-        let extra = self.decode_beyond(&snapshot.version)?;
-        self.check_id(&snapshot.version);
-        self.replace_state(snapshot)?;
-        let remnants = self.history.take_beyond(&snapshot.version);
-        self.replay(remnants, extra);
-        self.finish_adoption(snapshot);
-        Ok(())
-    }
-
-    /// Gives up this replica's state and takes a snapshot instead: the way on after
-    /// [`AdoptError::BothFolded`]. What the snapshot has not seen is lost here; a new id is needed before
-    /// the next update.
-    ///
-    /// # Errors
-    ///
-    /// See [`AdoptError`]; the replica is unchanged.
-    pub fn discard_and_adopt(&mut self, snapshot: &Snapshot, wall: Time) -> Result<(), AdoptError> {
-        self.check_health()?;
-        self.check_snapshot(snapshot, wall)?;
-        self.replace_state(snapshot)?;
-        // Others may hold what was written under our id and is discarded here.
-        self.id_is_taken = true;
-        let remnants = self.history.take_beyond(&snapshot.version);
-        drop(remnants);
-        self.finish_adoption(snapshot);
-        Ok(())
-    }
-
-    fn check_snapshot(&self, snapshot: &Snapshot, wall: Time) -> Result<(), AdoptError> {
-        let origins = self.version().merged(&snapshot.version).len();
-        if origins > self.limits.origins {
-            return Err(AdoptError::TooManyOrigins {
-                limit: self.limits.origins,
-            });
-        }
-        match self.too_far_ahead(snapshot.time, wall) {
-            Some(wait) => Err(AdoptError::TooFarAhead {
-                time: snapshot.time,
-                wait,
-            }),
-            None => Ok(()),
-        }
-    }
-
-    fn replace_state(&mut self, snapshot: &Snapshot) -> Result<(), AdoptError> {
-        self.is_reducing = true;
-        let result = self.state.replace_state(&snapshot.state);
-        self.is_reducing = false;
-        result.map_err(AdoptError::Decode)
-    }
-
-    fn decode_beyond(&self, version: &VersionVector) -> Result<Vec<R::Update>, AdoptError> {
-        let beyond = self.history(version).map_err(|_| AdoptError::BothFolded {
-            floor: self.floor(),
-            snapshot: version.clone(),
-        })?;
-        beyond
-            .map(|entry| entry.update.map_err(AdoptError::Decode))
-            .collect()
-    }
-
-    fn replay(&mut self, remnants: Vec<Remnant>, updates: Vec<R::Update>) {
-        let mut updates = updates.into_iter();
-        for remnant in remnants {
-            match remnant {
-                Remnant::Entry(stamp, payload) => {
-                    let update = updates.next();
-                    debug_assert!(update.is_some(), "every remaining entry was decoded");
-                    let origin = self.history.intern(stamp.origin());
-                    if let Some(update) = update {
-                        self.take_in(origin, stamp, update, &payload, IfEmpty::Keep);
-                    }
-                }
-                Remnant::Skip(ranges) => {
-                    let ranges: Vec<_> = ranges
-                        .into_iter()
-                        .map(|(dot, count)| self.seq_range(dot, count))
-                        .collect();
-                    self.history.push_skip(&ranges, 0);
-                }
-                Remnant::Edit(first, count) => {
-                    let range = self.seq_range(first, count);
-                    self.history.mark_edit(range);
-                }
-            }
-        }
-        self.history.raise_barriers();
-    }
-
-    fn seq_range(&mut self, first: Dot, count: u64) -> SeqRange {
-        let origin = self.history.intern(first.origin);
-        SeqRange {
-            origin,
-            first: first.seq,
-            last: first.seq + count - 1,
-        }
-    }
-
-    fn finish_adoption(&mut self, snapshot: &Snapshot) {
-        self.clock.observe(snapshot.time);
-        self.version_hash = None;
-        self.news.push(Notice::Reset);
     }
 
     // ---- the one place ----
@@ -742,40 +524,25 @@ impl<R: Replicated> Core<R> {
             return Receipt::alone(stamp, changes);
         }
         let changes = Arc::new(changes);
-        self.news.push(Notice::Changed {
-            stamp,
-            changes: Arc::clone(&changes),
-        });
+        self.news.push(Notice::Changed { stamp, changes: Arc::clone(&changes) });
         Receipt::shared(stamp, changes)
     }
 
     // ---- checks ----
 
     pub(crate) fn check_health(&self) -> Result<(), Poisoned> {
-        if self.is_reducing {
-            Err(Poisoned)
-        } else {
-            Ok(())
-        }
+        if self.is_reducing { Err(Poisoned) } else { Ok(()) }
     }
 
     fn check_writable(&self) -> Result<(), UpdateError> {
-        self.check_health()
-            .map_err(|Poisoned| UpdateError::Poisoned)?;
-        if self.id_is_taken {
-            Err(UpdateError::IdTaken { id: self.id })
-        } else {
-            Ok(())
-        }
+        self.check_health().map_err(|Poisoned| UpdateError::Poisoned)?;
+        if self.id_is_taken { Err(UpdateError::IdTaken { id: self.id }) } else { Ok(()) }
     }
 
     fn check_entry(&self, head: Head, stamp: Stamp, wall: Time) -> Result<(), ReceiveError> {
         check_seq(head, stamp.dot, self.id)?;
         if stamp.time <= head.time {
-            return Err(ReceiveError::TimeNotLater {
-                stamp,
-                before: head.time,
-            });
+            return Err(ReceiveError::TimeNotLater { stamp, before: head.time });
         }
         match self.too_far_ahead(stamp.time, wall) {
             Some(wait) => Err(ReceiveError::TooFarAhead { stamp, wait }),
@@ -797,20 +564,13 @@ impl<R: Replicated> Core<R> {
         let start = bytes.len();
         encoding::encode_into(update, bytes).map_err(UpdateError::Encode)?;
         let (size, limit) = (bytes.len() - start, self.limits.update_bytes);
-        if size > limit {
-            Err(UpdateError::TooLarge { size, limit })
-        } else {
-            Ok(())
-        }
+        if size > limit { Err(UpdateError::TooLarge { size, limit }) } else { Ok(()) }
     }
 
     fn encode_state(&self) -> Result<Vec<u8>, SnapshotError> {
-        self.check_health()
-            .map_err(|Poisoned| SnapshotError::Poisoned)?;
+        self.check_health().map_err(|Poisoned| SnapshotError::Poisoned)?;
         let mut bytes = Vec::new();
-        self.state
-            .write_state(&mut bytes)
-            .map_err(SnapshotError::Encode)?;
+        self.state.write_state(&mut bytes).map_err(SnapshotError::Encode)?;
         Ok(bytes)
     }
 
@@ -851,10 +611,7 @@ fn check_seq(head: Head, dot: Dot, own: ReplicaId) -> Result<(), ReceiveError> {
         return Err(ReceiveError::OwnOrigin { dot });
     }
     if dot.seq > head.seq + 1 {
-        return Err(ReceiveError::Gap {
-            dot,
-            expected: head.seq + 1,
-        });
+        return Err(ReceiveError::Gap { dot, expected: head.seq + 1 });
     }
     Ok(())
 }
@@ -893,336 +650,4 @@ pub struct Entry<U> {
     pub size: usize,
     /// What was written.
     pub update: Result<U, DecodeError>,
-}
-
-/// `reduce` has panicked, so the state may be half changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Poisoned;
-
-/// Why an update was not written. The replica is unchanged.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum UpdateError {
-    /// serde could not encode it, or it is nested too deeply to be decoded elsewhere.
-    Encode(EncodeError),
-    /// It is larger than an update may be. Split it, or raise [`CoreLimits::update_bytes`] everywhere.
-    TooLarge {
-        /// Its encoded size in bytes.
-        size: usize,
-        /// What is allowed.
-        limit: usize,
-    },
-    /// All updates of the edit together are larger than an edit may be.
-    EditTooLarge {
-        /// The encoded size in bytes up to the update that was too much.
-        size: usize,
-        /// What is allowed.
-        limit: usize,
-    },
-    /// Somebody else writes under our id; [`Core::set_id`] is the way on.
-    IdTaken {
-        /// The id.
-        id: ReplicaId,
-    },
-    /// `reduce` has panicked before. Start again with a new replica.
-    Poisoned,
-    /// The replica was used from inside its own `reduce` or `read`. Do it afterwards.
-    Reentrant,
-}
-
-/// Why something from a peer was not taken in. What came before it is; of it, nothing.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ReceiveError {
-    /// An update of this origin was left out before this one: the peer's fault.
-    Gap {
-        /// What came.
-        dot: Dot,
-        /// The seq that should have come.
-        expected: u64,
-    },
-    /// It claims to be written by us.
-    OwnOrigin {
-        /// What it calls itself.
-        dot: Dot,
-    },
-    /// Its time is not after that of its origin's last one: the fault of its origin, or of whoever
-    /// changed it on the way.
-    TimeNotLater {
-        /// Its stamp.
-        stamp: Stamp,
-        /// The time it should be after.
-        before: Time,
-    },
-    /// Its time is too far ahead of our clock. It will be accepted after the wait, or once
-    /// [`CoreLimits::time_ahead`] is raised.
-    TooFarAhead {
-        /// Its stamp.
-        stamp: Stamp,
-        /// How long until it is near enough.
-        wait: Duration,
-    },
-    /// Its bytes are no update of ours.
-    Decode {
-        /// Its name.
-        dot: Dot,
-        /// What is wrong with them.
-        error: DecodeError,
-    },
-    /// The version has no room for another origin.
-    TooManyOrigins {
-        /// What is allowed: [`CoreLimits::origins`].
-        limit: usize,
-    },
-    /// `reduce` has panicked.
-    Poisoned,
-}
-
-/// Why a snapshot was not adopted. The replica is unchanged.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum AdoptError {
-    /// We have folded updates that the snapshot has not seen, so they cannot be reduced on top of it.
-    /// [`Core::discard_and_adopt`] gives ours up for theirs.
-    BothFolded {
-        /// What is folded here.
-        floor: VersionVector,
-        /// What the snapshot has seen.
-        snapshot: VersionVector,
-    },
-    /// Its largest time is too far ahead of our clock.
-    TooFarAhead {
-        /// Its time.
-        time: Time,
-        /// How long until it is near enough.
-        wait: Duration,
-    },
-    /// The version has no room for its origins.
-    TooManyOrigins {
-        /// What is allowed: [`CoreLimits::origins`].
-        limit: usize,
-    },
-    /// Its bytes are no state of ours.
-    Decode(DecodeError),
-    /// `reduce` has panicked.
-    Poisoned,
-}
-
-/// Why there is no snapshot or digest of a state.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum SnapshotError {
-    /// serde could not encode the state.
-    Encode(EncodeError),
-    /// `reduce` has panicked.
-    Poisoned,
-    /// The replica was used from inside its own `reduce` or `read`. Do it afterwards.
-    Reentrant,
-}
-
-/// Why nothing was folded.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum FoldError {
-    /// Not all of it has been seen.
-    NotSeen {
-        /// What was asked to be folded.
-        floor: VersionVector,
-        /// What has been seen.
-        version: VersionVector,
-    },
-    /// The replica was used from inside its own `reduce` or `read`. Do it afterwards.
-    Reentrant,
-}
-
-/// Why there are no entries since a version.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum HistoryError {
-    /// Some of them are folded.
-    BelowFloor {
-        /// The history begins above this.
-        floor: VersionVector,
-    },
-    /// The replica was used from inside its own `reduce` or `read`. Do it afterwards.
-    Reentrant,
-}
-
-impl From<Poisoned> for ReceiveError {
-    fn from(Poisoned: Poisoned) -> Self {
-        Self::Poisoned
-    }
-}
-
-impl From<Poisoned> for AdoptError {
-    fn from(Poisoned: Poisoned) -> Self {
-        Self::Poisoned
-    }
-}
-
-impl fmt::Display for Poisoned {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("reduce has panicked, so the state may be half changed; start a new replica")
-    }
-}
-
-impl fmt::Display for UpdateError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Encode(_) => f.write_str("the update cannot be encoded"),
-            Self::TooLarge { size, limit } => {
-                write!(
-                    f,
-                    "the update has {size} bytes, but {limit} is the limit; split it"
-                )
-            }
-            Self::EditTooLarge { size, limit } => {
-                write!(
-                    f,
-                    "the edit has over {size} bytes, but {limit} is the limit; split it"
-                )
-            }
-            Self::IdTaken { id } => {
-                write!(
-                    f,
-                    "somebody else writes under our id {id}; take a new one first"
-                )
-            }
-            Self::Poisoned => Poisoned.fmt(f),
-            Self::Reentrant => f.write_str(
-                "the replica was used from inside its own reduce or read; do it afterwards",
-            ),
-        }
-    }
-}
-
-impl fmt::Display for ReceiveError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Gap { dot, expected } => {
-                write!(
-                    f,
-                    "update {dot} came where number {expected} of its origin was next"
-                )
-            }
-            Self::OwnOrigin { dot } => write!(f, "update {dot} claims to be written by us"),
-            Self::TimeNotLater { stamp, before } => {
-                let Stamp { time, dot } = stamp;
-                write!(
-                    f,
-                    "update {dot} is of {time}, not after {before} as its predecessor"
-                )
-            }
-            Self::TooFarAhead { stamp, wait } => write!(
-                f,
-                "update {} is too far ahead of our clock; it can be taken in {wait:?} from now",
-                stamp.dot
-            ),
-            Self::Decode { dot, .. } => write!(f, "update {dot} cannot be decoded"),
-            Self::TooManyOrigins { limit } => {
-                write!(
-                    f,
-                    "there are over {limit} origins; raise the limit to go on"
-                )
-            }
-            Self::Poisoned => Poisoned.fmt(f),
-        }
-    }
-}
-
-impl fmt::Display for AdoptError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::BothFolded { floor, snapshot } => write!(
-                f,
-                "we have folded {floor}, which the snapshot of {snapshot} has not seen; one of the \
-                 two has to be discarded"
-            ),
-            Self::TooFarAhead { time, wait } => write!(
-                f,
-                "the snapshot is of {time}, too far ahead of our clock; it can be taken in {wait:?} \
-                 from now"
-            ),
-            Self::TooManyOrigins { limit } => {
-                write!(
-                    f,
-                    "there are over {limit} origins; raise the limit to go on"
-                )
-            }
-            Self::Decode(_) => f.write_str("the state in the snapshot cannot be decoded"),
-            Self::Poisoned => Poisoned.fmt(f),
-        }
-    }
-}
-
-impl fmt::Display for SnapshotError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Encode(_) => f.write_str("the state cannot be encoded"),
-            Self::Poisoned => Poisoned.fmt(f),
-            Self::Reentrant => UpdateError::Reentrant.fmt(f),
-        }
-    }
-}
-
-impl fmt::Display for FoldError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NotSeen { floor, version } => {
-                write!(f, "cannot fold {floor} when only {version} has been seen")
-            }
-            Self::Reentrant => UpdateError::Reentrant.fmt(f),
-        }
-    }
-}
-
-impl fmt::Display for HistoryError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::BelowFloor { floor } => {
-                write!(f, "what came before {floor} is folded into the state")
-            }
-            Self::Reentrant => UpdateError::Reentrant.fmt(f),
-        }
-    }
-}
-
-impl std::error::Error for Poisoned {}
-impl std::error::Error for FoldError {}
-impl std::error::Error for HistoryError {}
-
-impl std::error::Error for UpdateError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Encode(error) => Some(error),
-            _ => None,
-        }
-    }
-}
-
-impl std::error::Error for ReceiveError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Decode { error, .. } => Some(error),
-            _ => None,
-        }
-    }
-}
-
-impl std::error::Error for AdoptError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Decode(error) => Some(error),
-            _ => None,
-        }
-    }
-}
-
-impl std::error::Error for SnapshotError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Encode(error) => Some(error),
-            _ => None,
-        }
-    }
 }

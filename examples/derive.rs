@@ -1,0 +1,67 @@
+//! A struct of reducers is a reducer: a board with a title, votes, tags and a high score.
+//!
+//! The derive makes an update with a variant for each field, and changes with the same variants. Each
+//! field goes by its own rule when two write at once: the later title stays, votes add up, tags join, the
+//! highest score wins.
+//!
+//! ```text
+//! cargo run --example derive
+//! ```
+
+use std::error::Error;
+
+use futures::{executor::block_on, future};
+use repred::{Counter, GrowSet, Reduce, Register, Replica, pipe};
+use serde::{Deserialize, Serialize};
+
+#[derive(Reduce, Debug, Default, Serialize, Deserialize)]
+struct Board {
+    title: Register<String>,
+    votes: Counter,
+    tags: GrowSet<String>,
+    /// A plain value and a function.
+    #[reduce(with = max)]
+    high_score: u64,
+    /// Where this user has scrolled to is nobody else's business: it is neither written nor sent.
+    #[reduce(skip)]
+    #[serde(skip)]
+    scrolled_to: usize,
+}
+
+fn max(highest: &mut u64, score: u64) -> bool {
+    let is_higher = score > *highest;
+    *highest = score.max(*highest);
+    is_higher
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let ann = Replica::new(Board { scrolled_to: 7, ..Board::default() });
+    let bob = Replica::new(Board::default());
+
+    ann.update(BoardUpdate::Title("Groceries".into()))?;
+    ann.update(BoardUpdate::Votes(2))?;
+    ann.update(BoardUpdate::HighScore(70))?;
+    // One step: whoever has one of them has all.
+    bob.update_all([
+        BoardUpdate::Title("Shopping".into()),
+        BoardUpdate::Votes(3),
+        BoardUpdate::Tags("food".into()),
+        BoardUpdate::HighScore(50),
+    ])?;
+
+    block_on(async {
+        let (left, right) = pipe(1024);
+        let links = future::join(ann.connect(left), bob.connect(right));
+        let both = future::join(ann.synced(), bob.synced());
+        future::select(Box::pin(links), Box::pin(both)).await;
+    });
+
+    for (name, board) in [("ann", &ann), ("bob", &bob)] {
+        board.read(|board| {
+            let Board { title, votes, tags, high_score, scrolled_to } = board;
+            println!("{name} sees {:?}, {} votes, {:?}", **title, votes.value(), **tags);
+            println!("    the high score is {high_score}; {name} is at line {scrolled_to}");
+        })?;
+    }
+    Ok(())
+}

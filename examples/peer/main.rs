@@ -1,0 +1,151 @@
+//! A cluster whose members know of each other: who is up is itself replicated state.
+//!
+//! Start a few, each in a terminal of its own, and then stop and start some:
+//!
+//! ```text
+//! cargo run --release --example peer -- 9001
+//! cargo run --release --example peer -- 9002 9001
+//! cargo run --release --example peer -- 9003 9002
+//! ```
+//!
+//! Each writes a heartbeat under its address every second ([`members`]), links itself with some of the
+//! others ([`links`]), and prints whose beats it hears ([`roster`], [`report`]). Nobody is in charge: the
+//! third was told of the second only, and knows the first from the second's history.
+
+mod arguments;
+mod links;
+mod members;
+mod report;
+mod roster;
+
+use std::{
+    convert::Infallible,
+    error::Error,
+    future::pending,
+    io::{self, Write},
+    net::{Ipv4Addr, SocketAddr},
+    process::ExitCode,
+    time::{Duration, Instant},
+};
+
+use futures::StreamExt;
+use repred::{Replica, Schema};
+use tokio::{
+    net::TcpListener,
+    time::{MissedTickBehavior, interval, timeout},
+};
+
+use self::{arguments::Arguments, members::Members, report::Report, roster::Roster};
+
+/// How often to say who is up when that has not changed.
+const REMINDER: Duration = Duration::from_secs(3);
+
+/// How many beats of somebody may be missed, and the time it has at least: a beat of a millisecond would
+/// otherwise be missed whenever the system is busy with something else.
+const BEATS_MISSED: u32 = 3;
+const LEAST_PATIENCE: Duration = Duration::from_secs(2);
+
+type Failure = Box<dyn Error + Send + Sync>;
+
+// One thread does: a peer mostly waits.
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let arguments = match Arguments::parse(std::env::args().skip(1)) {
+        Ok(Some(arguments)) => arguments,
+        Ok(None) => {
+            let _ = writeln!(io::stdout(), "{}", arguments::HELP);
+            return ExitCode::SUCCESS;
+        }
+        Err(error) => {
+            eprintln!("peer: {error}\n\n{}", arguments::HELP);
+            return ExitCode::from(2);
+        }
+    };
+    tokio::select! {
+        result = run(arguments) => {
+            let Err(error) = result;
+            eprintln!("peer: {}", report::chain(&*error));
+            ExitCode::FAILURE
+        }
+        // Nothing to tidy up: the others see the links end, and miss our beats.
+        _ = tokio::signal::ctrl_c() => ExitCode::SUCCESS,
+    }
+}
+
+async fn run(arguments: Arguments) -> Result<Infallible, Failure> {
+    let listener = listen(arguments.port).await?;
+    let own = listener.local_addr()?;
+    let members = Replica::builder(Members::default()).schema(Schema::new("members", 1)).build();
+    let patience = LEAST_PATIENCE.max(arguments.beat * BEATS_MISSED);
+    let first = async {
+        match arguments.first {
+            Some(port) => links::keep(&members, local(port)).await,
+            None => pending().await,
+        }
+    };
+    // None of these ends but by an error.
+    let (never, ..) = tokio::try_join!(
+        beat(&members, own, arguments.beat),
+        watch(&members, Roster::new(own, patience), Report::new(arguments.is_json),),
+        links::accept(&members, listener),
+        links::one_more(&members, own, patience),
+        first,
+    )?;
+    Ok(never)
+}
+
+fn local(port: u16) -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, port).into()
+}
+
+async fn listen(port: u16) -> Result<TcpListener, Failure> {
+    let listener = TcpListener::bind(local(port)).await;
+    listener.map_err(|error| match error.kind() {
+        io::ErrorKind::AddrInUse => format!(
+            "port {port} is in use, perhaps by a peer that still runs: stop it, or choose another port"
+        )
+        .into(),
+        _ => format!("cannot listen on port {port}: {error}; choose another port").into(),
+    })
+}
+
+/// Writes a heartbeat now and then.
+async fn beat(
+    members: &Replica<Members>,
+    own: SocketAddr,
+    every: Duration,
+) -> Result<Infallible, Failure> {
+    let mut ticks = interval(every);
+    // A beat that was late is no reason for two at once.
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        members.update(own)?;
+    }
+}
+
+/// Says who is up: whenever that changes, and now and then.
+async fn watch(
+    members: &Replica<Members>,
+    mut roster: Roster,
+    mut report: Report,
+) -> Result<Infallible, Failure> {
+    let mut changes = members.subscribe()?;
+    let mut reminder = Instant::now();
+    loop {
+        let now = Instant::now();
+        members.read(|members| roster.hear(members, now))?;
+        let fallen = roster.drop_silent(now);
+        let has_changed = !fallen.is_empty() || roster.has_grown();
+        for address in fallen {
+            report.down(address)?;
+        }
+        if has_changed || now >= reminder {
+            report.up(roster.alive())?;
+            reminder = now + REMINDER;
+        }
+        // A beat wakes us, or its absence does.
+        let wait = roster.next_silence().min(reminder).saturating_duration_since(Instant::now());
+        let _ = timeout(wait, changes.next()).await;
+    }
+}

@@ -1,0 +1,124 @@
+//! Taking in a snapshot.
+
+use super::{AdoptError, Core, IfEmpty};
+use crate::{
+    history::{Remnant, SeqRange},
+    news::Notice,
+    reduce::Replicated,
+    snapshot::Snapshot,
+    stamp::Dot,
+    time::Time,
+    version::VersionVector,
+};
+
+impl<R: Replicated> Core<R> {
+    /// Replaces the state by a snapshot, and reduces on top of it what the snapshot has not seen.
+    ///
+    /// One that has seen nothing new is left alone.
+    ///
+    /// # Errors
+    ///
+    /// See [`AdoptError`]; the replica is unchanged.
+    pub fn adopt(&mut self, snapshot: &Snapshot, wall: Time) -> Result<(), AdoptError> {
+        self.check_health()?;
+        let version = self.version();
+        if version.covers(&snapshot.version) {
+            return Ok(());
+        }
+        self.check_snapshot(snapshot, wall)?;
+        let floor = self.floor();
+        if !snapshot.version.covers(&floor) {
+            let snapshot = snapshot.version.clone();
+            return Err(AdoptError::BothFolded { floor, snapshot });
+        }
+        let extra = self.decode_beyond(&snapshot.version)?;
+        self.replace_state(snapshot)?;
+        self.check_id(&snapshot.version);
+        let remnants = self.history.take_beyond(&snapshot.version);
+        self.replay(remnants, extra);
+        self.finish_adoption(snapshot);
+        Ok(())
+    }
+
+    /// Gives up this replica's state and takes a snapshot instead: the way on after
+    /// [`AdoptError::BothFolded`]. What the snapshot has not seen is lost here; a new id is needed before
+    /// the next update.
+    ///
+    /// # Errors
+    ///
+    /// See [`AdoptError`]; the replica is unchanged.
+    pub fn discard_and_adopt(&mut self, snapshot: &Snapshot, wall: Time) -> Result<(), AdoptError> {
+        self.check_health()?;
+        self.check_snapshot(snapshot, wall)?;
+        self.replace_state(snapshot)?;
+        // Others may hold what was written under our id and is discarded here.
+        self.id_is_taken = true;
+        let remnants = self.history.take_beyond(&snapshot.version);
+        drop(remnants);
+        self.finish_adoption(snapshot);
+        Ok(())
+    }
+
+    fn check_snapshot(&self, snapshot: &Snapshot, wall: Time) -> Result<(), AdoptError> {
+        let origins = self.version().merged(&snapshot.version).len();
+        if origins > self.limits.origins {
+            return Err(AdoptError::TooManyOrigins { limit: self.limits.origins });
+        }
+        match self.too_far_ahead(snapshot.time, wall) {
+            Some(wait) => Err(AdoptError::TooFarAhead { time: snapshot.time, wait }),
+            None => Ok(()),
+        }
+    }
+
+    fn replace_state(&mut self, snapshot: &Snapshot) -> Result<(), AdoptError> {
+        self.is_reducing = true;
+        let result = self.state.replace_state(&snapshot.state);
+        self.is_reducing = false;
+        result.map_err(AdoptError::Decode)
+    }
+
+    fn decode_beyond(&self, version: &VersionVector) -> Result<Vec<R::Update>, AdoptError> {
+        let beyond = self.history(version).map_err(|_| AdoptError::BothFolded {
+            floor: self.floor(),
+            snapshot: version.clone(),
+        })?;
+        beyond.map(|entry| entry.update.map_err(AdoptError::Decode)).collect()
+    }
+
+    fn replay(&mut self, remnants: Vec<Remnant>, updates: Vec<R::Update>) {
+        let mut updates = updates.into_iter();
+        for remnant in remnants {
+            match remnant {
+                Remnant::Entry(stamp, payload) => {
+                    let update = updates.next();
+                    debug_assert!(update.is_some(), "every remaining entry was decoded");
+                    let origin = self.history.intern(stamp.origin());
+                    if let Some(update) = update {
+                        self.take_in(origin, stamp, update, &payload, IfEmpty::Keep);
+                    }
+                }
+                Remnant::Skip(ranges) => {
+                    let ranges: Vec<_> =
+                        ranges.into_iter().map(|(dot, count)| self.seq_range(dot, count)).collect();
+                    self.history.push_skip(&ranges, 0);
+                }
+                Remnant::Edit(first, count) => {
+                    let range = self.seq_range(first, count);
+                    self.history.mark_edit(range);
+                }
+            }
+        }
+        self.history.raise_barriers();
+    }
+
+    fn seq_range(&mut self, first: Dot, count: u64) -> SeqRange {
+        let origin = self.history.intern(first.origin);
+        SeqRange { origin, first: first.seq, last: first.seq + count - 1 }
+    }
+
+    fn finish_adoption(&mut self, snapshot: &Snapshot) {
+        self.clock.observe(snapshot.time);
+        self.version_hash = None;
+        self.news.push(Notice::Reset);
+    }
+}

@@ -1,0 +1,322 @@
+//! Why a core did not do what it was asked to. One enum for each operation.
+
+use std::{fmt, time::Duration};
+
+use crate::{
+    encoding::{DecodeError, EncodeError},
+    id::ReplicaId,
+    stamp::{Dot, Stamp},
+    time::Time,
+    version::VersionVector,
+};
+
+/// `reduce` has panicked, so the state may be half changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Poisoned;
+
+/// Why an update was not written. The replica is unchanged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum UpdateError {
+    /// serde could not encode it, or it is nested too deeply to be decoded elsewhere.
+    Encode(EncodeError),
+    /// It is larger than an update may be. Split it, or raise [`CoreLimits::update_bytes`] everywhere.
+    TooLarge {
+        /// Its encoded size in bytes.
+        size: usize,
+        /// What is allowed.
+        limit: usize,
+    },
+    /// All updates of the edit together are larger than an edit may be.
+    EditTooLarge {
+        /// The encoded size in bytes up to the update that was too much.
+        size: usize,
+        /// What is allowed.
+        limit: usize,
+    },
+    /// Somebody else writes under our id; [`Core::set_id`] is the way on.
+    IdTaken {
+        /// The id.
+        id: ReplicaId,
+    },
+    /// `reduce` has panicked before. Start again with a new replica.
+    Poisoned,
+    /// The replica was used from inside its own `reduce` or `read`. Do it afterwards.
+    Reentrant,
+}
+
+/// Why something from a peer was not taken in. What came before it is; of it, nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ReceiveError {
+    /// An update of this origin was left out before this one: the peer's fault.
+    Gap {
+        /// What came.
+        dot: Dot,
+        /// The seq that should have come.
+        expected: u64,
+    },
+    /// It claims to be written by us.
+    OwnOrigin {
+        /// What it calls itself.
+        dot: Dot,
+    },
+    /// Its time is not after that of its origin's last one: the fault of its origin, or of whoever
+    /// changed it on the way.
+    TimeNotLater {
+        /// Its stamp.
+        stamp: Stamp,
+        /// The time it should be after.
+        before: Time,
+    },
+    /// Its time is too far ahead of our clock. It will be accepted after the wait, or once
+    /// [`CoreLimits::time_ahead`] is raised.
+    TooFarAhead {
+        /// Its stamp.
+        stamp: Stamp,
+        /// How long until it is near enough.
+        wait: Duration,
+    },
+    /// Its bytes are no update of ours.
+    Decode {
+        /// Its name.
+        dot: Dot,
+        /// What is wrong with them.
+        error: DecodeError,
+    },
+    /// The version has no room for another origin.
+    TooManyOrigins {
+        /// What is allowed: [`CoreLimits::origins`].
+        limit: usize,
+    },
+    /// `reduce` has panicked.
+    Poisoned,
+}
+
+/// Why a snapshot was not adopted. The replica is unchanged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AdoptError {
+    /// We have folded updates that the snapshot has not seen, so they cannot be reduced on top of it.
+    /// [`Core::discard_and_adopt`] gives ours up for theirs.
+    BothFolded {
+        /// What is folded here.
+        floor: VersionVector,
+        /// What the snapshot has seen.
+        snapshot: VersionVector,
+    },
+    /// Its largest time is too far ahead of our clock.
+    TooFarAhead {
+        /// Its time.
+        time: Time,
+        /// How long until it is near enough.
+        wait: Duration,
+    },
+    /// The version has no room for its origins.
+    TooManyOrigins {
+        /// What is allowed: [`CoreLimits::origins`].
+        limit: usize,
+    },
+    /// Its bytes are no state of ours.
+    Decode(DecodeError),
+    /// `reduce` has panicked.
+    Poisoned,
+}
+
+/// Why there is no snapshot or digest of a state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SnapshotError {
+    /// serde could not encode the state.
+    Encode(EncodeError),
+    /// `reduce` has panicked.
+    Poisoned,
+    /// The replica was used from inside its own `reduce` or `read`. Do it afterwards.
+    Reentrant,
+}
+
+/// Why nothing was folded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FoldError {
+    /// Not all of it has been seen.
+    NotSeen {
+        /// What was asked to be folded.
+        floor: VersionVector,
+        /// What has been seen.
+        version: VersionVector,
+    },
+    /// The replica was used from inside its own `reduce` or `read`. Do it afterwards.
+    Reentrant,
+}
+
+/// Why there are no entries since a version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum HistoryError {
+    /// Some of them are folded.
+    BelowFloor {
+        /// The history begins above this.
+        floor: VersionVector,
+    },
+    /// The replica was used from inside its own `reduce` or `read`. Do it afterwards.
+    Reentrant,
+}
+
+impl From<Poisoned> for ReceiveError {
+    fn from(Poisoned: Poisoned) -> Self {
+        Self::Poisoned
+    }
+}
+
+impl From<Poisoned> for AdoptError {
+    fn from(Poisoned: Poisoned) -> Self {
+        Self::Poisoned
+    }
+}
+
+impl fmt::Display for Poisoned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("reduce has panicked, so the state may be half changed; start a new replica")
+    }
+}
+
+impl fmt::Display for UpdateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Encode(_) => f.write_str("the update cannot be encoded"),
+            Self::TooLarge { size, limit } => {
+                write!(f, "the update has {size} bytes, but {limit} is the limit; split it")
+            }
+            Self::EditTooLarge { size, limit } => {
+                write!(f, "the edit has over {size} bytes, but {limit} is the limit; split it")
+            }
+            Self::IdTaken { id } => {
+                write!(f, "somebody else writes under our id {id}; take a new one first")
+            }
+            Self::Poisoned => Poisoned.fmt(f),
+            Self::Reentrant => f.write_str(
+                "the replica was used from inside its own reduce or read; do it afterwards",
+            ),
+        }
+    }
+}
+
+impl fmt::Display for ReceiveError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Gap { dot, expected } => {
+                write!(f, "update {dot} came where number {expected} of its origin was next")
+            }
+            Self::OwnOrigin { dot } => write!(f, "update {dot} claims to be written by us"),
+            Self::TimeNotLater { stamp, before } => {
+                let Stamp { time, dot } = stamp;
+                write!(f, "update {dot} is of {time}, not after {before} as its predecessor")
+            }
+            Self::TooFarAhead { stamp, wait } => write!(
+                f,
+                "update {} is too far ahead of our clock; it can be taken in {wait:?} from now",
+                stamp.dot
+            ),
+            Self::Decode { dot, .. } => write!(f, "update {dot} cannot be decoded"),
+            Self::TooManyOrigins { limit } => {
+                write!(f, "there are over {limit} origins; raise the limit to go on")
+            }
+            Self::Poisoned => Poisoned.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for AdoptError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BothFolded { floor, snapshot } => write!(
+                f,
+                "we have folded {floor}, which the snapshot of {snapshot} has not seen; one of the \
+                 two has to be discarded"
+            ),
+            Self::TooFarAhead { time, wait } => write!(
+                f,
+                "the snapshot is of {time}, too far ahead of our clock; it can be taken in {wait:?} \
+                 from now"
+            ),
+            Self::TooManyOrigins { limit } => {
+                write!(f, "there are over {limit} origins; raise the limit to go on")
+            }
+            Self::Decode(_) => f.write_str("the state in the snapshot cannot be decoded"),
+            Self::Poisoned => Poisoned.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for SnapshotError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Encode(_) => f.write_str("the state cannot be encoded"),
+            Self::Poisoned => Poisoned.fmt(f),
+            Self::Reentrant => UpdateError::Reentrant.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for FoldError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotSeen { floor, version } => {
+                write!(f, "cannot fold {floor} when only {version} has been seen")
+            }
+            Self::Reentrant => UpdateError::Reentrant.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for HistoryError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BelowFloor { floor } => {
+                write!(f, "what came before {floor} is folded into the state")
+            }
+            Self::Reentrant => UpdateError::Reentrant.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for Poisoned {}
+impl std::error::Error for FoldError {}
+impl std::error::Error for HistoryError {}
+
+impl std::error::Error for UpdateError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Encode(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl std::error::Error for ReceiveError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Decode { error, .. } => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl std::error::Error for AdoptError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Decode(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl std::error::Error for SnapshotError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Encode(error) => Some(error),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! Forgetting what a snapshot stands for.
+
+use super::{
+    History, OriginIndex, Position, SeqRange, Span,
+    segment::{Segment, Stretch},
+};
+use crate::{
+    stamp::{Dot, Stamp},
+    version::VersionVector,
+};
+
+/// What remains of a history beyond a version; see [`History::take_beyond`].
+#[derive(Debug)]
+pub(crate) enum Remnant {
+    Entry(Stamp, Box<[u8]>),
+    Skip(Vec<(Dot, u64)>),
+    /// Updates of one edit: the first, and how many.
+    Edit(Dot, u64),
+}
+
+impl History {
+    /// Forgets all entries up to a version, which becomes the floor.
+    pub(crate) fn fold(&mut self, floor: &VersionVector) {
+        // First, while gaps still hold what they held: sealing may merge some.
+        self.seal();
+        for (id, seq) in floor.iter() {
+            let index = self.intern(id) as usize;
+            let origin = &mut self.origins[index];
+            debug_assert!(seq <= origin.last);
+            origin.floor = origin.floor.max(seq);
+        }
+        self.generation += 1;
+        let starts: Vec<_> = self.spans.keys().copied().collect();
+        for &start in &starts {
+            self.fold_span(start);
+        }
+        // Only now, when no gap holds what is folded: what shrinks may merge with its neighbours.
+        for start in starts {
+            self.shrink(start);
+        }
+        for origin in &mut self.origins {
+            // The key at or below the floor may be that of a span which reaches beyond it.
+            let keep = origin.index.range(..=origin.floor + 1).next_back().map(|(&key, _)| key);
+            origin.index = origin.index.split_off(&keep.unwrap_or(0));
+            if origin.last == origin.floor {
+                origin.index.clear();
+            }
+        }
+        let origins = &self.origins;
+        self.edits.retain(|_, edit| edit.range.last > origins[edit.range.origin as usize].floor);
+    }
+
+    fn fold_span(&mut self, start: Position) {
+        let origins = &self.origins;
+        let floor = |origin: OriginIndex| origins[origin as usize].floor;
+        let Some(span) = self.spans.get_mut(&start) else {
+            return;
+        };
+        let is_folded = match span {
+            Span::Entry(single) => single.seq <= floor(single.origin),
+            Span::Gap(gap) => {
+                let firsts: Vec<_> = gap.ranges().iter().map(|r| (r.origin, r.first)).collect();
+                gap.trim(floor);
+                let (start, ranges) = (gap.start, gap.ranges().to_vec());
+                for (origin, first) in firsts {
+                    self.origins[origin as usize].index.remove(&first);
+                }
+                for range in &ranges {
+                    self.origins[range.origin as usize].index.insert(range.first, start);
+                }
+                ranges.is_empty()
+            }
+            Span::Segment(segment) => {
+                let mut folded = 0;
+                for slot in 0..segment.len() {
+                    let stretch = segment.stretch(slot);
+                    if stretch.first_seq <= floor(stretch.origin) {
+                        folded += 1;
+                        if !stretch.dead {
+                            segment.kill(slot, 0);
+                        }
+                    }
+                }
+                folded == segment.len()
+            }
+        };
+        if is_folded {
+            self.spans.remove(&start);
+        }
+    }
+
+    /// Takes out everything that `version` does not cover, in order, and leaves a history that is folded
+    /// at `version` and has nothing beyond it.
+    pub(crate) fn take_beyond(&mut self, version: &VersionVector) -> Vec<Remnant> {
+        self.seal();
+        let (end, generation) = (self.end(), self.generation + 1);
+        let mut old = std::mem::replace(self, Self::new());
+        self.open = Segment::new(end);
+        self.generation = generation;
+        for origin in &old.origins {
+            let index = self.intern(origin.id) as usize;
+            self.origins[index].latest = origin.latest;
+        }
+        for (id, seq) in version.iter() {
+            let index = self.intern(id) as usize;
+            (self.origins[index].last, self.origins[index].floor) = (seq, seq);
+        }
+        let spans = std::mem::take(&mut old.spans);
+        let mut remnants: Vec<_> =
+            spans.into_values().flat_map(|span| old.remnants(span, version)).collect();
+        let edits = old.edits.values().map(|edit| edit.range);
+        let edits = edits.filter(|range| range.last > version.seq(old.id(range.origin)));
+        remnants.extend(
+            edits.map(|range| {
+                Remnant::Edit(Dot::new(old.id(range.origin), range.first), range.len())
+            }),
+        );
+        remnants
+    }
+
+    fn remnants(&self, span: Span, version: &VersionVector) -> Vec<Remnant> {
+        let covered = |origin, seq| seq <= version.seq(self.id(origin));
+        let skip = |ranges: &[SeqRange]| {
+            let ranges: Vec<_> = ranges
+                .iter()
+                .filter(|range| !covered(range.origin, range.last))
+                .map(|range| {
+                    let id = self.id(range.origin);
+                    let first = range.first.max(version.seq(id) + 1);
+                    (Dot::new(id, first), range.last - first + 1)
+                })
+                .collect();
+            (!ranges.is_empty()).then_some(Remnant::Skip(ranges))
+        };
+        match span {
+            Span::Gap(gap) => skip(gap.ranges()).into_iter().collect(),
+            Span::Entry(single) if covered(single.origin, single.seq) => Vec::new(),
+            Span::Entry(single) => {
+                let stamp = Stamp::new(single.time, self.id(single.origin), single.seq);
+                vec![Remnant::Entry(stamp, single.payload)]
+            }
+            Span::Segment(segment) => {
+                let mut remnants = Vec::new();
+                for stretch in segment.stretches() {
+                    let Stretch { slot, len, origin, first_seq: first, dead } = stretch;
+                    if dead {
+                        let last = first + len as u64 - 1;
+                        remnants.extend(skip(&[SeqRange { origin, first, last }]));
+                        continue;
+                    }
+                    let live = (0..len).filter(|&i| !covered(origin, first + i as u64));
+                    remnants.extend(live.map(|i| {
+                        let time = segment.time(slot + i);
+                        let stamp = Stamp::new(time, self.id(origin), first + i as u64);
+                        Remnant::Entry(stamp, segment.payload(slot + i).into())
+                    }));
+                }
+                remnants
+            }
+        }
+    }
+
+    /// Makes everything up to now the barrier of every skip: the end of the history is always safe.
+    pub(crate) fn raise_barriers(&mut self) {
+        let last = self.end() - 1;
+        for span in self.spans.values_mut() {
+            if let Span::Gap(gap) = span {
+                gap.barrier = last;
+            }
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! [`Pin`]: keeping what is being sent.
+
+use std::{ops::RangeInclusive, sync::Arc};
+
+use super::{History, Position, segment::Segment};
+
+/// Keeps what lies in a range of positions from being forgotten, for as long as it lives.
+#[derive(Debug)]
+pub(crate) struct Pin(#[allow(dead_code, reason = "it is its being alive that counts")] Arc<()>);
+
+impl History {
+    /// Keeps the entries in a range of positions as they are until the pin is dropped.
+    pub(crate) fn pin(&mut self, range: RangeInclusive<Position>) -> Pin {
+        self.release();
+        let pin = Arc::new(());
+        self.pins.push((Arc::downgrade(&pin), range));
+        Pin(pin)
+    }
+
+    /// Catches up with what pins that are gone have held back.
+    #[inline]
+    pub(crate) fn release(&mut self) {
+        if self.pins.is_empty() {
+            return;
+        }
+        let pins = self.pins.len();
+        let mut borders = Vec::new();
+        self.pins.retain(|(alive, range)| {
+            let keep = alive.strong_count() > 0;
+            if !keep {
+                borders.extend([*range.start(), *range.end() + 1]);
+            }
+            keep
+        });
+        if self.pins.len() == pins {
+            return;
+        }
+        for (origin, seq, namer) in std::mem::take(&mut self.deferred) {
+            self.kill_at(origin, seq, namer);
+        }
+        for border in borders {
+            let span = self.spans.range(..=border).next_back().map(|(&start, _)| start);
+            if let Some(start) = span {
+                self.shrink(start);
+                self.merge_with_after(start);
+                self.merge_with_before(start);
+            }
+        }
+    }
+
+    pub(super) fn is_pinned(&self, position: Position) -> bool {
+        self.live_pins().any(|range| range.contains(&position))
+    }
+
+    /// Whether a pin begins or ends between two positions.
+    pub(super) fn divides(&self, left: Position, right: Position) -> bool {
+        self.live_pins().any(|range| range.contains(&left) != range.contains(&right))
+    }
+
+    /// Whether a pin begins or ends inside a segment: a gap made of it could reach across that border.
+    pub(super) fn is_cut(&self, segment: &Segment) -> bool {
+        let (first, last) = (segment.start(), segment.end() - 1);
+        self.live_pins().any(|range| {
+            let meets = *range.start() <= last && first <= *range.end();
+            meets && !(range.contains(&first) && range.contains(&last))
+        })
+    }
+
+    fn live_pins(&self) -> impl Iterator<Item = &RangeInclusive<Position>> {
+        self.pins.iter().filter(|(alive, _)| alive.strong_count() > 0).map(|(_, range)| range)
+    }
+}
