@@ -16,10 +16,14 @@ fn local(workload: &Workload, rounds: usize) {
     Contest::new("Local updates")
         .with("arena", || time(workload, &mut Arena::default(), Arena::update))
         .with("Core::update", || in_core(workload, plain()))
-        .with("Replica::update", || in_replica(workload, plain()))
+        .with("Replica::update", || in_replica(workload, Replica::new(plain())))
+        .with("Replica::update, clock stands still", || {
+            let still = || Time::from_micros(1);
+            in_replica(workload, Replica::builder(plain()).clock(still).build())
+        })
         .with("last writer wins, reducer alone", || reduced(workload, last_writer()))
         .with("last writer wins, core", || in_core(workload, last_writer()))
-        .with("last writer wins, replica", || in_replica(workload, last_writer()))
+        .with("last writer wins, replica", || in_replica(workload, Replica::new(last_writer())))
         .run(rounds);
 }
 
@@ -76,8 +80,8 @@ fn in_core<R: Replicated<Update = Update>>(workload: &Workload, state: R) -> f64
     })
 }
 
-fn in_replica<R: Replicated<Update = Update>>(workload: &Workload, state: R) -> f64 {
-    time(workload, &mut Replica::new(state), |replica, update| {
+fn in_replica<R: Replicated<Update = Update>>(workload: &Workload, mut replica: Replica<R>) -> f64 {
+    time(workload, &mut replica, |replica, update| {
         black_box(replica.update(update).is_ok());
     })
 }

@@ -109,9 +109,11 @@ impl VersionVector {
 
 impl FromIterator<(ReplicaId, u64)> for VersionVector {
     fn from_iter<I: IntoIterator<Item = (ReplicaId, u64)>>(seqs: I) -> Self {
-        let mut version = Self::new();
-        seqs.into_iter().for_each(|(origin, seq)| version.observe(Dot::new(origin, seq)));
-        version
+        let seen = seqs.into_iter().filter(|&(_, seq)| seq > 0);
+        let mut seqs: Vec<_> = seen.collect();
+        // Made in order, the map is made in one go; of equal keys it keeps the last, the largest seq.
+        seqs.sort_unstable();
+        Self { seqs: seqs.into_iter().collect() }
     }
 }
 

@@ -181,7 +181,7 @@ impl<R: Replicated> Core<R> {
     /// can do (128 bits). O(origins) after a change of the version, O(1) until the next.
     pub fn version_hash(&mut self) -> u128 {
         let history = &self.history;
-        *self.version_hash.get_or_insert_with(|| hash_version(&history.version()))
+        *self.version_hash.get_or_insert_with(|| hash_version(history))
     }
 
     /// A hash of the encoded state, for telling whether two replicas of equal version agree. O(state).
@@ -620,9 +620,9 @@ fn decode_update<R: Replicated>(dot: Dot, payload: &[u8]) -> Result<R::Update, R
     encoding::decode(payload).map_err(|error| ReceiveError::Decode { dot, error })
 }
 
-fn hash_version(version: &VersionVector) -> u128 {
-    let mut bytes = Vec::with_capacity(version.len() * 24);
-    for (id, seq) in version.iter() {
+fn hash_version(history: &History) -> u128 {
+    let mut bytes = Vec::with_capacity(history.origins() * 24);
+    for (id, seq) in history.seqs() {
         bytes.extend_from_slice(&id.to_bytes());
         bytes.extend_from_slice(&seq.to_le_bytes());
     }

@@ -16,9 +16,23 @@ pub(crate) struct Known {
 
 impl Known {
     pub(crate) fn new(history: &History, version: &VersionVector) -> Self {
-        let mut known = Self { seqs: Vec::new(), strange: version.iter().collect() };
-        known.align(history);
+        let mut known = Self { seqs: vec![0; history.origins()], strange: BTreeMap::new() };
+        for (id, seq) in version.iter() {
+            match history.origin(id) {
+                Some(origin) => known.seqs[origin as usize] = seq,
+                None => drop(known.strange.insert(id, seq)),
+            }
+        }
         known
+    }
+
+    /// Everything there is. O(origins).
+    pub(crate) fn all_of(history: &History) -> Self {
+        let origins = 0..history.origins() as OriginIndex;
+        Self {
+            seqs: origins.map(|origin| history.last(origin)).collect(),
+            strange: BTreeMap::new(),
+        }
     }
 
     pub(crate) fn seq(&self, history: &History, origin: OriginIndex) -> u64 {

@@ -164,7 +164,12 @@ impl History {
 
     /// O(origins).
     pub(crate) fn version(&self) -> VersionVector {
-        self.origins.iter().map(|origin| (origin.id, origin.last)).collect()
+        self.seqs().collect()
+    }
+
+    /// The last seq of each origin of which there is any, in the order of their ids.
+    pub(crate) fn seqs(&self) -> impl Iterator<Item = (ReplicaId, u64)> {
+        self.by_id.iter().map(|(&id, &origin)| (id, self.last(origin))).filter(|&(_, seq)| seq > 0)
     }
 
     /// What is folded. O(origins).
@@ -288,9 +293,14 @@ impl History {
         }
         match self.spans.get_mut(&place.span) {
             Some(Span::Segment(segment)) => {
-                if !segment.is_dead(place.slot) {
-                    segment.kill(place.slot, namer);
+                if segment.is_dead(place.slot) {
+                    return;
+                }
+                segment.kill(place.slot, namer);
+                if segment.is_sparse() {
                     self.shrink(place.span);
+                } else {
+                    segment.compact();
                 }
             }
             Some(span @ Span::Entry(_)) => {
@@ -464,11 +474,15 @@ impl History {
         if position >= self.open.start() {
             return (position < self.open.end()).then_some(SpanRef::Segment(&self.open));
         }
-        let before = self.spans.range(..=position).next_back().map(|(_, span)| span.as_ref());
+        // Most look for where a span begins, and finding a key is cheaper than finding its neighbour.
+        if let Some(span) = self.spans.get(&position) {
+            return Some(span.as_ref());
+        }
+        let before = self.spans.range(..position).next_back().map(|(_, span)| span.as_ref());
         if let Some(span) = before.filter(|span| span.last() >= position) {
             return Some(span);
         }
-        match self.spans.range(position..).next() {
+        match self.spans.range(position + 1..).next() {
             Some((_, span)) => Some(span.as_ref()),
             None => (!self.open.is_empty()).then_some(SpanRef::Segment(&self.open)),
         }

@@ -456,6 +456,7 @@ pub(super) fn random_id() -> ReplicaId {
 }
 
 /// The thread that calls, by an address that only it has.
+#[inline]
 fn this_thread() -> usize {
     thread_local!(static PLACE: u8 = const { 0 });
     PLACE.with(|place| std::ptr::from_ref(place).addr())
@@ -506,6 +507,7 @@ impl<'a, R: Replicated> Held<'a, R> {
 }
 
 impl<R: Replicated> Drop for Held<'_, R> {
+    #[inline]
     fn drop(&mut self) {
         self.woken.0 = std::mem::take(&mut self.inner.woken);
         self.holder.store(0, Ordering::Relaxed);
@@ -517,6 +519,7 @@ impl<R: Replicated> Drop for Held<'_, R> {
 struct Woken(Vec<(Key, Waker)>);
 
 impl Drop for Woken {
+    #[inline]
     fn drop(&mut self) {
         self.0.drain(..).for_each(|(_, waker)| waker.wake());
     }

@@ -233,7 +233,6 @@ impl SessionConfig {
 impl Session {
     /// A session that is about to begin. O(origins).
     pub fn new<R: Replicated>(config: SessionConfig, core: &mut Core<R>, now: Now) -> Self {
-        let version = core.version();
         let version_hash = core.version_hash();
         let open = Open {
             schema: config.schema.clone(),
@@ -249,7 +248,7 @@ impl Session {
         };
         let mut first = Vec::new();
         open.encode(&mut first);
-        let known = Known::new(core.entries(), &version);
+        let known = Known::all_of(core.entries());
         let cursor = Cursor::at_end(core.entries(), known);
         Self {
             config,
