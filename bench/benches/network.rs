@@ -207,9 +207,7 @@ fn clocked() -> Reducer<u64, Sent, Vec<Sent>> {
 fn latency(per_second: u32, time: Duration) {
     let (here, there) = (Host::start(), Host::start());
     let writer = Replica::new(clocked());
-    let mut limits = CoreLimits::default();
-    limits.notices = 1 << 20;
-    let reader = Replica::builder(clocked()).limits(limits).build();
+    let reader = Replica::builder(clocked()).limits(|limits| limits.notices = 1 << 20).build();
     let (ours, theirs) = loopback();
     here.connect(&writer, ours);
     there.connect(&reader, theirs);

@@ -93,6 +93,11 @@ impl FrameReader {
         &self.buffer[self.start..self.end]
     }
 
+    /// Throws away all bytes that were read and not taken.
+    pub(crate) fn discard(&mut self) {
+        self.start = self.end;
+    }
+
     /// Gives back what an idle stream does not need.
     pub(crate) fn shrink(&mut self) {
         if self.start == self.end && self.buffer.len() > LARGE {

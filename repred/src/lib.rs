@@ -56,9 +56,9 @@ pub use self::{
     id::ReplicaId,
     message::{Reason, Schema},
     net::{
-        ByteStream, Clock, Connection, ConnectionError, LoadError, Messages, PeerStatus, Pipe,
-        ReadError, Replica, ReplicaBuilder, SaveError, Subscription, Synced, SystemClock,
-        Transport, pipe,
+        AsyncBytes, ByteStream, Clock, Connection, ConnectionError, LoadError, Messages,
+        PeerStatus, Pipe, ReadError, Replica, ReplicaBuilder, SaveError, Subscription, Synced,
+        SystemClock, Transport, pipe,
     },
     news::Notice,
     receipt::Receipt,
@@ -68,7 +68,7 @@ pub use self::{
     snapshot::Snapshot,
     stamp::{Dot, Stamp},
     time::Time,
-    types::{Counter, GrowSet, Max, Register},
+    types::{Counter, GrowSet, MapChanges, Max, Register},
     version::VersionVector,
 };
 

@@ -30,6 +30,12 @@ pub(crate) const MAX_OPEN: usize = 256;
 /// leaves room to calculate.
 pub(crate) const MAX_SEQ: u64 = 1 << 62;
 
+/// Times beyond this are lies too, and the limit leaves room to calculate.
+pub(crate) const MAX_TIME: Time = Time::from_micros(1 << 62);
+
+/// Who takes less than this many bytes at once cannot take part.
+pub(crate) const MIN_MESSAGE: u64 = 256;
+
 /// What the updates of a replica mean: only replicas with the same schema understand each other.
 ///
 /// ```
@@ -235,8 +241,11 @@ impl Open {
         let [flags] = take(bytes)?;
         let id = ReplicaId::from_bytes(take(bytes)?);
         let version_hash = u128::from_le_bytes(take(bytes)?);
-        let wall = Time::from_micros(number(bytes)?);
+        let wall = time(bytes)?;
         let (max_message, max_block) = (number(bytes)?, number(bytes)?);
+        if max_message < MIN_MESSAGE {
+            return Err(Malformed("a limit for messages of 256 bytes at least"));
+        }
         let version = u32::try_from(number(bytes)?).map_err(|_| Malformed("a schema version"))?;
         let name = std::str::from_utf8(bytes).map_err(|_| Malformed("a schema's name"))?;
         if name.len() > Schema::MAX_NAME {
@@ -295,7 +304,16 @@ pub(crate) fn take_version(bytes: &mut &[u8], limit: usize) -> Result<VersionVec
     if len > limit as u64 || len > bytes.len() as u64 / 17 {
         return Err(Malformed("a version with more entries than allowed, or than there are bytes"));
     }
-    (0..len).map(|_| Ok((ReplicaId::from_bytes(take(bytes)?), seq(bytes)?))).collect()
+    // The order is that of the speaker's table of origins, so both sides must mean the same by it.
+    let mut before = None;
+    let entries = (0..len).map(|_| {
+        let (id, seq) = (ReplicaId::from_bytes(take(bytes)?), seq(bytes)?);
+        if before.replace(id) >= Some(id) {
+            return Err(Malformed("a version in the order of its ids"));
+        }
+        Ok((id, seq))
+    });
+    entries.collect()
 }
 
 /// The tags of what a message of items holds.
@@ -362,6 +380,17 @@ pub(crate) fn take<const N: usize>(bytes: &mut &[u8]) -> Result<[u8; N], Malform
 #[inline]
 pub(crate) fn number(bytes: &mut &[u8]) -> Result<u64, Malformed> {
     Ok(take_u64(bytes)?)
+}
+
+/// Nothing may follow.
+pub(crate) fn end(bytes: &[u8]) -> Result<(), Malformed> {
+    if bytes.is_empty() { Ok(()) } else { Err(Malformed("the end of a message")) }
+}
+
+/// A time.
+pub(crate) fn time(bytes: &mut &[u8]) -> Result<Time, Malformed> {
+    let time = Time::from_micros(number(bytes)?);
+    if time <= MAX_TIME { Ok(time) } else { Err(Malformed("a time before the year 146,000")) }
 }
 
 /// A seq, or a count of seqs: at least 1.
@@ -455,7 +484,7 @@ impl<'a> Items<'a> {
     fn run(&mut self) -> Result<Item, Malformed> {
         let origin = self.origin()?;
         let (first, last) = seqs(&mut self.bytes)?;
-        let base = number(&mut self.bytes)?;
+        let base = time(&mut self.bytes)?.as_micros();
         self.run = Run { left: last - first + 1, seq: first, base, len: 0 };
         Ok(Item::Run(origin))
     }
@@ -471,14 +500,17 @@ impl<'a> Items<'a> {
         if head & 1 == 0 {
             run.len = number(&mut self.bytes)?;
         }
-        let time = run.base.checked_add(head >> 1).ok_or(Malformed("a time"))?;
+        let time = run.base + (head >> 1);
+        if time > MAX_TIME.as_micros() {
+            return Err(Malformed("a time before the year 146,000"));
+        }
         let (seq, len) = (run.seq, run.len);
         if len > self.bytes.len() as u64 {
             return Err(Malformed("as many bytes as the entry announces"));
         }
         let (payload, rest) = self.bytes.split_at(len as usize);
         self.bytes = rest;
-        run.base = time.checked_add(1).ok_or(Malformed("a time"))?;
+        run.base = time + 1;
         run.seq += 1;
         run.left -= 1;
         Ok(Some(RunEntry { seq, time: Time::from_micros(time), payload }))
@@ -523,7 +555,7 @@ mod tests {
             receives: false,
             checks: true,
             discards: false,
-            wall: Time::from_micros(u64::MAX),
+            wall: MAX_TIME,
             max_message: u64::MAX,
             max_block: u64::MAX,
             version_hash: u128::MAX,

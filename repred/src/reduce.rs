@@ -1,7 +1,5 @@
 //! [`Reduce`], the trait that everything turns on, and [`Replicated`], what a replica asks beyond it.
 
-use std::collections::BTreeMap;
-
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
@@ -67,7 +65,9 @@ pub trait Reduce {
     /// What is written, stored and sent.
     ///
     /// Its encoding has no names in it: two versions of a program agree on it as long as fields keep
-    /// their order and enum variants are only appended.
+    /// their order and enum variants are only appended. What needs names does not work:
+    /// `#[serde(tag)]`, `untagged`, `flatten`, `skip_serializing_if`, and types of any shape such as
+    /// `serde_json::Value`; such an update is refused when it is written.
     type Update: Serialize + DeserializeOwned;
 
     /// What an update did to this state; local, and never sent.
@@ -91,7 +91,7 @@ pub trait Reduce {
 /// [`reducer`](crate::reducer()); there is nothing to implement.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be replicated",
-    label = "its state cannot travel in a snapshot",
+    label = "its state, its updates or its changes cannot travel",
     note = "a replicated state implements `repred::Reduce` and derives `serde::Serialize` and `serde::Deserialize`; it is \
             `Send` and `'static`, and so are its updates; its changes are `Send`, `Sync` and `'static`"
 )]
@@ -143,36 +143,5 @@ impl<R: Reduce> Reduce for Box<R> {
 
     fn keep_local(&mut self, before: &mut Self) {
         (**self).keep_local(before);
-    }
-}
-
-/// A map of reducers that only grows: an update goes to the value of its key, which begins as the
-/// default. A value appears with the first update that changes it.
-impl<K, R> Reduce for BTreeMap<K, R>
-where
-    K: Ord + Serialize + DeserializeOwned,
-    R: Reduce + Default,
-{
-    type Update = (K, Box<R::Update>);
-    type Changes = Box<R::Changes>;
-
-    fn reduce(&mut self, (key, update): Self::Update, stamp: Stamp) -> Self::Changes {
-        if let Some(value) = self.get_mut(&key) {
-            return Box::new(value.reduce(*update, stamp));
-        }
-        let mut value = R::default();
-        let changes = value.reduce(*update, stamp);
-        if !changes.is_empty() {
-            self.insert(key, value);
-        }
-        Box::new(changes)
-    }
-
-    fn keep_local(&mut self, before: &mut Self) {
-        for (key, value) in self {
-            if let Some(before) = before.get_mut(key) {
-                value.keep_local(before);
-            }
-        }
     }
 }

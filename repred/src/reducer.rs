@@ -44,6 +44,9 @@ type ReduceFn<S, U, C> = dyn Fn(&mut S, U, Stamp) -> C + Send + Sync;
 
 /// A reducer from a closure `|state, update| changes`.
 ///
+/// An update owns its data (`String`, not `&str`): it comes from far away. The changes are a `bool`, or
+/// anything else that implements [`Changes`].
+///
 /// ```
 /// use repred::{Reduce, Stamp, Time, reducer};
 ///
@@ -58,7 +61,12 @@ type ReduceFn<S, U, C> = dyn Fn(&mut S, U, Stamp) -> C + Send + Sync;
 pub fn reducer<S, U, C>(
     state: S,
     reduce: impl Fn(&mut S, U) -> C + Send + Sync + 'static,
-) -> Reducer<S, U, C> {
+) -> Reducer<S, U, C>
+where
+    C: Changes + Send + Sync + 'static,
+    U: Serialize + DeserializeOwned + Send + 'static,
+    S: Serialize + DeserializeOwned + Send + 'static,
+{
     stamped_reducer(state, move |state, update, _| reduce(state, update))
 }
 
@@ -83,7 +91,12 @@ pub fn reducer<S, U, C>(
 pub fn stamped_reducer<S, U, C>(
     state: S,
     reduce: impl Fn(&mut S, U, Stamp) -> C + Send + Sync + 'static,
-) -> Reducer<S, U, C> {
+) -> Reducer<S, U, C>
+where
+    C: Changes + Send + Sync + 'static,
+    U: Serialize + DeserializeOwned + Send + 'static,
+    S: Serialize + DeserializeOwned + Send + 'static,
+{
     Reducer { state, reduce: Arc::new(reduce), updates: PhantomData }
 }
 
@@ -108,6 +121,7 @@ where
 }
 
 // Beside the blanket implementation: no serde can bring a closure back, so only the state is replaced.
+#[diagnostic::do_not_recommend]
 impl<S, U, C> Replicated for Reducer<S, U, C>
 where
     S: Serialize + DeserializeOwned + Send + 'static,

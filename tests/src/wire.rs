@@ -77,7 +77,9 @@ impl Open {
 /// Appends a version.
 pub fn version(bytes: &mut Vec<u8>, seqs: &[(u128, u64)]) {
     number(bytes, seqs.len() as u64);
-    for (id, seq) in seqs {
+    let mut seqs = seqs.to_vec();
+    seqs.sort_unstable();
+    for (id, seq) in &seqs {
         bytes.extend(id.to_be_bytes());
         number(bytes, *seq);
     }

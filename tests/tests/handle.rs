@@ -64,7 +64,7 @@ fn an_observer_that_waits_is_woken_by_an_update_of_the_peer() {
 fn a_slow_observer_is_told_of_one_reset_and_goes_on() {
     let mut limits = CoreLimits::default();
     limits.notices = 10;
-    let replica = Replica::builder(Counter::default()).limits(limits).build();
+    let replica = Replica::builder(Counter::default()).limits(|there| *there = limits).build();
     let mut slow = replica.subscribe().unwrap();
     let mut fast = replica.subscribe().unwrap();
     for i in 1..=25 {

@@ -474,6 +474,9 @@ fn an_entry_that_claims_to_be_ours_is_refused() {
             panic!("{error}");
         };
         assert_eq!((dot.origin, dot.seq), (VICTIM.into(), 2));
+        // Whoever hears of its own updates that it has not written goes on under another id.
+        assert!(victim.core.needs_new_id());
+        victim.core.set_id(0xfe.into());
         victim.assert_unhurt(Reason::Refused);
     }
 }
@@ -506,8 +509,7 @@ fn a_time_a_year_ahead_is_refused_with_how_long_to_wait() {
     };
     assert_eq!(stamp.dot.seq, 2);
     assert_eq!(*wait, YEAR - Duration::from_secs(300));
-    let source = std::error::Error::source(&error).unwrap().to_string();
-    assert!(source.contains(&format!("{wait:?}")), "{source}");
+    assert!(error.to_string().contains(&format!("{wait:?}")), "{error}");
     victim.assert_kept(&[(FOE, 1)], 1, Reason::Clock);
 }
 
@@ -759,9 +761,9 @@ fn a_block_over_the_limit_is_refused_whatever_it_is_made_of() {
 
 #[test]
 fn naming_very_many_origins_at_once_takes_no_time_at_all() {
-    // A hundred thousand skips in one message; quadratic work would take minutes.
+    // Tens of thousands of skips in one message; quadratic work would take minutes.
     let mut victim = Victim::new().met();
-    let ids = 0..60_000_u64;
+    let ids = 0..39_000_u64;
     let ranges: Vec<_> = ids.map(|i| (Origin::New(i, u128::from(i) + 1000), 1, 1)).collect();
     let items = Items::new().begin().skip(&ranges).abandon();
     victim.hears(&items.encode()).unwrap();

@@ -6,7 +6,7 @@ use std::{
 };
 
 use futures::{Sink, Stream, StreamExt, channel::mpsc};
-use repred::{ConnectionError, Counter, Replica, Schema, SessionError, SessionLimits};
+use repred::{ConnectionError, Counter, Replica, Schema, SessionError};
 use repred_tests::{Driven, Network, wire};
 
 /// One end of a transport of messages in memory, which fails when it is told to.
@@ -156,9 +156,9 @@ fn a_transport_that_does_not_take_anything_any_more_is_an_error() {
 
 #[test]
 fn a_message_over_the_limit_is_refused() {
-    let mut limits = SessionLimits::default();
-    limits.message_bytes = 1000;
-    let victim = Replica::builder(Counter::default()).session_limits(limits).build();
+    let victim = Replica::builder(Counter::default())
+        .session_limits(|limits| limits.message_bytes = 1000)
+        .build();
     victim.update(1).unwrap();
     let schema = repred::SessionConfig::for_state::<Counter>().schema;
     let (ours, mut theirs) = messages(8);

@@ -231,7 +231,7 @@ fn histories_that_forget_and_fold_converge_however_links_are_cut() {
         if run % 2 == 1 {
             limits.message_bytes = 400;
         }
-        let replica = || Replica::builder(map()).session_limits(limits).build();
+        let replica = || Replica::builder(map()).session_limits(|there| *there = limits).build();
         let mut network: Network<Map> = Network::of((0..5).map(|_| replica()));
         network.set_capacity(chance.within(1..400));
         let mut ids: Vec<_> = links.iter().map(|&(a, b)| network.connect(a, b)).collect();
@@ -275,10 +275,7 @@ fn histories_that_forget_and_fold_converge_however_links_are_cut() {
         network.run_until_quiet();
         for &id in &ids {
             let endings = network.endings(id);
-            assert!(
-                endings.iter().all(Option::is_none),
-                "run {run}: {endings:?}"
-            );
+            assert!(endings.iter().all(Option::is_none), "run {run}: {endings:?}");
         }
         network.assert_converged();
         for replica in 0..5 {

@@ -52,6 +52,7 @@ impl<R: Replicated> Core<R> {
         self.replace_state(snapshot)?;
         // Others may hold what was written under our id and is discarded here.
         self.id_is_taken = true;
+        self.discards += 1;
         let remnants = self.history.take_beyond(&snapshot.version);
         drop(remnants);
         self.finish_adoption(snapshot);

@@ -1,4 +1,5 @@
-//! Why a core did not do what it was asked to. One enum for each operation.
+//! Why a core did not do what it was asked to. One enum for each operation; each says all there is to say,
+//! so that printing it is enough.
 
 use std::{fmt, time::Duration};
 
@@ -20,7 +21,10 @@ pub struct Poisoned;
 pub enum UpdateError {
     /// serde could not encode it, or it is nested too deeply to be decoded elsewhere.
     Encode(EncodeError),
-    /// It is larger than an update may be. Split it, or raise [`CoreLimits::update_bytes`] everywhere.
+    /// What was encoded cannot be decoded, so nobody could take it in. Tagged and untagged enums and
+    /// values of any shape, such as `serde_json::Value`, need a format with names, and this is none.
+    Decode(DecodeError),
+    /// It is larger than an update may be. Split it, or raise [`CoreLimits::update_bytes`](crate::CoreLimits::update_bytes) everywhere.
     TooLarge {
         /// Its encoded size in bytes.
         size: usize,
@@ -34,7 +38,7 @@ pub enum UpdateError {
         /// What is allowed.
         limit: usize,
     },
-    /// Somebody else writes under our id; [`Core::set_id`] is the way on.
+    /// Somebody else writes under our id; [`Core::set_id`](crate::Core::set_id) is the way on.
     IdTaken {
         /// The id.
         id: ReplicaId,
@@ -70,7 +74,7 @@ pub enum ReceiveError {
         before: Time,
     },
     /// Its time is too far ahead of our clock. It will be accepted after the wait, or once
-    /// [`CoreLimits::time_ahead`] is raised.
+    /// [`CoreLimits::time_ahead`](crate::CoreLimits::time_ahead) is raised.
     TooFarAhead {
         /// Its stamp.
         stamp: Stamp,
@@ -86,7 +90,7 @@ pub enum ReceiveError {
     },
     /// The version has no room for another origin.
     TooManyOrigins {
-        /// What is allowed: [`CoreLimits::origins`].
+        /// What is allowed: [`CoreLimits::origins`](crate::CoreLimits::origins).
         limit: usize,
     },
     /// `reduce` has panicked.
@@ -98,7 +102,7 @@ pub enum ReceiveError {
 #[non_exhaustive]
 pub enum AdoptError {
     /// We have folded updates that the snapshot has not seen, so they cannot be reduced on top of it.
-    /// [`Core::discard_and_adopt`] gives ours up for theirs.
+    /// [`Core::discard_and_adopt`](crate::Core::discard_and_adopt) gives ours up for theirs.
     BothFolded {
         /// What is folded here.
         floor: VersionVector,
@@ -114,7 +118,7 @@ pub enum AdoptError {
     },
     /// The version has no room for its origins.
     TooManyOrigins {
-        /// What is allowed: [`CoreLimits::origins`].
+        /// What is allowed: [`CoreLimits::origins`](crate::CoreLimits::origins).
         limit: usize,
     },
     /// Its bytes are no state of ours.
@@ -184,7 +188,8 @@ impl fmt::Display for Poisoned {
 impl fmt::Display for UpdateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Encode(_) => f.write_str("the update cannot be encoded"),
+            Self::Encode(error) => write!(f, "the update cannot be encoded: {error}"),
+            Self::Decode(error) => write!(f, "nobody could decode the update: {error}"),
             Self::TooLarge { size, limit } => {
                 write!(f, "the update has {size} bytes, but {limit} is the limit; split it")
             }
@@ -218,7 +223,7 @@ impl fmt::Display for ReceiveError {
                 "update {} is too far ahead of our clock; it can be taken in {wait:?} from now",
                 stamp.dot
             ),
-            Self::Decode { dot, .. } => write!(f, "update {dot} cannot be decoded"),
+            Self::Decode { dot, error } => write!(f, "update {dot} cannot be decoded: {error}"),
             Self::TooManyOrigins { limit } => {
                 write!(f, "there are over {limit} origins; raise the limit to go on")
             }
@@ -243,7 +248,9 @@ impl fmt::Display for AdoptError {
             Self::TooManyOrigins { limit } => {
                 write!(f, "there are over {limit} origins; raise the limit to go on")
             }
-            Self::Decode(_) => f.write_str("the state in the snapshot cannot be decoded"),
+            Self::Decode(error) => {
+                write!(f, "the state in the snapshot cannot be decoded: {error}")
+            }
             Self::Poisoned => Poisoned.fmt(f),
         }
     }
@@ -252,7 +259,7 @@ impl fmt::Display for AdoptError {
 impl fmt::Display for SnapshotError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Encode(_) => f.write_str("the state cannot be encoded"),
+            Self::Encode(error) => write!(f, "the state cannot be encoded: {error}"),
             Self::Poisoned => Poisoned.fmt(f),
             Self::Reentrant => UpdateError::Reentrant.fmt(f),
         }
@@ -285,38 +292,7 @@ impl std::error::Error for Poisoned {}
 impl std::error::Error for FoldError {}
 impl std::error::Error for HistoryError {}
 
-impl std::error::Error for UpdateError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Encode(error) => Some(error),
-            _ => None,
-        }
-    }
-}
-
-impl std::error::Error for ReceiveError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Decode { error, .. } => Some(error),
-            _ => None,
-        }
-    }
-}
-
-impl std::error::Error for AdoptError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Decode(error) => Some(error),
-            _ => None,
-        }
-    }
-}
-
-impl std::error::Error for SnapshotError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Encode(error) => Some(error),
-            _ => None,
-        }
-    }
-}
+impl std::error::Error for UpdateError {}
+impl std::error::Error for ReceiveError {}
+impl std::error::Error for AdoptError {}
+impl std::error::Error for SnapshotError {}

@@ -59,6 +59,8 @@ pub struct Core<R: Replicated> {
     ///
     /// [`needs_new_id`]: Core::needs_new_id
     id_is_taken: bool,
+    /// How often the state was given up for another.
+    discards: u64,
     /// Of the current version, once it was asked for.
     version_hash: Option<u128>,
     /// Where updates are encoded, kept for its memory.
@@ -74,7 +76,8 @@ pub struct CoreLimits {
     /// Bytes of all updates of one edit. Default 16 MiB: a peer takes an edit in as one, and so has to
     /// hold all of it.
     pub edit_bytes: usize,
-    /// Origins in the version. Default 100,000; a version entry takes some hundred bytes.
+    /// Origins in the version. Default 40,000: a version entry takes some hundred bytes, and a digest of
+    /// two versions has to fit a message.
     pub origins: usize,
     /// How far ahead of our wall clock a time may be. Default five minutes: a single wrong clock would
     /// take everybody's with it, since no stamp is behind any seen before.
@@ -88,12 +91,15 @@ impl Default for CoreLimits {
         Self {
             update_bytes: 1 << 20,
             edit_bytes: 16 << 20,
-            origins: 100_000,
+            origins: 40_000,
             time_ahead: Duration::from_secs(300),
             notices: 1024,
         }
     }
 }
+
+/// A wall clock beyond this is wrong, and stamps after it would come to the end of numbers.
+const MAX_WALL: Time = Time::from_micros(1 << 61);
 
 /// What is to become of an update that turns out to have changed nothing.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -124,6 +130,7 @@ impl<R: Replicated> Core<R> {
             limits,
             is_reducing: false,
             id_is_taken: false,
+            discards: 0,
             version_hash: None,
             scratch: Vec::new(),
         }
@@ -389,7 +396,9 @@ impl<R: Replicated> Core<R> {
             return Ok(());
         }
         let stamp = Stamp::new(time, self.history.id(origin), seq);
-        self.check_entry(head, stamp, wall)?;
+        let checked = self.check_entry(head, stamp, wall);
+        self.note_own(&checked);
+        checked?;
         let update = decode_update::<R>(stamp.dot, payload)?;
         self.take_in(origin, stamp, update, payload, IfEmpty::Skip);
         Ok(())
@@ -405,7 +414,11 @@ impl<R: Replicated> Core<R> {
     /// Takes in a block: all of it or nothing. What is known is dropped.
     pub(crate) fn receive_block(&mut self, block: &Block, wall: Time) -> Result<(), ReceiveError> {
         self.check_health()?;
-        let news = self.check_block(block, wall)?;
+        let checked = self.check_block(block, wall);
+        self.note_own(&checked);
+        let news = checked?;
+        let is_fresh = |edit: &&SeqRange| edit.first > self.history.last(edit.origin);
+        let edits: Vec<_> = block.edits.iter().filter(is_fresh).copied().collect();
         if news.is_empty() {
             return Ok(());
         }
@@ -424,7 +437,7 @@ impl<R: Replicated> Core<R> {
                 }
             }
         }
-        for &edit in &block.edits {
+        for edit in edits {
             if edit.last <= self.history.last(edit.origin) {
                 self.history.mark_edit(edit);
             }
@@ -488,7 +501,8 @@ impl<R: Replicated> Core<R> {
     /// Stamps a local update and takes it in.
     fn write(&mut self, update: R::Update, payload: &[u8], wall: Time) -> Receipt<R::Changes> {
         let own = self.history.intern(self.id);
-        let stamp = Stamp::new(self.clock.next(wall), self.id, self.history.last(own) + 1);
+        let stamp =
+            Stamp::new(self.clock.next(wall.min(MAX_WALL)), self.id, self.history.last(own) + 1);
         self.take_in(own, stamp, update, payload, IfEmpty::Forget)
     }
 
@@ -560,9 +574,19 @@ impl<R: Replicated> Core<R> {
         (ahead > self.limits.time_ahead).then(|| ahead - self.limits.time_ahead)
     }
 
+    /// Somebody knows an update of ours that we have not written.
+    fn note_own<T>(&mut self, received: &Result<T, ReceiveError>) {
+        if let Err(ReceiveError::OwnOrigin { .. }) = received {
+            self.id_is_taken = true;
+        }
+    }
+
     fn encode_update(&self, update: &R::Update, bytes: &mut Vec<u8>) -> Result<(), UpdateError> {
         let start = bytes.len();
         encoding::encode_into(update, bytes).map_err(UpdateError::Encode)?;
+        // serde can write what it cannot read back from a format without names, such as a tagged enum.
+        // Nobody else could take in such an update, nor anything after it.
+        encoding::decode::<R::Update>(&bytes[start..]).map_err(UpdateError::Decode)?;
         let (size, limit) = (bytes.len() - start, self.limits.update_bytes);
         if size > limit { Err(UpdateError::TooLarge { size, limit }) } else { Ok(()) }
     }
@@ -575,6 +599,11 @@ impl<R: Replicated> Core<R> {
     }
 
     // ---- for sessions and observers ----
+
+    /// Changes when the state is given up for another: what peers think we have, we may have no more.
+    pub(crate) fn discards(&self) -> u64 {
+        self.discards
+    }
 
     pub(crate) fn entries(&self) -> &History {
         &self.history

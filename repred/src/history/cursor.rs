@@ -101,6 +101,7 @@ pub(crate) struct Cursor {
     /// For each origin of which something before `tail` is missing: about where.
     missing: BinaryHeap<Reverse<(Position, OriginIndex)>>,
     generation: u64,
+    era: u64,
 }
 
 /// The next thing that a peer lacks.
@@ -145,6 +146,7 @@ impl Cursor {
             tail: history.end(),
             missing: BinaryHeap::new(),
             generation: history.generation(),
+            era: history.era(),
         };
         for origin in 0..history.origins() as OriginIndex {
             cursor.enqueue(history, origin);
@@ -155,14 +157,25 @@ impl Cursor {
     /// A cursor of a peer that has everything before the end: it lacks what comes from now on.
     pub(crate) fn at_end(history: &History, known: Known) -> Self {
         let end = history.end();
-        let generation = history.generation();
-        Self { known, at: end, scan_end: end, tail: end, missing: BinaryHeap::new(), generation }
+        let (generation, era) = (history.generation(), history.era());
+        let missing = BinaryHeap::new();
+        Self { known, at: end, scan_end: end, tail: end, missing, generation, era }
     }
 
     /// Whether entries were taken out of the history since the cursor was made, so that it has to be
     /// made again from what is known.
     pub(crate) fn is_stale(&self, history: &History) -> bool {
         self.generation != history.generation()
+    }
+
+    /// Whether what is left still stands where it stood.
+    pub(crate) fn is_in_place(&self, history: &History) -> bool {
+        self.era == history.era()
+    }
+
+    /// Takes note that only what the peer has was taken out.
+    pub(crate) fn refresh(&mut self, history: &History) {
+        self.generation = history.generation();
     }
 
     /// Nothing before this position is missing any more.
@@ -232,8 +245,10 @@ impl Cursor {
                 if self.at < end {
                     return true;
                 }
-                // The span lies behind, so nothing in it can be missing.
+                // The span lies behind, so nothing in it can be missing; looking again would not end.
                 debug_assert!(false, "what is missing lies behind the cursor");
+                self.missing.pop();
+                continue;
             }
             // It was sent, or forgotten and merged into a gap that begins elsewhere.
             self.missing.pop();
@@ -293,7 +308,7 @@ impl Cursor {
         segment: &'h Segment,
         limit: Position,
     ) -> Option<Piece<'h>> {
-        let slots = segment.len().min((limit - segment.start()).saturating_add(1) as usize);
+        let slots = segment.len().min((limit + 1).saturating_sub(segment.start()) as usize);
         let mut slot = self.at.saturating_sub(segment.start()) as usize;
         while slot < slots {
             let stretch = segment.stretch(slot);

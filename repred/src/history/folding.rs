@@ -21,6 +21,12 @@ pub(crate) enum Remnant {
 impl History {
     /// Forgets all entries up to a version, which becomes the floor.
     pub(crate) fn fold(&mut self, floor: &VersionVector) {
+        let rises = |(id, seq)| {
+            self.origin(id).is_some_and(|index| self.origins[index as usize].floor < seq)
+        };
+        if !floor.iter().any(rises) {
+            return;
+        }
         // First, while gaps still hold what they held: sealing may merge some.
         self.seal();
         for (id, seq) in floor.iter() {
@@ -72,14 +78,15 @@ impl History {
             }
             Span::Segment(segment) => {
                 let mut folded = 0;
-                for slot in 0..segment.len() {
-                    let stretch = segment.stretch(slot);
-                    if stretch.first_seq <= floor(stretch.origin) {
-                        folded += 1;
-                        if !stretch.dead {
-                            segment.kill(slot, 0);
-                        }
+                let mut slot = 0;
+                while slot < segment.len() {
+                    let Stretch { len, origin, first_seq, dead, .. } = segment.stretch(slot);
+                    let below = (floor(origin) + 1).saturating_sub(first_seq).min(len as u64);
+                    folded += below as usize;
+                    if !dead {
+                        (slot..slot + below as usize).for_each(|slot| segment.kill(slot, 0));
                     }
+                    slot += len;
                 }
                 folded == segment.len()
             }
@@ -93,10 +100,10 @@ impl History {
     /// at `version` and has nothing beyond it.
     pub(crate) fn take_beyond(&mut self, version: &VersionVector) -> Vec<Remnant> {
         self.seal();
-        let (end, generation) = (self.end(), self.generation + 1);
+        let (end, generation, era) = (self.end(), self.generation + 1, self.era + 1);
         let mut old = std::mem::replace(self, Self::new());
         self.open = Segment::new(end);
-        self.generation = generation;
+        (self.generation, self.era) = (generation, era);
         for origin in &old.origins {
             let index = self.intern(origin.id) as usize;
             // The time of what is taken out is that of a later entry, or of none that is here.

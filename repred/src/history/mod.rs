@@ -54,6 +54,8 @@ pub(crate) struct History {
     deferred: Vec<(OriginIndex, u64, Position)>,
     /// Counts how often entries were taken out, so that cursors know when to look again.
     generation: u64,
+    /// Counts how often all was taken out, so that no position means what it meant.
+    era: u64,
 }
 
 #[derive(Debug)]
@@ -107,6 +109,7 @@ impl History {
             pins: Vec::new(),
             deferred: Vec::new(),
             generation: 0,
+            era: 0,
         }
     }
 
@@ -190,6 +193,11 @@ impl History {
         self.open.end()
     }
 
+    /// Changes when positions lose their meaning.
+    pub(crate) fn era(&self) -> u64 {
+        self.era
+    }
+
     /// Changes whenever entries are taken out other than by becoming skips.
     pub(crate) fn generation(&self) -> u64 {
         self.generation
@@ -244,7 +252,11 @@ impl History {
         else {
             return;
         };
-        self.edits.insert(first.position, Edit { range, last: last.position });
+        // In a gap that edit may end where another begins; the one that reaches further counts.
+        let reach = self.edits.get(&first.position).map_or(first.position, |edit| edit.last);
+        if last.position > reach {
+            self.edits.insert(first.position, Edit { range, last: last.position });
+        }
     }
 
     fn seal(&mut self) {

@@ -164,8 +164,8 @@ impl From<Reentrant> for LoadError {
 impl fmt::Display for SaveError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Io(_) => f.write_str("the backup could not be written"),
-            Self::Content(_) => f.write_str("the replica could not be saved"),
+            Self::Io(error) => write!(f, "the backup could not be written: {error}"),
+            Self::Content(error) => write!(f, "the replica could not be saved: {error}"),
             Self::Reentrant => UpdateError::Reentrant.fmt(f),
         }
     }
@@ -174,30 +174,13 @@ impl fmt::Display for SaveError {
 impl fmt::Display for LoadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Io(_) => f.write_str("the backup could not be read"),
+            Self::Io(error) => write!(f, "the backup could not be read: {error}"),
             Self::Truncated => f.write_str("the backup ends too early; what there is was taken in"),
-            Self::Content(_) => f.write_str("the backup could not be taken in to its end"),
+            Self::Content(error) => write!(f, "not all of the backup could be taken in: {error}"),
             Self::Reentrant => UpdateError::Reentrant.fmt(f),
         }
     }
 }
 
-impl std::error::Error for SaveError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Io(error) => Some(error),
-            Self::Content(error) => Some(error),
-            Self::Reentrant => None,
-        }
-    }
-}
-
-impl std::error::Error for LoadError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Io(error) => Some(error),
-            Self::Content(error) => Some(error),
-            _ => None,
-        }
-    }
-}
+impl std::error::Error for SaveError {}
+impl std::error::Error for LoadError {}

@@ -285,7 +285,7 @@ impl<R: Replicated, T: Transport> Connection<R, T> {
             match self.transport.poll_fill(cx) {
                 Poll::Pending => return Poll::Pending,
                 // What comes now is nobody's.
-                Poll::Ready(Ok(true)) => while let Ok(Some(_)) = self.transport.next(usize::MAX) {},
+                Poll::Ready(Ok(true)) => self.transport.discard(),
                 Poll::Ready(Ok(false) | Err(_)) => return Poll::Ready(()),
             }
         }
@@ -484,8 +484,9 @@ impl fmt::Display for ConnectionError {
             Self::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                 f.write_str("the connection ended in the middle of a message; connect again")
             }
-            Self::Io(_) | Self::Transport(_) => f.write_str("the connection failed; connect again"),
-            Self::Session(_) => f.write_str("the two replicas cannot go on with each other"),
+            Self::Io(error) => write!(f, "the connection failed: {error}; connect again"),
+            Self::Transport(error) => write!(f, "the connection failed: {error}; connect again"),
+            Self::Session(error) => error.fmt(f),
             Self::Reentrant => {
                 f.write_str("the connection was polled from inside its replica's reduce or read")
             }
@@ -493,13 +494,4 @@ impl fmt::Display for ConnectionError {
     }
 }
 
-impl std::error::Error for ConnectionError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Io(error) => Some(error),
-            Self::Transport(error) => Some(&**error),
-            Self::Session(error) => Some(error),
-            Self::Reentrant => None,
-        }
-    }
-}
+impl std::error::Error for ConnectionError {}

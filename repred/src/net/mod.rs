@@ -20,5 +20,5 @@ pub use self::{
     replica::{PeerStatus, ReadError, Replica, ReplicaBuilder},
     subscription::Subscription,
     synced::Synced,
-    transport::{ByteStream, Messages, Transport},
+    transport::{AsyncBytes, ByteStream, Messages, Transport},
 };

@@ -12,7 +12,6 @@ use std::{
 };
 
 use futures_core::Stream;
-use futures_io::{AsyncRead, AsyncWrite};
 use futures_sink::Sink;
 
 use super::{
@@ -20,7 +19,7 @@ use super::{
     connection::Connection,
     subscription::Subscription,
     synced::Synced,
-    transport::{ByteStream, Messages},
+    transport::{AsyncBytes, ByteStream, Messages},
 };
 use crate::{
     core::{
@@ -297,7 +296,11 @@ impl<R: Replicated> Replica<R> {
         digest.unwrap_or(Err(SnapshotError::Reentrant))
     }
 
-    /// Forgets the entries up to a version; see [`Core::fold`].
+    /// Forgets the entries up to a version, which becomes the floor: who has not seen all of it will get
+    /// a snapshot. It is the way to keep the history of a sum or a set small.
+    ///
+    /// Fold what every replica that counts has seen. Two that have folded what the other has not seen
+    /// cannot come together any more, except by one of them giving up its state.
     ///
     /// # Errors
     ///
@@ -317,10 +320,31 @@ impl<R: Replicated> Replica<R> {
     /// The future does everything; spawn it, on any executor. Dropping it cuts the connection, at no
     /// harm: what was taken in whole stays, and the next connection goes on from there. Any number of
     /// connections may run at once, also several to one peer.
-    pub fn connect<Io>(&self, io: Io) -> Connection<R, ByteStream<Io>>
-    where
-        Io: AsyncRead + AsyncWrite + Unpin,
-    {
+    ///
+    /// It resolves when the connection ends, however that came: `Ok` says that the stream ended between
+    /// messages, not that the peer left on purpose. Connecting again is the application's, as is whom to
+    /// connect to. A [`ConnectionError::Session`](crate::ConnectionError::Session) will come again until
+    /// somebody does what it says; print it.
+    ///
+    /// ```no_run
+    /// # use repred::{AsyncBytes, Counter, Replica};
+    /// # async fn dial() -> std::io::Result<repred::Pipe> { unimplemented!() }
+    /// # async fn sleep() {}
+    /// # async fn example(votes: Replica<Counter>) {
+    /// loop {
+    ///     match dial().await {
+    ///         Ok(stream) => {
+    ///             if let Err(error) = votes.connect(stream).await {
+    ///                 eprintln!("{error}");
+    ///             }
+    ///         }
+    ///         Err(error) => eprintln!("nobody is there: {error}"),
+    ///     }
+    ///     sleep().await;
+    /// }
+    /// # }
+    /// ```
+    pub fn connect<Io: AsyncBytes>(&self, io: Io) -> Connection<R, ByteStream<Io>> {
         Connection::new(self, ByteStream::new(io))
     }
 
@@ -371,8 +395,9 @@ impl<R: Replicated> ReplicaBuilder<R> {
         self
     }
 
-    /// What the updates mean. Only replicas with the same schema connect. Default: the name of the update
-    /// type, version 0; name it where two programs share a state.
+    /// What the updates mean. Only replicas with the same schema connect. Default: the name of the
+    /// state's type, version 0; name it where two programs share a state, and where two states of one
+    /// program have the same type.
     #[must_use]
     pub fn schema(mut self, schema: Schema) -> Self {
         self.config.schema = schema;
@@ -387,16 +412,22 @@ impl<R: Replicated> ReplicaBuilder<R> {
     }
 
     /// What the replica takes at most.
+    ///
+    /// ```
+    /// use repred::{Counter, Replica};
+    ///
+    /// let votes = Replica::builder(Counter::default()).limits(|limits| limits.origins = 1000).build();
+    /// ```
     #[must_use]
-    pub fn limits(mut self, limits: CoreLimits) -> Self {
-        self.limits = limits;
+    pub fn limits(mut self, set: impl FnOnce(&mut CoreLimits)) -> Self {
+        set(&mut self.limits);
         self
     }
 
     /// What a connection takes from its peer at most.
     #[must_use]
-    pub fn session_limits(mut self, limits: SessionLimits) -> Self {
-        self.config.limits = limits;
+    pub fn session_limits(mut self, set: impl FnOnce(&mut SessionLimits)) -> Self {
+        set(&mut self.config.limits);
         self
     }
 

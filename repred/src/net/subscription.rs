@@ -3,7 +3,7 @@
 use std::{
     fmt,
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, Weak},
     task::{Context, Poll},
 };
 
@@ -15,8 +15,8 @@ use crate::{news::Notice, reduce::Replicated};
 /// The changes of a replica, as they happen; see [`Replica::subscribe`](crate::Replica::subscribe).
 ///
 /// All observers share what is kept for the slow ones, so one that does not keep up costs no memory: it
-/// is told [`Notice::Reset`] and goes on from there. The stream does not end by itself; it keeps the
-/// replica alive.
+/// is told [`Notice::Reset`] and goes on from there. The stream ends when nobody holds the replica any
+/// more, and when `reduce` has panicked.
 ///
 /// ```
 /// use futures::StreamExt;
@@ -31,8 +31,10 @@ use crate::{news::Notice, reduce::Replicated};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # }).unwrap();
 /// ```
+#[must_use = "a subscription is a stream, and does nothing unless it is polled"]
 pub struct Subscription<R: Replicated> {
-    shared: Arc<Shared<R>>,
+    /// Weak, so that an observer does not keep a replica alive that nobody holds any more.
+    shared: Weak<Shared<R>>,
     key: Key,
     place: u64,
 }
@@ -40,7 +42,7 @@ pub struct Subscription<R: Replicated> {
 impl<R: Replicated> Subscription<R> {
     pub(super) fn new(shared: &Arc<Shared<R>>) -> Result<Self, Reentrant> {
         let (key, place) = shared.with(|inner| (inner.key(), inner.core.news_mut().observe()))?;
-        Ok(Self { shared: Arc::clone(shared), key, place })
+        Ok(Self { shared: Arc::downgrade(shared), key, place })
     }
 }
 
@@ -49,16 +51,19 @@ impl<R: Replicated> Stream for Subscription<R> {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
-        let notice = this.shared.with(|inner| {
+        let Some(shared) = this.shared.upgrade() else { return Poll::Ready(None) };
+        let notice = shared.with(|inner| {
             let notice = inner.core.news().next(&mut this.place);
+            if notice.is_none() && inner.core.check_health().is_err() {
+                return Poll::Ready(None);
+            }
             if notice.is_none() {
                 inner.sleep(this.key, cx.waker());
             }
-            notice
+            notice.map_or(Poll::Pending, |notice| Poll::Ready(Some(notice)))
         });
         match notice {
-            Ok(Some(notice)) => Poll::Ready(Some(notice)),
-            Ok(None) => Poll::Pending,
+            Ok(polled) => polled,
             Err(Reentrant) => {
                 // Polled from inside `read` or `reduce`: ask again when that is over.
                 cx.waker().wake_by_ref();
@@ -71,10 +76,12 @@ impl<R: Replicated> Stream for Subscription<R> {
 impl<R: Replicated> Drop for Subscription<R> {
     fn drop(&mut self) {
         // From inside `read` or `reduce` the place cannot be given back; then a bounded ring stays.
-        let _ = self.shared.with(|inner| {
-            inner.core.news_mut().leave();
-            inner.forget(self.key);
-        });
+        if let Some(shared) = self.shared.upgrade() {
+            let _ = shared.with(|inner| {
+                inner.core.news_mut().leave();
+                inner.forget(self.key);
+            });
+        }
     }
 }
 

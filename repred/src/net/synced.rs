@@ -4,7 +4,7 @@ use std::{
     fmt,
     future::Future,
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, Weak},
     task::{Context, Poll},
 };
 
@@ -15,7 +15,7 @@ use crate::{reduce::Replicated, session::Session};
 /// [`Replica::synced`](crate::Replica::synced).
 #[must_use = "a future does nothing unless it is awaited"]
 pub struct Synced<R: Replicated> {
-    shared: Arc<Shared<R>>,
+    shared: Weak<Shared<R>>,
     key: Key,
     /// The connections that are waited for; `None` until they are known.
     waiting: Option<Vec<Key>>,
@@ -23,14 +23,14 @@ pub struct Synced<R: Replicated> {
 
 impl<R: Replicated> Synced<R> {
     pub(super) fn new(shared: &Arc<Shared<R>>) -> Self {
-        let mut synced = Self { shared: Arc::clone(shared), key: 0, waiting: None };
-        let _ = synced.begin();
+        let mut synced = Self { shared: Arc::downgrade(shared), key: 0, waiting: None };
+        let _ = synced.begin(shared);
         synced
     }
 
-    fn begin(&mut self) -> Result<(), Reentrant> {
+    fn begin(&mut self, shared: &Shared<R>) -> Result<(), Reentrant> {
         let (key, waiting) =
-            self.shared.with(|inner| (inner.key(), inner.links.keys().copied().collect()))?;
+            shared.with(|inner| (inner.key(), inner.links.keys().copied().collect()))?;
         (self.key, self.waiting) = (key, Some(waiting));
         Ok(())
     }
@@ -46,13 +46,15 @@ impl<R: Replicated> Future for Synced<R> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
-        if this.waiting.is_none() && this.begin().is_err() {
+        // Nobody holds the replica any more, and so nobody can be connected to it.
+        let Some(shared) = this.shared.upgrade() else { return Poll::Ready(()) };
+        if this.waiting.is_none() && this.begin(&shared).is_err() {
             // Called from inside `read` or `reduce`: ask again when that is over.
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
         let (key, waiting) = (this.key, &mut this.waiting);
-        let polled = this.shared.with(|inner| {
+        let polled = shared.with(|inner| {
             let Some(waiting) = waiting else {
                 return Poll::Pending;
             };
@@ -73,7 +75,9 @@ impl<R: Replicated> Future for Synced<R> {
 impl<R: Replicated> Drop for Synced<R> {
     fn drop(&mut self) {
         // Somebody who waits a little, gives up, and asks again must not leave a waker each time.
-        let _ = self.shared.with(|inner| inner.forget(self.key));
+        if let Some(shared) = self.shared.upgrade() {
+            let _ = shared.with(|inner| inner.forget(self.key));
+        }
     }
 }
 

@@ -39,6 +39,9 @@ pub(super) mod sealed {
         /// All bytes that were read and not taken.
         fn rest(&self) -> &[u8];
 
+        /// Throws away all bytes that were read and not taken.
+        fn discard(&mut self);
+
         /// Whether another message may be pushed.
         fn has_room(&self) -> bool;
 
@@ -66,6 +69,19 @@ pub enum TransportError {
     Other(Box<dyn std::error::Error + Send + Sync>),
 }
 
+/// A byte stream of the `futures` traits: whatever is `AsyncRead`, `AsyncWrite` and `Unpin`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no byte stream of the `futures` traits",
+    label = "this cannot carry messages",
+    note = "under tokio: `use tokio_util::compat::TokioAsyncReadCompatExt;` (crate tokio-util, feature \"compat\") and \
+            pass `stream.compat()`",
+    note = "a stream that is not `Unpin` can be passed as `Box::pin(stream)`"
+)]
+pub trait AsyncBytes: AsyncRead + AsyncWrite + Unpin {}
+
+#[diagnostic::do_not_recommend]
+impl<Io: AsyncRead + AsyncWrite + Unpin> AsyncBytes for Io {}
+
 /// A byte stream that carries messages behind their lengths.
 #[derive(Debug)]
 pub struct ByteStream<Io> {
@@ -84,9 +100,9 @@ impl<Io> ByteStream<Io> {
     }
 }
 
-impl<Io: AsyncRead + AsyncWrite + Unpin> Transport for ByteStream<Io> {}
+impl<Io: AsyncBytes> Transport for ByteStream<Io> {}
 
-impl<Io: AsyncRead + AsyncWrite + Unpin> sealed::Transport for ByteStream<Io> {
+impl<Io: AsyncBytes> sealed::Transport for ByteStream<Io> {
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, TransportError>> {
         let count = ready!(Pin::new(&mut self.io).poll_read(cx, self.reader.space()));
         let count = match count {
@@ -110,6 +126,10 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> sealed::Transport for ByteStream<Io> {
 
     fn rest(&self) -> &[u8] {
         self.reader.rest()
+    }
+
+    fn discard(&mut self) {
+        self.reader.discard();
     }
 
     fn has_room(&self) -> bool {
@@ -165,6 +185,8 @@ pub struct Messages<S, M> {
     received: Option<M>,
     /// What was received stays until the next is asked for.
     is_taken: bool,
+    /// A stream need not bear being asked again.
+    is_ended: bool,
     /// One, or at the end a few: what is pushed last must not displace what was pushed before.
     to_send: VecDeque<Vec<u8>>,
     needs_flush: bool,
@@ -177,6 +199,7 @@ impl<S, M> Messages<S, M> {
             messages,
             received: None,
             is_taken: true,
+            is_ended: false,
             to_send: VecDeque::new(),
             needs_flush: false,
             message: PhantomData,
@@ -205,7 +228,11 @@ where
     E: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, TransportError>> {
+        if self.is_ended {
+            return Poll::Ready(Ok(false));
+        }
         let message = ready!(Pin::new(&mut self.messages).poll_next(cx)).transpose();
+        self.is_ended = !matches!(message, Ok(Some(_)));
         self.received = message.map_err(|error| TransportError::Other(error.into()))?;
         self.is_taken = self.received.is_none();
         Poll::Ready(Ok(!self.is_taken))
@@ -231,6 +258,10 @@ where
 
     fn rest(&self) -> &[u8] {
         self.received.as_ref().map_or(&[], AsRef::as_ref)
+    }
+
+    fn discard(&mut self) {
+        (self.received, self.is_taken) = (None, true);
     }
 
     fn has_room(&self) -> bool {

@@ -2,7 +2,11 @@
 //!
 //! A file holds our open, our digest, all that a peer that has nothing would get, and `synced`.
 
-use super::{Now, SessionConfig, SessionError, incoming::Incoming, outgoing::Outgoing};
+use super::{
+    Now, SessionConfig, SessionError,
+    incoming::{Incoming, Taker},
+    outgoing::Outgoing,
+};
 use crate::{
     core::Core,
     history::{Cursor, Known},
@@ -70,6 +74,7 @@ impl Saving {
         core: &mut Core<R>,
         out: &mut Vec<u8>,
     ) -> Result<bool, SessionError> {
+        core.check_health().map_err(|_| SessionError::Poisoned)?;
         if let Some(first) = self.first.pop() {
             out.extend_from_slice(&first);
             return Ok(true);
@@ -151,7 +156,7 @@ impl Loading {
                 self.incoming.begin_snapshot(body, limits, core.limits().origins)?;
             }
             (Step::Content, Kind::Chunk) => {
-                self.incoming.chunk(core, body, false, now)?;
+                self.incoming.chunk(core, body, Taker::File, now)?;
             }
             (Step::Content, Kind::Synced) => self.step = Step::Done,
             _ => return Err(SessionError::unexpected(kind)),

@@ -114,13 +114,17 @@ pub enum SessionError {
         timeout: Duration,
     },
     /// Both have seen the same, but the states differ: concurrent updates of this reducer do not
-    /// commute, or the programs differ. Test the reducer; then start all replicas anew from one of them.
+    /// commute, the programs differ, or equal states have different encodings, as those of a `HashMap`
+    /// (use a `BTreeMap`). Test the reducer; then start all replicas anew from one of them.
     Diverged {
         /// What both have seen.
         version: VersionVector,
     },
     /// The peer ended the session and said why; the error itself is on its side.
     Peer(Reason),
+    /// Our state was given up for another while this session went on, so that the peer takes us to have
+    /// what we have no more. Connect again.
+    Discarded,
     /// `reduce` has panicked.
     Poisoned,
 }
@@ -150,7 +154,7 @@ impl SessionError {
             Self::Receive(_) | Self::Adopt(_) => Reason::Refused,
             Self::Silent { .. } | Self::Stalled { .. } => Reason::TimedOut,
             Self::Diverged { .. } => Reason::Diverged,
-            Self::Snapshot(_) | Self::Poisoned | Self::Peer(_) => Reason::Failed,
+            Self::Snapshot(_) | Self::Discarded | Self::Poisoned | Self::Peer(_) => Reason::Failed,
         }
     }
 
@@ -236,9 +240,9 @@ impl fmt::Display for SessionError {
                 "we have folded {ours} and the other side {theirs}, which cannot be joined; one of \
                  the two has to discard its state"
             ),
-            Self::Receive(_) => f.write_str("an entry could not be taken in"),
-            Self::Adopt(_) => f.write_str("a snapshot could not be adopted"),
-            Self::Snapshot(_) => f.write_str("no snapshot could be made"),
+            Self::Receive(error) => error.fmt(f),
+            Self::Adopt(error) => error.fmt(f),
+            Self::Snapshot(error) => error.fmt(f),
             Self::Malformed { expected } => {
                 write!(f, "a message is malformed where {expected} should be")
             }
@@ -253,26 +257,20 @@ impl fmt::Display for SessionError {
                 write!(f, "a snapshot of {size} bytes was announced, but {limit} is the limit")
             }
             Self::TooLargeForPeer { size, limit } => {
-                write!(f, "an entry takes {size} bytes, but the other side takes {limit} at most")
+                write!(f, "a message takes {size} bytes, but the other side takes {limit} at most")
             }
             Self::Silent { timeout } => write!(f, "the other side sent nothing for {timeout:?}"),
             Self::Stalled { timeout } => write!(f, "the other side took nothing for {timeout:?}"),
-            Self::Diverged { version } => {
-                write!(f, "both sides have seen {version}, but their states differ")
-            }
+            Self::Diverged { version } => write!(
+                f,
+                "both sides have seen {version}, but their states differ: concurrent updates do not \
+                 commute, or equal states have different encodings, as a HashMap's"
+            ),
             Self::Peer(reason) => write!(f, "the other side ended the session: {reason}"),
+            Self::Discarded => f.write_str("our state was given up for another; connect again"),
             Self::Poisoned => f.write_str("reduce has panicked; start a new replica"),
         }
     }
 }
 
-impl std::error::Error for SessionError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Receive(error) => Some(error),
-            Self::Adopt(error) => Some(error),
-            Self::Snapshot(error) => Some(error),
-            _ => None,
-        }
-    }
-}
+impl std::error::Error for SessionError {}

@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 
 use super::{Now, SessionError, SessionLimits, outgoing::Outgoing};
 use crate::{
-    core::{Block, Core},
+    core::{Block, Core, ReceiveError},
     history::{OriginIndex, SeqRange},
     id::ReplicaId,
-    message::{Cause, Item, Items, Malformed, OriginRef, RunEntry, number, take, take_version},
+    message::{
+        Cause, Item, Items, Malformed, OriginRef, RunEntry, end, number, take, take_version, time,
+    },
     reduce::Replicated,
     snapshot::{self, Snapshot},
-    time::Time,
     version::VersionVector,
 };
 
@@ -26,15 +27,39 @@ pub(super) struct Incoming {
     unacked: BTreeSet<usize>,
     /// What the peer has to be told of its last snapshot.
     pub(super) answer: Option<Answer>,
+    /// Whether the last snapshot was declined.
+    has_declined: bool,
 }
 
-/// What became of a snapshot.
+/// What the peer is told of a snapshot.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Answer {
     /// We have what is in it, or at least what the peer has folded: entries may follow.
     Adopted,
-    /// We have folded what it has not seen, but we have one that the peer can adopt.
-    Declined,
+    /// We have folded what it has not seen.
+    Declined { has_seen_floor: bool },
+}
+
+/// What became of a snapshot.
+#[derive(Clone, Debug)]
+pub(super) enum Outcome {
+    /// It was adopted; this is its version.
+    Adopted(VersionVector),
+    /// Nothing in it is needed.
+    Needless,
+    /// We have folded what it has not seen; and whether we have seen what its sender has folded.
+    Declined { has_seen_floor: bool },
+}
+
+/// Who takes a snapshot, where that matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Taker {
+    /// One that can answer its peer.
+    Keeps,
+    /// One that gives up its own state if need be.
+    Discards,
+    /// One that reads a file, which nobody can answer.
+    File,
 }
 
 /// A block whose end is to come.
@@ -170,6 +195,10 @@ impl Incoming {
         let place = match origin {
             OriginRef::Known(place) => place,
             OriginRef::New(id) => {
+                let limit = core.limits().origins;
+                if self.table.len() >= limit {
+                    return Err(ReceiveError::TooManyOrigins { limit }.into());
+                }
                 self.table.push((id, None));
                 self.table.len() - 1
             }
@@ -226,25 +255,26 @@ impl Incoming {
             return Err(SessionError::SnapshotTooLarge { size, limit: limits.snapshot_bytes });
         }
         let digest = u128::from_le_bytes(take(&mut bytes)?);
-        let time = Time::from_micros(number(&mut bytes)?);
+        let time = time(&mut bytes)?;
         let version = take_version(&mut bytes, origins)?;
         let floor = take_version(&mut bytes, origins)?;
         let [cause] = take(&mut bytes)?;
         let cause = Cause::from_byte(cause).ok_or(Malformed("the cause of a snapshot"))?;
+        end(bytes)?;
         // The bytes are not reserved: that somebody announces them does not mean that they come.
         let snapshot = Snapshot { version, time, state: Vec::new() };
         self.snapshot = Some(Partial { snapshot, floor, cause, size: size as usize, digest });
         Ok(())
     }
 
-    /// Takes in the next part of a snapshot, and adopts the whole with the last one.
+    /// Takes in the next part of a snapshot. With the last one, decides what becomes of it.
     pub(super) fn chunk<R: Replicated>(
         &mut self,
         core: &mut Core<R>,
         bytes: &[u8],
-        discards: bool,
+        taker: Taker,
         now: Now,
-    ) -> Result<Option<VersionVector>, SessionError> {
+    ) -> Result<Option<Outcome>, SessionError> {
         let Some(partial) = &mut self.snapshot else {
             return Err(Malformed("the beginning of a snapshot").into());
         };
@@ -258,30 +288,53 @@ impl Incoming {
             }
             return Ok(None);
         }
-        let Some(Partial { snapshot, floor, cause, digest, .. }) = self.snapshot.take() else {
-            return Ok(None);
-        };
-        if snapshot::digest([&*snapshot.state]) != digest {
+        let Some(partial) = self.snapshot.take() else { return Ok(None) };
+        if snapshot::digest([&*partial.snapshot.state]) != partial.digest {
             return Err(Malformed("the snapshot that was announced").into());
         }
+        let outcome = partial.decide(core, taker, now)?;
+        self.answer = match outcome {
+            Outcome::Adopted(_) | Outcome::Needless => Some(Answer::Adopted),
+            Outcome::Declined { has_seen_floor } => Some(Answer::Declined { has_seen_floor }),
+        };
+        self.has_declined = matches!(outcome, Outcome::Declined { .. });
+        Ok(Some(outcome))
+    }
+
+    /// Whether the last snapshot was of no use.
+    pub(super) fn has_declined(&self) -> bool {
+        self.has_declined
+    }
+}
+
+impl Partial {
+    fn decide<R: Replicated>(
+        self,
+        core: &mut Core<R>,
+        taker: Taker,
+        now: Now,
+    ) -> Result<Outcome, SessionError> {
+        let Self { snapshot, floor, cause, .. } = self;
         let (version, own_floor) = (core.version(), core.floor());
+        if version.covers(&snapshot.version) {
+            return Ok(Outcome::Needless);
+        }
+        let has_seen_floor = version.covers(&floor);
         // To adopt it would fold here what others may lack. If the peer just does not know how far we
-        // are, entries will do, once it does.
-        let needs_none = cause == Cause::Folded && version.covers(&floor);
-        self.answer = Some(Answer::Adopted);
-        if needs_none || version.covers(&snapshot.version) {
-            return Ok(None);
+        // are, entries will do, once it does. A file cannot be told.
+        if taker != Taker::File && cause == Cause::Folded && has_seen_floor {
+            return Ok(Outcome::Needless);
         }
         if snapshot.version.covers(&own_floor) {
             core.adopt(&snapshot, now.wall)?;
-        } else if discards {
+        } else if taker == Taker::Discards {
             core.discard_and_adopt(&snapshot, now.wall)?;
-        } else if version.covers(&floor) {
-            self.answer = Some(Answer::Declined);
-            return Ok(None);
-        } else {
+        } else if taker == Taker::File {
             return Err(SessionError::BothFolded { ours: own_floor, theirs: floor });
+        } else {
+            // The peer knows whether it has seen more by now; we only know what it froze.
+            return Ok(Outcome::Declined { has_seen_floor });
         }
-        Ok(Some(snapshot.version))
+        Ok(Outcome::Adopted(snapshot.version))
     }
 }

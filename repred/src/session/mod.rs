@@ -13,7 +13,7 @@ use std::{
 pub(crate) use self::backup::{Loading, Saving};
 pub use self::error::SessionError;
 use self::{
-    incoming::{Answer, Incoming},
+    incoming::{Answer, Incoming, Outcome, Taker},
     outgoing::Outgoing,
 };
 use crate::{
@@ -23,7 +23,7 @@ use crate::{
     id::ReplicaId,
     message::{
         Cause, Kind, MAX_OPEN, Malformed, Open, Opening, PROTOCOL, Reason, Schema, check_opening,
-        number, put_version, seq, take, take_version,
+        end, number, put_version, seq, take, take_version,
     },
     reduce::Replicated,
     time::Time,
@@ -88,6 +88,8 @@ pub struct Session {
     is_synced: bool,
     timers: Timers,
     digests: Digests,
+    /// What [`Core::discards`] was when this began.
+    discards: u64,
 }
 
 /// Where a conversation stands.
@@ -171,7 +173,8 @@ pub struct SessionConfig {
     /// When nothing was sent for this long, a ping is. Default five seconds.
     pub keep_alive: Duration,
     /// When no whole message came for this long, or the peer took nothing, the session fails. It has to
-    /// be a few times the peer's `keep_alive`. Default twenty seconds.
+    /// be a few times the peer's `keep_alive`, and long enough for the link to carry the largest update.
+    /// Default twenty seconds.
     pub timeout: Duration,
     /// How far the peer's wall clock may be from ours. Default five minutes.
     pub clock_drift: Duration,
@@ -216,9 +219,9 @@ impl SessionConfig {
         }
     }
 
-    /// The defaults, for the schema that is named after a reducer's update type.
+    /// The defaults, for the schema that is named after the type of the state.
     pub fn for_state<R: Replicated>() -> Self {
-        Self::new(Schema::of::<R::Update>())
+        Self::new(Schema::of::<R>())
     }
 
     fn sends(&self) -> bool {
@@ -266,6 +269,7 @@ impl Session {
                 greeting: now.instant,
             },
             digests: Digests { last_sent: None, last_compared: None, version: None, due: None },
+            discards: core.discards(),
         }
     }
 
@@ -361,6 +365,7 @@ impl Session {
     pub fn close(&mut self) {
         if self.phase != Phase::Closed {
             self.phase = Phase::Closing(Reason::Finished);
+            self.outgoing = None;
         }
     }
 
@@ -388,7 +393,7 @@ impl Session {
         message: &[u8],
         now: Now,
     ) -> Result<(), SessionError> {
-        core.check_health().map_err(|_| SessionError::Poisoned)?;
+        self.check_core(core)?;
         if self.phase == Phase::Greeting {
             return self.greet(core, message, now);
         }
@@ -407,6 +412,11 @@ impl Session {
             (_, Phase::Streaming) => self.stream(core, kind, body, now),
             _ => Err(SessionError::unexpected(kind)),
         }
+    }
+
+    fn check_core<R: Replicated>(&self, core: &Core<R>) -> Result<(), SessionError> {
+        core.check_health().map_err(|_| SessionError::Poisoned)?;
+        if core.discards() == self.discards { Ok(()) } else { Err(SessionError::Discarded) }
     }
 
     /// The messages that may come again and again.
@@ -433,31 +443,59 @@ impl Session {
                 let origins = core.limits().origins;
                 self.incoming.begin_snapshot(body, limits, origins)
             }
-            Kind::Chunk => {
-                let discards = self.config.discard_ours;
-                if let Some(adopted) = self.incoming.chunk(core, body, discards, now)?
-                    && let Some(outgoing) = &mut self.outgoing
-                {
-                    outgoing.confirm_version(core.entries(), &adopted);
-                }
-                Ok(())
-            }
-            Kind::Declined => {
-                let floor = take_version(&mut &*body, core.limits().origins)?;
-                match &mut self.outgoing {
-                    Some(outgoing) => outgoing.declined(floor),
-                    None => Err(SessionError::unexpected(kind)),
-                }
-            }
+            Kind::Chunk => self.chunk(core, body, now),
+            Kind::Declined => self.declined(core, body),
             Kind::Adopted => {
-                let version = take_version(&mut &*body, core.limits().origins)?;
+                let mut body = body;
+                let version = take_version(&mut body, core.limits().origins)?;
+                end(body)?;
                 match &mut self.outgoing {
                     Some(outgoing) => outgoing.adopted(core, &version),
                     None => Err(SessionError::unexpected(kind)),
                 }
             }
-            Kind::StateDigest => self.check_state(core, body),
+            Kind::StateDigest => self.check_state(core, body, now),
             Kind::Digest | Kind::Ping | Kind::Bye => Err(SessionError::unexpected(kind)),
+        }
+    }
+
+    fn chunk<R: Replicated>(
+        &mut self,
+        core: &mut Core<R>,
+        body: &[u8],
+        now: Now,
+    ) -> Result<(), SessionError> {
+        let taker = if self.config.discard_ours { Taker::Discards } else { Taker::Keeps };
+        let outcome = self.incoming.chunk(core, body, taker, now)?;
+        // If we gave up our state, it was for this session.
+        self.discards = core.discards();
+        match (outcome, &mut self.outgoing) {
+            (Some(Outcome::Adopted(version)), Some(outgoing)) => {
+                outgoing.confirm_version(core.entries(), &version);
+            }
+            // Each waits for the other's: neither will do.
+            (Some(Outcome::Declined { .. }), Some(outgoing)) if outgoing.is_waiting() => {
+                let ours = core.floor();
+                return Err(SessionError::BothFolded { ours, theirs: VersionVector::new() });
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn declined<R: Replicated>(
+        &mut self,
+        core: &mut Core<R>,
+        mut body: &[u8],
+    ) -> Result<(), SessionError> {
+        let floor = take_version(&mut body, core.limits().origins)?;
+        let [has_seen_floor] = take(&mut body)?;
+        end(body)?;
+        let has_one_for_us =
+            has_seen_floor == 1 && self.peer_sends() && !self.incoming.has_declined();
+        match &mut self.outgoing {
+            Some(outgoing) => outgoing.declined(core, floor, has_one_for_us),
+            None => Err(SessionError::unexpected(Kind::Declined)),
         }
     }
 
@@ -545,6 +583,7 @@ impl Session {
         let limit = core.limits().origins;
         let theirs = take_version(&mut body, limit)?;
         let floor = take_version(&mut body, limit)?;
+        end(body)?;
         core.check_id(&theirs);
         let own_floor = core.floor();
         let discards =
@@ -625,13 +664,15 @@ impl Session {
         &mut self,
         core: &mut Core<R>,
         mut body: &[u8],
+        now: Now,
     ) -> Result<(), SessionError> {
         let version = u128::from_le_bytes(take(&mut body)?);
         let digest = u128::from_le_bytes(take(&mut body)?);
+        end(body)?;
         let Some(interval) = self.config.check_divergence else {
             return Ok(());
         };
-        let now = self.timers.last_heard;
+        let now = now.instant;
         let is_early = |at: Instant| now.saturating_duration_since(at) < interval / 2;
         // A digest costs the whole state: no peer decides how often.
         if version != core.version_hash() || self.digests.last_compared.is_some_and(is_early) {
@@ -693,7 +734,7 @@ impl Session {
             }
             Phase::Greeting | Phase::Comparing => {}
             Phase::Streaming => {
-                core.check_health().map_err(|_| SessionError::Poisoned)?;
+                self.check_core(core)?;
                 if self.poll_ack(core, out) || self.poll_outgoing(core, out)? {
                     return Ok(true);
                 }
@@ -715,12 +756,17 @@ impl Session {
             return false;
         }
         if let Some(answer) = self.incoming.answer.take() {
-            let (kind, version) = match answer {
-                Answer::Adopted => (Kind::Adopted, core.version()),
-                Answer::Declined => (Kind::Declined, core.floor()),
-            };
-            out.push(kind as u8);
-            put_version(out, &version);
+            match answer {
+                Answer::Adopted => {
+                    out.push(Kind::Adopted as u8);
+                    put_version(out, &core.version());
+                }
+                Answer::Declined { has_seen_floor } => {
+                    out.push(Kind::Declined as u8);
+                    put_version(out, &core.floor());
+                    out.push(u8::from(has_seen_floor));
+                }
+            }
             return true;
         }
         out.push(Kind::Ack as u8);
@@ -771,9 +817,9 @@ impl Session {
         if !outgoing.is_drained(history) || !outgoing.acked().is_version_of(history) {
             return Ok(false);
         }
-        let due = self.digests.last_sent.map_or(now.instant, |last| last + interval);
-        if due > now.instant {
-            self.digests.due = Some(due);
+        let is_early = |last: Instant| now.instant.saturating_duration_since(last) < interval;
+        if let Some(last) = self.digests.last_sent.filter(|&last| is_early(last)) {
+            self.digests.due = last.checked_add(interval);
             return Ok(false);
         }
         let version = core.version_hash();
@@ -798,10 +844,11 @@ impl Session {
         // While the transport is busy with what it has, there is no use in giving it more.
         let is_free = stalled.is_none();
         [
-            is_free.then(|| last_sent + self.config.keep_alive),
-            Some(last_heard + timeout),
-            stalled.map(|since| since + timeout),
-            has_to_greet.then(|| greeting + timeout),
+            // A time that cannot be expressed never comes.
+            last_sent.checked_add(self.config.keep_alive).filter(|_| is_free),
+            last_heard.checked_add(timeout),
+            stalled.and_then(|since| since.checked_add(timeout)),
+            greeting.checked_add(timeout).filter(|_| has_to_greet),
             self.digests.due.filter(|_| is_free),
         ]
         .into_iter()

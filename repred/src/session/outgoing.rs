@@ -17,6 +17,9 @@ use crate::{
 /// thousands of updates, little enough for a slow link to complete one well within the timeout.
 const FULL: usize = 32 << 10;
 
+/// Bytes of one range of a skip at most: a new origin, a first seq, a count.
+const MAX_RANGE: usize = 5 + 16 + 10 + 10;
+
 /// What goes to the peer: where it stands in our history, and what is half sent.
 #[derive(Debug)]
 pub(super) struct Outgoing {
@@ -309,18 +312,21 @@ impl Outgoing {
         match piece {
             Piece::Entries(entries) => self.put_run(history, &entries, out, start, full),
             Piece::Skip(skip) => {
-                let before = out.len();
+                let size = out.len() - start + 16 + skip.ranges.len() * MAX_RANGE;
+                if size > self.max_message {
+                    // It may fit a message of its own.
+                    if out.len() > start + 1 {
+                        return Ok(false);
+                    }
+                    let limit = self.max_message;
+                    return Err(SessionError::TooLargeForPeer { size, limit });
+                }
                 out.push(tag::SKIP);
                 put_u64(out, skip.ranges.len() as u64);
                 for range in &skip.ranges {
                     self.table.put(history, range.origin, out);
                     put_u64(out, range.first);
                     put_u64(out, range.len());
-                }
-                let size = out.len() - start;
-                if size > self.max_message {
-                    let (size, limit) = (out.len() - before, self.max_message);
-                    return Err(SessionError::TooLargeForPeer { size, limit });
                 }
                 self.cursor.took_skip(history, &skip);
                 Ok(true)
@@ -374,28 +380,28 @@ impl Outgoing {
 
     // ---- snapshots ----
 
-    /// Entries were taken out of our history: what was open is abandoned, and the peer may need a
-    /// snapshot now.
+    /// Entries were taken out of our history. If the peer has all of them, nothing else has changed. If
+    /// not, what was open is abandoned, and the peer may need a snapshot now.
     fn start_over<R: Replicated>(
         &mut self,
         core: &mut Core<R>,
         out: &mut Vec<u8>,
     ) -> Result<(), SessionError> {
-        let transfer = std::mem::replace(&mut self.transfer, Transfer::Live);
-        let mut known = self.cursor.known.clone();
-        match transfer {
-            Transfer::Live => {}
-            Transfer::Block(block) => {
-                if block.is_begun {
-                    out.push(tag::ABANDON);
-                }
-                known = block.before;
-                known.merge(core.entries(), &self.acked);
+        let mut known = match &self.transfer {
+            Transfer::Block(block) => block.before.clone(),
+            _ => self.cursor.known.clone(),
+        };
+        known.merge(core.entries(), &self.acked);
+        if self.cursor.is_in_place(core.entries()) && core.entries().reaches(&known) {
+            self.cursor.refresh(core.entries());
+            return Ok(());
+        }
+        if let Transfer::Block(block) = &self.transfer {
+            if block.is_begun {
+                out.push(tag::ABANDON);
             }
-            // What is frozen stays as it is.
-            Transfer::Snapshot { .. } | Transfer::Answer(_) | Transfer::Waiting => {
-                self.transfer = transfer;
-            }
+            // What is frozen, in other states, stays as it is.
+            self.transfer = Transfer::Live;
         }
         core.entries_mut().release();
         self.resume(core, known)
@@ -457,15 +463,29 @@ impl Outgoing {
         }
     }
 
-    /// The peer could not adopt our snapshot: it has folded more than we have seen. It has a snapshot for
-    /// us; when we have adopted that, ours will do.
-    pub(super) fn declined(&mut self, floor: VersionVector) -> Result<(), SessionError> {
+    /// The peer could not adopt our snapshot: it has folded `floor`, which the snapshot had not seen. If
+    /// we have seen that by now, another snapshot will do. If not, the peer has one for us, provided that
+    /// it has seen what we have folded; when we have adopted that, ours will do.
+    pub(super) fn declined<R: Replicated>(
+        &mut self,
+        core: &Core<R>,
+        floor: VersionVector,
+        has_one_for_us: bool,
+    ) -> Result<(), SessionError> {
         if !matches!(self.transfer, Transfer::Answer(_)) {
             return Err(SessionError::unexpected(Kind::Declined));
         }
         self.peer_floor = floor;
         self.transfer = Transfer::Waiting;
-        Ok(())
+        if core.version().covers(&self.peer_floor) || has_one_for_us {
+            return Ok(());
+        }
+        Err(SessionError::BothFolded { ours: core.floor(), theirs: self.peer_floor.clone() })
+    }
+
+    /// Whether we need a snapshot of the peer's before the peer can use one of ours.
+    pub(super) fn is_waiting(&self) -> bool {
+        matches!(self.transfer, Transfer::Waiting)
     }
 
     fn poll_snapshot(&mut self, out: &mut Vec<u8>) {
@@ -484,7 +504,7 @@ impl Outgoing {
             return;
         };
         let rest = &snapshot.state[*sent..];
-        let part = &rest[..rest.len().min(FULL).min(self.max_message / 2)];
+        let part = &rest[..rest.len().min(FULL).min(self.max_message / 2).max(rest.len().min(1))];
         out.push(Kind::Chunk as u8);
         out.extend_from_slice(part);
         *sent += part.len();

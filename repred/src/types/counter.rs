@@ -1,5 +1,7 @@
 //! [`Counter`]: a sum.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{reduce::Reduce, stamp::Stamp};
@@ -38,5 +40,11 @@ impl Reduce for Counter {
         // Wrapping commutes; a snapshot from a peer may hold any number, so it must not panic.
         self.0 = self.0.wrapping_add(amount.into());
         amount != 0
+    }
+}
+
+impl fmt::Display for Counter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
     }
 }

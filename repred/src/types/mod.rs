@@ -3,7 +3,10 @@
 
 mod counter;
 mod grow_set;
+mod map;
 mod max;
 mod register;
 
-pub use self::{counter::Counter, grow_set::GrowSet, max::Max, register::Register};
+pub use self::{
+    counter::Counter, grow_set::GrowSet, map::MapChanges, max::Max, register::Register,
+};

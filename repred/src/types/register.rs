@@ -1,6 +1,6 @@
 //! [`Register`]: one value, of which the last write wins.
 
-use std::ops::Deref;
+use std::{fmt, ops::Deref};
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -57,5 +57,11 @@ impl<T> Deref for Register<T> {
 
     fn deref(&self) -> &T {
         &self.value
+    }
+}
+
+impl<T: fmt::Display> fmt::Display for Register<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.value.fmt(f)
     }
 }
