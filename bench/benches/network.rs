@@ -12,7 +12,7 @@ use std::{
 };
 
 use futures_util::StreamExt as _;
-use repred::{CoreLimits, Notice, Reducer, Replica, Subscription, reducer};
+use repred::{Notice, Reducer, Replica, Subscription, reducer};
 use repred_bench::{Arena, Contest, Host, Plain, Scale, Workload, loopback, micros, plain, rate};
 
 /// How many updates the slowest replica may be behind before the writer waits for it: without a limit,

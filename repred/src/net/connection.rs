@@ -14,7 +14,7 @@ use std::{
 use futures_timer::Delay;
 
 use super::{
-    replica::{Inner, Key, Link, Reentrant, Replica, Shared},
+    replica::{Inner, Key, Reentrant, Replica, Shared},
     transport::{Transport, TransportError},
 };
 use crate::{
@@ -40,6 +40,7 @@ const FAREWELL: Duration = Duration::from_secs(1);
 pub struct Connection<R: Replicated, T: Transport> {
     /// Weak, so that a connection does not keep a replica alive that nobody holds any more.
     shared: Weak<Shared<R>>,
+    alive: Arc<()>,
     key: Key,
     config: SessionConfig,
     transport: T,
@@ -73,12 +74,10 @@ enum Round {
 impl<R: Replicated, T: Transport> Connection<R, T> {
     pub(super) fn new(replica: &Replica<R>, transport: T) -> Self {
         let shared = replica.shared();
-        let registered = shared.with(|inner| {
-            let key = inner.key();
-            inner.links.insert(key, Link::default());
-            key
-        });
+        let alive = Arc::new(());
+        let registered = shared.with(|inner| inner.link(&alive));
         Self {
+            alive,
             shared: Arc::downgrade(shared),
             // Called from inside `read` or `reduce`: it is registered when it is polled.
             key: registered.unwrap_or(0),
@@ -235,12 +234,7 @@ impl<R: Replicated, T: Transport> Connection<R, T> {
             return Poll::Ready(Ok(()));
         };
         if self.key == 0 {
-            let registered = shared.with(|inner| {
-                let key = inner.key();
-                inner.links.insert(key, Link::default());
-                key
-            });
-            match registered {
+            match shared.with(|inner| inner.link(&self.alive)) {
                 Ok(key) => self.key = key,
                 Err(Reentrant) => return Poll::Ready(Err(ConnectionError::Reentrant)),
             }

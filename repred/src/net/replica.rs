@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     fmt,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicUsize, Ordering},
     },
     task::Waker,
@@ -89,8 +89,10 @@ pub(super) struct Inner<R: Replicated> {
 pub(super) type Key = u64;
 
 /// A connection, from the call of `connect` to its end.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Link {
+    /// Gone when the connection is. One that is dropped inside `read` or `reduce` cannot say so itself.
+    connection: Weak<()>,
     /// `None` until the connection is first polled.
     pub(super) session: Option<Session>,
 }
@@ -235,6 +237,7 @@ impl<R: Replicated> Replica<R> {
     /// When called from inside `reduce` or `read`.
     pub fn peers(&self) -> Result<Vec<PeerStatus>, ReadError> {
         let statuses = self.shared.with(|inner| {
+            inner.sweep();
             let status = |link: &Link| match &link.session {
                 None => PeerStatus { id: None, is_synced: false, lag: None },
                 Some(session) => PeerStatus {
@@ -566,6 +569,19 @@ impl<R: Replicated> Drop for Shared<R> {
 }
 
 impl<R: Replicated> Inner<R> {
+    /// Takes in a connection that is about to begin, until the other half is dropped.
+    pub(super) fn link(&mut self, connection: &Arc<()>) -> Key {
+        self.sweep();
+        let key = self.key();
+        self.links.insert(key, Link { connection: Arc::downgrade(connection), session: None });
+        key
+    }
+
+    /// Forgets the connections that could not say that they were gone.
+    pub(super) fn sweep(&mut self) {
+        self.links.retain(|_, link| link.connection.strong_count() > 0);
+    }
+
     /// A key for a new connection or observer.
     pub(super) fn key(&mut self) -> Key {
         self.last_key += 1;

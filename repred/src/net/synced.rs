@@ -29,8 +29,10 @@ impl<R: Replicated> Synced<R> {
     }
 
     fn begin(&mut self, shared: &Shared<R>) -> Result<(), Reentrant> {
-        let (key, waiting) =
-            shared.with(|inner| (inner.key(), inner.links.keys().copied().collect()))?;
+        let (key, waiting) = shared.with(|inner| {
+            inner.sweep();
+            (inner.key(), inner.links.keys().copied().collect())
+        })?;
         (self.key, self.waiting) = (key, Some(waiting));
         Ok(())
     }
@@ -58,6 +60,7 @@ impl<R: Replicated> Future for Synced<R> {
             let Some(waiting) = waiting else {
                 return Poll::Pending;
             };
+            inner.sweep();
             waiting.retain(|&link| is_waited_for(inner, link));
             if waiting.is_empty() {
                 return Poll::Ready(());
