@@ -4,7 +4,13 @@ mod adoption;
 mod block;
 mod error;
 
-use std::{collections::BTreeMap, fmt, ops::Range, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    ops::Range,
+    sync::Arc,
+    time::Duration,
+};
 
 pub(crate) use self::block::Block;
 use self::block::BlockItem;
@@ -63,6 +69,8 @@ pub struct Core<R: Replicated> {
     discards: u64,
     /// Of the current version, once it was asked for.
     version_hash: Option<u128>,
+    /// Shapes of updates that can be decoded.
+    shapes: Shapes,
     /// Where updates are encoded, kept for its memory.
     scratch: Vec<u8>,
 }
@@ -132,6 +140,7 @@ impl<R: Replicated> Core<R> {
             id_is_taken: false,
             discards: 0,
             version_hash: None,
+            shapes: Shapes::default(),
             scratch: Vec::new(),
         }
     }
@@ -581,12 +590,20 @@ impl<R: Replicated> Core<R> {
         }
     }
 
-    fn encode_update(&self, update: &R::Update, bytes: &mut Vec<u8>) -> Result<(), UpdateError> {
+    fn encode_update(
+        &mut self,
+        update: &R::Update,
+        bytes: &mut Vec<u8>,
+    ) -> Result<(), UpdateError> {
         let start = bytes.len();
-        encoding::encode_into(update, bytes).map_err(UpdateError::Encode)?;
+        let shape = encoding::encode_shaped(update, bytes).map_err(UpdateError::Encode)?;
         // serde can write what it cannot read back from a format without names, such as a tagged enum.
-        // Nobody else could take in such an update, nor anything after it.
-        encoding::decode::<R::Update>(&bytes[start..]).map_err(UpdateError::Decode)?;
+        // Nobody could take in such an update, nor anything after it. One of each shape tells; in debug
+        // builds also those whose values their own type would refuse.
+        if cfg!(debug_assertions) || !self.shapes.contains(shape) {
+            encoding::decode::<R::Update>(&bytes[start..]).map_err(UpdateError::Decode)?;
+            self.shapes.insert(shape);
+        }
         let (size, limit) = (bytes.len() - start, self.limits.update_bytes);
         if size > limit { Err(UpdateError::TooLarge { size, limit }) } else { Ok(()) }
     }
@@ -619,6 +636,36 @@ impl<R: Replicated> Core<R> {
 
     pub(crate) fn news_mut(&mut self) -> &mut News<R::Changes> {
         &mut self.news
+    }
+}
+
+/// Hashes of shapes; of very many different ones not all are kept.
+#[derive(Default)]
+struct Shapes {
+    /// Most updates are of the same shape as the one before.
+    last: Option<u64>,
+    all: BTreeSet<u64>,
+}
+
+impl Shapes {
+    const MOST: usize = 4096;
+
+    #[inline]
+    fn contains(&mut self, shape: u64) -> bool {
+        if self.last == Some(shape) {
+            return true;
+        }
+        let is_known = self.all.contains(&shape);
+        if is_known {
+            self.last = Some(shape);
+        }
+        is_known
+    }
+
+    fn insert(&mut self, shape: u64) {
+        if self.all.len() < Self::MOST {
+            self.all.insert(shape);
+        }
     }
 }
 

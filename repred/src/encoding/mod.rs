@@ -33,7 +33,6 @@ use self::{budget::Exhausted, read::Reader, write::Writer};
 /// Appends the encoding of a value.
 ///
 /// On an error, what has been appended is of no use: the caller truncates.
-#[allow(dead_code, reason = "the frame codec is to call it")]
 #[inline]
 pub(crate) fn encode_into<T: Serialize + ?Sized>(
     value: &T,
@@ -42,8 +41,19 @@ pub(crate) fn encode_into<T: Serialize + ?Sized>(
     value.serialize(&mut Writer::new(bytes))
 }
 
+/// Appends the encoding of a value, and returns a hash of its shape: which parts it has, but not what is
+/// in them. Whether a type can be read back without names depends on that alone.
+#[inline]
+pub(crate) fn encode_shaped<T: Serialize + ?Sized>(
+    value: &T,
+    bytes: &mut Vec<u8>,
+) -> Result<u64, EncodeError> {
+    let mut writer = Writer::new(bytes);
+    value.serialize(&mut writer)?;
+    Ok(writer.shape())
+}
+
 /// The value whose encoding these bytes are, all of them.
-#[allow(dead_code, reason = "the frame codec is to call it")]
 #[inline]
 pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
     let mut reader = Reader::new(bytes);

@@ -11,12 +11,41 @@ use super::{EncodeError, budget::Budget, varint};
 pub(super) struct Writer<'a> {
     bytes: &'a mut Vec<u8>,
     budget: Budget,
+    shape: u64,
+}
+
+/// A number for the name of a serializer's method.
+const fn kind(method: &str) -> u64 {
+    let (bytes, mut hash, mut index) = (method.as_bytes(), 0u64, 0);
+    while index < bytes.len() {
+        hash = hash.wrapping_mul(31).wrapping_add(bytes[index] as u64);
+        index += 1;
+    }
+    hash
 }
 
 impl<'a> Writer<'a> {
     #[inline]
     pub(super) fn new(bytes: &'a mut Vec<u8>) -> Self {
-        Self { bytes, budget: Budget::new() }
+        Self { bytes, budget: Budget::new(), shape: 0 }
+    }
+
+    /// A hash of which methods were called, in order, with which variants: of all that decides whether a
+    /// format without names can be read back, but not of the values.
+    #[inline]
+    pub(super) fn shape(&self) -> u64 {
+        self.shape
+    }
+
+    #[inline]
+    fn note(&mut self, what: u64) {
+        self.shape = (self.shape ^ what).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
+    }
+
+    #[inline]
+    fn put_variant(&mut self, index: u32) {
+        self.note(u64::from(index) << 32 | 1);
+        varint::put_u32(self.bytes, index);
     }
 
     #[inline]
@@ -28,6 +57,7 @@ impl<'a> Writer<'a> {
     fn put_elements(&mut self, length: Option<usize>) -> Result<Elements<'_, 'a>, EncodeError> {
         let announced = length.ok_or(EncodeError::UnknownLength)?;
         self.put_length(announced);
+        self.note(2);
         self.budget.enter()?;
         Ok(Elements { start: self.bytes.len(), writer: self, announced, left: announced })
     }
@@ -46,6 +76,7 @@ macro_rules! serialize {
     ($($method:ident($self:ident, $value:ident: $Type:ty) $body:block)*) => {$(
         #[inline]
         fn $method($self, $value: $Type) -> Result<(), EncodeError> {
+            $self.note(const { kind(stringify!($method)) });
             $body;
             Ok(())
         }
@@ -115,11 +146,14 @@ impl<'w, 'a> Serializer for &'w mut Writer<'a> {
 
     #[inline]
     fn serialize_none(self) -> Result<(), EncodeError> {
-        self.serialize_u8(0)
+        self.note(4);
+        self.bytes.push(0);
+        Ok(())
     }
 
     #[inline]
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), EncodeError> {
+        self.note(3);
         self.bytes.push(1);
         self.put_nested(value)
     }
@@ -140,7 +174,8 @@ impl<'w, 'a> Serializer for &'w mut Writer<'a> {
         index: u32,
         _variant: &'static str,
     ) -> Result<(), EncodeError> {
-        self.serialize_u32(index)
+        self.put_variant(index);
+        Ok(())
     }
 
     #[inline]
@@ -151,7 +186,7 @@ impl<'w, 'a> Serializer for &'w mut Writer<'a> {
         _variant: &'static str,
         value: &T,
     ) -> Result<(), EncodeError> {
-        varint::put_u32(self.bytes, index);
+        self.put_variant(index);
         self.put_nested(value)
     }
 
@@ -166,7 +201,8 @@ impl<'w, 'a> Serializer for &'w mut Writer<'a> {
     }
 
     #[inline]
-    fn serialize_tuple(self, _length: usize) -> Result<Self, EncodeError> {
+    fn serialize_tuple(self, length: usize) -> Result<Self, EncodeError> {
+        self.note((length as u64) << 32 | 5);
         self.budget.enter()?;
         Ok(self)
     }
@@ -188,7 +224,7 @@ impl<'w, 'a> Serializer for &'w mut Writer<'a> {
         _variant: &'static str,
         length: usize,
     ) -> Result<Self, EncodeError> {
-        varint::put_u32(self.bytes, index);
+        self.put_variant(index);
         self.serialize_tuple(length)
     }
 
@@ -205,7 +241,7 @@ impl<'w, 'a> Serializer for &'w mut Writer<'a> {
         _variant: &'static str,
         length: usize,
     ) -> Result<Self, EncodeError> {
-        varint::put_u32(self.bytes, index);
+        self.put_variant(index);
         self.serialize_tuple(length)
     }
 }
