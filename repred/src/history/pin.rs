@@ -6,7 +6,10 @@ use super::{History, Position, segment::Segment};
 
 /// Keeps what lies in a range of positions from being forgotten, for as long as it lives.
 #[derive(Debug)]
-pub(crate) struct Pin(#[allow(dead_code, reason = "it is its being alive that counts")] Arc<()>);
+pub(crate) struct Pin {
+    /// It is its being alive that counts.
+    _alive: Arc<()>,
+}
 
 impl History {
     /// Keeps the entries in a range of positions as they are until the pin is dropped.
@@ -14,7 +17,7 @@ impl History {
         self.release();
         let pin = Arc::new(());
         self.pins.push((Arc::downgrade(&pin), range));
-        Pin(pin)
+        Pin { _alive: pin }
     }
 
     /// Catches up with what pins that are gone have held back.

@@ -331,7 +331,7 @@ impl<R: Replicated> Replica<R> {
     ///
     /// ```no_run
     /// # use repred::{AsyncBytes, Counter, Replica};
-    /// # async fn dial() -> std::io::Result<repred::Pipe> { unimplemented!() }
+    /// # async fn dial() -> std::io::Result<repred::Pipe> { Err(std::io::ErrorKind::NotFound.into()) }
     /// # async fn sleep() {}
     /// # async fn example(votes: Replica<Counter>) {
     /// loop {

@@ -5,15 +5,13 @@
 use super::{
     Now, SessionConfig, SessionError,
     incoming::{Incoming, Taker},
+    open,
     outgoing::Outgoing,
 };
 use crate::{
     core::Core,
     history::{Cursor, Known},
-    message::{
-        Cause, Kind, MAX_OPEN, Malformed, Open, Opening, PROTOCOL, check_opening, put_version,
-        take_version,
-    },
+    message::{Cause, Kind, MAX_OPEN, Malformed, Open, put_version, take_version},
     reduce::Replicated,
     version::VersionVector,
 };
@@ -165,17 +163,7 @@ impl Loading {
     }
 
     fn open(&self, message: &[u8]) -> Result<(), SessionError> {
-        match check_opening(message) {
-            Opening::Ours => {}
-            Opening::OtherProtocol(theirs) => {
-                return Err(SessionError::Protocol { ours: PROTOCOL, theirs });
-            }
-            Opening::Short | Opening::Foreign => {
-                let start = message[..message.len().min(16)].to_vec();
-                return Err(SessionError::NotRepred { start });
-            }
-        }
-        let theirs = Open::decode(message)?.schema;
+        let theirs = open(message)?.schema;
         if theirs != self.config.schema {
             let ours = self.config.schema.clone();
             return Err(SessionError::Schema { ours, theirs });

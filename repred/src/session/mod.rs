@@ -1,18 +1,21 @@
 //! [`Session`]: one conversation with one peer, without any I/O.
 
 mod backup;
+mod config;
+mod digests;
 mod error;
 mod incoming;
 mod outgoing;
 
-use std::{
-    collections::VecDeque,
-    time::{Duration, Instant},
-};
+use std::{collections::VecDeque, time::Instant};
 
 pub(crate) use self::backup::{Loading, Saving};
-pub use self::error::SessionError;
+pub use self::{
+    config::{Direction, Now, Sending, SessionConfig, SessionLimits},
+    error::SessionError,
+};
 use self::{
+    digests::Digests,
     incoming::{Answer, Incoming, Outcome, Taker},
     outgoing::Outgoing,
 };
@@ -22,8 +25,8 @@ use crate::{
     history::{Cursor, Known, OriginIndex, Position},
     id::ReplicaId,
     message::{
-        Cause, Kind, MAX_OPEN, Malformed, Open, Opening, PROTOCOL, Reason, Schema, check_opening,
-        end, number, put_version, seq, take, take_version,
+        Cause, Kind, MAX_OPEN, Malformed, Open, Opening, PROTOCOL, Reason, check_opening, end,
+        number, put_version, seq, take, take_version,
     },
     reduce::Replicated,
     time::Time,
@@ -127,112 +130,6 @@ struct Timers {
     greeting: Instant,
 }
 
-/// State digests, sent and compared.
-#[derive(Debug)]
-struct Digests {
-    last_sent: Option<Instant>,
-    last_compared: Option<Instant>,
-    /// The last version of which a digest was sent.
-    version: Option<u128>,
-    /// When the next one may be sent, if one is wanted.
-    due: Option<Instant>,
-}
-
-/// The time, as a session needs it.
-#[derive(Clone, Copy, Debug)]
-#[allow(clippy::exhaustive_structs, reason = "made by every driver")]
-pub struct Now {
-    /// The wall clock, for stamps. It may step.
-    pub wall: Time,
-    /// A clock that does not step, for timeouts.
-    pub instant: Instant,
-}
-
-/// Which way entries flow.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Direction {
-    /// Both ways.
-    #[default]
-    Both,
-    /// We take in and send nothing of ours.
-    ReceiveOnly,
-    /// We send and take in nothing.
-    SendOnly,
-}
-
-/// How a session behaves.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct SessionConfig {
-    /// What our updates mean; a peer with another schema is refused.
-    pub schema: Schema,
-    /// Which way entries flow.
-    pub direction: Direction,
-    /// What is taken from the peer at most.
-    pub limits: SessionLimits,
-    /// When nothing was sent for this long, a ping is. Default five seconds.
-    pub keep_alive: Duration,
-    /// When no whole message came for this long, or the peer took nothing, the session fails. It has to
-    /// be a few times the peer's `keep_alive`, and long enough for the link to carry the largest update.
-    /// Default twenty seconds.
-    pub timeout: Duration,
-    /// How far the peer's wall clock may be from ours. Default five minutes.
-    pub clock_drift: Duration,
-    /// Compare digests of the state whenever versions are equal, this often at most. Both sides must
-    /// want it, and the state needs a canonical encoding. Default `None`: never.
-    pub check_divergence: Option<Duration>,
-    /// Give up our state if our history and the peer's cannot be joined; see
-    /// [`Core::discard_and_adopt`]. Default no.
-    pub discard_ours: bool,
-}
-
-/// What a session takes from its peer at most, and so how much memory a peer can make it use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct SessionLimits {
-    /// Bytes of a message; it is held whole. Default 2 MiB, so that the largest update fits.
-    pub message_bytes: usize,
-    /// Bytes of what is taken in as one; it is held until its end. Default 64 MiB.
-    pub block_bytes: usize,
-    /// Bytes of a snapshot; it is held until it is adopted. Default 256 MiB.
-    pub snapshot_bytes: usize,
-}
-
-impl Default for SessionLimits {
-    fn default() -> Self {
-        Self { message_bytes: 2 << 20, block_bytes: 64 << 20, snapshot_bytes: 256 << 20 }
-    }
-}
-
-impl SessionConfig {
-    /// The defaults, for this schema.
-    pub fn new(schema: Schema) -> Self {
-        Self {
-            schema,
-            direction: Direction::Both,
-            limits: SessionLimits::default(),
-            keep_alive: Duration::from_secs(5),
-            timeout: Duration::from_secs(20),
-            clock_drift: Duration::from_secs(300),
-            check_divergence: None,
-            discard_ours: false,
-        }
-    }
-
-    /// The defaults, for the schema that is named after the type of the state.
-    pub fn for_state<R: Replicated>() -> Self {
-        Self::new(Schema::of::<R>())
-    }
-
-    fn sends(&self) -> bool {
-        self.direction != Direction::ReceiveOnly
-    }
-
-    fn receives(&self) -> bool {
-        self.direction != Direction::SendOnly
-    }
-}
-
 impl Session {
     /// A session that is about to begin. O(origins).
     pub fn new<R: Replicated>(config: SessionConfig, core: &mut Core<R>, now: Now) -> Self {
@@ -268,7 +165,7 @@ impl Session {
                 stalled: None,
                 greeting: now.instant,
             },
-            digests: Digests { last_sent: None, last_compared: None, version: None, due: None },
+            digests: Digests::default(),
             discards: core.discards(),
         }
     }
@@ -506,17 +403,7 @@ impl Session {
         message: &[u8],
         now: Now,
     ) -> Result<(), SessionError> {
-        match check_opening(message) {
-            Opening::Ours => {}
-            Opening::OtherProtocol(theirs) => {
-                return Err(SessionError::Protocol { ours: PROTOCOL, theirs });
-            }
-            Opening::Short | Opening::Foreign => {
-                let start = message[..message.len().min(16)].to_vec();
-                return Err(SessionError::NotRepred { start });
-            }
-        }
-        let open = Open::decode(message)?;
+        let open = open(message)?;
         self.check_peer(core, &open, now)?;
         let is_equal = open.version_hash == self.sent.version_hash;
         self.is_synced = is_equal || !open.sends || !self.config.receives();
@@ -659,32 +546,6 @@ impl Session {
         }
     }
 
-    /// Compares states, if the peer's is of the version that we have at this moment.
-    fn check_state<R: Replicated>(
-        &mut self,
-        core: &mut Core<R>,
-        mut body: &[u8],
-        now: Now,
-    ) -> Result<(), SessionError> {
-        let version = u128::from_le_bytes(take(&mut body)?);
-        let digest = u128::from_le_bytes(take(&mut body)?);
-        end(body)?;
-        let Some(interval) = self.config.check_divergence else {
-            return Ok(());
-        };
-        let now = now.instant;
-        let is_early = |at: Instant| now.saturating_duration_since(at) < interval / 2;
-        // A digest costs the whole state: no peer decides how often.
-        if version != core.version_hash() || self.digests.last_compared.is_some_and(is_early) {
-            return Ok(());
-        }
-        self.digests.last_compared = Some(now);
-        if core.state_digest().map_err(SessionError::Snapshot)? == digest {
-            return Ok(());
-        }
-        Err(SessionError::Diverged { version: core.version() })
-    }
-
     // ---- what goes out ----
 
     /// Appends the next message to `out`, without a length. False if there is none now; `out` is
@@ -796,42 +657,6 @@ impl Session {
         }
     }
 
-    fn poll_state_digest<R: Replicated>(
-        &mut self,
-        core: &mut Core<R>,
-        now: Now,
-        out: &mut Vec<u8>,
-    ) -> Result<bool, SessionError> {
-        self.digests.due = None;
-        let Some(interval) = self.config.check_divergence else {
-            return Ok(false);
-        };
-        let Some(outgoing) = &mut self.outgoing else {
-            return Ok(false);
-        };
-        let both_check = self.peer.as_ref().is_some_and(|peer| peer.checks);
-        if !both_check || self.digests.version == Some(core.version_hash()) {
-            return Ok(false);
-        }
-        let history = core.entries();
-        if !outgoing.is_drained(history) || !outgoing.acked().is_version_of(history) {
-            return Ok(false);
-        }
-        let is_early = |last: Instant| now.instant.saturating_duration_since(last) < interval;
-        if let Some(last) = self.digests.last_sent.filter(|&last| is_early(last)) {
-            self.digests.due = last.checked_add(interval);
-            return Ok(false);
-        }
-        let version = core.version_hash();
-        let digest = core.state_digest().map_err(SessionError::Snapshot)?;
-        out.push(Kind::StateDigest as u8);
-        out.extend_from_slice(&version.to_le_bytes());
-        out.extend_from_slice(&digest.to_le_bytes());
-        self.digests.version = Some(version);
-        self.digests.last_sent = Some(now.instant);
-        Ok(true)
-    }
-
     /// When to call [`handle_timeout`](Self::handle_timeout), and then
     /// [`poll_message`](Self::poll_message), if nothing happens before.
     pub fn poll_timeout(&self) -> Option<Instant> {
@@ -857,12 +682,13 @@ impl Session {
     }
 }
 
-/// How much of what it was given the transport has taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(clippy::exhaustive_enums, reason = "there is nothing between the two")]
-pub enum Sending {
-    /// All of it.
-    Done,
-    /// Some of it; there is more.
-    More,
+/// The open that a conversation, or a file, begins with.
+fn open(message: &[u8]) -> Result<Open, SessionError> {
+    match check_opening(message) {
+        Opening::Ours => Ok(Open::decode(message)?),
+        Opening::OtherProtocol(theirs) => Err(SessionError::Protocol { ours: PROTOCOL, theirs }),
+        Opening::Short | Opening::Foreign => {
+            Err(SessionError::NotRepred { start: message[..message.len().min(16)].to_vec() })
+        }
+    }
 }

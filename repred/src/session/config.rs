@@ -1,0 +1,110 @@
+//! [`SessionConfig`]: how a session behaves, and what its driver tells it.
+
+use std::time::{Duration, Instant};
+
+use crate::{message::Schema, reduce::Replicated, time::Time};
+
+/// The time, as a session needs it.
+#[derive(Clone, Copy, Debug)]
+#[allow(clippy::exhaustive_structs, reason = "made by every driver")]
+pub struct Now {
+    /// The wall clock, for stamps. It may step.
+    pub wall: Time,
+    /// A clock that does not step, for timeouts.
+    pub instant: Instant,
+}
+
+/// Which way entries flow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Direction {
+    /// Both ways.
+    #[default]
+    Both,
+    /// We take in and send nothing of ours.
+    ReceiveOnly,
+    /// We send and take in nothing.
+    SendOnly,
+}
+
+/// How a session behaves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SessionConfig {
+    /// What our updates mean; a peer with another schema is refused.
+    pub schema: Schema,
+    /// Which way entries flow.
+    pub direction: Direction,
+    /// What is taken from the peer at most.
+    pub limits: SessionLimits,
+    /// When nothing was sent for this long, a ping is. Default five seconds.
+    pub keep_alive: Duration,
+    /// When no whole message came for this long, or the peer took nothing, the session fails. It has to
+    /// be a few times the peer's `keep_alive`, and long enough for the link to carry the largest update.
+    /// Default twenty seconds.
+    pub timeout: Duration,
+    /// How far the peer's wall clock may be from ours. Default five minutes.
+    pub clock_drift: Duration,
+    /// Compare digests of the state whenever versions are equal, this often at most. Both sides must
+    /// want it, and the state needs a canonical encoding. Default `None`: never.
+    pub check_divergence: Option<Duration>,
+    /// Give up our state if our history and the peer's cannot be joined; see
+    /// [`Core::discard_and_adopt`]. Default no.
+    pub discard_ours: bool,
+}
+
+/// What a session takes from its peer at most, and so how much memory a peer can make it use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SessionLimits {
+    /// Bytes of a message; it is held whole. Default 2 MiB, so that the largest update fits.
+    pub message_bytes: usize,
+    /// Bytes of what is taken in as one; it is held until its end. Default 64 MiB.
+    pub block_bytes: usize,
+    /// Bytes of a snapshot; it is held until it is adopted. Default 256 MiB.
+    pub snapshot_bytes: usize,
+}
+
+impl Default for SessionLimits {
+    fn default() -> Self {
+        Self { message_bytes: 2 << 20, block_bytes: 64 << 20, snapshot_bytes: 256 << 20 }
+    }
+}
+
+impl SessionConfig {
+    /// The defaults, for this schema.
+    pub fn new(schema: Schema) -> Self {
+        Self {
+            schema,
+            direction: Direction::Both,
+            limits: SessionLimits::default(),
+            keep_alive: Duration::from_secs(5),
+            timeout: Duration::from_secs(20),
+            clock_drift: Duration::from_secs(300),
+            check_divergence: None,
+            discard_ours: false,
+        }
+    }
+
+    /// The defaults, for the schema that is named after the type of the state.
+    pub fn for_state<R: Replicated>() -> Self {
+        Self::new(Schema::of::<R>())
+    }
+
+    pub(super) fn sends(&self) -> bool {
+        self.direction != Direction::ReceiveOnly
+    }
+
+    pub(super) fn receives(&self) -> bool {
+        self.direction != Direction::SendOnly
+    }
+}
+
+/// How much of what it was given the transport has taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums, reason = "there is nothing between the two")]
+pub enum Sending {
+    /// All of it.
+    Done,
+    /// Some of it; there is more.
+    More,
+}
