@@ -51,7 +51,7 @@ use crate::{
 ///
 /// ```
 /// use std::time::Instant;
-/// use repred::{Core, Counter, Now, Session, SessionConfig, Time};
+/// use repred::{Core, Counter, Now, Sending, Session, SessionConfig, Time};
 ///
 /// let now = Now { wall: Time::from_micros(1), instant: Instant::now() };
 /// let mut a = Core::new(0xa.into(), Counter::default());
@@ -65,8 +65,10 @@ use crate::{
 /// loop {
 ///     let mut message = Vec::new();
 ///     if to_b.poll_message(&mut a, now, &mut message)? {
+///         to_b.handle_sent(Sending::Done, now);
 ///         to_a.handle_message(&mut b, &message, now)?;
 ///     } else if to_a.poll_message(&mut b, now, &mut message)? {
+///         to_a.handle_sent(Sending::Done, now);
 ///         to_b.handle_message(&mut a, &message, now)?;
 ///     } else {
 ///         break;
