@@ -171,7 +171,7 @@ impl<R: Replicated> Core<R> {
         self.history.floor()
     }
 
-    /// How many entries the history keeps. Skips do not count. O(entries / 512) at best, O(entries) where
+    /// How many entries the history keeps. Skips do not count. O(entries / 1024) at best, O(entries) where
     /// most were forgotten.
     pub fn history_len(&self) -> usize {
         self.history.entries()

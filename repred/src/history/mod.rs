@@ -5,8 +5,8 @@
 //! cover the positions:
 //!
 //! ```text
-//!  position  1 ─────────── 512 │ 513 ─ 700 │ 701   │ 702 ─ 911 │ 912 ─▶
-//!            a segment         │ a gap     │ entry │ a gap     │ the open segment
+//!  position  1 ────────── 1024 │ 1025 ─ 1200 │ 1201  │ 1202 ─ 1411 │ 1412 ─▶
+//!            a segment         │ a gap       │ entry │ a gap       │ the open segment
 //! ```
 //!
 //! Each origin has an index from seq to position, one key a span, so that what a peer lacks is found

@@ -1,4 +1,4 @@
-//! [`Segment`]: a few hundred entries, one after the other in history order, as columns.
+//! [`Segment`]: up to a thousand entries, one after the other in history order, as columns.
 
 use std::ops::Range;
 
@@ -8,7 +8,7 @@ use crate::time::Time;
 /// How many entries one segment holds at most: enough that what a segment costs by itself is a fraction
 /// of a byte an entry, few enough that a walk over one costs no more than the reduction of a few updates.
 /// In tests few, so that segments fill up, die and scatter all the time.
-pub(super) const SLOTS: usize = if cfg!(test) { 8 } else { 512 };
+pub(super) const SLOTS: usize = if cfg!(test) { 8 } else { 1024 };
 
 /// The largest offset that fits the column of offsets.
 const MAX_OFFSET: usize = u16::MAX as usize;
