@@ -12,9 +12,9 @@ pub(crate) struct Pin {
 }
 
 impl History {
-    /// Keeps the entries in a range of positions as they are until the pin is dropped.
+    /// Keeps the entries in a range of positions as they are until the pin is dropped. It does not catch
+    /// up with pins that are gone: what they held back must not die between a look at it and this.
     pub(crate) fn pin(&mut self, range: RangeInclusive<Position>) -> Pin {
-        self.release();
         let pin = Arc::new(());
         self.pins.push((Arc::downgrade(&pin), range));
         Pin { _alive: pin }
