@@ -46,6 +46,9 @@ mod net;
 // What the derive's expansion calls.
 mod derive_support;
 
+// What users, and we, test reducers with.
+pub mod testing;
+
 pub use self::{
     changes::{Changes, Overwrote},
     core::{

@@ -1,0 +1,151 @@
+//! [`Chance`]: the decisions of a test, from a seed or from a list of decisions made before.
+
+use std::ops::Range;
+
+/// Where a test's decisions come from: a seed, or decisions that were made before.
+///
+/// Every decision is a number below a bound, and is recorded. That is what makes a failure repeatable,
+/// and small: a failing case is run again with fewer and lower decisions, whatever the closure makes of
+/// them (the idea is Hypothesis's: MacIver and Donaldson, *Test-Case Reduction via Test-Case Generation*,
+/// 2020). So prefer the simpler thing at lower numbers.
+///
+/// ```
+/// use repred::testing::Chance;
+///
+/// let mut chance = Chance::new(7);
+/// assert!(chance.below(3) < 3);
+/// assert!(["x", "y"].contains(chance.pick(&["x", "y"])));
+/// assert_eq!(Chance::new(7).below(1000), Chance::new(7).below(1000));
+/// ```
+#[derive(Clone, Debug)]
+pub struct Chance {
+    source: Source,
+    made: Vec<Decision>,
+}
+
+#[derive(Clone, Debug)]
+enum Source {
+    /// The state of a SplitMix64 (Steele and others, 2014).
+    Seed(u64),
+    /// Decisions made before; when they have come to an end, the lowest each time.
+    Again(std::vec::IntoIter<u64>),
+}
+
+/// A number below a bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Decision {
+    pub(crate) value: u64,
+    pub(crate) bound: u64,
+}
+
+impl Chance {
+    /// The decisions that follow from a seed.
+    pub const fn new(seed: u64) -> Self {
+        Self { source: Source::Seed(seed), made: Vec::new() }
+    }
+
+    /// The same decisions again. Where one is out of bounds now, the highest possible is taken.
+    pub(crate) fn again(decisions: Vec<u64>) -> Self {
+        Self { source: Source::Again(decisions.into_iter()), made: Vec::new() }
+    }
+
+    /// A number below `bound`; the lowest is the simplest.
+    ///
+    /// # Panics
+    ///
+    /// If `bound` is zero.
+    #[track_caller]
+    pub fn below(&mut self, bound: u64) -> u64 {
+        assert!(bound > 0, "there is no number below zero");
+        let value = match &mut self.source {
+            Source::Seed(state) => {
+                // The high half of a product is uniform enough for bounds far below 2⁶⁴.
+                ((u128::from(next(state)) * u128::from(bound)) >> 64) as u64
+            }
+            Source::Again(decisions) => decisions.next().unwrap_or(0).min(bound - 1),
+        };
+        self.made.push(Decision { value, bound });
+        value
+    }
+
+    /// A number in a range; the lowest is the simplest.
+    ///
+    /// # Panics
+    ///
+    /// If the range is empty.
+    #[track_caller]
+    pub fn within(&mut self, range: Range<u64>) -> u64 {
+        assert!(range.start < range.end, "there is no number in {range:?}");
+        range.start + self.below(range.end - range.start)
+    }
+
+    /// One of these; the first is the simplest.
+    ///
+    /// # Panics
+    ///
+    /// If there are none.
+    #[track_caller]
+    pub fn pick<'a, T>(&mut self, items: &'a [T]) -> &'a T {
+        assert!(!items.is_empty(), "there is nothing to pick from");
+        &items[self.below(items.len() as u64) as usize]
+    }
+
+    /// True in `percent` of a hundred cases; false is the simplest.
+    pub fn percent(&mut self, percent: u64) -> bool {
+        self.below(100) >= 100 - percent.min(100)
+    }
+
+    /// Some of these, in their order; none is the simplest.
+    pub fn some<T>(&mut self, items: impl IntoIterator<Item = T>) -> Vec<T> {
+        items.into_iter().filter(|_| self.below(2) == 1).collect()
+    }
+
+    /// How many decisions were made.
+    pub(crate) fn count(&self) -> usize {
+        self.made.len()
+    }
+
+    /// All decisions that were made.
+    pub(crate) fn made(&self) -> &[Decision] {
+        &self.made
+    }
+
+    /// Forgets what was made, for runs that are never made again.
+    pub(crate) fn forget(&mut self) {
+        self.made.clear();
+    }
+}
+
+fn next(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut mixed = *state;
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_decided_is_decided_again() {
+        let decide = |chance: &mut Chance| {
+            (chance.below(9), chance.percent(50), chance.some(0..20), chance.within(5..8))
+        };
+        let mut chance = Chance::new(3);
+        let first = decide(&mut chance);
+        let made = chance.made().iter().map(|decision| decision.value).collect();
+        assert_eq!(decide(&mut Chance::again(made)), first);
+        assert_eq!(decide(&mut Chance::again(Vec::new())), (0, false, Vec::new(), 5));
+        assert_eq!(Chance::again(vec![7]).below(3), 2, "out of bounds is the highest possible");
+    }
+
+    #[test]
+    fn every_number_below_a_bound_comes_up() {
+        let mut chance = Chance::new(1);
+        let mut counts = [0; 5];
+        (0..5000).for_each(|_| counts[chance.below(5) as usize] += 1);
+        assert!(counts.iter().all(|count| (800..1200).contains(count)), "{counts:?}");
+    }
+}

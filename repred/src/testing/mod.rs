@@ -1,0 +1,7 @@
+//! Tests for reducers: their laws, and a network in which everything goes wrong.
+
+mod chance;
+
+mod diagram;
+
+pub use self::chance::Chance;
