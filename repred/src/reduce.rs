@@ -1,6 +1,6 @@
 //! [`Reduce`], the trait that everything turns on, and [`Replicated`], what a replica asks beyond it.
 
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Serialize, Serializer, de::DeserializeOwned};
 
 use crate::{
     changes::Changes,
@@ -106,6 +106,14 @@ pub trait Replicated:
     #[doc(hidden)]
     fn write_state(&self, bytes: &mut Vec<u8>) -> Result<(), EncodeError>;
 
+    /// Shows the state to any serializer.
+    ///
+    /// # Errors
+    ///
+    /// The serializer's.
+    #[doc(hidden)]
+    fn show_state<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error>;
+
     /// Replaces the state with an encoded one, all or nothing.
     ///
     /// # Errors
@@ -122,6 +130,10 @@ where
 {
     fn write_state(&self, bytes: &mut Vec<u8>) -> Result<(), EncodeError> {
         encoding::encode_into(self, bytes)
+    }
+
+    fn show_state<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.serialize(serializer)
     }
 
     fn replace_state(&mut self, bytes: &[u8]) -> Result<(), DecodeError> {

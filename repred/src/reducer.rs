@@ -2,7 +2,7 @@
 
 use std::{fmt, marker::PhantomData, ops::Deref, sync::Arc};
 
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Serialize, Serializer, de::DeserializeOwned};
 
 use crate::{
     changes::Changes,
@@ -130,6 +130,10 @@ where
 {
     fn write_state(&self, bytes: &mut Vec<u8>) -> Result<(), EncodeError> {
         encoding::encode_into(&self.state, bytes)
+    }
+
+    fn show_state<T: Serializer>(&self, serializer: T) -> Result<T::Ok, T::Error> {
+        self.state.serialize(serializer)
     }
 
     fn replace_state(&mut self, bytes: &[u8]) -> Result<(), DecodeError> {

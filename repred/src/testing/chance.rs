@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use crate::stamp::Stamp;
+
 /// Where a test's decisions come from: a seed, or decisions that were made before.
 ///
 /// Every decision is a number below a bound, and is recorded. That is what makes a failure repeatable,
@@ -21,6 +23,8 @@ use std::ops::Range;
 pub struct Chance {
     source: Source,
     made: Vec<Decision>,
+    /// What the author of the next update has seen.
+    seen: Vec<Stamp>,
 }
 
 #[derive(Clone, Debug)]
@@ -41,12 +45,12 @@ pub(crate) struct Decision {
 impl Chance {
     /// The decisions that follow from a seed.
     pub const fn new(seed: u64) -> Self {
-        Self { source: Source::Seed(seed), made: Vec::new() }
+        Self { source: Source::Seed(seed), made: Vec::new(), seen: Vec::new() }
     }
 
     /// The same decisions again. Where one is out of bounds now, the highest possible is taken.
     pub(crate) fn again(decisions: Vec<u64>) -> Self {
-        Self { source: Source::Again(decisions.into_iter()), made: Vec::new() }
+        Self { source: Source::Again(decisions.into_iter()), made: Vec::new(), seen: Vec::new() }
     }
 
     /// A number below `bound`; the lowest is the simplest.
@@ -98,6 +102,18 @@ impl Chance {
     /// Some of these, in their order; none is the simplest.
     pub fn some<T>(&mut self, items: impl IntoIterator<Item = T>) -> Vec<T> {
         items.into_iter().filter(|_| self.below(2) == 1).collect()
+    }
+
+    /// Says what the author of the next update has seen.
+    pub(crate) fn has_seen(&mut self, stamps: Vec<Stamp>) {
+        self.seen = stamps;
+    }
+
+    /// One of what the author of the next update has seen; the latest is the simplest.
+    pub(crate) fn seen(&mut self) -> Option<Stamp> {
+        let last = self.seen.len().checked_sub(1)?;
+        let back = self.below(last as u64 + 1);
+        Some(self.seen[last - back as usize])
     }
 
     /// How many decisions were made.

@@ -4,4 +4,8 @@ mod chance;
 
 mod diagram;
 
+mod sample;
+
+mod tree;
+
 pub use self::chance::Chance;
