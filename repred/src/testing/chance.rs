@@ -25,6 +25,8 @@ pub struct Chance {
     made: Vec<Decision>,
     /// What the author of the next update has seen.
     seen: Vec<Stamp>,
+    /// How many values of a domain are made.
+    focus: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -45,12 +47,17 @@ pub(crate) struct Decision {
 impl Chance {
     /// The decisions that follow from a seed.
     pub const fn new(seed: u64) -> Self {
-        Self { source: Source::Seed(seed), made: Vec::new(), seen: Vec::new() }
+        Self { source: Source::Seed(seed), made: Vec::new(), seen: Vec::new(), focus: u64::MAX }
     }
 
     /// The same decisions again. Where one is out of bounds now, the highest possible is taken.
     pub(crate) fn again(decisions: Vec<u64>) -> Self {
-        Self { source: Source::Again(decisions.into_iter()), made: Vec::new(), seen: Vec::new() }
+        Self {
+            source: Source::Again(decisions.into_iter()),
+            made: Vec::new(),
+            seen: Vec::new(),
+            focus: u64::MAX,
+        }
     }
 
     /// A number below `bound`; the lowest is the simplest.
@@ -116,9 +123,14 @@ impl Chance {
         Some(self.seen[last - back as usize])
     }
 
-    /// How many decisions were made.
-    pub(crate) fn count(&self) -> usize {
-        self.made.len()
+    /// Decides how few values [`sample`](Self::sample) makes from now on: the fewer, the more they meet.
+    pub(crate) fn focus(&mut self) {
+        self.focus = *self.pick(&[2, 2, 3, u64::MAX]);
+    }
+
+    /// One of these, of which only the first few may be wanted.
+    pub(crate) fn pick_focused<'a, T>(&mut self, items: &'a [T]) -> &'a T {
+        &items[self.below(self.focus.min(items.len() as u64)) as usize]
     }
 
     /// All decisions that were made.

@@ -1,18 +1,18 @@
-//! [`Diagram`]: who wrote what and had seen what, drawn in text and as SVG.
-
-/// A space-time diagram (Lamport, 1978): one lane for each replica, time to the right, arrows for what
-/// had been seen.
+//! stub
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Diagram {
-    lanes: Vec<String>,
-    /// In an order in which they may have happened.
-    events: Vec<Event>,
-}
-
-#[derive(Clone, Debug)]
-struct Event {
-    lane: usize,
-    label: String,
-    /// Events, of other lanes, that were seen between the previous one of this lane and this one.
-    seen: Vec<usize>,
+pub(crate) struct Diagram {}
+impl Diagram {
+    pub(crate) fn new(_: Vec<String>) -> Self {
+        Self {}
+    }
+    pub(crate) fn event(&mut self, _: usize, _: String) -> usize {
+        0
+    }
+    pub(crate) fn arrow(&mut self, _: usize, _: usize) {}
+    pub(crate) fn text(&self) -> String {
+        "(diagram)".into()
+    }
+    pub(crate) fn svg(&self) -> String {
+        String::new()
+    }
 }

@@ -8,4 +8,9 @@ mod sample;
 
 mod tree;
 
-pub use self::chance::Chance;
+mod laws;
+
+pub use self::{
+    chance::Chance,
+    laws::{Coverage, Law, Laws, LawsError, Violation},
+};

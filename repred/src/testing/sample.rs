@@ -95,7 +95,7 @@ impl Sampler<'_> {
             return number.into();
         }
         match self.domain {
-            Domain::Tiny => *self.chance.pick(&[0, 1, 2, 100, max]),
+            Domain::Tiny => *self.chance.pick_focused(&[0, 1, 2, 100, max]),
             Domain::Wild => self.any() & max,
         }
     }
@@ -103,7 +103,7 @@ impl Sampler<'_> {
     /// The same with a sign; `max` is the largest, and the smallest is one further from zero.
     fn signed(&mut self, max: i128) -> i128 {
         match self.domain {
-            Domain::Tiny => *self.chance.pick(&[0, 1, -1, 2, 100, max, -max - 1]),
+            Domain::Tiny => *self.chance.pick_focused(&[0, 1, -1, 2, 100, max, -max - 1]),
             Domain::Wild => {
                 let magnitude = self.any().cast_signed() & max;
                 if self.chance.percent(50) { -magnitude - 1 } else { magnitude }
@@ -123,7 +123,7 @@ impl Sampler<'_> {
             Domain::Tiny => &["a", "b", ""],
             Domain::Wild => &["a", "b", "", "ß", "\0", "aa", "a b", "\u{10ffff}"],
         };
-        *self.chance.pick(texts)
+        *self.chance.pick_focused(texts)
     }
 
     fn length(&mut self) -> usize {

@@ -218,11 +218,11 @@ fn write_record(
 
 /// The serializer that makes a tree.
 #[derive(Clone, Copy, Debug)]
-struct Grower;
+pub(crate) struct Grower;
 
 /// A tree to which parts are added.
 #[derive(Debug)]
-struct Growing {
+pub(crate) struct Growing {
     name: String,
     fields: Vec<(&'static str, Tree)>,
     keys: Vec<Tree>,

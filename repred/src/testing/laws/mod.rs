@@ -1,0 +1,374 @@
+//! [`Laws`]: what a reducer has to keep, checked.
+
+mod case;
+
+mod author;
+
+mod law;
+
+mod coverage;
+
+mod subject;
+
+mod examine;
+
+mod recipe;
+
+mod shrink;
+
+mod violation;
+
+use std::{fmt, fs, path::PathBuf};
+
+use self::{
+    case::{Case, MAX_ORIGINS},
+    examine::{Claims, Invariant, examine},
+    recipe::{Made, Recipe, Recipes},
+    shrink::{Failing, shrink},
+    subject::Subject,
+};
+pub use self::{coverage::Coverage, law::Law, violation::Violation};
+use super::Chance;
+use crate::{encoding, reduce::Replicated};
+
+/// A test of the laws that a reducer has to keep.
+///
+/// One line is enough: updates are made up for any type, from the *tiny* domains of
+/// [`Chance::sample`]. A reducer that breaks a law gets a panic with the smallest case that was found.
+///
+/// ```
+/// use repred::{Counter, testing::Laws};
+///
+/// Laws::of(Counter::default).check();
+/// ```
+///
+/// # How it looks
+///
+/// Under causal delivery with one order per origin, every way in which updates can arrive is a path
+/// through the lattice of version vectors. So instead of trying some orders, each small history is
+/// checked *exactly*: at every cut, any two entries that may come next must commute. Ten updates of each
+/// of three origins have 5.6·10¹² orders, but 3,630 applications tell them all. First come all histories
+/// of one update, of two, and so on, as long as a budget lasts; then random ones of up to nine.
+///
+/// ```should_panic
+/// use repred::{reducer, testing::Laws};
+///
+/// // The last to arrive wins, which is another one on each replica.
+/// let title = || reducer(String::new(), |title, new: String| {
+///     let is_new = *title != new;
+///     *title = new;
+///     is_new
+/// });
+/// Laws::of(title).check();
+/// ```
+///
+/// # Updates of your own making
+///
+/// Made-up updates may be such as no author of yours would write. If a reducer is to keep the laws only
+/// for those that authors do write, say how they do it:
+///
+/// ```
+/// use std::collections::{BTreeMap, BTreeSet};
+/// use repred::{Dot, stamped_reducer, testing::Laws};
+///
+/// // An add-wins set: a removal names the additions that its author has observed.
+/// type State = BTreeMap<char, BTreeSet<Dot>>;
+/// let set = || stamped_reducer(State::new(), |set, (added, element, removed): (bool, char, Vec<Dot>), stamp| {
+///     let dots = set.entry(element).or_default();
+///     let before = dots.clone();
+///     dots.retain(|dot| !removed.contains(dot));
+///     dots.extend(added.then_some(stamp.dot));
+///     let has_changed = *dots != before;
+///     if dots.is_empty() {
+///         set.remove(&element);
+///     }
+///     has_changed
+/// });
+/// Laws::of(set)
+///     .update_with(|set, chance| {
+///         let element = *chance.pick(&['x', 'y']);
+///         match set.get(&element) {
+///             Some(dots) if chance.percent(50) => (false, element, dots.iter().copied().collect()),
+///             _ => (true, element, Vec::new()),
+///         }
+///     })
+///     .check();
+/// ```
+#[must_use = "nothing is checked before `check` or `run`"]
+pub struct Laws<R: Replicated> {
+    subject: Subject<R>,
+    claims: Claims<R>,
+    histories: u64,
+    updates: usize,
+    budget: u64,
+    seed: u64,
+    svg: Option<PathBuf>,
+}
+
+impl<R: Replicated> Laws<R> {
+    /// The laws, for what `make` makes: the state with which every replica begins.
+    pub fn of(make: impl Fn() -> R + 'static) -> Self {
+        Self {
+            subject: Subject::new(Box::new(make)),
+            claims: Claims { is_idempotent: false, invariants: Vec::new() },
+            histories: 256,
+            updates: 9,
+            budget: 60_000,
+            seed: 1,
+            svg: None,
+        }
+    }
+
+    // ---- where updates come from ----
+
+    /// Takes updates from a list; the first is the simplest.
+    ///
+    /// # Panics
+    ///
+    /// If the list is empty, or one of its updates cannot be encoded.
+    pub fn updates(mut self, updates: impl IntoIterator<Item = R::Update>) -> Self {
+        let encode = |update| {
+            let mut bytes = Vec::new();
+            let encoded = encoding::encode_into(&update, &mut bytes);
+            encoded.unwrap_or_else(|error| panic!("an update of the list: {error}"));
+            bytes
+        };
+        let updates: Vec<_> = updates.into_iter().map(encode).collect();
+        assert!(!updates.is_empty(), "the list of updates is empty");
+        self.subject.updates =
+            Box::new(move |_, chance| encoding::decode(chance.pick::<Vec<u8>>(&updates)).ok());
+        self
+    }
+
+    /// Makes updates as an author does who sees this state.
+    pub fn update_with(mut self, update: impl Fn(&R, &mut Chance) -> R::Update + 'static) -> Self {
+        self.subject.updates = Box::new(move |state, chance| Some(update(state, chance)));
+        self
+    }
+
+    // ---- how much is looked at ----
+
+    /// How many random histories are looked at. Default 256.
+    pub fn histories(mut self, count: u64) -> Self {
+        self.histories = count;
+        self
+    }
+
+    /// How many updates the longest random histories have. Default 9.
+    ///
+    /// # Panics
+    ///
+    /// If there are none, or more than 100.
+    pub fn updates_per_history(mut self, count: usize) -> Self {
+        assert!((1..=100).contains(&count), "{count} updates are too few or too many");
+        self.updates = count;
+        self
+    }
+
+    /// How many origins write. Default 3; two that write and one that reads are three.
+    ///
+    /// # Panics
+    ///
+    /// If there are fewer than two, or more than six.
+    pub fn origins(mut self, count: usize) -> Self {
+        assert!((2..=MAX_ORIGINS).contains(&count), "{count} origins are too few or too many");
+        self.subject.origins = count;
+        self
+    }
+
+    /// After how many calls of `reduce` to go from all small histories to random ones. Default 60,000.
+    pub fn budget(mut self, calls: u64) -> Self {
+        self.budget = calls;
+        self
+    }
+
+    /// The seed of the random histories. Default 1.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    // ---- what else the test says ----
+
+    /// States are equal if this says so, instead of if their encodings are. For states without an
+    /// encoding of their own, such as hash maps; whose digests then differ, so that
+    /// [`check_divergence`](crate::ReplicaBuilder::check_divergence) is not for them.
+    pub fn equal(mut self, equal: impl Fn(&R, &R) -> bool + 'static) -> Self {
+        self.subject.equal = Some(Box::new(equal));
+        self
+    }
+
+    /// Changes may be reported although the state is as it was. That costs a place in the history.
+    pub fn may_report_more(mut self) -> Self {
+        self.subject.may_report_more = true;
+        self
+    }
+
+    /// Checks that a second reduction of an update changes nothing.
+    pub fn idempotent(mut self) -> Self {
+        self.claims.is_idempotent = true;
+        self
+    }
+
+    /// Checks something of every state, such as that no stock is below zero. It has to hold wherever
+    /// updates meet, not only where they are written.
+    ///
+    /// ```
+    /// use repred::{Counter, testing::Laws};
+    ///
+    /// Laws::of(Counter::default).updates([1, 2]).invariant("positive", |sum| sum.value() >= 0).check();
+    /// ```
+    pub fn invariant(
+        mut self,
+        name: impl Into<String>,
+        holds: impl Fn(&R) -> bool + 'static,
+    ) -> Self {
+        self.claims.invariants.push(Invariant { name: name.into(), holds: Box::new(holds) });
+        self
+    }
+
+    /// Writes a picture of the case to this file if a law is broken.
+    pub fn draw(mut self, svg: impl Into<PathBuf>) -> Self {
+        self.svg = Some(svg.into());
+        self
+    }
+
+    // ---- checking ----
+
+    /// Checks the laws, and prints what was covered.
+    ///
+    /// # Panics
+    ///
+    /// If one is broken, with a report; and if the test proves nothing: see [`LawsError`].
+    #[track_caller]
+    pub fn check(self) {
+        match self.run() {
+            Ok(coverage) => println!("{coverage}"),
+            Err(error) => panic!("\n{error}"),
+        }
+    }
+
+    /// Checks the laws.
+    ///
+    /// # Errors
+    ///
+    /// See [`LawsError`].
+    pub fn run(self) -> Result<Coverage, LawsError> {
+        let mut coverage = Coverage { origins: self.subject.origins, ..Coverage::default() };
+        self.exhaust(&mut coverage)?;
+        for history in 0..self.histories {
+            let seed = self.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(history);
+            let mut chance = Chance::new(seed);
+            let updates = 2 + chance.below(self.updates.max(2) as u64 - 1) as usize;
+            chance.focus();
+            let made = Recipe::random(&self.subject, &mut chance, updates);
+            let from = format!("Found in history {history} of seed {}", self.seed);
+            self.examine(made, &mut coverage).map_err(|failing| self.report(*failing, &from))?;
+        }
+        coverage.applications = self.subject.applications();
+        match coverage.with_conflicts {
+            0 => Err(LawsError::Unproven(coverage)),
+            _ => Ok(coverage),
+        }
+    }
+
+    /// Checks the laws on one case that a report has told of.
+    ///
+    /// # Panics
+    ///
+    /// If one is broken, with a report; and if the lines tell of no case.
+    #[track_caller]
+    pub fn replay(self, lines: &[&str]) {
+        let case = Case::parse(lines).unwrap_or_else(|error| panic!("{error}"));
+        let result = examine(&self.subject, &self.claims, &case, &mut Coverage::default());
+        if let Err(finding) = result {
+            let violation = Violation::tell(&self.subject, &case, &finding, "Found again");
+            panic!("\n{}", self.finish(violation));
+        }
+    }
+
+    /// Looks at all histories of one update, of two, and so on, until the budget is used up.
+    fn exhaust(&self, coverage: &mut Coverage) -> Result<(), LawsError> {
+        for updates in 1..=self.updates {
+            let mut recipes = Recipes::new(updates);
+            while let Some(made) = recipes.make(&self.subject) {
+                if self.subject.applications() > self.budget {
+                    return Ok(());
+                }
+                let is_another = made.case.entries.len() == updates;
+                if made.finding.is_some() || is_another && made.case.is_first_of_its_kind() {
+                    let from = format!("Found among all histories of {updates} updates");
+                    self.examine(made, coverage).map_err(|failing| self.report(*failing, &from))?;
+                }
+            }
+            coverage.complete = updates;
+        }
+        Ok(())
+    }
+
+    fn examine(&self, made: Made, coverage: &mut Coverage) -> Result<(), Box<Failing>> {
+        let Made { recipe, case, finding } = made;
+        let result = match finding {
+            Some(finding) => Err(finding),
+            None => examine(&self.subject, &self.claims, &case, coverage),
+        };
+        result.map_err(|finding| Box::new(Failing { recipe, case, finding }))
+    }
+
+    fn report(&self, failing: Failing, from: &str) -> LawsError {
+        let mut unused = Coverage::default();
+        let small = shrink(failing, &mut |recipe| {
+            let made = recipe.follow(&self.subject);
+            self.examine(made, &mut unused).err().map(|failing| *failing)
+        });
+        let violation = Violation::tell(&self.subject, &small.case, &small.finding, from);
+        LawsError::Broken(Box::new(self.finish(violation)))
+    }
+
+    fn finish(&self, violation: Violation) -> Violation {
+        match &self.svg {
+            None => violation,
+            Some(path) => match fs::write(path, violation.svg()) {
+                Ok(()) => violation.and(&format!("A picture of it is in {}.", path.display())),
+                Err(error) => violation
+                    .and(&format!("No picture: {} cannot be written: {error}", path.display())),
+            },
+        }
+    }
+}
+
+impl<R: Replicated> fmt::Debug for Laws<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Laws")
+            .field("of", &self.subject.name())
+            .field("histories", &self.histories)
+            .field("seed", &self.seed)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why the laws are not proved.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum LawsError {
+    /// One is broken.
+    Broken(Box<Violation>),
+    /// No two concurrent updates ever changed the same place of the state, so nothing was proved. Updates
+    /// have to meet: take keys from two or three, and values from a few.
+    Unproven(Coverage),
+}
+
+impl fmt::Display for LawsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Broken(violation) => violation.fmt(f),
+            Self::Unproven(coverage) => write!(
+                f,
+                "no two concurrent updates ever changed the same place of the state, so nothing was \
+                 proved: take keys from two or three, and values from a few ({coverage})"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for LawsError {}

@@ -1,0 +1,315 @@
+//! [`Subject`]: the reducer under test, and what can be done with it.
+
+use std::{
+    any::{Any, type_name},
+    cell::Cell,
+    panic::{self, AssertUnwindSafe, catch_unwind},
+    sync::Once,
+};
+
+use super::{
+    author::Author,
+    case::{Case, Entry, origin},
+    law::Law,
+};
+use crate::{
+    changes::Changes,
+    encoding,
+    reduce::Replicated,
+    stamp::Stamp,
+    testing::{
+        Chance,
+        tree::{Grower, Tree},
+    },
+    time::Time,
+};
+
+/// Makes an update for an author who sees this state.
+pub(crate) type MakeUpdate<R> =
+    dyn Fn(&R, &mut Chance) -> Option<<R as crate::reduce::Reduce>::Update>;
+
+/// The reducer under test.
+pub(crate) struct Subject<R: Replicated> {
+    pub(crate) make: Box<dyn Fn() -> R>,
+    pub(crate) updates: Box<MakeUpdate<R>>,
+    /// Which states are equal, if not those of equal encoding.
+    pub(crate) equal: Option<Box<dyn Fn(&R, &R) -> bool>>,
+    pub(crate) may_report_more: bool,
+    pub(crate) origins: usize,
+    /// Calls of `reduce` so far.
+    applications: Cell<u64>,
+}
+
+/// A law was broken, and how.
+#[derive(Clone, Debug)]
+pub(crate) struct Finding {
+    pub(crate) law: Law,
+    /// What happened, line by line.
+    pub(crate) story: Vec<String>,
+}
+
+impl Finding {
+    pub(crate) fn new(law: Law, story: impl IntoIterator<Item = String>) -> Self {
+        Self { law, story: story.into_iter().collect() }
+    }
+}
+
+impl<R: Replicated> Subject<R> {
+    pub(crate) fn new(make: Box<dyn Fn() -> R>) -> Self {
+        Self {
+            make,
+            updates: Box::new(|_, chance| chance.sample()),
+            equal: None,
+            may_report_more: false,
+            origins: 3,
+            applications: Cell::new(0),
+        }
+    }
+
+    /// What to call it.
+    pub(crate) fn name(&self) -> String {
+        let name = type_name::<R>();
+        let plain = name.split('<').next().unwrap_or(name);
+        plain.rsplit("::").next().unwrap_or(plain).to_owned()
+    }
+
+    pub(crate) fn applications(&self) -> u64 {
+        self.applications.get()
+    }
+
+    // ---- states ----
+
+    pub(crate) fn encode(&self, state: &R) -> Result<Vec<u8>, Finding> {
+        let mut bytes = Vec::new();
+        let written = state.write_state(&mut bytes);
+        written.map_err(|error| {
+            Finding::new(Law::Snapshot, [format!("the state cannot be encoded: {error}")])
+        })?;
+        Ok(bytes)
+    }
+
+    /// The state that was encoded.
+    pub(crate) fn decode(&self, bytes: &[u8]) -> Result<R, Finding> {
+        let mut state = (self.make)();
+        state.replace_state(bytes).map_err(|error| {
+            Finding::new(Law::Snapshot, [format!("an encoded state cannot be decoded: {error}")])
+        })?;
+        Ok(state)
+    }
+
+    /// Whether two states, encoded, are the same.
+    pub(crate) fn is_same(&self, one: &[u8], other: &[u8]) -> Result<bool, Finding> {
+        match &self.equal {
+            _ if one == other => Ok(true),
+            None => Ok(false),
+            Some(equal) => Ok(equal(&self.decode(one)?, &self.decode(other)?)),
+        }
+    }
+
+    /// An encoded state, to be shown.
+    pub(crate) fn tree(&self, state: &[u8]) -> Tree {
+        self.decode(state).map_or_else(|_| unknown(), |state| self.show(&state))
+    }
+
+    pub(crate) fn show(&self, state: &R) -> Tree {
+        state.show_state(Grower).unwrap_or_else(|_| unknown())
+    }
+
+    /// An encoded update as one would write it.
+    pub(crate) fn show_update(&self, payload: &[u8]) -> String {
+        let update = encoding::decode::<R::Update>(payload).ok();
+        let tree = update.and_then(|update| Tree::of(&update).ok());
+        tree.map_or_else(|| "?".into(), |tree| tree.to_string())
+    }
+
+    // ---- reducing ----
+
+    /// Reduces an entry as a peer would.
+    pub(crate) fn apply(&self, state: &mut R, entry: &Entry) -> Result<R::Changes, Finding> {
+        self.apply_payload(state, &entry.payload, entry.stamp)
+    }
+
+    pub(crate) fn apply_payload(
+        &self,
+        state: &mut R,
+        payload: &[u8],
+        stamp: Stamp,
+    ) -> Result<R::Changes, Finding> {
+        let update = encoding::decode(payload).map_err(|error| {
+            let story = format!("{stamp:?} cannot be decoded: {error}");
+            Finding::new(Law::Codec, [story])
+        })?;
+        self.reduce(state, update, stamp, || self.show_update(payload))
+    }
+
+    fn reduce(
+        &self,
+        state: &mut R,
+        update: R::Update,
+        stamp: Stamp,
+        show: impl FnOnce() -> String,
+    ) -> Result<R::Changes, Finding> {
+        self.applications.set(self.applications.get() + 1);
+        quietly(|| state.reduce(update, stamp)).map_err(|panic| {
+            let update = show();
+            Finding::new(Law::Total, [format!("{stamp:?}, {update}, panics: {panic}")])
+        })
+    }
+
+    /// The state after these entries.
+    pub(crate) fn fold(
+        &self,
+        case: &Case,
+        order: impl IntoIterator<Item = usize>,
+    ) -> Result<R, Finding> {
+        let mut state = (self.make)();
+        for index in order {
+            self.apply(&mut state, &case.entries[index])?;
+        }
+        Ok(state)
+    }
+
+    // ---- writing ----
+
+    /// Adds an update to a history. None is added if there is none to make, or if it changes nothing: a
+    /// replica forgets such an update at once. One that breaks a law by being written is the last.
+    pub(crate) fn write(
+        &self,
+        case: &mut Case,
+        author: Author,
+        chance: &mut Chance,
+    ) -> Result<(), Finding> {
+        let after = author.after(case);
+        let state = self.fold(case, case.within(after))?;
+        let seen = case.stamps(after);
+        let latest = seen.iter().map(|stamp| stamp.time.as_micros()).max().unwrap_or(0);
+        let time = Time::from_micros(latest + 1 + author.delay);
+        chance.has_seen(seen);
+        let update = quietly(|| (self.updates)(&state, chance));
+        let update =
+            update.unwrap_or_else(|panic| panic!("the test's own closure panics: {panic}"));
+        let Some(update) = update else { return Ok(()) };
+        let stamp = Stamp::new(time, origin(author.lane), u64::from(after[author.lane]) + 1);
+        let mut payload = Vec::new();
+        encoding::encode_into(&update, &mut payload).map_err(|error| {
+            Finding::new(Law::Codec, [format!("an update cannot be encoded: {error}")])
+        })?;
+        let entry = Entry { stamp, after, payload };
+        let result = self.is_effective(state, update, &entry);
+        if !matches!(result, Ok(false)) {
+            case.entries.push(entry);
+        }
+        result.map(drop)
+    }
+
+    /// Reduces an update as its author does, and checks that a peer's reduction is no other.
+    fn is_effective(
+        &self,
+        mut state: R,
+        update: R::Update,
+        entry: &Entry,
+    ) -> Result<bool, Finding> {
+        let before = self.encode(&state)?;
+        let mut peer = self.decode(&before)?;
+        self.check_codec(entry)?;
+        let changes =
+            self.reduce(&mut state, update, entry.stamp, || self.show_update(&entry.payload))?;
+        self.apply(&mut peer, entry)?;
+        let (mine, theirs) = (self.encode(&state)?, self.encode(&peer)?);
+        if !self.is_same(&mine, &theirs)? {
+            let (mine, theirs) = (self.tree(&mine), self.tree(&theirs));
+            let story = [
+                format!("{:?}, {}", entry.stamp.dot, self.show_update(&entry.payload)),
+                format!("by its author:     {mine}"),
+                format!("after its journey: {theirs}"),
+            ];
+            return Err(Finding::new(Law::Codec, story));
+        }
+        self.check_changes(&before, &mine, &changes, entry)?;
+        Ok(!changes.is_empty())
+    }
+
+    /// What was decoded is encoded as before.
+    pub(crate) fn check_codec(&self, entry: &Entry) -> Result<(), Finding> {
+        let dot = entry.stamp.dot;
+        let update = encoding::decode::<R::Update>(&entry.payload).map_err(|error| {
+            Finding::new(Law::Codec, [format!("{dot:?} cannot be decoded: {error}")])
+        })?;
+        let mut again = Vec::new();
+        let encoded = encoding::encode_into(&update, &mut again);
+        if encoded.is_ok() && again == entry.payload {
+            return Ok(());
+        }
+        let story = [
+            format!("{dot:?} was:   {}", self.show_update(&entry.payload)),
+            format!("it became: {}", self.show_update(&again)),
+        ];
+        Err(Finding::new(Law::Codec, story))
+    }
+
+    /// Changes are empty exactly if nothing has changed.
+    pub(crate) fn check_changes(
+        &self,
+        before: &[u8],
+        after: &[u8],
+        changes: &R::Changes,
+        entry: &Entry,
+    ) -> Result<(), Finding> {
+        let is_same = self.is_same(before, after)?;
+        if changes.is_empty() == is_same || is_same && self.may_report_more {
+            return Ok(());
+        }
+        let (before, after) = (self.tree(before), self.tree(after));
+        let update = format!("{:?}, {}", entry.stamp, self.show_update(&entry.payload));
+        let story = if is_same {
+            vec![
+                format!("{update}, reports changes, but the state is as it was: {before}"),
+                "no harm to the state, but the history keeps such updates; if that is what you want: \
+                 `Laws::may_report_more`"
+                    .into(),
+            ]
+        } else {
+            vec![
+                format!(
+                    "{update}, reports no changes, so peers may never get it, but the state went"
+                ),
+                format!("from {before}"),
+                format!("to   {after}"),
+            ]
+        };
+        Err(Finding::new(Law::Truthful, story))
+    }
+}
+
+/// What cannot be shown.
+fn unknown() -> Tree {
+    Tree::Leaf("?".into())
+}
+
+thread_local! {
+    /// Whether panics of this thread are ours to report.
+    static IS_QUIET: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs user code. A panic becomes its message, and is not printed: a case is tried again and again
+/// until it is small.
+pub(crate) fn quietly<T>(run: impl FnOnce() -> T) -> Result<T, String> {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let before = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            if !IS_QUIET.get() {
+                before(info);
+            }
+        }));
+    });
+    let before = IS_QUIET.replace(true);
+    let result = catch_unwind(AssertUnwindSafe(run));
+    IS_QUIET.set(before);
+    result.map_err(|panic| message(&*panic))
+}
+
+fn message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(ToString::to_string);
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "?".into())
+}

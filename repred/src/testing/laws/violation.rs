@@ -1,0 +1,177 @@
+//! [`Violation`]: a broken law, with the smallest case that was found, to be read.
+
+use std::fmt;
+
+use super::{case::Case, law::Law, subject::Subject};
+use crate::{
+    reduce::Replicated,
+    testing::{diagram::Diagram, laws::subject::Finding},
+};
+
+/// A broken law, with the smallest case that was found. Its `Display` tells all of it.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct Violation {
+    law: Law,
+    case: Vec<String>,
+    /// All that there is to say.
+    report: String,
+    svg: String,
+}
+
+impl Violation {
+    /// Tells of a case that breaks a law.
+    pub(crate) fn tell<R: Replicated>(
+        subject: &Subject<R>,
+        case: &Case,
+        finding: &Finding,
+        origin: &str,
+    ) -> Self {
+        let law = finding.law;
+        let name = subject.name();
+        let mut report = format!("`{name}` breaks the law \"{law}\": {}\n\n", law.broken());
+        for line in &finding.story {
+            report.push_str(&indent(&shorten(line)));
+        }
+        let diagram = draw(case);
+        if case.entries.len() > 1 {
+            report.push('\n');
+            diagram.text().lines().for_each(|line| report.push_str(&indent(line)));
+        }
+        report.push('\n');
+        for (index, line) in case.lines().iter().enumerate() {
+            let payload =
+                case.entries.get(index).map(|entry| &entry.payload).or(case.wild.as_ref());
+            let update = payload.map_or_else(String::new, |payload| subject.show_update(payload));
+            let head = line.split(':').next().unwrap_or(line);
+            let head = if index < case.entries.len() { head } else { "anybody" };
+            report.push_str(&indent(&shorten(&format!("{head} writes {update}"))));
+        }
+        report.push_str(&format!("\n{origin}. To keep this case as a test:\n\n"));
+        report.push_str(&paste(&name, law, case, subject));
+        Self { law, case: case.lines(), report, svg: diagram.svg() }
+    }
+
+    /// With one more line.
+    pub(super) fn and(mut self, line: &str) -> Self {
+        self.report.push_str(&format!("\n{line}\n"));
+        self
+    }
+
+    /// Which law is broken.
+    pub fn law(&self) -> Law {
+        self.law
+    }
+
+    /// The case, line by line, as [`Laws::replay`](super::Laws::replay) takes it.
+    pub fn case(&self) -> &[String] {
+        &self.case
+    }
+
+    /// The case as a picture: a lane for each origin, time to the right, arrows for what had been seen.
+    pub fn svg(&self) -> &str {
+        &self.svg
+    }
+}
+
+/// The whole report.
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.report)
+    }
+}
+
+impl fmt::Debug for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Violation").field("law", &self.law).field("case", &self.case).finish()
+    }
+}
+
+impl std::error::Error for Violation {}
+
+/// Who wrote what, and had seen what.
+fn draw(case: &Case) -> Diagram {
+    let top = case.top();
+    let lanes: Vec<_> = (0..top.len()).filter(|lane| top[*lane] > 0).collect();
+    let names = lanes.iter().map(|lane| format!("{:?}", super::case::origin(*lane)));
+    let mut diagram = Diagram::new(names.collect());
+    let mut events = Vec::new();
+    for entry in &case.entries {
+        let place = lanes.iter().position(|lane| *lane == entry.lane()).expect("it has an entry");
+        let event = diagram.event(place, format!("{:?}", entry.stamp.dot));
+        for seen in news(case, events.len()) {
+            diagram.arrow(events[seen], event);
+        }
+        events.push(event);
+    }
+    diagram
+}
+
+/// What the author of an entry had seen of others since it wrote the one before: the last of each, unless
+/// that came with another.
+fn news(case: &Case, index: usize) -> Vec<usize> {
+    let entry = &case.entries[index];
+    let own = |other: &&super::case::Entry| other.lane() == entry.lane();
+    let before = case.entries[..index].iter().rfind(own).map(|own| own.after).unwrap_or_default();
+    let lanes = (0..before.len())
+        .filter(|lane| *lane != entry.lane() && entry.after[*lane] > before[*lane]);
+    let last = lanes.filter_map(|lane| {
+        let is_last = |other: &super::case::Entry| {
+            other.lane() == lane && other.stamp.dot.seq == u64::from(entry.after[lane])
+        };
+        case.entries.iter().position(is_last)
+    });
+    let last: Vec<_> = last.collect();
+    let came_with = |one: &usize, other: &usize| {
+        let (one, other) = (&case.entries[*one], &case.entries[*other]);
+        one != other && super::case::covers(other.after, one.then())
+    };
+    last.iter().copied().filter(|one| !last.iter().any(|other| came_with(one, other))).collect()
+}
+
+/// A test that runs the case again.
+fn paste<R: Replicated>(name: &str, law: Law, case: &Case, subject: &Subject<R>) -> String {
+    let test = format!("{}_{}", snake(name), snake(&law.to_string()));
+    let make = if name == "Reducer" {
+        "make /* what makes it */".into()
+    } else {
+        format!("{name}::default")
+    };
+    let mut text = format!(
+        "    #[test]\n    fn {test}() {{\n        repred::testing::Laws::of({make}).replay(&[\n"
+    );
+    let payloads = case.entries.iter().map(|entry| &entry.payload).chain(&case.wild);
+    for (line, payload) in case.lines().iter().zip(payloads) {
+        let update = shorten(&subject.show_update(payload)).replace('\n', " ");
+        text.push_str(&format!("            \"{line}\", // {update}\n"));
+    }
+    text + "        ]);\n    }\n"
+}
+
+fn snake(name: &str) -> String {
+    let mut text = String::new();
+    for letter in name.chars() {
+        if letter.is_uppercase() && !text.is_empty() {
+            text.push('_');
+        }
+        text.extend(letter.to_lowercase().map(|letter| if letter == ' ' { '_' } else { letter }));
+    }
+    text
+}
+
+fn indent(line: &str) -> String {
+    format!("    {line}\n")
+}
+
+/// What is longer than this is not read.
+const LONG: usize = 400;
+
+fn shorten(line: &str) -> String {
+    let count = line.chars().count();
+    if count <= LONG {
+        return line.to_owned();
+    }
+    let start: String = line.chars().take(LONG / 2).collect();
+    let end: String = line.chars().skip(count - LONG / 2).collect();
+    format!("{start} … {end}")
+}
