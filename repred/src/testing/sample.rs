@@ -123,7 +123,7 @@ impl Sampler<'_> {
             Domain::Tiny => &["a", "b", ""],
             Domain::Wild => &["a", "b", "", "ß", "\0", "aa", "a b", "\u{10ffff}"],
         };
-        *self.chance.pick_focused(texts)
+        self.chance.pick_focused::<&str>(texts)
     }
 
     fn length(&mut self) -> usize {

@@ -36,7 +36,7 @@ impl Author {
     /// All it has seen: what it says, as far as that is there, and what had to be seen with that.
     pub(crate) fn after(&self, case: &Case) -> Cut {
         let of = |lane: usize| case.entries.iter().filter(move |entry| entry.lane() == lane);
-        let mut after = of(self.lane).last().map_or(Cut::default(), Entry::then);
+        let mut after = of(self.lane).next_back().map_or(Cut::default(), Entry::then);
         for (other, seq) in
             self.seen.into_iter().enumerate().filter(|(other, _)| *other != self.lane)
         {

@@ -18,6 +18,9 @@ mod shrink;
 
 mod violation;
 
+#[cfg(any(feature = "arbitrary", feature = "proptest"))]
+mod sources;
+
 use std::{fmt, fs, path::PathBuf};
 
 use self::{
@@ -291,8 +294,11 @@ impl<R: Replicated> Laws<R> {
     fn exhaust(&self, coverage: &mut Coverage) -> Result<(), LawsError> {
         for updates in 1..=self.updates {
             let mut recipes = Recipes::new(updates);
+            // Recipes that make nothing cost, too.
+            let mut followed = 0;
             while let Some(made) = recipes.make(&self.subject) {
-                if self.subject.applications() > self.budget {
+                followed += 1;
+                if self.subject.applications().max(followed) > self.budget {
                     return Ok(());
                 }
                 let is_another = made.case.entries.len() == updates;

@@ -28,12 +28,15 @@ use crate::{
 pub(crate) type MakeUpdate<R> =
     dyn Fn(&R, &mut Chance) -> Option<<R as crate::reduce::Reduce>::Update>;
 
+/// Says whether two states are equal.
+pub(crate) type Equal<R> = dyn Fn(&R, &R) -> bool;
+
 /// The reducer under test.
 pub(crate) struct Subject<R: Replicated> {
     pub(crate) make: Box<dyn Fn() -> R>,
     pub(crate) updates: Box<MakeUpdate<R>>,
     /// Which states are equal, if not those of equal encoding.
-    pub(crate) equal: Option<Box<dyn Fn(&R, &R) -> bool>>,
+    pub(crate) equal: Option<Box<Equal<R>>>,
     pub(crate) may_report_more: bool,
     pub(crate) origins: usize,
     /// Calls of `reduce` so far.
