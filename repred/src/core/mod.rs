@@ -61,6 +61,8 @@ pub struct Core<R: Replicated> {
     id_is_taken: bool,
     /// How often the state was given up for another.
     discards: u64,
+    /// How many entries came that were known already.
+    known_again: u64,
     /// Of the current version, once it was asked for.
     version_hash: Option<u128>,
     /// Shapes of updates that can be decoded.
@@ -133,6 +135,7 @@ impl<R: Replicated> Core<R> {
             is_reducing: false,
             id_is_taken: false,
             discards: 0,
+            known_again: 0,
             version_hash: None,
             shapes: Shapes::default(),
             scratch: Vec::new(),
@@ -365,6 +368,13 @@ impl<R: Replicated> Core<R> {
         self.id_is_taken = self.history.origin(id).is_some_and(|own| self.history.last(own) > 0);
     }
 
+    /// Goes on under the id that everything here was written under, after all of it was read from a log
+    /// that lost nothing anybody has heard of.
+    pub(crate) fn resume(&mut self, id: ReplicaId) {
+        self.id = id;
+        self.id_is_taken = false;
+    }
+
     /// Compares what a peer claims to have seen with what we have written.
     pub(crate) fn check_id(&mut self, version: &VersionVector) {
         let own = self.history.origin(self.id).map_or(0, |own| self.history.last(own));
@@ -466,6 +476,10 @@ impl<R: Replicated> Core<R> {
     // ---- for sessions and observers ----
 
     /// Changes when the state is given up for another: what peers think we have, we may have no more.
+    pub(crate) fn known_again(&self) -> u64 {
+        self.known_again
+    }
+
     pub(crate) fn discards(&self) -> u64 {
         self.discards
     }

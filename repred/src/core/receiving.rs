@@ -39,6 +39,7 @@ impl<R: Replicated> Core<R> {
         self.check_health()?;
         let head = Head { seq: self.history.last(origin), time: self.history.latest(origin) };
         if seq <= head.seq {
+            self.known_again += 1;
             return Ok(());
         }
         let stamp = Stamp::new(time, self.history.id(origin), seq);

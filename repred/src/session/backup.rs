@@ -81,10 +81,27 @@ impl Saving {
             return Ok(false);
         }
         let start = out.len();
-        self.outgoing.assume_adopted(core)?;
-        let has_more = self.outgoing.poll(core, out)?;
+        let has_more = self.go_on(core, out)?;
         self.is_done = !has_more || out[start] == Kind::Synced as u8;
         Ok(has_more)
+    }
+
+    /// The same, and after the last message of today those of what came since: a log of all there is.
+    pub(crate) fn follow<R: Replicated>(
+        &mut self,
+        core: &mut Core<R>,
+        out: &mut Vec<u8>,
+    ) -> Result<bool, SessionError> {
+        if self.is_done { self.go_on(core, out) } else { self.poll_message(core, out) }
+    }
+
+    fn go_on<R: Replicated>(
+        &mut self,
+        core: &mut Core<R>,
+        out: &mut Vec<u8>,
+    ) -> Result<bool, SessionError> {
+        self.outgoing.assume_adopted(core)?;
+        self.outgoing.poll(core, out)
     }
 }
 
@@ -147,16 +164,17 @@ impl Loading {
                 self.incoming = Incoming::new(version.iter().map(|(id, _)| id));
                 self.step = Step::Content;
             }
-            (Step::Content, Kind::Items) => {
+            // A log goes on after the end of a backup.
+            (Step::Content | Step::Done, Kind::Items) => {
                 self.incoming.items(core, None, body, limits, now)?;
             }
-            (Step::Content, Kind::Snapshot) => {
+            (Step::Content | Step::Done, Kind::Snapshot) => {
                 self.incoming.begin_snapshot(body, limits, core.limits().origins)?;
             }
-            (Step::Content, Kind::Chunk) => {
+            (Step::Content | Step::Done, Kind::Chunk) => {
                 self.incoming.chunk(core, body, Taker::File, now)?;
             }
-            (Step::Content, Kind::Synced) => self.step = Step::Done,
+            (Step::Content | Step::Done, Kind::Synced) => self.step = Step::Done,
             _ => return Err(SessionError::unexpected(kind)),
         }
         Ok(())

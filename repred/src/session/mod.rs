@@ -195,6 +195,13 @@ impl Session {
         self.outgoing.as_ref().map(|outgoing| outgoing.acked().behind(core.entries()))
     }
 
+    /// How much of an origin the peer has confirmed to have.
+    pub(crate) fn acked_seq<R: Replicated>(&self, core: &Core<R>, id: ReplicaId) -> u64 {
+        let history = core.entries();
+        let acked = self.outgoing.as_ref().zip(history.origin(id));
+        acked.map_or(0, |(outgoing, origin)| outgoing.acked().seq(history, origin))
+    }
+
     /// The longest message that the peer may send now.
     pub fn message_limit(&self) -> usize {
         match self.peer {

@@ -10,7 +10,10 @@ mod tree;
 
 mod laws;
 
+mod simulation;
+
 pub use self::{
     chance::Chance,
     laws::{Coverage, Law, Laws, LawsError, Violation},
+    simulation::{Faults, Guarantee, Simulation, SimulationFailure, SimulationReport},
 };

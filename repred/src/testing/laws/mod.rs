@@ -23,6 +23,7 @@ mod sources;
 
 use std::{fmt, fs, path::PathBuf};
 
+pub(crate) use self::subject::quietly;
 use self::{
     case::{Case, MAX_ORIGINS},
     examine::{Claims, Invariant, examine},

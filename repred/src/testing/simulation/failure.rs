@@ -1,0 +1,218 @@
+//! [`SimulationFailure`]: a run that failed, made small enough to be read.
+
+use std::fmt;
+
+use super::{Plan, guarded, story::Story, world::World};
+use crate::{reduce::Replicated, session::SessionError, testing::Chance};
+
+/// What every run must keep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Guarantee {
+    /// Nothing panics.
+    Total,
+    /// In the end all have seen the same and hold the same state.
+    Converges,
+    /// A state is the fold of what its replica has seen.
+    Fold,
+    /// Every update is reduced once by each replica.
+    ExactlyOnce,
+    /// An update is reduced after everything that its author had seen.
+    Causal,
+    /// An edit is taken in as one.
+    Atomic,
+    /// What an author was told to be safe, and what a peer was told to have arrived, stays.
+    NothingLost,
+    /// Every update is as its author wrote it.
+    NothingInvented,
+    /// No two updates have the same name.
+    Identity,
+    /// Nobody hears again what it told.
+    NoEcho,
+    /// Sessions fail only for a reason.
+    Sessions,
+    /// Everybody comes to rest.
+    Ends,
+}
+
+impl fmt::Display for Guarantee {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Total => "nothing panics",
+            Self::Converges => "all come to the same state",
+            Self::Fold => "a state is the fold of what was seen",
+            Self::ExactlyOnce => "every update is reduced once",
+            Self::Causal => "causes come before their effects",
+            Self::Atomic => "an edit is taken in as one",
+            Self::NothingLost => "nothing acknowledged is lost",
+            Self::NothingInvented => "nothing is invented",
+            Self::Identity => "no two updates have the same name",
+            Self::NoEcho => "nobody hears again what it told",
+            Self::Sessions => "sessions fail only for a reason",
+            Self::Ends => "everybody comes to rest",
+        })
+    }
+}
+
+/// Something that must hold did not.
+#[derive(Clone, Debug)]
+pub(crate) struct Broken {
+    pub(crate) guarantee: Guarantee,
+    pub(crate) story: String,
+}
+
+impl Broken {
+    pub(crate) fn new(guarantee: Guarantee, story: impl Into<String>) -> Self {
+        Self { guarantee, story: story.into() }
+    }
+
+    /// What a disk was given, or gave back, was no good.
+    pub(crate) fn session(error: SessionError) -> Self {
+        Self::new(Guarantee::Sessions, format!("a log: {error}"))
+    }
+}
+
+/// A run that failed. Its `Display` tells all of it.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct SimulationFailure {
+    guarantee: Guarantee,
+    seed: u64,
+    report: String,
+    svg: String,
+}
+
+impl SimulationFailure {
+    /// What did not hold.
+    pub fn guarantee(&self) -> Guarantee {
+        self.guarantee
+    }
+
+    /// The seed of the run.
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// The end of the run as a picture: a lane for each replica, time to the right.
+    pub fn svg(&self) -> &str {
+        &self.svg
+    }
+
+    /// With one more line.
+    pub(super) fn and(mut self, line: &str) -> Self {
+        self.report.push_str(&format!("\n{line}\n"));
+        self
+    }
+}
+
+/// The whole report.
+impl fmt::Display for SimulationFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.report)
+    }
+}
+
+impl fmt::Debug for SimulationFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SimulationFailure")
+            .field("guarantee", &self.guarantee)
+            .field("seed", &self.seed)
+            .finish()
+    }
+}
+
+impl std::error::Error for SimulationFailure {}
+
+/// How many shorter runs are tried.
+const TRIES: usize = 400;
+
+/// A run as the decisions of its beginning and of each of its steps.
+type Script = Vec<Vec<u64>>;
+
+/// Runs a failed run again, with fewer and fewer steps, and tells of the shortest that fails alike.
+pub(crate) fn shrink<R: Replicated>(plan: &Plan<R>, seed: u64) -> SimulationFailure {
+    let (mut script, mut broken, mut story) = record(plan, seed);
+    let mut tries = TRIES;
+    let mut chunk = script.len() / 2;
+    while chunk > 0 && tries > 0 {
+        let mut start = script.len().saturating_sub(chunk);
+        // The first part is how the run begins.
+        while start > 0 && tries > 0 {
+            tries -= 1;
+            let mut shorter = script.clone();
+            shorter.drain(start..(start + chunk).min(script.len()));
+            if let Some((ran, other, told)) = follow(plan, &shorter)
+                && other.guarantee == broken.guarantee
+            {
+                (script, broken, story) = (ran, other, told);
+            }
+            start = start.min(script.len()).saturating_sub(chunk);
+        }
+        chunk /= 2;
+    }
+    tell(seed, script.len() - 1, &broken, &story)
+}
+
+/// Runs a seed, noting down what is decided.
+fn record<R: Replicated>(plan: &Plan<R>, seed: u64) -> (Script, Broken, Story) {
+    let mut script = Vec::new();
+    let mut world = None;
+    let result = guarded(|| {
+        let world = world.insert(World::new(plan, Chance::new(seed), Story::told())?);
+        script.push(world.decided());
+        for _ in 0..plan.steps {
+            let stepped = world.step();
+            script.push(world.decided());
+            stepped?;
+        }
+        world.heal()
+    });
+    let broken = result.err().unwrap_or_else(|| {
+        Broken::new(
+            Guarantee::Total,
+            "a run of the same seed went another way: is the reducer deterministic?",
+        )
+    });
+    (script, broken, world.map(|world| world.story).unwrap_or_default())
+}
+
+/// Runs a script; `None` if nothing fails.
+fn follow<R: Replicated>(plan: &Plan<R>, script: &Script) -> Option<(Script, Broken, Story)> {
+    let mut parts = script.iter().cloned();
+    let mut ran = Script::new();
+    let mut world = None;
+    let result = guarded(|| {
+        let chance = Chance::again(parts.next().unwrap_or_default());
+        let world = world.insert(World::new(plan, chance, Story::told())?);
+        ran.push(world.decided());
+        for part in parts {
+            world.decide_by(Chance::again(part));
+            let stepped = world.step();
+            ran.push(world.decided());
+            stepped?;
+        }
+        world.heal()
+    });
+    let broken = result.err()?;
+    Some((ran, broken, world.map(|world| world.story).unwrap_or_default()))
+}
+
+fn tell(seed: u64, steps: usize, broken: &Broken, story: &Story) -> SimulationFailure {
+    let Broken { guarantee, story: what } = broken;
+    let mut report =
+        format!("it does not hold that {guarantee}: {what}\n\nthe last of {steps} steps:\n\n");
+    for line in story.lines() {
+        report.push_str(&format!("    {line}\n"));
+    }
+    let diagram = story.diagram();
+    report.push('\n');
+    for line in diagram.text().lines() {
+        report.push_str(&format!("    {line}\n"));
+    }
+    report.push_str(&format!(
+        "\nThe run of seed {seed}, made shorter. To see it again: `.seeds({seed}..{})`, or REPRED_SEEDS={seed}..{}\n",
+        seed + 1,
+        seed + 1
+    ));
+    SimulationFailure { guarantee: *guarantee, seed, report, svg: diagram.svg() }
+}

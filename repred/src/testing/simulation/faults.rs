@@ -1,0 +1,146 @@
+//! [`Faults`]: what goes wrong in a run, and how often it did.
+
+use std::fmt;
+
+use crate::testing::Chance;
+
+/// How often each kind of fault has struck.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Faults {
+    /// Links cut.
+    pub cuts: u64,
+    /// Messages lost with a link that was cut.
+    pub lost: u64,
+    /// Messages that had to wait.
+    pub delays: u64,
+    /// Times that some could not reach others, in one direction or both.
+    pub partitions: u64,
+    /// Replicas that crashed.
+    pub crashes: u64,
+    /// Of those, how many came back without the end of what they had written.
+    pub torn: u64,
+    /// Clocks set to another time.
+    pub skews: u64,
+    /// Histories folded.
+    pub folds: u64,
+    /// Messages that a liar said again, cut short, or repeated.
+    pub lies: u64,
+}
+
+impl Faults {
+    /// All of them.
+    pub fn total(&self) -> u64 {
+        let Self { cuts, lost, delays, partitions, crashes, torn, skews, folds, lies } = self;
+        cuts + lost + delays + partitions + crashes + torn + skews + folds + lies
+    }
+
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.cuts += other.cuts;
+        self.lost += other.lost;
+        self.delays += other.delays;
+        self.partitions += other.partitions;
+        self.crashes += other.crashes;
+        self.torn += other.torn;
+        self.skews += other.skews;
+        self.folds += other.folds;
+        self.lies += other.lies;
+    }
+}
+
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { cuts, lost, delays, partitions, crashes, torn, skews, folds, lies } = self;
+        write!(
+            f,
+            "{} faults: {cuts} cuts with {lost} messages, {delays} delays, {partitions} partitions, \
+             {crashes} crashes ({torn} with a torn log), {skews} clocks set, {folds} folds, {lies} lies",
+            self.total()
+        )
+    }
+}
+
+/// When an update is durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Durability {
+    /// Before anybody hears of it. A replica keeps its id over a crash.
+    Strict,
+    /// Some time. After a crash a replica takes a new id.
+    Weak,
+}
+
+/// What is folded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Folds {
+    Never,
+    /// Only what all replicas have on their disks.
+    Stable,
+    /// Whatever one has seen: then some can no longer come together.
+    Forced,
+}
+
+/// What goes wrong in one run, and how often.
+#[derive(Clone, Debug)]
+pub(crate) struct Mix {
+    pub(crate) durability: Durability,
+    pub(crate) folds: Folds,
+    /// Bytes of messages and blocks, small enough that both matter.
+    pub(crate) message_bytes: usize,
+    pub(crate) block_bytes: usize,
+    /// Messages wait up to so many microseconds.
+    pub(crate) delay: u64,
+    /// Clocks are set up to so many microseconds off.
+    pub(crate) skew: u64,
+    /// A replica that lies, if there is one.
+    pub(crate) liar: Option<usize>,
+    pub(crate) weights: Weights,
+}
+
+/// How often each thing happens, compared with the others.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Weights {
+    pub(crate) write: u64,
+    pub(crate) edit: u64,
+    pub(crate) connect: u64,
+    pub(crate) cut: u64,
+    pub(crate) partition: u64,
+    pub(crate) heal: u64,
+    pub(crate) crash: u64,
+    pub(crate) restart: u64,
+    pub(crate) skew: u64,
+    pub(crate) fold: u64,
+    pub(crate) sync: u64,
+    pub(crate) wait: u64,
+    pub(crate) talk: u64,
+}
+
+impl Mix {
+    pub(crate) fn draw(replicas: usize, chance: &mut Chance) -> Self {
+        let mut often = |rare: u64, frequent: u64| *chance.pick(&[rare, frequent, 0]);
+        let weights = Weights {
+            write: 14,
+            edit: often(3, 8),
+            connect: 8,
+            cut: often(2, 8),
+            partition: often(1, 4),
+            heal: 3,
+            crash: often(1, 4),
+            restart: 6,
+            skew: often(1, 4),
+            fold: often(1, 4),
+            sync: often(2, 6),
+            wait: often(2, 1),
+            talk: 50,
+        };
+        Self {
+            durability: *chance.pick(&[Durability::Strict, Durability::Weak]),
+            folds: *chance.pick(&[Folds::Never, Folds::Stable, Folds::Stable, Folds::Forced]),
+            message_bytes: *chance.pick(&[1 << 16, 4000, 600]),
+            block_bytes: *chance.pick(&[1 << 20, 20_000, 2000]),
+            delay: *chance.pick(&[0, 1000, 50_000]),
+            skew: *chance.pick(&[0, 1_000_000, 120_000_000, 400_000_000]),
+            liar: chance.percent(15).then(|| chance.below(replicas as u64) as usize),
+            weights,
+        }
+    }
+}

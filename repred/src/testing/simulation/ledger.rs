@@ -1,0 +1,182 @@
+//! [`Ledger`]: what was really written, by which everything that is reduced is checked.
+
+use std::collections::{HashMap, HashSet};
+
+use super::Guarantee;
+use crate::{
+    id::ReplicaId,
+    stamp::{Dot, Stamp},
+    time::Time,
+};
+
+/// All updates of a run, and what each replica has made of them.
+#[derive(Debug, Default)]
+pub(crate) struct Ledger {
+    written: HashMap<Dot, Written>,
+    /// Every id that ever wrote.
+    origins: Vec<ReplicaId>,
+    lives: Vec<Life>,
+    /// Whose update is being written just now, and what was reduced meanwhile.
+    writing: Option<Vec<(Stamp, Vec<u8>)>>,
+    /// What went wrong first.
+    pub(crate) broken: Option<(Guarantee, String)>,
+    /// Peers may make things up.
+    pub(crate) has_forgers: bool,
+}
+
+/// An update as its author wrote it.
+#[derive(Clone, Debug)]
+pub(crate) struct Written {
+    pub(crate) time: Time,
+    pub(crate) payload: Vec<u8>,
+    /// What its author had seen, by the place of each origin in the table.
+    after: Vec<u64>,
+}
+
+/// What one replica has reduced, from its start or its last snapshot on.
+#[derive(Debug, Default)]
+struct Life {
+    reduced: HashSet<Dot>,
+    /// All that must have come before something that was reduced.
+    implied: Vec<u64>,
+    /// What came last.
+    recent: Vec<Stamp>,
+}
+
+/// How many stamps a replica remembers for updates to name.
+const RECENT: usize = 8;
+
+impl Ledger {
+    /// A replica begins. What is returned is its name here.
+    pub(crate) fn begin_life(&mut self) -> usize {
+        self.lives.push(Life::default());
+        self.lives.len() - 1
+    }
+
+    /// A replica has adopted a snapshot: what it had reduced may come again, on top of it.
+    pub(crate) fn begin_again(&mut self, life: usize) {
+        let recent = std::mem::take(&mut self.lives[life].recent);
+        self.lives[life] = Life { recent, ..Life::default() };
+    }
+
+    /// What a replica has seen lately.
+    pub(crate) fn recent(&self, life: usize) -> Vec<Stamp> {
+        self.lives[life].recent.clone()
+    }
+
+    pub(crate) fn begin_writing(&mut self) {
+        self.writing = Some(Vec::new());
+    }
+
+    /// What was written has got these stamps, but for what changed nothing.
+    pub(crate) fn end_writing(
+        &mut self,
+        life: usize,
+        stamps: &[Stamp],
+        version: &[(ReplicaId, u64)],
+    ) {
+        let fresh = self.writing.take().unwrap_or_default();
+        let mut after = Vec::new();
+        version.iter().for_each(|(id, seq)| self.raise(&mut after, *id, *seq));
+        for stamp in stamps {
+            let Some((_, payload)) = fresh.iter().rfind(|(other, _)| other == stamp) else {
+                continue;
+            };
+            let own = Written { time: stamp.time, payload: payload.clone(), after: after.clone() };
+            if self.written.insert(stamp.dot, own).is_some() {
+                self.fail(Guarantee::Identity, format!("{:?} was written twice", stamp.dot));
+            }
+            self.lives[life].take(*stamp, &after);
+            self.raise(&mut after, stamp.dot.origin, stamp.dot.seq);
+        }
+    }
+
+    /// An update is about to be reduced.
+    pub(crate) fn reduce(&mut self, life: usize, stamp: Stamp, payload: Vec<u8>) {
+        if let Some(fresh) = &mut self.writing {
+            fresh.push((stamp, payload));
+        } else if !self.has_forgers {
+            self.check(life, stamp, &payload);
+        }
+    }
+
+    fn check(&mut self, life: usize, stamp: Stamp, payload: &[u8]) {
+        let dot = stamp.dot;
+        let Some(written) = self.written.get(&dot) else {
+            return self.fail(Guarantee::NothingInvented, format!("nobody has written {dot:?}"));
+        };
+        if written.time != stamp.time || written.payload != payload {
+            let story = format!("{dot:?} is not what its author wrote");
+            return self.fail(Guarantee::NothingInvented, story);
+        }
+        let place = self.origins.iter().position(|id| *id == dot.origin);
+        let implied = place.and_then(|place| self.lives[life].implied.get(place));
+        if self.lives[life].reduced.contains(&dot) {
+            self.fail(Guarantee::ExactlyOnce, format!("{dot:?} is reduced again"));
+        } else if implied.is_some_and(|seq| *seq >= dot.seq) {
+            let story = format!("{dot:?} is reduced after something whose author had seen it");
+            self.fail(Guarantee::Causal, story);
+        } else {
+            let after = self.written[&dot].after.clone();
+            self.lives[life].take(stamp, &after);
+        }
+    }
+
+    /// A replica has come back without its last updates, which it will write anew.
+    pub(crate) fn forget_beyond(&mut self, id: ReplicaId, seq: u64) {
+        self.written.retain(|dot, _| dot.origin != id || dot.seq <= seq);
+    }
+
+    /// Whether everything in a version has its causes in it.
+    pub(crate) fn is_closed(&self, version: &[(ReplicaId, u64)]) -> bool {
+        let seq = |place: usize| {
+            let id = self.origins[place];
+            version.iter().find(|(other, _)| *other == id).map_or(0, |(_, seq)| *seq)
+        };
+        // The last of each origin has seen all that those before it had.
+        version.iter().all(|(id, last)| {
+            self.written.get(&Dot::new(*id, *last)).is_some_and(|written| {
+                written.after.iter().enumerate().all(|(place, needed)| seq(place) >= *needed)
+            })
+        })
+    }
+
+    /// The updates of a version, in an order that causality allows: later stamps are never of causes.
+    pub(crate) fn within(&self, version: &[(ReplicaId, u64)]) -> Vec<(Stamp, &[u8])> {
+        let mut entries: Vec<_> = version
+            .iter()
+            .flat_map(|(id, last)| (1..=*last).map(|seq| Dot::new(*id, seq)))
+            .filter_map(|dot| {
+                let written = self.written.get(&dot)?;
+                Some((Stamp { time: written.time, dot }, &*written.payload))
+            })
+            .collect();
+        entries.sort_by_key(|(stamp, _)| *stamp);
+        entries
+    }
+
+    pub(crate) fn fail(&mut self, guarantee: Guarantee, story: String) {
+        self.broken.get_or_insert((guarantee, story));
+    }
+
+    fn raise(&mut self, seqs: &mut Vec<u64>, id: ReplicaId, seq: u64) {
+        let place = self.origins.iter().position(|other| *other == id).unwrap_or_else(|| {
+            self.origins.push(id);
+            self.origins.len() - 1
+        });
+        seqs.resize(seqs.len().max(place + 1), 0);
+        seqs[place] = seq.max(seqs[place]);
+    }
+}
+
+impl Life {
+    fn take(&mut self, stamp: Stamp, after: &[u64]) {
+        self.reduced.insert(stamp.dot);
+        if self.recent.len() == RECENT {
+            self.recent.remove(0);
+        }
+        self.recent.push(stamp);
+        self.implied.resize(self.implied.len().max(after.len()), 0);
+        self.implied.iter_mut().zip(after).for_each(|(seq, after)| *seq = (*after).max(*seq));
+    }
+}
