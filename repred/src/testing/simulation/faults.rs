@@ -24,7 +24,7 @@ pub struct Faults {
     pub skews: u64,
     /// Histories folded.
     pub folds: u64,
-    /// Messages that a liar said again, cut short, or repeated.
+    /// Messages that a liar repeated, changed or swapped.
     pub lies: u64,
 }
 
@@ -79,6 +79,17 @@ pub(crate) enum Folds {
     Forced,
 }
 
+/// How a liar lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lies {
+    /// It says the same again and again. Nobody is to notice.
+    Repeats,
+    /// It says what is not so: cuts messages short, swaps them, changes bytes in them, and tells one what
+    /// it does not tell another. There is no defence against that but signatures; yet nobody is to
+    /// panic, to hang, or to take two different states for the same.
+    Forges,
+}
+
 /// What goes wrong in one run, and how often.
 #[derive(Clone, Debug)]
 pub(crate) struct Mix {
@@ -91,8 +102,8 @@ pub(crate) struct Mix {
     pub(crate) delay: u64,
     /// Clocks are set up to so many microseconds off.
     pub(crate) skew: u64,
-    /// A replica that lies, if there is one.
-    pub(crate) liar: Option<usize>,
+    /// A replica that lies, if there is one, and how.
+    pub(crate) liar: Option<(usize, Lies)>,
     pub(crate) weights: Weights,
 }
 
@@ -139,7 +150,10 @@ impl Mix {
             block_bytes: *chance.pick(&[1 << 20, 20_000, 2000]),
             delay: *chance.pick(&[0, 1000, 50_000]),
             skew: *chance.pick(&[0, 1_000_000, 120_000_000, 400_000_000]),
-            liar: chance.percent(15).then(|| chance.below(replicas as u64) as usize),
+            liar: chance.percent(20).then(|| {
+                let lies = *chance.pick(&[Lies::Repeats, Lies::Forges]);
+                (chance.below(replicas as u64) as usize, lies)
+            }),
             weights,
         }
     }

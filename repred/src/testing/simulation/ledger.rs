@@ -21,7 +21,7 @@ pub(crate) struct Ledger {
     /// What went wrong first.
     pub(crate) broken: Option<(Guarantee, String)>,
     /// Peers may make things up.
-    pub(crate) has_forgers: bool,
+    has_forgers: bool,
 }
 
 /// An update as its author wrote it.
@@ -47,6 +47,10 @@ struct Life {
 const RECENT: usize = 8;
 
 impl Ledger {
+    pub(crate) fn new(has_forgers: bool) -> Self {
+        Self { has_forgers, ..Self::default() }
+    }
+
     /// A replica begins. What is returned is its name here.
     pub(crate) fn begin_life(&mut self) -> usize {
         self.lives.push(Life::default());

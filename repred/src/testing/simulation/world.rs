@@ -9,7 +9,7 @@ use std::{
 use super::{
     Broken, Guarantee, Plan,
     audited::lock,
-    faults::{Faults, Folds, Mix},
+    faults::{Faults, Folds, Lies, Mix},
     ledger::Ledger,
     link::{Flight, Link},
     node::{Node, seq},
@@ -31,6 +31,8 @@ pub(crate) struct World<'p, R: Replicated> {
     plan: &'p Plan<R>,
     chance: Chance,
     mix: Mix,
+    /// Some of what is said is not so.
+    has_forgers: bool,
     ledger: Arc<Mutex<Ledger>>,
     nodes: Vec<Node<R>>,
     links: Vec<Link>,
@@ -44,6 +46,8 @@ pub(crate) struct World<'p, R: Replicated> {
     edits: Vec<(Dot, u64)>,
     /// What each author was told to be safe.
     acknowledged: BTreeMap<ReplicaId, u64>,
+    /// A message that a liar says later.
+    kept_back: Option<Vec<u8>>,
     /// Folding may have parted some for good.
     is_parted: bool,
     pub(crate) counts: Counts,
@@ -72,11 +76,14 @@ impl<'p, R: Replicated> World<'p, R> {
     pub(crate) fn new(plan: &'p Plan<R>, mut chance: Chance, story: Story) -> Result<Self, Broken> {
         let count = chance.within(plan.replicas.clone()) as usize;
         let mix = Mix::draw(count, &mut chance);
-        let ledger = Arc::new(Mutex::new(Ledger::default()));
+        let has_forgers = mix.liar.is_some_and(|(_, lies)| lies == Lies::Forges);
+        let ledger = Ledger::new(has_forgers);
+        let ledger = Arc::new(Mutex::new(ledger));
         let mut world = Self {
             plan,
             chance,
             mix,
+            has_forgers,
             ledger,
             nodes: Vec::new(),
             links: Vec::new(),
@@ -86,6 +93,7 @@ impl<'p, R: Replicated> World<'p, R> {
             next_id: 0xa,
             edits: Vec::new(),
             acknowledged: BTreeMap::new(),
+            kept_back: None,
             is_parted: false,
             counts: Counts::default(),
             story,
@@ -184,6 +192,11 @@ impl<'p, R: Replicated> World<'p, R> {
         let updates: Vec<_> =
             (0..count).filter_map(|_| (plan.updates)(&state.inner, chance)).collect();
         lock(ledger).begin_writing();
+        if core.needs_new_id() && self.has_forgers {
+            // Somebody made up an update of ours.
+            core.set_id(ReplicaId::from(self.next_id));
+            (node.id, self.next_id) = (core.id(), self.next_id + 1);
+        }
         let receipts = core.update_all(updates, wall).map_err(|error| {
             Broken::new(Guarantee::Identity, format!("{:?} cannot write: {error}", node.id))
         })?;
@@ -351,20 +364,34 @@ impl<'p, R: Replicated> World<'p, R> {
     }
 
     /// What a liar makes of a message.
-    fn lie(&mut self, at: usize, message: Vec<u8>) -> Vec<Vec<u8>> {
-        if self.mix.liar != Some(at) || !self.chance.percent(10) {
+    fn lie(&mut self, at: usize, mut message: Vec<u8>) -> Vec<Vec<u8>> {
+        let Some((_, lies)) = self.mix.liar.filter(|(liar, _)| *liar == at) else {
+            return vec![message];
+        };
+        if !self.chance.percent(10) {
             return vec![message];
         }
         self.counts.faults.lies += 1;
-        self.story.tell(|| format!("{} lies", name(at)));
-        match self.chance.below(3) {
-            0 => vec![message.clone(), message],
-            1 => vec![message; 8],
-            _ => {
-                let length = self.chance.below(message.len() as u64 + 1) as usize;
-                vec![message[..length].to_vec()]
+        let place = self.chance.below(message.len() as u64 + 1) as usize;
+        let told = match (lies, self.chance.below(4)) {
+            (Lies::Repeats, times) => vec![message; 2 + 4 * times as usize],
+            (Lies::Forges, 0) => {
+                message.truncate(place);
+                vec![message]
             }
-        }
+            (Lies::Forges, 1) => match self.kept_back.replace(message) {
+                Some(before) => vec![before],
+                None => Vec::new(),
+            },
+            (Lies::Forges, _) => {
+                if let Some(byte) = message.get_mut(place) {
+                    *byte ^= 1 << self.chance.below(8);
+                }
+                vec![message]
+            }
+        };
+        self.story.tell(|| format!("{} lies: {told:?}", name(at)));
+        told
     }
 
     /// One end hears the next message that has arrived. False if that was the end of the link.
@@ -405,8 +432,10 @@ impl<'p, R: Replicated> World<'p, R> {
     fn over(&mut self, link: usize, error: &SessionError) -> Result<(), Broken> {
         let ends = self.remove(link).ends;
         self.story.tell(|| format!("{} and {} part: {error}", name(ends[0]), name(ends[1])));
-        let is_lied_to = self.mix.liar.is_some_and(|liar| ends.contains(&liar));
+        let is_lied_to = self.mix.liar.is_some_and(|(liar, _)| ends.contains(&liar));
         let may = match error {
+            // What was forged spreads.
+            _ if self.has_forgers => true,
             SessionError::BothFolded { .. } | SessionError::Adopt(_) => {
                 self.is_parted |= self.may_part();
                 self.may_part()
@@ -469,11 +498,23 @@ impl<'p, R: Replicated> World<'p, R> {
         self.nodes[at].restart(id, state, &self.ledger, now).map_err(Broken::session)?;
         self.story.event(at, || "restart".into());
         self.story.tell(|| format!("{} is back, as {id:?}", name(at)));
-        if is_strict { self.check_restart(at) } else { Ok(()) }
+        if is_strict { self.resume(at) } else { Ok(()) }
+    }
+
+    /// Who keeps its id will write again what nobody has heard of.
+    fn resume(&mut self, at: usize) -> Result<(), Broken> {
+        if !self.has_forgers {
+            self.check_restart(at)?;
+        }
+        let node = &self.nodes[at];
+        let own = seq(&node.version(), node.id);
+        lock(&self.ledger).forget_beyond(node.id, own);
+        self.edits.retain(|(first, count)| first.origin != node.id || first.seq + count - 1 <= own);
+        Ok(())
     }
 
     /// Who keeps its id must have kept all that anybody has heard of.
-    fn check_restart(&mut self, at: usize) -> Result<(), Broken> {
+    fn check_restart(&self, at: usize) -> Result<(), Broken> {
         let node = &self.nodes[at];
         let version = node.version();
         let own = seq(&version, node.id);
@@ -491,8 +532,6 @@ impl<'p, R: Replicated> World<'p, R> {
             let story = format!("{} has lost what {} has heard of", name(at), name(other));
             return Err(Broken::new(Guarantee::Identity, story));
         }
-        lock(&self.ledger).forget_beyond(node.id, own);
-        self.edits.retain(|(first, count)| first.origin != node.id || first.seq + count - 1 <= own);
         Ok(())
     }
 
@@ -569,7 +608,8 @@ impl<'p, R: Replicated> World<'p, R> {
             self.restart(at)?;
         }
         for at in 1..self.nodes.len() {
-            let config = SessionConfig::for_state::<R>();
+            let mut config = SessionConfig::for_state::<R>();
+            config.check_divergence = Some(Duration::ZERO);
             self.connect([at - 1, at], [config.clone(), config]);
         }
         self.come_to_rest()?;
@@ -578,11 +618,30 @@ impl<'p, R: Replicated> World<'p, R> {
             self.check(at)?;
         }
         self.check_ledger()?;
+        if self.has_forgers {
+            return self.check_alarm();
+        }
         if self.is_parted {
             self.counts.parted += 1;
             return Ok(());
         }
         self.check_end()
+    }
+
+    /// Two that have seen the same and still talk hold the same state: otherwise they had been warned.
+    fn check_alarm(&self) -> Result<(), Broken> {
+        for link in &self.links {
+            let [one, other] = link.ends.map(|end| &self.nodes[end]);
+            let (Some(one), Some(other)) = (&one.core, &other.core) else { continue };
+            let is_same_version =
+                sorted(one.entries().seqs().collect()) == sorted(other.entries().seqs().collect());
+            if is_same_version && one.state_digest() != other.state_digest() {
+                let ends = link.ends.map(name);
+                let story = format!("{} and {} differ, and do not know", ends[0], ends[1]);
+                return Err(Broken::new(Guarantee::Converges, story));
+            }
+        }
+        Ok(())
     }
 
     fn come_to_rest(&mut self) -> Result<(), Broken> {
@@ -629,6 +688,9 @@ impl<'p, R: Replicated> World<'p, R> {
 
     /// A state is the fold of its version, which has all causes in it and splits no edit.
     fn check(&mut self, at: usize) -> Result<(), Broken> {
+        if self.has_forgers {
+            return Ok(());
+        }
         let version = self.nodes[at].version();
         let Some(core) = &self.nodes[at].core else { return Ok(()) };
         let ledger = lock(&self.ledger);
