@@ -9,6 +9,7 @@
 
 mod chance;
 pub mod io;
+mod model;
 mod network;
 mod observed;
 mod pair;
@@ -16,6 +17,7 @@ pub mod wire;
 
 pub use self::{
     chance::Chance,
+    model::{Did, Model, Op},
     network::{Driven, Ending, LinkId, Network},
     observed::{Edit, Observed, ObservedSet},
     pair::{LEFT, Pair, RIGHT, Side, now_at},

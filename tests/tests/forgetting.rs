@@ -11,110 +11,10 @@ use std::{
 };
 
 use repred::{
-    Changes, Core, Dot, Now, Overwrote, Reduce, ReplicaId, Session, SessionConfig, SessionError,
-    Stamp, Time, VersionVector,
+    Core, Dot, Now, Reduce, ReplicaId, Session, SessionConfig, SessionError, Stamp, Time,
+    VersionVector,
 };
-use serde::{Deserialize, Serialize};
-
-/// Everything that has something to forget, in one state.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-struct Model {
-    /// An add-wins set: the dots by which each element is in it, and whether each may be named obsolete.
-    set: BTreeMap<u8, BTreeMap<Dot, bool>>,
-    /// Registers that keep concurrent values, each with whether it may be named obsolete.
-    multi: BTreeMap<u8, BTreeMap<Dot, (u8, bool)>>,
-    /// Last-writer-wins registers.
-    last: BTreeMap<u8, (Stamp, u8)>,
-    sum: i64,
-}
-
-#[derive(Clone, Debug, Serialize, Deserialize)]
-enum Op {
-    Add(u8, Vec<Dot>),
-    Remove(u8, Vec<Dot>),
-    Keep(u8, u8, Vec<Dot>),
-    Set(u8, u8),
-    Count(i8),
-}
-
-#[derive(Debug)]
-enum Did {
-    Nothing,
-    Changed,
-    Replaced(Vec<Dot>),
-    Wrote(Overwrote),
-}
-
-impl Changes for Did {
-    fn is_empty(&self) -> bool {
-        match self {
-            Self::Nothing => true,
-            Self::Changed | Self::Replaced(_) => false,
-            Self::Wrote(overwrote) => overwrote.is_empty(),
-        }
-    }
-
-    fn obsolete(&self, name: &mut dyn FnMut(Dot)) {
-        match self {
-            Self::Nothing | Self::Changed => {}
-            Self::Replaced(dots) => dots.iter().copied().for_each(name),
-            Self::Wrote(overwrote) => overwrote.obsolete(name),
-        }
-    }
-}
-
-impl Reduce for Model {
-    type Update = Op;
-    type Changes = Did;
-
-    fn reduce(&mut self, op: Op, stamp: Stamp) -> Did {
-        match op {
-            // An addition that replaced others did something beside adding: without it the others
-            // would come back. So only one that replaced nothing may be named.
-            Op::Add(element, observed) => {
-                let dots = self.set.entry(element).or_default();
-                dots.insert(stamp.dot, observed.is_empty());
-                Did::Replaced(take(dots, observed, |plain| *plain).1)
-            }
-            Op::Remove(element, observed) => {
-                let Some(dots) = self.set.get_mut(&element) else { return Did::Nothing };
-                let (taken, named) = take(dots, observed, |plain| *plain);
-                if dots.is_empty() {
-                    self.set.remove(&element);
-                }
-                if taken == 0 { Did::Nothing } else { Did::Replaced(named) }
-            }
-            Op::Keep(register, value, observed) => {
-                let values = self.multi.entry(register).or_default();
-                values.insert(stamp.dot, (value, observed.is_empty()));
-                Did::Replaced(take(values, observed, |(_, plain)| *plain).1)
-            }
-            Op::Set(register, value) => match self.last.get(&register) {
-                Some((newer, _)) if *newer > stamp => Did::Wrote(Overwrote::nothing()),
-                _ => {
-                    let old = self.last.insert(register, (stamp, value));
-                    Did::Wrote(Overwrote::old(old.map(|(old, _)| old.dot)))
-                }
-            },
-            Op::Count(amount) => {
-                self.sum += i64::from(amount);
-                if amount == 0 { Did::Nothing } else { Did::Changed }
-            }
-        }
-    }
-}
-
-/// Takes the observed dots out: how many there were, and which of them may be named obsolete.
-fn take<T>(
-    dots: &mut BTreeMap<Dot, T>,
-    observed: Vec<Dot>,
-    is_plain: impl Fn(&T) -> bool,
-) -> (usize, Vec<Dot>) {
-    let taken: Vec<_> =
-        observed.into_iter().filter_map(|dot| Some((dot, dots.remove(&dot)?))).collect();
-    let named = taken.iter().filter(|(_, value)| is_plain(value)).map(|(dot, _)| *dot);
-    (taken.len(), named.collect())
-}
+use repred_tests::{Model, Op};
 
 /// Small, seeded, and the same everywhere (Vigna's splitmix64).
 struct Rng(u64);
@@ -205,19 +105,7 @@ impl World {
 
     fn op(&mut self, at: usize) -> Op {
         let state = self.cores[at].state().unwrap();
-        let key = self.rng.below(3) as u8;
-        let dots = |dots: Option<Vec<Dot>>| dots.unwrap_or_default();
-        let element = dots(state.set.get(&key).map(|dots| dots.keys().copied().collect()));
-        let values = dots(state.multi.get(&key).map(|values| values.keys().copied().collect()));
-        match self.rng.below(9) {
-            0 => Op::Add(key, Vec::new()),
-            1 => Op::Add(key, element),
-            2 => Op::Remove(key, element),
-            3 => Op::Keep(key, self.rng.below(4) as u8, Vec::new()),
-            4 => Op::Keep(key, self.rng.below(4) as u8, values),
-            5..=7 => Op::Set(key, self.rng.below(4) as u8),
-            _ => Op::Count(self.rng.below(5) as i8 - 2),
-        }
+        state.op(|n| self.rng.below(n))
     }
 
     fn write(&mut self, at: usize, count: usize) {
@@ -364,7 +252,7 @@ impl World {
         for written in written {
             state.reduce(written.op.clone(), written.stamp);
         }
-        state.set.retain(|_, dots| !dots.is_empty());
+        state.tidy();
         state
     }
 
@@ -383,7 +271,7 @@ impl World {
                 assert_eq!(has(0), has(count - 1), "{version} splits the edit at {first:?}");
             }
             let mut state = core.state().unwrap().clone();
-            state.set.retain(|_, dots| !dots.is_empty());
+            state.tidy();
             assert_eq!(state, self.fold_of(&version), "at {version} of {:?}", core.id());
         }
     }

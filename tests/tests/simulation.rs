@@ -1,25 +1,194 @@
-//! The simulator, on the reducers that people begin with.
+//! The simulator, on reducers of all kinds, and tested by what it finds.
+//!
+//! `cargo test --profile checked -p repred-tests --test simulation -- --ignored` runs 20,000 runs of 300
+//! faults for each reducer; `REPRED_SEEDS=a..b` chooses others.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    env, fs,
+};
 
-use repred::{Counter, GrowSet, Register, testing::Simulation};
+use repred::{
+    Counter, GrowSet, Max, Reduce, Register, Replicated, reducer,
+    testing::{Chance, Guarantee, Simulation},
+};
+use repred_tests::{Edit, Model, ObservedSet, Op};
+use serde::{Deserialize, Serialize};
 
-#[test]
-fn counters_survive() {
-    Simulation::of(Counter::default).check();
+/// The README's.
+#[derive(Reduce, Default, Serialize, Deserialize)]
+struct Board {
+    title: Register<String>,
+    votes: Counter,
+    tags: GrowSet<String>,
+    ages: BTreeMap<String, Register<u8>>,
+    best: Max<u8>,
+}
+
+fn model_op(model: &Model, chance: &mut Chance) -> Op {
+    model.op(|n| chance.below(n as u64) as usize)
+}
+
+fn observed_edit(set: &ObservedSet, chance: &mut Chance) -> Edit {
+    let element = chance.below(3) as u32;
+    match set.elements().values().any(|there| *there == element) {
+        true if chance.percent(60) => set.removal(element),
+        _ => Edit::Add(element),
+    }
+}
+
+fn observed_set() -> Simulation<ObservedSet> {
+    Simulation::of(ObservedSet::default).update_with(observed_edit)
+}
+
+fn model() -> Simulation<Model> {
+    Simulation::of(Model::default).update_with(model_op)
+}
+
+/// The default runs for each reducer.
+mod each_survives {
+    use super::*;
+
+    #[test]
+    fn counter() {
+        Simulation::of(Counter::default).check();
+    }
+
+    #[test]
+    fn register() {
+        Simulation::of(Register::<u8>::default).check();
+    }
+
+    #[test]
+    fn grow_set() {
+        Simulation::of(GrowSet::<u8>::default).check();
+    }
+
+    #[test]
+    fn map() {
+        Simulation::of(BTreeMap::<u8, Register<u8>>::default).check();
+    }
+
+    #[test]
+    fn board() {
+        Simulation::of(Board::default).check();
+    }
+
+    #[test]
+    fn observed_set() {
+        super::observed_set().check();
+    }
+
+    #[test]
+    fn model() {
+        super::model().check();
+    }
+}
+
+/// 20,000 runs of at least 300 faults each.
+#[track_caller]
+fn soak<R: Replicated>(simulation: Simulation<R>) {
+    let report =
+        simulation.runs(20_000).steps(3600).run().unwrap_or_else(|failure| panic!("\n{failure}"));
+    println!("{report}");
+    assert!(report.faults.total() >= 300 * report.runs, "{} faults", report.faults.total());
+}
+
+/// Run by CI, in the profile `checked`.
+mod soak {
+    use super::*;
+
+    #[test]
+    #[ignore = "some minutes"]
+    fn counter() {
+        super::soak(Simulation::of(Counter::default));
+    }
+
+    #[test]
+    #[ignore = "some minutes"]
+    fn map() {
+        super::soak(Simulation::of(BTreeMap::<u8, Register<u8>>::default));
+    }
+
+    #[test]
+    #[ignore = "some minutes"]
+    fn board() {
+        super::soak(Simulation::of(Board::default));
+    }
+
+    #[test]
+    #[ignore = "some minutes"]
+    fn observed_set() {
+        super::soak(super::observed_set());
+    }
+
+    #[test]
+    #[ignore = "some minutes"]
+    fn model() {
+        super::soak(super::model());
+    }
 }
 
 #[test]
-fn registers_survive() {
-    Simulation::of(Register::<u8>::default).check();
+fn the_same_seeds_are_the_same_runs() {
+    let run = |seeds| model().seeds(seeds).run().unwrap();
+    if env::var_os("REPRED_SEEDS").is_none() {
+        assert_eq!(run(0..30), run(0..30));
+        assert_ne!(run(0..30).fingerprint, run(30..60).fingerprint);
+    }
 }
 
 #[test]
-fn sets_survive() {
-    Simulation::of(GrowSet::<u8>::default).check();
+fn every_kind_of_fault_strikes() {
+    let faults = model().runs(100).run().unwrap().faults;
+    let cuts = [faults.cuts, faults.lost, faults.delays, faults.partitions];
+    let crashes = [faults.crashes, faults.torn, faults.skews, faults.folds, faults.lies];
+    assert!(cuts.iter().chain(&crashes).all(|count| *count > 20), "{faults}");
 }
 
 #[test]
-fn maps_survive() {
-    Simulation::of(BTreeMap::<u8, Register<u8>>::default).check();
+fn a_reducer_that_does_not_commute_is_found_and_the_run_made_short() {
+    let last_to_arrive_wins = || {
+        reducer(0, |state: &mut u8, new: u8| {
+            let has_changed = *state != new;
+            *state = new;
+            has_changed
+        })
+    };
+    let failure = Simulation::of(last_to_arrive_wins).run().unwrap_err();
+    let expected = [Guarantee::Fold, Guarantee::Converges];
+    assert!(expected.contains(&failure.guarantee()), "{failure}");
+    let report = failure.to_string();
+    let lines = report.lines().filter(|line| line.starts_with("    #")).count();
+    assert!(lines <= 12, "{report}");
+    assert!(report.contains("●") && report.contains("REPRED_SEEDS="), "{report}");
+}
+
+#[test]
+fn a_reducer_that_panics_is_found() {
+    let broken = || {
+        reducer(BTreeSet::new(), |set: &mut BTreeSet<u8>, new: u8| {
+            assert!(set.len() < 3, "full");
+            set.insert(new)
+        })
+    };
+    let failure = Simulation::of(broken).run().unwrap_err();
+    assert_eq!(failure.guarantee(), Guarantee::Total);
+    assert!(failure.to_string().contains("full"), "{failure}");
+}
+
+#[test]
+fn a_failed_run_is_drawn_when_asked() {
+    let path = env::temp_dir().join(format!("repred-{}.svg", std::process::id()));
+    let broken = || {
+        reducer(Vec::new(), |list: &mut Vec<u8>, new: u8| {
+            list.push(new);
+            true
+        })
+    };
+    let failure = Simulation::of(broken).draw(&path).run().unwrap_err();
+    let picture = fs::read_to_string(&path).unwrap();
+    fs::remove_file(&path).unwrap();
+    assert_eq!(picture, failure.svg());
+    assert!(picture.starts_with("<svg") && picture.contains("<circle"), "{picture}");
 }

@@ -85,9 +85,7 @@ impl<R: Replicated> Core<R> {
             }
         }
         for edit in edits {
-            if edit.last <= self.history.last(edit.origin) {
-                self.history.mark_edit(edit);
-            }
+            self.history.mark_edit(edit);
         }
         Ok(())
     }
@@ -129,6 +127,14 @@ impl<R: Replicated> Core<R> {
                         fresh.push(Fresh::Skip(beyond));
                     }
                 }
+            }
+        }
+        // A block that ends too early, because a message was said twice, must not split an edit.
+        for edit in &block.edits {
+            let head = self.head(&mut heads, edit.origin);
+            if edit.last > head.seq {
+                let dot = Dot::new(self.history.id(edit.origin), edit.last);
+                return Err(ReceiveError::Gap { dot, expected: head.seq + 1 });
             }
         }
         Ok(fresh)
