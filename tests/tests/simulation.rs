@@ -89,7 +89,7 @@ mod each_survives {
 #[track_caller]
 fn soak<R: Replicated>(simulation: Simulation<R>) {
     let report =
-        simulation.runs(20_000).steps(3600).run().unwrap_or_else(|failure| panic!("\n{failure}"));
+        simulation.runs(20_000).steps(2600).run().unwrap_or_else(|failure| panic!("\n{failure}"));
     println!("{report}");
     assert!(report.faults.total() >= 300 * report.runs, "{} faults", report.faults.total());
 }

@@ -122,7 +122,7 @@ impl<R: Replicated> Simulation<R> {
         self
     }
 
-    /// How many things happen in a run, before everything heals. Default 400, of which some 40 are faults.
+    /// How many things happen in a run, before everything heals. Default 400, of which some 50 are faults.
     pub fn steps(mut self, count: usize) -> Self {
         self.plan.steps = count;
         self
