@@ -687,3 +687,21 @@ Found in history ";
     assert!(report.contains("#[test]") && report.contains(".replay(&["), "{report}");
     assert!(report.contains("A picture of it is in"), "{report}");
 }
+
+#[test]
+fn the_readme_shows_what_is_printed() {
+    #[derive(Default, Serialize, Deserialize)]
+    struct Points(u8);
+    impl Reduce for Points {
+        type Update = i8;
+        type Changes = bool;
+        fn reduce(&mut self, n: i8, _stamp: Stamp) -> bool {
+            let before = self.0;
+            self.0 = self.0.saturating_add_signed(n);
+            self.0 != before
+        }
+    }
+    let report = broken(Laws::of(Points::default)).to_string();
+    let readme = include_str!("../../README.md");
+    assert!(readme.contains(report.trim_end()), "the README does not show this:\n{report}");
+}

@@ -1,4 +1,17 @@
 //! Tests for reducers: their laws, and a network in which everything goes wrong.
+//!
+//! * [`Laws`] checks, in every order, small histories of made-up updates: does the reducer commute, are its
+//!   changes truthful, does what travels arrive? Start here.
+//! * [`Simulation`] runs replicas of it through cuts, partitions, crashes, wrong clocks, folds and lies.
+//! * [`Chance`] is where both get their decisions from, and what a closure that makes updates is given.
+//!
+//! ```
+//! use repred::{Register, testing::{Laws, Simulation}};
+//!
+//! // In a `#[test]` each.
+//! Laws::of(Register::<u8>::default).check();
+//! Simulation::of(Register::<u8>::default).runs(10).check();
+//! ```
 
 mod chance;
 

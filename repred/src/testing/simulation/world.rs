@@ -26,6 +26,9 @@ use crate::{
     version::VersionVector,
 };
 
+/// What may happen to a world, at one of its replicas.
+type Action<W> = fn(&mut W, usize) -> Result<(), Broken>;
+
 /// Replicas, links, what is on its way, and what goes wrong.
 pub(crate) struct World<'p, R: Replicated> {
     plan: &'p Plan<R>,
@@ -142,7 +145,7 @@ impl<'p, R: Replicated> World<'p, R> {
         self.tick += self.chance.pick(&[1, 0, 50, 1000]);
         let weights = self.mix.weights;
         let at = self.chance.below(self.nodes.len() as u64) as usize;
-        let actions: [(u64, fn(&mut Self, usize) -> Result<(), Broken>); 13] = [
+        let actions: [(u64, Action<Self>); 13] = [
             (weights.talk, Self::talk),
             (weights.write, Self::write),
             (weights.edit, Self::edit),
