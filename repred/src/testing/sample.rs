@@ -23,7 +23,7 @@ impl Chance {
     /// largest and smallest; strings of one letter; collections of up to two. That is where reducers
     /// break: wide random values hardly ever meet.
     ///
-    /// Where the type has a [`Dot`](crate::Dot), a [`Stamp`], a [`ReplicaId`] or a
+    /// Where the type has a [`Dot`](crate::Dot), a [`Stamp`], a [`ReplicaId`](crate::ReplicaId) or a
     /// [`Time`](crate::Time) in it, it is one that the author of the update has seen: an author cannot
     /// know others. `None` if no value of the type can be made up, or none before anything was seen.
     ///
