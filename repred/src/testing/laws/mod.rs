@@ -117,7 +117,7 @@ impl<R: Replicated> Laws<R> {
             claims: Claims { is_idempotent: false, invariants: Vec::new() },
             histories: 256,
             updates: 9,
-            budget: 60_000,
+            budget: 30_000,
             seed: 1,
             svg: None,
         }
@@ -180,7 +180,7 @@ impl<R: Replicated> Laws<R> {
         self
     }
 
-    /// After how many calls of `reduce` to go from all small histories to random ones. Default 60,000.
+    /// After how many calls of `reduce` to go from all small histories to random ones. Default 30,000.
     pub fn budget(mut self, calls: u64) -> Self {
         self.budget = calls;
         self
