@@ -1,0 +1,149 @@
+//! The end of a run, and what must hold.
+
+use std::time::Duration;
+
+use super::{World, name};
+use crate::{
+    encoding,
+    id::ReplicaId,
+    reduce::Replicated,
+    session::SessionConfig,
+    testing::simulation::{Broken, Guarantee, audited::lock, link::Link, node::seq, show},
+};
+
+/// More moves than any healing takes.
+const MOVES: usize = 400_000;
+
+impl<R: Replicated> World<'_, R> {
+    /// Nothing goes wrong any more: everybody comes to have everything.
+    pub(crate) fn heal(&mut self) -> Result<(), Broken> {
+        self.links.clear();
+        self.partition = None;
+        // Whatever was written ahead of time has come.
+        self.tick += 2 * self.mix.skew + 3_600_000_000;
+        self.mix.liar = None;
+        self.mix.delay = 0;
+        for at in 0..self.nodes.len() {
+            self.nodes[at].skew = 0;
+            self.restart(at)?;
+        }
+        for at in 1..self.nodes.len() {
+            let mut config = SessionConfig::for_state::<R>();
+            config.check_divergence = Some(Duration::ZERO);
+            self.connect([at - 1, at], [config.clone(), config]);
+        }
+        self.come_to_rest()?;
+        for at in 0..self.nodes.len() {
+            self.put_on_disk(at)?;
+            self.check(at)?;
+        }
+        self.check_ledger()?;
+        if self.has_forgers {
+            return self.check_alarm();
+        }
+        if self.is_parted {
+            self.counts.parted += 1;
+            return Ok(());
+        }
+        self.check_end()
+    }
+
+    /// Two that have seen the same and still talk hold the same state: otherwise they had been warned.
+    pub(super) fn check_alarm(&self) -> Result<(), Broken> {
+        for link in &self.links {
+            let [one, other] = link.ends.map(|end| &self.nodes[end]);
+            let (Some(one), Some(other)) = (&one.core, &other.core) else { continue };
+            let is_same_version =
+                sorted(one.entries().seqs().collect()) == sorted(other.entries().seqs().collect());
+            if is_same_version && one.state_digest() != other.state_digest() {
+                let ends = link.ends.map(name);
+                let story = format!("{} and {} differ, and do not know", ends[0], ends[1]);
+                return Err(Broken::new(Guarantee::Converges, story));
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn come_to_rest(&mut self) -> Result<(), Broken> {
+        for _ in 0..MOVES {
+            let before = self.counts.messages;
+            for link in (0..self.links.len()).rev() {
+                for end in 0..2 {
+                    if link < self.links.len() && self.say(link, end)? {
+                        while link < self.links.len()
+                            && !self.links[link].flights[1 - end].is_empty()
+                        {
+                            self.hear(link, 1 - end)?;
+                        }
+                    }
+                }
+            }
+            if self.counts.messages == before && self.links.iter().all(Link::is_empty) {
+                return Ok(());
+            }
+        }
+        Err(Broken::new(Guarantee::Ends, "they go on talking for ever"))
+    }
+
+    pub(super) fn check_end(&self) -> Result<(), Broken> {
+        let versions: Vec<_> = self.nodes.iter().map(|node| sorted(node.version())).collect();
+        if let Some(at) = versions.iter().position(|version| *version != versions[0]) {
+            let story =
+                format!("{} has {:?}, {} has {:?}", name(0), versions[0], name(at), versions[at]);
+            return Err(Broken::new(Guarantee::Converges, story));
+        }
+        for (id, acknowledged) in &self.acknowledged {
+            if seq(&versions[0], *id) < *acknowledged {
+                let story = format!("{id:?}.{acknowledged} was said to be safe, and is gone");
+                return Err(Broken::new(Guarantee::NothingLost, story));
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn check_ledger(&self) -> Result<(), Broken> {
+        let broken = lock(&self.ledger).broken.take();
+        broken.map_or(Ok(()), |(guarantee, story)| Err(Broken::new(guarantee, story)))
+    }
+
+    /// A state is the fold of its version, which has all causes in it and splits no edit.
+    pub(super) fn check(&mut self, at: usize) -> Result<(), Broken> {
+        if self.has_forgers {
+            return Ok(());
+        }
+        let version = self.nodes[at].version();
+        let Some(core) = &self.nodes[at].core else { return Ok(()) };
+        let ledger = lock(&self.ledger);
+        if !ledger.is_closed(&version) {
+            let story = format!("{} has seen {version:?}, and not all its causes", name(at));
+            return Err(Broken::new(Guarantee::Causal, story));
+        }
+        for (first, count) in &self.edits {
+            let seen = seq(&version, first.origin);
+            if seen >= first.seq && seen < first.seq + count - 1 {
+                let story = format!("{} has seen a part of the edit at {first:?}", name(at));
+                return Err(Broken::new(Guarantee::Atomic, story));
+            }
+        }
+        let mut fold = (self.plan.make)();
+        for (stamp, payload) in ledger.within(&version) {
+            if let Ok(update) = encoding::decode(payload) {
+                fold.reduce(update, stamp);
+            }
+        }
+        let state =
+            core.state().map_err(|_| Broken::new(Guarantee::Total, "reduce has panicked"))?;
+        if self.plan.is_same(&state.inner, &fold) {
+            return Ok(());
+        }
+        let [there, should] = [&state.inner, &fold].map(show);
+        let story = format!("{} at {version:?}: {there}, and should be {should}", name(at));
+        Err(Broken::new(Guarantee::Fold, story))
+    }
+}
+
+fn sorted(mut version: Vec<(ReplicaId, u64)>) -> Vec<(ReplicaId, u64)> {
+    version.retain(|(_, seq)| *seq > 0);
+    version.sort_unstable();
+    version
+}

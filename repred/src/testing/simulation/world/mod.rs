@@ -1,0 +1,230 @@
+//! [`World`]: one run.
+
+mod links;
+
+mod talk;
+
+mod trouble;
+
+mod healing;
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use super::{
+    Broken, Guarantee, Plan,
+    audited::lock,
+    faults::{Faults, Lies, Mix},
+    ledger::Ledger,
+    link::Link,
+    node::Node,
+    story::Story,
+};
+use crate::{
+    id::ReplicaId, reduce::Replicated, session::Now, stamp::Dot, testing::Chance, time::Time,
+};
+
+/// What may happen to a world, at one of its replicas.
+type Action<W> = fn(&mut W, usize) -> Result<(), Broken>;
+
+/// Replicas, links, what is on its way, and what goes wrong.
+pub(crate) struct World<'p, R: Replicated> {
+    plan: &'p Plan<R>,
+    chance: Chance,
+    mix: Mix,
+    /// Some of what is said is not so.
+    has_forgers: bool,
+    ledger: Arc<Mutex<Ledger>>,
+    nodes: Vec<Node<R>>,
+    links: Vec<Link>,
+    /// Who cannot hear whom: those in the first set not those outside, and the other way round too.
+    partition: Option<(u64, bool)>,
+    /// Microseconds since the run began.
+    tick: u64,
+    start: Instant,
+    next_id: u128,
+    /// First dots and lengths of edits.
+    edits: Vec<(Dot, u64)>,
+    /// What each author was told to be safe.
+    acknowledged: BTreeMap<ReplicaId, u64>,
+    /// A message that a liar says later.
+    kept_back: Option<Vec<u8>>,
+    /// Folding may have parted some for good.
+    is_parted: bool,
+    pub(crate) counts: Counts,
+    pub(crate) story: Story,
+}
+
+/// What a run has come to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    pub(crate) faults: Faults,
+    pub(crate) updates: u64,
+    pub(crate) messages: u64,
+    pub(crate) bytes: u64,
+    pub(crate) parted: u64,
+    /// What was said, as a number.
+    pub(crate) fingerprint: u64,
+}
+
+/// Where the wall clock of all begins.
+const EPOCH: u64 = 1_000_000_000_000;
+
+impl<'p, R: Replicated> World<'p, R> {
+    pub(crate) fn new(plan: &'p Plan<R>, mut chance: Chance, story: Story) -> Result<Self, Broken> {
+        let count = chance.within(plan.replicas.clone()) as usize;
+        let mix = Mix::draw(count, &mut chance);
+        let has_forgers = mix.liar.is_some_and(|(_, lies)| lies == Lies::Forges);
+        let ledger = Ledger::new(has_forgers);
+        let ledger = Arc::new(Mutex::new(ledger));
+        let mut world = Self {
+            plan,
+            chance,
+            mix,
+            has_forgers,
+            ledger,
+            nodes: Vec::new(),
+            links: Vec::new(),
+            partition: None,
+            tick: 0,
+            start: plan.start,
+            next_id: 0xa,
+            edits: Vec::new(),
+            acknowledged: BTreeMap::new(),
+            kept_back: None,
+            is_parted: false,
+            counts: Counts::default(),
+            story,
+        };
+        for _ in 0..count {
+            let (id, now) = (world.new_id(), world.now(0));
+            let node = Node::new(id, (plan.make)(), &world.ledger, now);
+            world.nodes.push(node.map_err(Broken::session)?);
+        }
+        Ok(world)
+    }
+
+    fn new_id(&mut self) -> ReplicaId {
+        self.next_id += 1;
+        ReplicaId::from(self.next_id - 1)
+    }
+
+    fn now(&self, skew: i64) -> Now {
+        let wall = (EPOCH + self.tick).saturating_add_signed(skew);
+        Now {
+            wall: Time::from_micros(wall),
+            instant: self.start + Duration::from_micros(self.tick),
+        }
+    }
+
+    fn now_of(&self, node: usize) -> Now {
+        self.now(self.nodes[node].skew)
+    }
+
+    /// Makes decisions by these from now on.
+    pub(crate) fn decide_by(&mut self, chance: Chance) {
+        self.chance = chance;
+    }
+
+    /// What was decided since the last time this was asked.
+    pub(crate) fn decided(&mut self) -> Vec<u64> {
+        let made = self.chance.made().iter().map(|decision| decision.value).collect();
+        self.chance.forget();
+        made
+    }
+
+    /// Something happens.
+    pub(crate) fn step(&mut self) -> Result<(), Broken> {
+        self.tick += self.chance.pick(&[1, 0, 50, 1000]);
+        let weights = self.mix.weights;
+        let at = self.chance.below(self.nodes.len() as u64) as usize;
+        let actions: [(u64, Action<Self>); 13] = [
+            (weights.talk, Self::talk),
+            (weights.write, Self::write),
+            (weights.edit, Self::edit),
+            (weights.connect, Self::connect_any),
+            (weights.cut, Self::cut_any),
+            (weights.partition, Self::part),
+            (weights.heal, Self::unite),
+            (weights.crash, Self::crash),
+            (weights.restart, Self::restart),
+            (weights.skew, Self::skew),
+            (weights.fold, Self::fold),
+            (weights.sync, Self::sync),
+            (weights.wait, Self::wait),
+        ];
+        let sum = actions.iter().map(|(weight, _)| weight).sum();
+        let mut left = self.chance.below(sum);
+        for (weight, action) in actions {
+            if left < weight {
+                action(self, at)?;
+                break;
+            }
+            left -= weight;
+        }
+        self.check_ledger()?;
+        if self.chance.below(64) == 63 { self.check(at) } else { Ok(()) }
+    }
+
+    fn write(&mut self, at: usize) -> Result<(), Broken> {
+        self.write_some(at, 1)
+    }
+
+    fn edit(&mut self, at: usize) -> Result<(), Broken> {
+        let count = self.chance.within(2..5);
+        self.write_some(at, count)
+    }
+
+    fn write_some(&mut self, at: usize, count: u64) -> Result<(), Broken> {
+        let wall = self.now_of(at).wall;
+        let version = self.nodes[at].version();
+        let Self { plan, nodes, chance, ledger, .. } = self;
+        let node = &mut nodes[at];
+        let Some(core) = &mut node.core else { return Ok(()) };
+        let state =
+            core.state().map_err(|_| Broken::new(Guarantee::Total, "reduce has panicked"))?;
+        let life = state.life;
+        chance.has_seen(lock(ledger).recent(life));
+        let updates: Vec<_> =
+            (0..count).filter_map(|_| (plan.updates)(&state.inner, chance)).collect();
+        lock(ledger).begin_writing();
+        if core.needs_new_id() && self.has_forgers {
+            // Somebody made up an update of ours.
+            core.set_id(ReplicaId::from(self.next_id));
+            (node.id, self.next_id) = (core.id(), self.next_id + 1);
+        }
+        let receipts = core.update_all(updates, wall).map_err(|error| {
+            Broken::new(Guarantee::Identity, format!("{:?} cannot write: {error}", node.id))
+        })?;
+        let stamps: Vec<_> = receipts.iter().filter_map(|receipt| receipt.stamp()).collect();
+        lock(ledger).end_writing(life, &stamps, &version);
+        let Some(first) = stamps.first() else { return Ok(()) };
+        node.is_dirty = true;
+        self.counts.updates += stamps.len() as u64;
+        if stamps.len() > 1 {
+            self.edits.push((first.dot, stamps.len() as u64));
+        }
+        self.story.event(at, || format!("{:?}", stamps[stamps.len() - 1].dot));
+        self.story.tell(|| {
+            let dots: Vec<_> = stamps.iter().map(|stamp| format!("{stamp:?}")).collect();
+            format!("{} writes {}", name(at), dots.join(", "))
+        });
+        Ok(())
+    }
+}
+
+impl Counts {
+    fn note(&mut self, message: &[u8]) {
+        self.fingerprint = message.iter().fold(self.fingerprint, |hash, byte| {
+            (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+    }
+}
+
+/// What to call a replica, whatever its id is just now.
+pub(crate) fn name(node: usize) -> String {
+    format!("#{node}")
+}

@@ -1,0 +1,166 @@
+//! Messages that move, and what liars make of them.
+
+use super::{World, name};
+use crate::{
+    core::ReceiveError,
+    reduce::Replicated,
+    session::SessionError,
+    testing::simulation::{
+        Broken, Guarantee,
+        faults::{Folds, Lies},
+        link::{Flight, Link},
+    },
+};
+
+impl<R: Replicated> World<'_, R> {
+    /// Some messages move on one link.
+    pub(super) fn talk(&mut self, _at: usize) -> Result<(), Broken> {
+        if self.links.is_empty() {
+            return Ok(());
+        }
+        let link = self.chance.below(self.links.len() as u64) as usize;
+        for _ in 0..=self.chance.below(4) {
+            let end = self.chance.below(2) as usize;
+            if !self.say(link, end)? || !self.hear(link, 1 - end)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// One end says its next message, if it has one. False if that was the end of the link.
+    pub(super) fn say(&mut self, link: usize, end: usize) -> Result<bool, Broken> {
+        let at = self.links[link].ends[end];
+        if self.mix.durability.is_strict() {
+            self.put_on_disk(at)?;
+        }
+        let now = self.now_of(at);
+        let Some(core) = &mut self.nodes[at].core else { return Ok(true) };
+        let message = match self.links[link].poll(end, core, now) {
+            Ok(None) => return Ok(true),
+            Ok(Some(message)) => message,
+            Err(error) => return self.over(link, &error).map(|()| false),
+        };
+        self.counts.messages += 1;
+        self.counts.bytes += message.len() as u64;
+        self.counts.note(&message);
+        for message in self.lie(at, message) {
+            self.send(link, end, message);
+        }
+        Ok(true)
+    }
+
+    pub(super) fn send(&mut self, link: usize, end: usize, message: Vec<u8>) {
+        let delay = if self.mix.delay == 0 { 0 } else { self.chance.below(self.mix.delay) };
+        self.counts.faults.delays += u64::from(delay > 0);
+        let flight = &mut self.links[link].flights[1 - end];
+        let last = flight.back().map_or(0, |last| last.due);
+        flight.push_back(Flight { due: last.max(self.tick + delay), message });
+    }
+
+    /// What a liar makes of a message.
+    pub(super) fn lie(&mut self, at: usize, mut message: Vec<u8>) -> Vec<Vec<u8>> {
+        let Some((_, lies)) = self.mix.liar.filter(|(liar, _)| *liar == at) else {
+            return vec![message];
+        };
+        if !self.chance.percent(10) {
+            return vec![message];
+        }
+        self.counts.faults.lies += 1;
+        let place = self.chance.below(message.len() as u64 + 1) as usize;
+        let told = match (lies, self.chance.below(4)) {
+            (Lies::Repeats, times) => vec![message; 2 + 4 * times as usize],
+            (Lies::Forges, 0) => {
+                message.truncate(place);
+                vec![message]
+            }
+            (Lies::Forges, 1) => match self.kept_back.replace(message) {
+                Some(before) => vec![before],
+                None => Vec::new(),
+            },
+            (Lies::Forges, _) => {
+                if let Some(byte) = message.get_mut(place) {
+                    *byte ^= 1 << self.chance.below(8);
+                }
+                vec![message]
+            }
+        };
+        self.story.tell(|| format!("{} lies: {} messages instead of one", name(at), told.len()));
+        told
+    }
+
+    /// One end hears the next message that has arrived. False if that was the end of the link.
+    pub(super) fn hear(&mut self, link: usize, end: usize) -> Result<bool, Broken> {
+        let Link { flights, is_blocked, ends, .. } = &mut self.links[link];
+        let (at, from) = (ends[end], ends[1 - end]);
+        let Some(flight) = flights[end].front().filter(|_| !is_blocked[end]) else {
+            return Ok(true);
+        };
+        if flight.due > self.tick {
+            if self.chance.percent(50) {
+                return Ok(true);
+            }
+            self.tick = flight.due;
+        }
+        let message = flights[end].pop_front().map(|flight| flight.message).unwrap_or_default();
+        let now = self.now_of(at);
+        let node = &mut self.nodes[at];
+        let Some(core) = &mut node.core else { return Ok(true) };
+        let before = (core.entries().end(), core.entries().era(), core.known_again());
+        let heard = self.links[link].sessions[end].handle_message(core, &message, now);
+        let has_known_again = core.known_again() > before.2;
+        if (core.entries().end(), core.entries().era()) != (before.0, before.1) {
+            node.is_dirty = true;
+            self.story.arrow(from, at);
+        }
+        // Of two, neither has anything that the other lacks from anybody else. But after a snapshot was
+        // adopted, what had been sent just before is sent again.
+        let is_between_two = self.nodes.len() == 2 && !self.may_part() && self.mix.liar.is_none();
+        if has_known_again && is_between_two {
+            let story = format!("{} hears again what it knew", name(at));
+            return Err(Broken::new(Guarantee::NoEcho, story));
+        }
+        match heard {
+            Ok(()) => Ok(true),
+            Err(error) => self.over(link, &error).map(|()| false),
+        }
+    }
+
+    /// A session has failed: that must be for a reason.
+    pub(super) fn over(&mut self, link: usize, error: &SessionError) -> Result<(), Broken> {
+        let ends = self.remove(link).ends;
+        self.story.tell(|| format!("{} and {} part: {error}", name(ends[0]), name(ends[1])));
+        let is_lied_to = self.mix.liar.is_some_and(|(liar, _)| ends.contains(&liar));
+        let may = match error {
+            // What was forged spreads.
+            _ if self.has_forgers => true,
+            SessionError::BothFolded { .. } | SessionError::Adopt(_) => {
+                self.is_parted |= self.may_part();
+                self.may_part()
+            }
+            SessionError::ClockDrift { .. } => self.mix.skew > 0,
+            SessionError::Receive(ReceiveError::TooFarAhead { .. }) => self.mix.skew > 0,
+            SessionError::Diverged { .. } => {
+                return Err(Broken::new(Guarantee::Converges, error.to_string()));
+            }
+            SessionError::Silent { .. } | SessionError::Peer(_) => true,
+            SessionError::TooLargeForPeer { .. }
+            | SessionError::BlockTooLarge { .. }
+            | SessionError::MessageTooLarge { .. } => {
+                self.mix.message_bytes < 1 << 20 || is_lied_to
+            }
+            _ => is_lied_to,
+        };
+        if may {
+            return Ok(());
+        }
+        let story = format!("{} and {}: {error}", name(ends[0]), name(ends[1]));
+        Err(Broken::new(Guarantee::Sessions, story))
+    }
+
+    /// Whether two may have folded what the other has not seen. A block that is too large goes as a
+    /// snapshot, and a log of a folded history begins with one: folds that nobody else has agreed to.
+    pub(super) fn may_part(&self) -> bool {
+        self.mix.folds != Folds::Never || self.mix.block_bytes < 1 << 20
+    }
+}

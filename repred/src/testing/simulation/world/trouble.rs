@@ -1,0 +1,138 @@
+//! What goes wrong with a replica: crashes, clocks, folds, waiting.
+
+use super::{World, name};
+use crate::{
+    reduce::Replicated,
+    testing::simulation::{
+        Broken, Guarantee,
+        audited::lock,
+        faults::Folds,
+        node::{Node, seq},
+    },
+    version::VersionVector,
+};
+
+impl<R: Replicated> World<'_, R> {
+    pub(super) fn crash(&mut self, at: usize) -> Result<(), Broken> {
+        if self.nodes[at].core.is_none() {
+            return Ok(());
+        }
+        while let Some(link) = self.links.iter().position(|link| link.end_of(at).is_some()) {
+            self.cut(link);
+        }
+        let Self { nodes, chance, .. } = self;
+        let keep = |unsynced: usize| chance.below(unsynced as u64 + 1) as usize;
+        let is_torn = nodes[at].crash(keep).map_err(Broken::session)?;
+        self.counts.faults.crashes += 1;
+        self.counts.faults.torn += u64::from(is_torn);
+        self.story.event(at, || "crash".into());
+        self.story.tell(|| format!("{} crashes", name(at)));
+        Ok(())
+    }
+
+    pub(super) fn restart(&mut self, at: usize) -> Result<(), Broken> {
+        if self.nodes[at].core.is_some() {
+            return Ok(());
+        }
+        let is_strict = self.mix.durability.is_strict();
+        let id = if is_strict { self.nodes[at].id } else { self.new_id() };
+        let now = self.now_of(at);
+        let state = (self.plan.make)();
+        self.nodes[at].restart(id, state, &self.ledger, now).map_err(Broken::session)?;
+        self.story.event(at, || "restart".into());
+        self.story.tell(|| format!("{} is back, as {id:?}", name(at)));
+        if is_strict { self.resume(at) } else { Ok(()) }
+    }
+
+    /// Who keeps its id will write again what nobody has heard of.
+    pub(super) fn resume(&mut self, at: usize) -> Result<(), Broken> {
+        if !self.has_forgers {
+            self.check_restart(at)?;
+        }
+        let node = &self.nodes[at];
+        let own = seq(&node.version(), node.id);
+        lock(&self.ledger).forget_beyond(node.id, own);
+        self.edits.retain(|(first, count)| first.origin != node.id || first.seq + count - 1 <= own);
+        Ok(())
+    }
+
+    /// Who keeps its id must have kept all that anybody has heard of.
+    pub(super) fn check_restart(&self, at: usize) -> Result<(), Broken> {
+        let node = &self.nodes[at];
+        let version = node.version();
+        let own = seq(&version, node.id);
+        let lost = node.promised.iter().find(|(id, claimed)| *claimed > seq(&version, *id));
+        if let Some((id, claimed)) = lost {
+            let story = format!("{} had confirmed {id:?}.{claimed}, and lost it", name(at));
+            return Err(Broken::new(Guarantee::NothingLost, story));
+        }
+        if self.acknowledged.get(&node.id).is_some_and(|seq| *seq > own) {
+            let story = format!("{} has lost what its author was told to be safe", name(at));
+            return Err(Broken::new(Guarantee::NothingLost, story));
+        }
+        let knows = |other: &Node<R>| seq(&other.version(), node.id) > own;
+        if let Some(other) = self.nodes.iter().position(knows) {
+            let story = format!("{} has lost what {} has heard of", name(at), name(other));
+            return Err(Broken::new(Guarantee::Identity, story));
+        }
+        Ok(())
+    }
+
+    pub(super) fn skew(&mut self, at: usize) -> Result<(), Broken> {
+        if self.mix.skew > 0 {
+            let skew = self.chance.below(2 * self.mix.skew) as i64 - self.mix.skew as i64;
+            self.nodes[at].skew = skew;
+            self.counts.faults.skews += 1;
+            self.story.tell(|| format!("{}'s clock is {skew} µs ahead", name(at)));
+        }
+        Ok(())
+    }
+
+    pub(super) fn fold(&mut self, at: usize) -> Result<(), Broken> {
+        let Some(core) = &self.nodes[at].core else { return Ok(()) };
+        let floor: VersionVector = match self.mix.folds {
+            Folds::Never => return Ok(()),
+            Folds::Forced => core.version(),
+            Folds::Stable => {
+                let least = |id| self.nodes.iter().map(|node| seq(&node.durable, id)).min();
+                core.entries()
+                    .seqs()
+                    .map(|(id, own)| (id, least(id).unwrap_or(0).min(own)))
+                    .collect()
+            }
+        };
+        let Some(core) = &mut self.nodes[at].core else { return Ok(()) };
+        core.fold(&floor).map_err(|error| Broken::new(Guarantee::Sessions, error.to_string()))?;
+        self.counts.faults.folds += 1;
+        self.story.tell(|| format!("{} folds {floor}", name(at)));
+        Ok(())
+    }
+
+    pub(super) fn sync(&mut self, at: usize) -> Result<(), Broken> {
+        self.put_on_disk(at)
+    }
+
+    pub(super) fn put_on_disk(&mut self, at: usize) -> Result<(), Broken> {
+        let node = &mut self.nodes[at];
+        if node.sync().map_err(Broken::session)? {
+            // Its own updates are safe now, and their author is told.
+            self.acknowledged.insert(node.id, seq(&node.durable, node.id));
+        }
+        Ok(())
+    }
+
+    /// Nothing happens for a while, and who has waited too long gives up.
+    pub(super) fn wait(&mut self, _at: usize) -> Result<(), Broken> {
+        self.tick += self.chance.pick(&[1_000_000, 6_000_000, 30_000_000]);
+        for link in (0..self.links.len()).rev() {
+            for end in 0..2 {
+                let now = self.now_of(self.links[link].ends[end]);
+                if let Err(error) = self.links[link].sessions[end].handle_timeout(now) {
+                    self.over(link, &error)?;
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+}
