@@ -369,10 +369,12 @@ impl<R: Replicated> Core<R> {
     }
 
     /// Goes on under the id that everything here was written under, after all of it was read from a log
-    /// that lost nothing anybody has heard of.
-    pub(crate) fn resume(&mut self, id: ReplicaId) {
+    /// that lost nothing anybody has heard of. `latest` is the largest time it had used: the log may not
+    /// tell, because what is obsolete leaves no time behind.
+    pub(crate) fn resume(&mut self, id: ReplicaId, latest: Time) {
         self.id = id;
         self.id_is_taken = false;
+        self.clock.observe(latest);
     }
 
     /// Compares what a peer claims to have seen with what we have written.

@@ -3,6 +3,7 @@
 use super::{audited::Audited, faults::Durability};
 use crate::{
     core::Core,
+    id::ReplicaId,
     reduce::Replicated,
     session::{Loading, Now, Saving, SessionConfig, SessionError},
     time::Time,
@@ -14,6 +15,8 @@ pub(crate) struct Disk {
     saving: Saving,
     /// So many messages survive a crash.
     synced: usize,
+    /// The largest time that was used by then, which what is obsolete does not tell any more.
+    latest: Time,
 }
 
 impl Disk {
@@ -23,7 +26,7 @@ impl Disk {
         now: Now,
     ) -> Result<Self, SessionError> {
         let saving = Saving::new(&SessionConfig::for_state::<R>(), core, now)?;
-        let mut disk = Self { log: Vec::new(), saving, synced: 0 };
+        let mut disk = Self { log: Vec::new(), saving, synced: 0, latest: Time::ZERO };
         disk.sync(core)?;
         Ok(disk)
     }
@@ -47,6 +50,7 @@ impl Disk {
     ) -> Result<(), SessionError> {
         self.write(core)?;
         self.synced = self.log.len();
+        self.latest = core.latest_time();
         Ok(())
     }
 
@@ -60,16 +64,19 @@ impl Disk {
         self.log.truncate(self.synced + kept);
     }
 
-    /// Reads all there is into a new replica.
+    /// Reads all there is into a new replica, which goes on under this id.
     pub(crate) fn read<R: Replicated>(
         &self,
         core: &mut Core<Audited<R>>,
+        id: ReplicaId,
         now: Now,
     ) -> Result<(), SessionError> {
         let mut loading = Loading::new(SessionConfig::for_state::<R>());
         // What was taken in once is taken in again, whatever the clock says now.
         let now = Now { wall: Time::from_micros(1 << 61), ..now };
-        self.log.iter().try_for_each(|message| loading.handle_message(core, message, now))
+        self.log.iter().try_for_each(|message| loading.handle_message(core, message, now))?;
+        core.resume(id, self.latest);
+        Ok(())
     }
 }
 

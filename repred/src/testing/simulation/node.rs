@@ -98,8 +98,7 @@ impl<R: Replicated> Node<R> {
         now: Now,
     ) -> Result<(), SessionError> {
         let mut core = Core::new(READER.into(), Audited::new(state, ledger));
-        self.disk.read(&mut core, now)?;
-        core.resume(id);
+        self.disk.read(&mut core, id, now)?;
         // What was torn must not stand in the way of what comes after it.
         self.disk = Disk::new(&mut core, now)?;
         self.durable = core.entries().seqs().collect();

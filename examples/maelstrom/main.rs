@@ -1,0 +1,118 @@
+//! A node for Maelstrom (<https://github.com/jepsen-io/maelstrom>), the test bed for distributed systems:
+//! JSON lines on standard input and output.
+//!
+//! ```text
+//! maelstrom test -w broadcast --bin target/release/examples/maelstrom --node-count 25 --rate 100 \
+//!     --latency 100 --time-limit 20 -- --workload broadcast
+//! ```
+//!
+//! The nodes replicate through sans-I/O sessions. Maelstrom's messages may be lost, delayed, reordered or
+//! said twice, which sessions do not take: `link.rs` copes with that.
+
+mod link;
+mod node;
+mod store;
+mod workload;
+
+use std::{
+    io::{self, BufRead, Write},
+    process::ExitCode,
+    sync::mpsc::{RecvTimeoutError, channel},
+    thread,
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+
+use self::{
+    link::Pace,
+    node::{Links, Node, now},
+    workload::{NAMES, Workload},
+};
+
+/// What a node is told when it starts.
+struct Arguments {
+    workload: Workload,
+    links: Links,
+    flush: Duration,
+}
+
+fn main() -> ExitCode {
+    match arguments(std::env::args().skip(1)) {
+        Ok(arguments) => match run(&arguments) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("maelstrom: {error}");
+                ExitCode::FAILURE
+            }
+        },
+        Err(mistake) => {
+            let names: Vec<_> = NAMES.iter().map(|(name, _)| *name).collect();
+            eprintln!(
+                "maelstrom: {mistake}\n\nusage: maelstrom --workload {} [--links star|given] [--flush-ms N]",
+                names.join("|")
+            );
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn arguments(mut words: impl Iterator<Item = String>) -> Result<Arguments, String> {
+    let (mut workload, mut links, mut flush) = (None, Links::Star, Duration::from_millis(10));
+    while let Some(word) = words.next() {
+        let value = words.next().ok_or_else(|| format!("`{word}` wants a value"))?;
+        let wrong = || format!("`{value}` is nothing for `{word}`");
+        match word.as_str() {
+            "--workload" => workload = Some(Workload::named(&value).ok_or_else(wrong)?),
+            "--links" if value == "star" => links = Links::Star,
+            "--links" if value == "given" => links = Links::Given,
+            "--links" => return Err(wrong()),
+            "--flush-ms" => flush = Duration::from_millis(value.parse().map_err(|_| wrong())?),
+            _ => return Err(format!("`{word}` is no option")),
+        }
+    }
+    let workload = workload.ok_or("which workload? say `--workload NAME`")?;
+    Ok(Arguments { workload, links, flush })
+}
+
+fn run(arguments: &Arguments) -> io::Result<()> {
+    let pace = Pace {
+        flush: arguments.flush,
+        ack: Duration::from_millis(250),
+        again: Duration::from_millis(600),
+    };
+    // Every start is a new replica.
+    let id = repred::Replica::new(repred::Counter::default()).id().map_err(io::Error::other)?;
+    let mut node = Node::new(arguments.workload, arguments.links, pace, id, Instant::now());
+    let (lines, incoming) = channel();
+    thread::spawn(move || {
+        for line in io::stdin().lock().lines().map_while(Result::ok) {
+            if lines.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    let mut out = Vec::new();
+    loop {
+        match incoming.recv_timeout(node.rest(now())) {
+            Ok(line) => take(&mut node, &line, &mut out),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return Ok(()),
+        }
+        // All that is there already, before anything is said.
+        incoming.try_iter().for_each(|line| take(&mut node, &line, &mut out));
+        node.poll(now(), &mut out);
+        let mut stdout = io::stdout().lock();
+        for message in out.drain(..) {
+            writeln!(stdout, "{message}")?;
+        }
+        stdout.flush()?;
+    }
+}
+
+fn take(node: &mut Node, line: &str, out: &mut Vec<Value>) {
+    match serde_json::from_str(line) {
+        Ok(message) => node.handle(&message, now(), out),
+        Err(error) => eprintln!("maelstrom: a line is no message: {error}"),
+    }
+}
