@@ -446,6 +446,23 @@ fn a_gap_in_a_block_refuses_the_whole_block() {
 }
 
 #[test]
+fn a_block_that_ends_before_its_edit_is_refused() {
+    // As when a message with the end of another block in it is said twice.
+    let mut victim = Victim::new().met();
+    let items = Items::new()
+        .begin()
+        .edit(Origin::New(0, FOE), 1, 3)
+        .run(Origin::At(0), 1, &[(wall(), ONE), (wall() + 1, ONE)])
+        .commit();
+    let error = victim.hears(&items.encode()).unwrap_err();
+    let SessionError::Receive(ReceiveError::Gap { dot, expected }) = error else {
+        panic!("{error}");
+    };
+    assert_eq!((dot.origin, dot.seq, expected), (FOE.into(), 3, 3));
+    victim.assert_kept(&[], 0, Reason::Refused);
+}
+
+#[test]
 fn an_entry_that_comes_twice_counts_once() {
     let mut victim = Victim::new().met();
     let entries = entries(3);

@@ -82,9 +82,9 @@ pub(crate) enum Folds {
 /// How a liar lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lies {
-    /// It says the same again and again. Nobody is to notice.
+    /// It says the same again and again, but for items. Nobody is to notice.
     Repeats,
-    /// It says what is not so: cuts messages short, swaps them, changes bytes in them, and tells one what
+    /// It says what is not so: cuts messages short, swaps and repeats them, changes bytes in them, and tells one what
     /// it does not tell another. There is no defence against that but signatures; yet nobody is to
     /// panic, to hang, or to take two different states for the same.
     Forges,
