@@ -29,9 +29,15 @@ pub(crate) struct Pace {
     pub(crate) flush: Duration,
     /// How long a confirmation waits for something to go with.
     pub(crate) ack: Duration,
-    /// How long to wait for a confirmation before everything is said again.
+    /// How long to wait for a confirmation before everything is said again, until it is known how long
+    /// one takes.
     pub(crate) again: Duration,
 }
+
+/// What is not confirmed is said again after twice the time that it takes, and then half as often each
+/// time, but never more often or less often than this.
+const OFTEN: Duration = Duration::from_millis(60);
+const SELDOM: Duration = Duration::from_millis(400);
 
 /// One end of a link between two nodes.
 #[derive(Debug)]
@@ -51,6 +57,12 @@ pub(crate) struct Link {
     flush_at: Option<Duration>,
     ack_at: Option<Duration>,
     again_at: Option<Duration>,
+    /// When a message was said first whose confirmation is waited for, and its number.
+    timed: Option<(Duration, u64)>,
+    /// How long to wait for confirmations.
+    patience: Duration,
+    /// How often everything was said again since the last one came.
+    repeats: u32,
 }
 
 /// More than this at once makes packets large; the rest comes when it is confirmed.
@@ -70,6 +82,9 @@ impl Link {
             flush_at: None,
             ack_at: None,
             again_at: None,
+            timed: None,
+            patience: pace.again,
+            repeats: 0,
         }
     }
 
@@ -129,10 +144,17 @@ impl Link {
         let count = self.queue.len().min(WINDOW);
         let messages = self.queue.range(skip..count.max(skip)).map(|message| hex(message));
         let messages: Vec<_> = messages.collect();
+        self.repeats = if says_again { self.repeats + 1 } else { self.repeats };
+        if says_again {
+            // Which of the two is confirmed could not be told.
+            self.timed = None;
+        } else if count > self.said {
+            self.timed.get_or_insert((at, self.first + count as u64));
+        }
         self.said = self.said.max(count);
         (self.flush_at, self.ack_at) = (None, None);
         if !messages.is_empty() || says_again {
-            self.again_at = (self.said > 0).then_some(at + self.pace.again);
+            self.again_at = (self.said > 0).then_some(at + self.wait());
         }
         Some(Packet {
             epoch: self.epoch,
@@ -168,8 +190,17 @@ impl Link {
             self.queue.drain(..count as usize);
             self.first += count;
             self.said -= count as usize;
-            self.again_at = (self.said > 0).then_some(at + self.pace.again);
+            self.repeats = 0;
+            if let Some((said, _)) = self.timed.take_if(|(_, number)| *number <= ack) {
+                self.patience = (2 * at.saturating_sub(said)).max(OFTEN);
+            }
+            self.again_at = (self.said > 0).then_some(at + self.wait());
         }
+    }
+
+    /// How long to wait before everything is said again.
+    fn wait(&self) -> Duration {
+        self.patience.saturating_mul(1 << self.repeats.min(8)).min(self.patience.max(SELDOM))
     }
 
     /// A new session, and all that belongs to it.

@@ -78,7 +78,7 @@ fn arguments(mut words: impl Iterator<Item = String>) -> Result<Arguments, Strin
 fn run(arguments: &Arguments) -> io::Result<()> {
     let pace = Pace {
         flush: arguments.flush,
-        ack: Duration::from_millis(250),
+        ack: arguments.flush * 5,
         again: Duration::from_millis(600),
     };
     // Every start is a new replica.
