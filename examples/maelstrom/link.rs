@@ -34,8 +34,8 @@ pub(crate) struct Pace {
     pub(crate) again: Duration,
 }
 
-/// What is not confirmed is said again after twice the time that it takes, and then half as often each
-/// time, but never more often or less often than this.
+/// What is not confirmed is said again after twice the time that it takes at best, and then half as often
+/// each time, but never more often or less often than this.
 const OFTEN: Duration = Duration::from_millis(60);
 const SELDOM: Duration = Duration::from_millis(400);
 
@@ -59,8 +59,8 @@ pub(crate) struct Link {
     again_at: Option<Duration>,
     /// When a message was said first whose confirmation is waited for, and its number.
     timed: Option<(Duration, u64)>,
-    /// How long to wait for confirmations.
-    patience: Duration,
+    /// The shortest time that a confirmation took. Longer ones tell of what was lost as well.
+    shortest: Option<Duration>,
     /// How often everything was said again since the last one came.
     repeats: u32,
 }
@@ -83,7 +83,7 @@ impl Link {
             ack_at: None,
             again_at: None,
             timed: None,
-            patience: pace.again,
+            shortest: None,
             repeats: 0,
         }
     }
@@ -153,8 +153,9 @@ impl Link {
         }
         self.said = self.said.max(count);
         (self.flush_at, self.ack_at) = (None, None);
-        if !messages.is_empty() || says_again {
-            self.again_at = (self.said > 0).then_some(at + self.wait());
+        // What else is said in the meantime does not put it off.
+        if says_again || self.said > 0 && self.again_at.is_none() {
+            self.again_at = Some(at + self.wait());
         }
         Some(Packet {
             epoch: self.epoch,
@@ -192,7 +193,8 @@ impl Link {
             self.said -= count as usize;
             self.repeats = 0;
             if let Some((said, _)) = self.timed.take_if(|(_, number)| *number <= ack) {
-                self.patience = (2 * at.saturating_sub(said)).max(OFTEN);
+                let took = at.saturating_sub(said);
+                self.shortest = Some(self.shortest.map_or(took, |shortest| shortest.min(took)));
             }
             self.again_at = (self.said > 0).then_some(at + self.wait());
         }
@@ -200,7 +202,9 @@ impl Link {
 
     /// How long to wait before everything is said again.
     fn wait(&self) -> Duration {
-        self.patience.saturating_mul(1 << self.repeats.min(8)).min(self.patience.max(SELDOM))
+        let patience = self.shortest.map_or(self.pace.again, |took| 2 * took + self.pace.ack);
+        let patience = patience.max(OFTEN);
+        patience.saturating_mul(1 << self.repeats.min(8)).min(patience.max(SELDOM))
     }
 
     /// A new session, and all that belongs to it.
@@ -349,6 +353,34 @@ mod tests {
                 pair.tick();
             }
             pair.assert_converges();
+        }
+    }
+
+    #[test]
+    fn what_was_written_in_a_partition_is_there_soon_after_it() {
+        for seed in 0..400 {
+            let mut pair = Pair::new(seed, [100, 0]);
+            let mut converged = 0;
+            for step in 0..6000 {
+                match step {
+                    100..3000 => pair.bad = [100, 0],
+                    _ => pair.bad = [10, 0],
+                }
+                if step < 3000 && step % 20 == 0 {
+                    pair.update(step / 20 % 2);
+                }
+                pair.tick();
+                if step >= 3000 && pair.cores[0].version() == pair.cores[1].version() {
+                    converged = step - 3000;
+                    break;
+                }
+            }
+            println!("{converged}");
+            assert!(
+                (1..2000).contains(&converged),
+                "seed {seed}: {converged} ms, {:?}",
+                pair.links
+            );
         }
     }
 
