@@ -7,8 +7,10 @@
 //! ```
 //!
 //! The nodes replicate through sans-I/O sessions. Maelstrom's messages may be lost, delayed, reordered or
-//! said twice, which sessions do not take: `link.rs` copes with that.
+//! said twice, which sessions do not take: `link.rs` copes with that. With `--data DIR` a node finds again
+//! what it knew when it was killed: nothing is said before it is in its file there.
 
+mod disk;
 mod link;
 mod node;
 mod store;
@@ -16,6 +18,7 @@ mod workload;
 
 use std::{
     io::{self, BufRead, Write},
+    path::PathBuf,
     process::ExitCode,
     sync::mpsc::{RecvTimeoutError, channel},
     thread,
@@ -25,6 +28,7 @@ use std::{
 use serde_json::Value;
 
 use self::{
+    disk::Disk,
     link::Pace,
     node::{Links, Node, now},
     workload::{NAMES, Workload},
@@ -35,6 +39,7 @@ struct Arguments {
     workload: Workload,
     links: Links,
     flush: Duration,
+    data: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
@@ -49,7 +54,7 @@ fn main() -> ExitCode {
         Err(mistake) => {
             let names: Vec<_> = NAMES.iter().map(|(name, _)| *name).collect();
             eprintln!(
-                "maelstrom: {mistake}\n\nusage: maelstrom --workload {} [--links star|given] [--flush-ms N]",
+                "maelstrom: {mistake}\n\nusage: maelstrom --workload {} [--links star|given] [--flush-ms N] [--data DIR]",
                 names.join("|")
             );
             ExitCode::from(2)
@@ -59,6 +64,7 @@ fn main() -> ExitCode {
 
 fn arguments(mut words: impl Iterator<Item = String>) -> Result<Arguments, String> {
     let (mut workload, mut links, mut flush) = (None, Links::Star, Duration::from_millis(10));
+    let mut data = None;
     while let Some(word) = words.next() {
         let value = words.next().ok_or_else(|| format!("`{word}` wants a value"))?;
         let wrong = || format!("`{value}` is nothing for `{word}`");
@@ -68,11 +74,12 @@ fn arguments(mut words: impl Iterator<Item = String>) -> Result<Arguments, Strin
             "--links" if value == "given" => links = Links::Given,
             "--links" => return Err(wrong()),
             "--flush-ms" => flush = Duration::from_millis(value.parse().map_err(|_| wrong())?),
+            "--data" => data = Some(PathBuf::from(value)),
             _ => return Err(format!("`{word}` is no option")),
         }
     }
     let workload = workload.ok_or("which workload? say `--workload NAME`")?;
-    Ok(Arguments { workload, links, flush })
+    Ok(Arguments { workload, links, flush, data })
 }
 
 fn run(arguments: &Arguments) -> io::Result<()> {
@@ -92,16 +99,26 @@ fn run(arguments: &Arguments) -> io::Result<()> {
             }
         }
     });
-    let mut out = Vec::new();
+    let (mut disk, mut out) = (None, Vec::new());
     loop {
-        match incoming.recv_timeout(node.rest(now())) {
-            Ok(line) => take(&mut node, &line, &mut out),
-            Err(RecvTimeoutError::Timeout) => {}
+        let first = match incoming.recv_timeout(node.rest(now())) {
+            Ok(line) => Some(line),
+            Err(RecvTimeoutError::Timeout) => None,
             Err(RecvTimeoutError::Disconnected) => return Ok(()),
-        }
+        };
         // All that is there already, before anything is said.
-        incoming.try_iter().for_each(|line| take(&mut node, &line, &mut out));
+        for line in first.into_iter().chain(incoming.try_iter()) {
+            let Some(message) = parse(&line) else { continue };
+            if let (None, Some(data), Some(name)) = (&disk, &arguments.data, initial_name(&message))
+            {
+                disk = Some(Disk::open(data, name, node.core(), now())?);
+            }
+            node.handle(&message, now(), &mut out);
+        }
         node.poll(now(), &mut out);
+        if let Some(disk) = &mut disk {
+            disk.save(node.core())?;
+        }
         let mut stdout = io::stdout().lock();
         for message in out.drain(..) {
             writeln!(stdout, "{message}")?;
@@ -110,9 +127,13 @@ fn run(arguments: &Arguments) -> io::Result<()> {
     }
 }
 
-fn take(node: &mut Node, line: &str, out: &mut Vec<Value>) {
-    match serde_json::from_str(line) {
-        Ok(message) => node.handle(&message, now(), out),
-        Err(error) => eprintln!("maelstrom: a line is no message: {error}"),
-    }
+fn parse(line: &str) -> Option<Value> {
+    let message = serde_json::from_str(line);
+    message.inspect_err(|error| eprintln!("maelstrom: a line is no message: {error}")).ok()
+}
+
+/// The name that a node is given with an `init`.
+fn initial_name(message: &Value) -> Option<&str> {
+    let body = &message["body"];
+    if body["type"] == "init" { body["node_id"].as_str() } else { None }
 }

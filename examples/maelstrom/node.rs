@@ -126,6 +126,11 @@ impl Node {
         due.map_or(Duration::from_secs(1), |due| due.saturating_sub(at))
     }
 
+    /// What the node knows.
+    pub(crate) fn core(&mut self) -> &mut Core<Store> {
+        &mut self.core
+    }
+
     fn since(&self, now: Now) -> Duration {
         now.instant.saturating_duration_since(self.start)
     }

@@ -67,7 +67,10 @@ pub use self::{
     receipt::Receipt,
     reduce::{Reduce, Replicated},
     reducer::{Reducer, reducer, stamped_reducer},
-    session::{Direction, Now, Sending, Session, SessionConfig, SessionError, SessionLimits},
+    session::{
+        Direction, Loading, Now, Saving, Sending, Session, SessionConfig, SessionError,
+        SessionLimits,
+    },
     snapshot::Snapshot,
     stamp::{Dot, Stamp},
     time::Time,

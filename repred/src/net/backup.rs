@@ -49,16 +49,13 @@ impl<R: Replicated> Replica<R> {
         let (mut bytes, mut message) = (Vec::new(), Vec::new());
         loop {
             message.clear();
-            let has_more =
-                shared.with(|inner| saving.poll_message(&mut inner.core, &mut message))??;
-            if has_more {
-                put_frame(&mut bytes, &message);
-            }
-            if !has_more || bytes.len() >= FULL {
+            shared.with(|inner| saving.poll_message(&mut inner.core, &mut message))??;
+            put_frame(&mut bytes, &message);
+            if saving.is_complete() || bytes.len() >= FULL {
                 writer.write_all(&bytes).map_err(SaveError::Io)?;
                 bytes.clear();
             }
-            if !has_more {
+            if saving.is_complete() {
                 return writer.flush().map_err(SaveError::Io);
             }
         }
@@ -77,7 +74,7 @@ impl<R: Replicated> Replica<R> {
         let shared = self.shared();
         let mut loading = Loading::new(shared.config.clone());
         let mut frames = FrameReader::new();
-        while !loading.is_done() {
+        while !loading.is_complete() {
             let count = match reader.read(frames.space()) {
                 Ok(0) => return Err(LoadError::Truncated),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
@@ -98,7 +95,7 @@ impl<R: Replicated> Replica<R> {
                     if inner.core.needs_new_id() {
                         inner.core.set_id(super::replica::random_id());
                     }
-                    if loading.is_done() {
+                    if loading.is_complete() {
                         break;
                     }
                 }

@@ -1,6 +1,7 @@
 //! [`Saving`] and [`Loading`]: a session's messages without a peer, for a file.
 //!
-//! A file holds our open, our digest, all that a peer that has nothing would get, and `synced`.
+//! A file holds our open, our digest, all that a peer that has nothing would get, and `synced`; a log goes
+//! on with what came later.
 
 use super::{
     Now, SessionConfig, SessionError,
@@ -16,16 +17,53 @@ use crate::{
     version::VersionVector,
 };
 
-/// Turns a replica into messages, one at a time.
+/// Turns a copy into messages for a file: all that a peer which has nothing would get, and then what comes
+/// later. [`Loading`] takes them in again. [`Replica::save`](crate::Replica::save) does this with a writer.
+///
+/// Write each message so that its end can be told, and `sync` the file before anything is said to a peer or
+/// to a user: then what was acknowledged survives a crash. Load it under a new id: a file may be older than
+/// what a peer has heard.
+///
+/// ```
+/// use std::time::Instant;
+///
+/// use repred::{Core, Counter, Loading, Now, ReplicaId, Saving, SessionConfig, Time};
+///
+/// let now = Now { wall: Time::from_micros(1_700_000_000_000_000), instant: Instant::now() };
+/// let mut core = Core::new(ReplicaId::from(1), Counter::default());
+/// let mut saving = Saving::new(&SessionConfig::for_state::<Counter>(), &mut core, now)?;
+/// let mut log: Vec<Vec<u8>> = Vec::new();
+/// for amount in [3, 4] {
+///     core.update(amount, now.wall)?;
+///     let mut message = Vec::new();
+///     while saving.poll_message(&mut core, &mut message)? {
+///         log.push(std::mem::take(&mut message));
+///     }
+/// }
+///
+/// let mut again = Core::new(ReplicaId::from(2), Counter::default());
+/// let mut loading = Loading::new(SessionConfig::for_state::<Counter>());
+/// for message in &log {
+///     loading.handle_message(&mut again, message, now)?;
+/// }
+/// assert_eq!(again.state()?.value(), 7);
+/// assert_eq!(again.version(), core.version());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
-pub(crate) struct Saving {
+pub struct Saving {
     outgoing: Outgoing,
     first: Vec<Vec<u8>>,
-    is_done: bool,
+    is_complete: bool,
 }
 
 impl Saving {
-    pub(crate) fn new<R: Replicated>(
+    /// Begins with all that a core has.
+    ///
+    /// # Errors
+    ///
+    /// See [`SessionError`]: the state could not be encoded, or is gone.
+    pub fn new<R: Replicated>(
         config: &SessionConfig,
         core: &mut Core<R>,
         now: Now,
@@ -63,11 +101,15 @@ impl Saving {
         if !reaches {
             outgoing.freeze(core, Cause::Folded)?;
         }
-        Ok(Self { outgoing, first: vec![digest, opening], is_done: false })
+        Ok(Self { outgoing, first: vec![digest, opening], is_complete: false })
     }
 
-    /// Appends the next message to `out`. False after the last.
-    pub(crate) fn poll_message<R: Replicated>(
+    /// Appends the next message to `out`. False if there is none now; after more updates there are more.
+    ///
+    /// # Errors
+    ///
+    /// See [`SessionError`]. What was written so far is good; begin a new file to go on.
+    pub fn poll_message<R: Replicated>(
         &mut self,
         core: &mut Core<R>,
         out: &mut Vec<u8>,
@@ -77,37 +119,25 @@ impl Saving {
             out.extend_from_slice(&first);
             return Ok(true);
         }
-        if self.is_done {
-            return Ok(false);
-        }
         let start = out.len();
-        let has_more = self.go_on(core, out)?;
-        self.is_done = !has_more || out[start] == Kind::Synced as u8;
+        self.outgoing.assume_adopted(core)?;
+        let has_more = self.outgoing.poll(core, out)?;
+        self.is_complete |= has_more && out[start] == Kind::Synced as u8;
         Ok(has_more)
     }
 
-    /// The same, and after the last message of today those of what came since: a log of all there is.
-    pub(crate) fn follow<R: Replicated>(
-        &mut self,
-        core: &mut Core<R>,
-        out: &mut Vec<u8>,
-    ) -> Result<bool, SessionError> {
-        if self.is_done { self.go_on(core, out) } else { self.poll_message(core, out) }
-    }
-
-    fn go_on<R: Replicated>(
-        &mut self,
-        core: &mut Core<R>,
-        out: &mut Vec<u8>,
-    ) -> Result<bool, SessionError> {
-        self.outgoing.assume_adopted(core)?;
-        self.outgoing.poll(core, out)
+    /// Whether the messages so far are all that the core had when they began.
+    pub fn is_complete(&self) -> bool {
+        self.is_complete
     }
 }
 
-/// Takes in the messages of a file, one at a time.
+/// Takes in the messages of a file, which [`Saving`] has made, one at a time.
+///
+/// What is known already is left alone. An end that is missing is no error here:
+/// [`is_complete`](Self::is_complete) tells.
 #[derive(Debug)]
-pub(crate) struct Loading {
+pub struct Loading {
     config: SessionConfig,
     incoming: Incoming,
     step: Step,
@@ -122,7 +152,8 @@ enum Step {
 }
 
 impl Loading {
-    pub(crate) fn new(config: SessionConfig) -> Self {
+    /// Takes in files of the schema and within the limits of `config`.
+    pub fn new(config: SessionConfig) -> Self {
         Self { config, incoming: Incoming::default(), step: Step::Open }
     }
 
@@ -131,8 +162,8 @@ impl Loading {
         self.step != Step::Open
     }
 
-    /// Whether the last message has come.
-    pub(crate) fn is_done(&self) -> bool {
+    /// Whether all has come that there was when the file was begun.
+    pub fn is_complete(&self) -> bool {
         self.step == Step::Done
     }
 
@@ -141,7 +172,12 @@ impl Loading {
         if self.step == Step::Open { MAX_OPEN } else { self.config.limits.message_bytes }
     }
 
-    pub(crate) fn handle_message<R: Replicated>(
+    /// Takes in the next message.
+    ///
+    /// # Errors
+    ///
+    /// See [`SessionError`]. What came before is taken in, and the core is as good as before.
+    pub fn handle_message<R: Replicated>(
         &mut self,
         core: &mut Core<R>,
         message: &[u8],

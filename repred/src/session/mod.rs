@@ -9,7 +9,7 @@ mod outgoing;
 
 use std::{collections::VecDeque, time::Instant};
 
-pub(crate) use self::backup::{Loading, Saving};
+pub use self::backup::{Loading, Saving};
 pub use self::{
     config::{Direction, Now, Sending, SessionConfig, SessionLimits},
     error::SessionError,

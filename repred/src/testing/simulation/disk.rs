@@ -37,7 +37,7 @@ impl Disk {
         core: &mut Core<Audited<R>>,
     ) -> Result<(), SessionError> {
         let mut message = Vec::new();
-        while self.saving.follow(core, &mut message)? {
+        while self.saving.poll_message(core, &mut message)? {
             self.log.push(std::mem::take(&mut message));
         }
         Ok(())
