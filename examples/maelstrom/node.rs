@@ -53,11 +53,17 @@ impl Node {
     pub(crate) fn handle(&mut self, message: &Value, now: Now, out: &mut Vec<Value>) {
         let body = &message["body"];
         let from = message["src"].as_str().unwrap_or_default();
+        let is_named = !self.name.is_empty();
         if body["type"] == "repred" {
-            return self.handle_packet(from, body, now);
+            // What is said before there is a name will be said again; an answer would have no sender.
+            if is_named {
+                self.handle_packet(from, body, now);
+            }
+            return;
         }
         let answer = match body["type"].as_str() {
             Some("init") => self.init(body, now),
+            _ if !is_named => Err(error(11, "the node waits for its `init`")),
             _ => self.answer(body, now),
         };
         let mut answer = answer.unwrap_or_else(|error| error);
