@@ -72,6 +72,11 @@ impl<'a> Struct<'a> {
         name.unwrap_or_else(|| format_ident!("{}Changes", self.input.ident))
     }
 
+    pub(crate) fn editor_ident(&self) -> Ident {
+        let name = self.attrs.editor.clone();
+        name.unwrap_or_else(|| format_ident!("{}Editor", self.input.ident))
+    }
+
     /// The fields that have a variant.
     pub(crate) fn replicated(&self) -> impl Iterator<Item = &Field<'a>> {
         self.fields.iter().filter(|field| !matches!(field.role, Role::Local))
@@ -102,6 +107,19 @@ impl<'a> Field<'a> {
         };
         let variant = Variant::of(&member, &attrs);
         Self { original, attrs, member, ty, role, variant }
+    }
+
+    /// The method of the editor that edits it: `title`, or `field0` where the field is `0`.
+    pub(crate) fn method(&self) -> Ident {
+        match &self.member {
+            Member::Named(ident) => ident.clone(),
+            Member::Unnamed(index) => Ident::new(&format!("field{}", index.index), index.span),
+        }
+    }
+
+    /// Whether its type contains the struct itself.
+    pub(crate) fn is_recursive(&self, input: &DeriveInput) -> bool {
+        self.attrs.recursive.is_some() || mentions(&self.ty, &[&input.ident])
     }
 
     /// The field's name, as messages and ids have it.

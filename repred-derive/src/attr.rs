@@ -15,10 +15,12 @@ use syn::{
 use crate::mistakes::Mistakes;
 
 const ON_STRUCT: &str = "a struct can have `crate = \"path\"`, `update(name = \"Name\", \
-                         derive(Trait))` and `changes(name = \"Name\", derive(Trait))`";
+                         derive(Trait))`, `changes(name = \"Name\", derive(Trait))` and \
+                         `editor(name = \"Name\")`";
+const ON_EDITOR: &str = "an editor can have `name = \"Name\"`";
 const ON_TYPE: &str = "a generated type can have `name = \"Name\"` and `derive(Trait)`";
 const ON_FIELD: &str = "a field can have `skip`, `with = path`, `update = Type`, \
-                        `changes = Type`, `id = 7` and `rename = \"old_name\"`";
+                        `changes = Type`, `id = 7`, `rename = \"old_name\"` and `recursive`";
 
 /// The attributes of the struct.
 #[derive(Default)]
@@ -27,6 +29,8 @@ pub(crate) struct StructAttrs {
     pub(crate) library: Option<Path>,
     pub(crate) update: TypeAttrs,
     pub(crate) changes: TypeAttrs,
+    /// What the editor is called.
+    pub(crate) editor: Option<Ident>,
 }
 
 /// What is wanted of a generated type.
@@ -41,6 +45,8 @@ pub(crate) struct TypeAttrs {
 #[derive(Default)]
 pub(crate) struct FieldAttrs {
     pub(crate) skip: Option<Path>,
+    /// Its type contains the struct by way of another one.
+    pub(crate) recursive: Option<Path>,
     pub(crate) with: Option<ExprPath>,
     pub(crate) update: Option<Type>,
     pub(crate) changes: Option<Type>,
@@ -77,6 +83,10 @@ impl StructAttrs {
                 let attrs = TypeAttrs::read(key);
                 key.set(&mut changes, attrs);
             }
+            "editor" => {
+                let name = editor_name(key);
+                key.set(&mut this.editor, name);
+            }
             "skip" | "with" | "id" | "rename" => key.refuse("is for fields", ON_STRUCT),
             _ => key.refuse("is unknown", ON_STRUCT),
         });
@@ -84,6 +94,19 @@ impl StructAttrs {
         this.changes = changes.unwrap_or_default();
         this
     }
+}
+
+/// `editor(name = "Name")`
+fn editor_name(key: &mut Key<'_, '_>) -> Option<Ident> {
+    let mut name = None;
+    key.list("`editor(name = \"Name\")`", |key| match key.name().as_str() {
+        "name" => {
+            let value = key.parsed_string("a name in quotes, `name = \"Name\"`");
+            key.set(&mut name, value);
+        }
+        _ => key.refuse("is unknown", ON_EDITOR),
+    })?;
+    name
 }
 
 impl TypeAttrs {
@@ -118,6 +141,10 @@ impl FieldAttrs {
             "skip" => {
                 let word = key.alone();
                 key.set(&mut this.skip, word);
+            }
+            "recursive" => {
+                let word = key.alone();
+                key.set(&mut this.recursive, word);
             }
             "with" => {
                 let path = key.value("the path of a function without quotes, `with = path`");

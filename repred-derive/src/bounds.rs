@@ -77,11 +77,42 @@ impl Struct<'_> {
         generics.make_where_clause().predicates.extend(predicates);
     }
 
+    /// Adds `for<'__any> ty: bound` for each of the types.
+    ///
+    /// The code that needs it is there if the types can do it, and not otherwise. Without a lifetime, which
+    /// stands for nothing, a bound of types that mention no parameter is not conditional but an error.
+    pub(crate) fn bind_if<'t>(
+        &self,
+        generics: &mut Generics,
+        types: impl IntoIterator<Item = &'t TokenStream>,
+        bound: &TokenStream,
+    ) {
+        let predicates =
+            types.into_iter().map(|ty| -> WherePredicate { parse_quote!(for<'__any> #ty: #bound) });
+        generics.make_where_clause().predicates.extend(predicates);
+    }
+
     /// The types of the fields that are reducers.
     pub(crate) fn reducers(&self) -> impl Iterator<Item = &TokenStream> {
         self.fields
             .iter()
             .filter_map(|field| matches!(field.role, Role::Reducer).then_some(&field.ty))
+    }
+
+    /// The same, without those that contain the struct itself: whether they can do something depends on whether
+    /// it can, which is what is being said.
+    pub(crate) fn other_reducers(&self) -> impl Iterator<Item = &TokenStream> {
+        self.fields.iter().filter_map(|field| {
+            let is_other = !field.is_recursive(self.input);
+            (is_other && matches!(field.role, Role::Reducer)).then_some(&field.ty)
+        })
+    }
+
+    /// The types of the fields into which functions reduce.
+    pub(crate) fn plain_fields(&self) -> impl Iterator<Item = &TokenStream> {
+        self.fields
+            .iter()
+            .filter_map(|field| matches!(field.role, Role::With { .. }).then_some(&field.ty))
     }
 
     /// The types of the updates that functions take.

@@ -34,6 +34,7 @@ use crate::{
 ///     impl Debug for BoardChanges { .. }
 ///     impl Clone for BoardChanges { .. }
 ///     impl Changes for BoardChanges { .. }
+///     impl Serialize for BoardChanges { .. }
 ///     impl Reduce for Board { .. }
 /// };
 /// ```
@@ -50,6 +51,7 @@ pub(crate) fn expand(input: &Struct<'_>) -> TokenStream {
         changes.debug(),
         changes.clone(),
         changes.changes_trait(),
+        changes.serialize_if(),
         reduce_trait(input, &update, &changes),
     ];
     quote! {
@@ -322,7 +324,7 @@ impl<'a> Enum<'a> {
     ///     }
     /// }
     /// ```
-    fn serialize(&self) -> TokenStream {
+    fn serialize_method(&self) -> TokenStream {
         let (library, enum_name) = (&self.library, self.ident.to_string());
         let body = self.match_self(|variant| {
             let (id, name) = (variant.field.variant.id, variant.ident.to_string());
@@ -330,13 +332,29 @@ impl<'a> Enum<'a> {
                 __serializer, #enum_name, #id, #name, __value
             ))
         });
-        let method = quote! {
+        quote! {
             fn serialize<__S: #library::serde::Serializer>(
                 &self,
                 __serializer: __S,
             ) -> ::core::result::Result<__S::Ok, __S::Error> { #body }
-        };
-        self.implement(&quote!(#library::serde::Serialize), &self.carried_generics(), &method)
+        }
+    }
+
+    fn serialize(&self) -> TokenStream {
+        let library = &self.library;
+        let serialize = quote!(#library::serde::Serialize);
+        self.implement(&serialize, &self.carried_generics(), &self.serialize_method())
+    }
+
+    /// The same for changes, which are shown elsewhere if what is in them can be.
+    fn serialize_if(&self) -> TokenStream {
+        let library = &self.library;
+        let serialize = quote!(#library::serde::Serialize);
+        let mut generics = self.generics.clone();
+        let is_other = |variant: &&Variant<'_>| !variant.field.is_recursive(self.input.input);
+        let types = self.variants.iter().filter(is_other).map(|variant| &variant.ty);
+        self.input.bind_if(&mut generics, types, &serialize);
+        self.implement(&serialize, &generics, &self.serialize_method())
     }
 
     /// ```text
@@ -510,12 +528,12 @@ impl<'a> Variant<'a> {
     }
 }
 
-fn carried(library: &TokenStream) -> TokenStream {
+pub(crate) fn carried(library: &TokenStream) -> TokenStream {
     quote!(#library::serde::Serialize + #library::serde::de::DeserializeOwned)
 }
 
 /// `<Register<String> as Reduce>::Update`
-fn of_reducer(field: &Field<'_>, library: &TokenStream, item: &str) -> TokenStream {
+pub(crate) fn of_reducer(field: &Field<'_>, library: &TokenStream, item: &str) -> TokenStream {
     let (ty, item) = (&field.ty, format_ident!("{item}"));
     let (open, close) = (quote!(<), quote!(as #library::Reduce>::#item));
     let (start, end) = ends(ty);
@@ -524,7 +542,7 @@ fn of_reducer(field: &Field<'_>, library: &TokenStream, item: &str) -> TokenStre
 }
 
 /// `tokens` as if they had been written where `place` is.
-fn at(place: &impl ToTokens, tokens: TokenStream) -> TokenStream {
+pub(crate) fn at(place: &impl ToTokens, tokens: TokenStream) -> TokenStream {
     let (start, end) = ends(place);
     respanned(tokens, start, end)
 }

@@ -15,6 +15,10 @@ mod bounds;
 
 mod expand;
 
+mod edit;
+
+mod reset;
+
 mod fallback;
 
 use quote::quote;
@@ -82,7 +86,7 @@ use crate::{ast::Struct, mistakes::Mistakes};
 /// so on. Both types are `Debug` and `Clone`, so what is in them must be, too; but a parameter of a generic
 /// struct need not, and then neither is the type. A parameter that only local fields mention is no
 /// parameter of these types. The changes hand up what the field's changes say: whether they are empty,
-/// and which updates they have made obsolete.
+/// and which updates they have made obsolete. They are serialized if those of the fields can be.
 ///
 /// The update implements serde's `Serialize` and `Deserialize`. In formats with names, such as JSON, it is
 /// `{"Votes":1}`; in others, a variant is its *id*.
@@ -95,6 +99,42 @@ use crate::{ast::Struct, mistakes::Mistakes};
 /// `#[reduce(rename = "old_name")]` keeps its id. With `#[reduce(id = 7)]` a field has an id that is
 /// independent of its name, and one byte long. Two fields with the same id are an error.
 ///
+/// # Editing
+///
+/// `BoardEditor` edits a `Board`: it dereferences to one, and has a method for each field, as visible as the
+/// field, that returns the editor of the field's type. The method of a field with a function takes an update.
+/// `as_mut()` is for updates that are made by hand.
+///
+/// ```
+/// # use repred::{Counter, Reduce, Register, Replica};
+/// # use serde::{Deserialize, Serialize};
+/// # #[derive(Reduce, Default, Serialize, Deserialize)]
+/// # struct Board {
+/// #     title: Register<String>,
+/// #     votes: Counter,
+/// #     #[reduce(with = max)]
+/// #     high_score: u64,
+/// # }
+/// # fn max(state: &mut u64, update: u64) -> bool {
+/// #     let is_larger = update > *state;
+/// #     *state = update.max(*state);
+/// #     is_larger
+/// # }
+/// let board = Replica::new(Board::default());
+/// board.edit(|board| {
+///     board.title().set("Groceries");
+///     board.votes().add(1);
+///     board.high_score(70);
+///     board.as_mut().update(BoardUpdate::Votes(2));
+/// })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// A struct can be edited if the types of its fields can (`repred::Edit`), and it can be a value of a
+/// [`Map`](../repred/struct.Map.html) if those can and it has a default (`repred::Reset`). If two structs contain
+/// each other, the compiler comes to no end with that, and says that it overflows: mark one of the fields
+/// by which it goes round with `#[reduce(recursive)]`.
+///
 /// # Attributes of fields
 ///
 /// | attribute | meaning |
@@ -106,6 +146,7 @@ use crate::{ast::Struct, mistakes::Mistakes};
 /// | `#[reduce(skip)]` | the field is local: no update reaches it, and it stays as it is when a snapshot replaces the state. `#[serde(skip)]` must be there as well |
 /// | `#[reduce(id = 7)]` | the field's id, from 0 to 127 |
 /// | `#[reduce(rename = "old_name")]` | the id is that of the old name |
+/// | `#[reduce(recursive)]` | the field's type contains the struct by way of another struct |
 ///
 /// # Attributes of the struct
 ///
@@ -114,6 +155,7 @@ use crate::{ast::Struct, mistakes::Mistakes};
 /// | `#[reduce(update(name = "Edit"))]` | what the update is called |
 /// | `#[reduce(update(derive(PartialEq, Eq)))]` | what it derives beside `Debug` and `Clone` |
 /// | `#[reduce(changes(name = "..", derive(..)))]` | the same for the changes |
+/// | `#[reduce(editor(name = ".."))]` | what the editor is called |
 /// | `#[reduce(crate = "my::repred")]` | the path to this library, if it is not `::repred` |
 ///
 /// What is derived on top must do with the bounds that std's derives write, which are too weak for most
@@ -145,7 +187,9 @@ pub fn derive_reduce(input: proc_macro::TokenStream) -> proc_macro::TokenStream 
     let code = match Struct::read(&input, &mut mistakes) {
         Some(mut input) if can_be_derived => {
             valid::check(&mut input, &mut mistakes);
-            expand::expand(&input)
+            let (reduce, edit, reset) =
+                (expand::expand(&input), edit::expand(&input), reset::expand(&input));
+            quote!(#reduce #edit #reset)
         }
         _ => fallback::stub(&input),
     };

@@ -53,14 +53,16 @@ pub(crate) fn check(input: &mut Struct<'_>, mistakes: &mut Mistakes) {
 }
 
 fn check_names(input: &mut Struct<'_>, mistakes: &mut Mistakes) {
-    let (update, changes) = (input.update_ident(), input.changes_ident());
+    let names = [input.update_ident(), input.changes_ident(), input.editor_ident()];
     let struct_ident = &input.input.ident;
     let before = mistakes.len();
-    if update == changes {
-        mistakes
-            .note(&changes, "the update and the changes are two types: give them different names");
-    }
-    for name in [&update, &changes] {
+    for (index, name) in names.iter().enumerate() {
+        if names[..index].contains(name) {
+            mistakes.note(
+                name,
+                "the update, the changes and the editor are three types: give them different names",
+            );
+        }
         if name == struct_ident {
             mistakes.note(name, "this is the name of the struct itself: choose another one");
         }
@@ -68,6 +70,7 @@ fn check_names(input: &mut Struct<'_>, mistakes: &mut Mistakes) {
     if mistakes.len() > before {
         input.attrs.update.name = None;
         input.attrs.changes.name = None;
+        input.attrs.editor = None;
     }
 }
 
@@ -79,6 +82,12 @@ fn check_words(field: &Field<'_>, mistakes: &mut Mistakes) {
             mistakes.note(
                 with,
                 "a field with `skip` is not reduced into: remove `with`, or remove `skip`",
+            );
+        }
+        if let Some(recursive) = &attrs.recursive {
+            mistakes.note(
+                recursive,
+                "a field with `skip` is not reduced into: remove `recursive`, or remove `skip`",
             );
         }
         if let Some(id) = &attrs.id {

@@ -1,9 +1,11 @@
-//! [`Changes`]: what a reducer reports, and [`Overwrote`], the report of one that replaces.
+//! [`Changes`]: what a reducer reports; [`Overwrote`] and [`Replaced`], the reports of those that replace.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque},
     sync::Arc,
 };
+
+use serde::{Serialize, Serializer, ser::SerializeStruct};
 
 use crate::stamp::Dot;
 
@@ -141,34 +143,49 @@ tuple!(A 0, B 1, C 2, D 3);
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Overwrote {
     changed: bool,
-    dots: Dots,
+    dots: Few,
 }
 
 /// None or one dot without an allocation: that is what nearly every update overwrites.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-enum Dots {
+enum Few {
     #[default]
     None,
     One([Dot; 1]),
     Many(Vec<Dot>),
 }
 
+impl Few {
+    fn as_slice(&self) -> &[Dot] {
+        match self {
+            Self::None => &[],
+            Self::One(dot) => dot,
+            Self::Many(dots) => dots,
+        }
+    }
+}
+
+impl FromIterator<Dot> for Few {
+    fn from_iter<I: IntoIterator<Item = Dot>>(dots: I) -> Self {
+        let mut dots = dots.into_iter();
+        match (dots.next(), dots.next()) {
+            (None, _) => Self::None,
+            (Some(one), None) => Self::One([one]),
+            (Some(one), Some(two)) => Self::Many([one, two].into_iter().chain(dots).collect()),
+        }
+    }
+}
+
 impl Overwrote {
     /// Nothing was overwritten, because nothing changed: the update lost against what is there.
     pub const fn nothing() -> Self {
-        Self { changed: false, dots: Dots::None }
+        Self { changed: false, dots: Few::None }
     }
 
     /// The state changed, and these earlier updates are obsolete by that: an `Option<Dot>`, a list of
     /// dots, or none at all for a first value.
     pub fn old(dots: impl IntoIterator<Item = Dot>) -> Self {
-        let mut dots = dots.into_iter();
-        let dots = match (dots.next(), dots.next()) {
-            (None, _) => Dots::None,
-            (Some(one), None) => Dots::One([one]),
-            (Some(one), Some(two)) => Dots::Many([one, two].into_iter().chain(dots).collect()),
-        };
-        Self { changed: true, dots }
+        Self { changed: true, dots: dots.into_iter().collect() }
     }
 
     /// Whether the state changed.
@@ -178,11 +195,7 @@ impl Overwrote {
 
     /// The dots that were named obsolete.
     pub fn dots(&self) -> &[Dot] {
-        match &self.dots {
-            Dots::None => &[],
-            Dots::One(dot) => dot,
-            Dots::Many(dots) => dots,
-        }
+        self.dots.as_slice()
     }
 }
 
@@ -193,6 +206,81 @@ impl Changes for Overwrote {
 
     fn obsolete(&self, name: &mut dyn FnMut(Dot)) {
         self.dots().iter().copied().for_each(name);
+    }
+}
+
+/// The changes of a reducer that holds one value: what it was and what it is, or nothing if the update lost.
+///
+/// ```
+/// use repred::{Changes, Reduce, Register, Stamp, Time};
+///
+/// let mut title = Register::new("untitled".to_string());
+/// let changes = title.reduce("Groceries".into(), Stamp::new(Time::from_micros(2), 0xa.into(), 1));
+/// assert_eq!(changes.values(), Some((&"untitled".to_string(), &"Groceries".to_string())));
+///
+/// let changes = title.reduce("Shopping".into(), Stamp::new(Time::from_micros(1), 0xb.into(), 1));
+/// assert!(changes.is_empty() && changes.after().is_none());
+/// ```
+///
+/// It is serialized as `{"before": .., "after": ..}`, or as nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replaced<T> {
+    values: Option<(T, T)>,
+    obsolete: Few,
+}
+
+impl<T> Replaced<T> {
+    /// Nothing was replaced: the update lost.
+    pub const fn nothing() -> Self {
+        Self { values: None, obsolete: Few::None }
+    }
+
+    /// One value was replaced by another. The state has changed, even if the two are equal: who wrote it
+    /// is another. `obsolete` are the updates that can be forgotten now, such as the one that wrote the
+    /// value before.
+    pub fn of(before: T, after: T, obsolete: impl IntoIterator<Item = Dot>) -> Self {
+        Self { values: Some((before, after)), obsolete: obsolete.into_iter().collect() }
+    }
+
+    /// The same about what is made of the values.
+    pub fn map<U>(self, make: impl Fn(T) -> U) -> Replaced<U> {
+        let values = self.values.map(|(before, after)| (make(before), make(after)));
+        Replaced { values, obsolete: self.obsolete }
+    }
+
+    /// The value before and after.
+    pub fn values(&self) -> Option<(&T, &T)> {
+        self.values.as_ref().map(|(before, after)| (before, after))
+    }
+
+    /// The value before.
+    pub fn before(&self) -> Option<&T> {
+        self.values.as_ref().map(|(before, _)| before)
+    }
+
+    /// The value after.
+    pub fn after(&self) -> Option<&T> {
+        self.values.as_ref().map(|(_, after)| after)
+    }
+}
+
+impl<T> Changes for Replaced<T> {
+    fn is_empty(&self) -> bool {
+        self.values.is_none()
+    }
+
+    fn obsolete(&self, name: &mut dyn FnMut(Dot)) {
+        self.obsolete.as_slice().iter().copied().for_each(name);
+    }
+}
+
+impl<T: Serialize> Serialize for Replaced<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Some((before, after)) = &self.values else { return serializer.serialize_none() };
+        let mut both = serializer.serialize_struct("Replaced", 2)?;
+        both.serialize_field("before", before)?;
+        both.serialize_field("after", after)?;
+        both.end()
     }
 }
 

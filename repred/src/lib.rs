@@ -8,6 +8,8 @@ mod time;
 
 mod stamp;
 
+mod dots;
+
 mod changes;
 
 // Meaning: what has been seen, and how updates become a state.
@@ -18,6 +20,10 @@ mod encoding;
 mod reduce;
 
 mod reducer;
+
+mod edit;
+
+mod reset;
 
 mod types;
 
@@ -50,11 +56,13 @@ mod derive_support;
 pub mod testing;
 
 pub use self::{
-    changes::{Changes, Overwrote},
+    changes::{Changes, Overwrote, Replaced},
     core::{
-        AdoptError, Core, CoreLimits, Entry, FoldError, HistoryError, Poisoned, ReceiveError,
-        SnapshotError, UpdateError,
+        AdoptError, Core, CoreLimits, EditError, Entry, FoldError, HistoryError, Poisoned,
+        ReceiveError, SnapshotError, UpdateError,
     },
+    dots::Dots,
+    edit::{BoxEditor, Edit, Editor, IntoOwned, Inverse, PutBack},
     encoding::{DecodeError, EncodeError},
     id::ReplicaId,
     message::{Reason, Schema},
@@ -67,6 +75,7 @@ pub use self::{
     receipt::Receipt,
     reduce::{Reduce, Replicated},
     reducer::{Reducer, reducer, stamped_reducer},
+    reset::{Detail, Reset},
     session::{
         Direction, Loading, Now, Saving, Sending, Session, SessionConfig, SessionError,
         SessionLimits,
@@ -74,7 +83,12 @@ pub use self::{
     snapshot::Snapshot,
     stamp::{Dot, Stamp},
     time::Time,
-    types::{Counter, GrowSet, MapChanges, Max, Register},
+    types::{
+        And, Counter, DisableFlag, EntryChanges, Events, EventsChanges, EventsUpdate, Flag,
+        GrowCounter, GrowSet, LwwMap, LwwMapChanges, Map, MapChanges, MapUpdate, Max, Min,
+        MultiRegister, MultiRegisterChanges, MultiRegisterUpdate, Or, Presence, PresenceChanges,
+        Register, Set, SetChange, SetChanges, SetUpdate, TwoPhaseSet, TwoPhaseSetUpdate,
+    },
     version::VersionVector,
 };
 

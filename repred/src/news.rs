@@ -14,6 +14,8 @@ pub enum Notice<C> {
         stamp: Stamp,
         /// What the reducer said has changed, shared by all observers.
         changes: Arc<C>,
+        /// Whether an atomic step ends here. If not, more of it has happened already and follows at once.
+        ends_step: bool,
     },
     /// More has changed than can be told: the observer was too slow, or the state was replaced by a
     /// snapshot. Read the state again; what changes after this comes as usual.
@@ -23,8 +25,9 @@ pub enum Notice<C> {
 impl<C> Clone for Notice<C> {
     fn clone(&self) -> Self {
         match self {
-            Self::Changed { stamp, changes } => {
-                Self::Changed { stamp: *stamp, changes: Arc::clone(changes) }
+            Self::Changed { stamp, changes, ends_step } => {
+                let (stamp, ends_step) = (*stamp, *ends_step);
+                Self::Changed { stamp, changes: Arc::clone(changes), ends_step }
             }
             Self::Reset => Self::Reset,
         }
@@ -60,6 +63,13 @@ impl<C> News<C> {
             self.first += 1;
         }
         self.ring.push_back(notice);
+    }
+
+    /// Ends the atomic step that the last notices are of.
+    pub(crate) fn end_step(&mut self) {
+        if let Some(Notice::Changed { ends_step, .. }) = self.ring.back_mut() {
+            *ends_step = true;
+        }
     }
 
     /// Tells every observer to read the state again, instead of whatever it has not been told yet.
@@ -106,7 +116,7 @@ mod tests {
 
     fn changed(seq: u64) -> Notice<u64> {
         let stamp = Stamp::new(Time::ZERO, 1.into(), seq);
-        Notice::Changed { stamp, changes: Arc::new(seq) }
+        Notice::Changed { stamp, changes: Arc::new(seq), ends_step: true }
     }
 
     fn told(news: &News<u64>, place: &mut u64) -> Vec<Option<u64>> {

@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, fmt::Debug};
 
 use repred::{
-    Changes, Counter, Dot, GrowSet, Max, Overwrote, Reduce, Register, Replicated, Stamp, Time,
-    reducer,
+    Changes, Counter, Dot, GrowSet, Max, Overwrote, Reduce, Register, Replaced, Replicated, Stamp,
+    Time, reducer,
 };
 use serde::{
     Deserialize, Serialize,
@@ -77,7 +77,7 @@ mod kinds_of_structs {
     fn an_update_goes_to_its_field_and_no_other() {
         let mut board = Board::default();
         let changes = board.reduce(BoardUpdate::Votes(3), stamp(1));
-        assert!(matches!(changes, BoardChanges::Votes(true)));
+        assert!(matches!(changes, BoardChanges::Votes(votes) if votes.after() == Some(&3)));
         assert_eq!(board.votes.value(), 3);
         assert_eq!(*board.title, "");
     }
@@ -174,7 +174,7 @@ mod kinds_of_structs {
             assert_survives(&update);
             assert!(!votes.reduce(update, stamp(1)).is_empty());
         }
-        votes.keep_local(&mut Votes { cache: votes.right, ..Votes::default() });
+        votes.keep_local(&mut Votes { cache: votes.right.clone(), ..Votes::default() });
         assert_eq!(votes.cache.value(), 1);
         assert_eq!((votes.left.as_str(), votes.both.value(), votes.largest), ("x", 1, 1));
     }
@@ -286,7 +286,7 @@ mod local_fields {
     #[test]
     fn a_local_field_has_no_variant() {
         let HalvesUpdate::Votes(_) = HalvesUpdate::Votes(1);
-        let HalvesChanges::Votes(_) = HalvesChanges::Votes(true);
+        let HalvesChanges::Votes(_) = HalvesChanges::Votes(Replaced::nothing());
     }
 }
 
@@ -343,11 +343,11 @@ mod generics {
         is_replicated::<Named<String>>();
     }
 
-    #[derive(Serialize, Deserialize)]
+    #[derive(Clone, Serialize, Deserialize)]
     struct Plain;
 
     #[test]
-    fn neither_debug_nor_clone_is_needed_of_a_parameter() {
+    fn debug_is_not_needed_of_a_parameter() {
         let mut named = Named { value: Register::new(Plain), votes: Counter::default() };
         assert!(!named.reduce(NamedUpdate::Value(Plain), stamp(1)).is_empty());
     }
@@ -468,6 +468,7 @@ mod recursion {
     #[derive(Reduce, Debug, Default, Serialize, Deserialize)]
     struct File {
         versions: Counter,
+        #[reduce(recursive)]
         attachments: BTreeMap<String, Box<Folder>>,
     }
 
@@ -672,8 +673,11 @@ mod attributes {
     fn generated_types_can_be_named_and_derive_more() {
         let mut text = Text::default();
         assert_eq!(Edit::Votes(1), Edit::Votes(1));
-        assert_eq!(text.reduce(Edit::Votes(1), stamp(1)), Effect::Votes(true));
-        assert_ne!(text.reduce(Edit::Title("x".into()), stamp(2)), Effect::Votes(true));
+        assert_eq!(text.reduce(Edit::Votes(1), stamp(1)), Effect::Votes(Replaced::of(0, 1, None)));
+        assert_ne!(
+            text.reduce(Edit::Title("x".into()), stamp(2)),
+            Effect::Votes(Replaced::nothing())
+        );
         assert_eq!((text.title.as_str(), text.votes.value()), ("x", 1));
     }
 

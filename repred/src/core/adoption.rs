@@ -1,6 +1,6 @@
 //! Taking in a snapshot.
 
-use super::{AdoptError, Core, IfEmpty};
+use super::{AdoptError, Core, IfEmpty, Step};
 use crate::{
     history::{Remnant, SeqRange},
     reduce::Replicated,
@@ -94,7 +94,7 @@ impl<R: Replicated> Core<R> {
                     debug_assert!(update.is_some(), "every remaining entry was decoded");
                     let origin = self.history.intern(stamp.origin());
                     if let Some(update) = update {
-                        self.take_in(origin, stamp, update, &payload, IfEmpty::Keep);
+                        self.take_in(origin, stamp, update, &payload, IfEmpty::Keep, Step::Inside);
                     }
                 }
                 Remnant::Skip(ranges) => {

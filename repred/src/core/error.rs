@@ -38,6 +38,11 @@ pub enum UpdateError {
         /// What is allowed.
         limit: usize,
     },
+    /// An editor has refused what it was asked to write, such as a sum that is out of range.
+    Refused {
+        /// Why.
+        reason: String,
+    },
     /// Somebody else writes under our id; [`Core::set_id`](crate::Core::set_id) is the way on.
     IdTaken {
         /// The id.
@@ -47,6 +52,16 @@ pub enum UpdateError {
     Poisoned,
     /// The replica was used from inside its own `reduce` or `read`. Do it afterwards.
     Reentrant,
+}
+
+/// Why an edit was not made. The replica is unchanged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum EditError<E> {
+    /// The closure has returned this error.
+    Closure(E),
+    /// One of the updates cannot be written.
+    Update(UpdateError),
 }
 
 /// Why something from a peer was not taken in. What came before it is; of it, nothing.
@@ -196,6 +211,7 @@ impl fmt::Display for UpdateError {
             Self::EditTooLarge { size, limit } => {
                 write!(f, "the edit has over {size} bytes, but {limit} is the limit; split it")
             }
+            Self::Refused { reason } => write!(f, "the edit was refused: {reason}"),
             Self::IdTaken { id } => {
                 write!(f, "somebody else writes under our id {id}; take a new one first")
             }
@@ -206,6 +222,23 @@ impl fmt::Display for UpdateError {
         }
     }
 }
+
+impl<E> From<UpdateError> for EditError<E> {
+    fn from(error: UpdateError) -> Self {
+        Self::Update(error)
+    }
+}
+
+impl<E: fmt::Display> fmt::Display for EditError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Closure(error) => error.fmt(f),
+            Self::Update(error) => error.fmt(f),
+        }
+    }
+}
+
+impl<E: fmt::Debug + fmt::Display> std::error::Error for EditError<E> {}
 
 impl fmt::Display for ReceiveError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

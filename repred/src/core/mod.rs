@@ -2,6 +2,7 @@
 
 mod adoption;
 mod block;
+mod draft;
 mod error;
 mod receiving;
 
@@ -9,7 +10,8 @@ use std::{collections::BTreeSet, fmt, sync::Arc, time::Duration};
 
 pub(crate) use self::block::Block;
 pub use self::error::{
-    AdoptError, FoldError, HistoryError, Poisoned, ReceiveError, SnapshotError, UpdateError,
+    AdoptError, EditError, FoldError, HistoryError, Poisoned, ReceiveError, SnapshotError,
+    UpdateError,
 };
 
 use crate::{
@@ -114,6 +116,13 @@ enum IfEmpty {
     Skip,
     /// It is kept: the reason for its being empty may be taken in together with it.
     Keep,
+}
+
+/// Whether an atomic step ends with an update.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Step {
+    Inside,
+    End,
 }
 
 impl<R: Replicated> Core<R> {
@@ -292,7 +301,7 @@ impl<R: Replicated> Core<R> {
         let mut payload = std::mem::take(&mut self.scratch);
         payload.clear();
         let result = self.encode_update(&update, &mut payload);
-        let receipt = result.map(|()| self.write(update, &payload, wall));
+        let receipt = result.map(|()| self.write(update, &payload, wall, Step::End));
         self.scratch = payload;
         receipt
     }
@@ -324,14 +333,13 @@ impl<R: Replicated> Core<R> {
             encoded.push((update, start..payload.len()));
         }
         let own = self.history.intern(self.id);
-        let before = self.history.last(own);
+        let first = self.history.last(own) + 1;
         let written = encoded.into_iter();
-        let receipts =
-            written.map(|(update, range)| self.write(update, &payload[range], wall)).collect();
-        let last = self.history.last(own);
-        if last > before + 1 {
-            self.history.mark_edit(SeqRange { origin: own, first: before + 1, last });
-        }
+        let receipts = written
+            .map(|(update, range)| self.write(update, &payload[range], wall, Step::Inside))
+            .collect();
+        self.news.end_step();
+        self.mark_edit(own, first);
         Ok(receipts)
     }
 
@@ -386,15 +394,35 @@ impl<R: Replicated> Core<R> {
     // ---- the one place ----
 
     /// Stamps a local update and takes it in.
-    fn write(&mut self, update: R::Update, payload: &[u8], wall: Time) -> Receipt<R::Changes> {
+    fn write(
+        &mut self,
+        update: R::Update,
+        payload: &[u8],
+        wall: Time,
+        step: Step,
+    ) -> Receipt<R::Changes> {
         let own = self.history.intern(self.id);
-        let stamp =
-            Stamp::new(self.clock.next(wall.min(MAX_WALL)), self.id, self.history.last(own) + 1);
-        self.take_in(own, stamp, update, payload, IfEmpty::Forget)
+        let last = Stamp::new(self.clock.latest(), self.id, self.history.last(own));
+        let stamp = self.next_stamp(last, wall);
+        self.take_in(own, stamp, update, payload, IfEmpty::Forget, step)
     }
 
-    /// Reduces an update that has been verified, and moves state, version and history together. Nothing
-    /// else does.
+    /// The stamp of the local update after `last`, whose time is the largest there is.
+    fn next_stamp(&self, last: Stamp, wall: Time) -> Stamp {
+        let mut clock = self.clock;
+        clock.observe(last.time);
+        Stamp::new(clock.next(wall.min(MAX_WALL)), self.id, last.dot.seq + 1)
+    }
+
+    /// Makes one edit of the local updates from `first` on.
+    fn mark_edit(&mut self, own: OriginIndex, first: u64) {
+        let last = self.history.last(own);
+        if last > first {
+            self.history.mark_edit(SeqRange { origin: own, first, last });
+        }
+    }
+
+    /// Reduces an update that has been verified, and records it.
     fn take_in(
         &mut self,
         origin: OriginIndex,
@@ -402,31 +430,54 @@ impl<R: Replicated> Core<R> {
         update: R::Update,
         payload: &[u8],
         if_empty: IfEmpty,
+        step: Step,
     ) -> Receipt<R::Changes> {
-        debug_assert_eq!(stamp.dot.seq, self.history.last(origin) + 1);
         // Everything that is the user's code happens while this is set.
         self.is_reducing = true;
         let changes = self.state.reduce(update, stamp);
         let is_empty = changes.is_empty();
-        if is_empty && if_empty == IfEmpty::Forget {
-            self.is_reducing = false;
-            return Receipt::unchanged(changes);
-        }
-        if is_empty && if_empty == IfEmpty::Skip {
-            self.history.push_empty(origin, stamp.time);
-        } else {
-            let position: Position = self.history.push(origin, stamp.time, payload);
-            changes.obsolete(&mut |dot| self.history.kill(dot, position));
-        }
         self.is_reducing = false;
-        self.clock.observe(stamp.time);
-        self.version_hash = None;
+        match if_empty {
+            IfEmpty::Forget if is_empty => Receipt::unchanged(changes),
+            IfEmpty::Skip if is_empty => {
+                self.history.push_empty(origin, stamp.time);
+                self.observe(stamp);
+                Receipt::alone(stamp, changes)
+            }
+            _ => self.record(origin, stamp, changes, payload, step),
+        }
+    }
+
+    /// Moves version and history after an update whose changes are in the state. Nothing else does, but for
+    /// what leaves only its place.
+    fn record(
+        &mut self,
+        origin: OriginIndex,
+        stamp: Stamp,
+        changes: R::Changes,
+        payload: &[u8],
+        step: Step,
+    ) -> Receipt<R::Changes> {
+        debug_assert_eq!(stamp.dot.seq, self.history.last(origin) + 1);
+        self.is_reducing = true;
+        let is_empty = changes.is_empty();
+        let position: Position = self.history.push(origin, stamp.time, payload);
+        changes.obsolete(&mut |dot| self.history.kill(dot, position));
+        self.is_reducing = false;
+        self.observe(stamp);
         if is_empty || !self.news.is_observed() {
             return Receipt::alone(stamp, changes);
         }
         let changes = Arc::new(changes);
-        self.news.push(Notice::Changed { stamp, changes: Arc::clone(&changes) });
+        let ends_step = step == Step::End;
+        self.news.push(Notice::Changed { stamp, changes: Arc::clone(&changes), ends_step });
         Receipt::shared(stamp, changes)
+    }
+
+    /// Takes note of a stamp that was used.
+    fn observe(&mut self, stamp: Stamp) {
+        self.clock.observe(stamp.time);
+        self.version_hash = None;
     }
 
     // ---- checks ----

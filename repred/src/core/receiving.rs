@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, ops::Range};
 
 use super::{
-    Core, IfEmpty, ReceiveError,
+    Core, IfEmpty, ReceiveError, Step,
     block::{Block, BlockItem},
 };
 use crate::{
@@ -47,7 +47,7 @@ impl<R: Replicated> Core<R> {
         self.note_own(&checked);
         checked?;
         let update = decode_update::<R>(stamp.dot, payload)?;
-        self.take_in(origin, stamp, update, payload, IfEmpty::Skip);
+        self.take_in(origin, stamp, update, payload, IfEmpty::Skip, Step::End);
         Ok(())
     }
 
@@ -76,7 +76,7 @@ impl<R: Replicated> Core<R> {
             match item {
                 Fresh::Entry(origin, stamp, update, payload) => {
                     let payload = block.payload(payload);
-                    self.take_in(origin, stamp, update, payload, IfEmpty::Keep);
+                    self.take_in(origin, stamp, update, payload, IfEmpty::Keep, Step::Inside);
                 }
                 Fresh::Skip(ranges) => {
                     self.version_hash = None;
@@ -84,6 +84,7 @@ impl<R: Replicated> Core<R> {
                 }
             }
         }
+        self.news.end_step();
         for edit in edits {
             self.history.mark_edit(edit);
         }

@@ -23,8 +23,10 @@ use super::{
 };
 use crate::{
     core::{
-        Core, CoreLimits, Entry, FoldError, HistoryError, Poisoned, SnapshotError, UpdateError,
+        Core, CoreLimits, EditError, Entry, FoldError, HistoryError, Poisoned, SnapshotError,
+        UpdateError,
     },
+    edit::Edit,
     id::ReplicaId,
     message::Schema,
     receipt::Receipt,
@@ -186,10 +188,81 @@ impl<R: Replicated> Replica<R> {
         self.write(|core, wall| core.update_all(updates, wall))
     }
 
-    fn write<T>(
+    /// Edits the state like plain data, as one atomic step: whoever has taken in a part of it has taken in all.
+    ///
+    /// The closure gets an editor, which reads as the state does and has methods that write; what is
+    /// written can be read at once. Others wait meanwhile. If the closure panics, nothing has happened.
+    ///
+    /// ```
+    /// use repred::{Counter, Reduce, Register, Replica};
+    /// use serde::{Deserialize, Serialize};
+    ///
+    /// #[derive(Reduce, Default, Serialize, Deserialize)]
+    /// struct Poll {
+    ///     question: Register<String>,
+    ///     votes: Counter,
+    /// }
+    ///
+    /// let poll = Replica::new(Poll::default());
+    /// let votes = poll.edit(|poll| {
+    ///     poll.question().set("tea or coffee?");
+    ///     poll.votes().add(1);
+    ///     poll.votes.value()
+    /// })?;
+    /// assert_eq!(votes, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// See [`UpdateError`]; the replica is unchanged.
+    ///
+    /// # Panics
+    ///
+    /// If the closure does; the replica is unchanged. If `reduce` does; the replica is poisoned then.
+    pub fn edit<T>(&self, edit: impl FnOnce(&mut R::Editor<'_>) -> T) -> Result<T, UpdateError>
+    where
+        R: Edit,
+    {
+        self.write(|core, wall| core.edit(wall, edit))
+    }
+
+    /// The same for an edit that can fail: if the closure returns an error, nothing has happened.
+    ///
+    /// ```
+    /// use repred::{Counter, Replica};
+    ///
+    /// let votes = Replica::new(Counter::default());
+    /// let edited = votes.try_edit(|votes| {
+    ///     votes.add(5);
+    ///     if votes.value() > 3 { Err("too many") } else { Ok(()) }
+    /// });
+    /// assert_eq!(edited.unwrap_err().to_string(), "too many");
+    /// assert_eq!(votes.read(|votes| votes.value())?, 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// See [`EditError`]; the replica is unchanged.
+    ///
+    /// # Panics
+    ///
+    /// If the closure does; the replica is unchanged. If `reduce` does; the replica is poisoned then.
+    pub fn try_edit<T, E>(
         &self,
-        write: impl FnOnce(&mut Core<R>, Time) -> Result<T, UpdateError>,
-    ) -> Result<T, UpdateError> {
+        edit: impl FnOnce(&mut R::Editor<'_>) -> Result<T, E>,
+    ) -> Result<T, EditError<E>>
+    where
+        R: Edit,
+    {
+        self.write(|core, wall| core.try_edit(wall, edit))
+    }
+
+    pub(super) fn write<T, E: From<UpdateError>>(
+        &self,
+        write: impl FnOnce(&mut Core<R>, Time) -> Result<T, E>,
+    ) -> Result<T, E> {
         let wall = self.shared.clock.now();
         let written = self.shared.with(|inner| {
             if inner.core.needs_new_id() {
@@ -198,7 +271,7 @@ impl<R: Replicated> Replica<R> {
             inner.wake();
             write(&mut inner.core, wall)
         });
-        written.unwrap_or(Err(UpdateError::Reentrant))
+        written.unwrap_or(Err(UpdateError::Reentrant.into()))
     }
 
     /// Calls `read` with the state. Others wait meanwhile, so take what is needed and leave.

@@ -514,7 +514,7 @@ mod tests {
         board.tags.insert("new");
         assert_eq!(
             tree(&board).to_string(),
-            "Board { title: Register { value: \"\", written: None }, points: {1: (-1, Some('x'))}, \
+            "Board { title: Register { value: \"\", latest: None, is_reset: false }, points: {1: (-1, Some('x'))}, \
              tags: [\"new\"], shape: Some(Shape::Square { side: 2 }), adds: {a.3: \"jim\"} }"
         );
         let stamp = Stamp::new(Time::from_micros(7), 0xb.into(), 2);

@@ -4,29 +4,67 @@ use std::{collections::BTreeSet, ops::Deref};
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::{reduce::Reduce, stamp::Stamp};
+use super::set::{SetChange, SetChanges};
+use crate::{
+    edit::{Edit, Editor, IntoOwned, PutBack},
+    reduce::Reduce,
+    stamp::Stamp,
+};
 
 /// A set to which elements are added and from which none is ever removed.
 ///
 /// An update is the element to add. It dereferences to the [`BTreeSet`] it holds.
 ///
-/// ```
-/// use repred::{GrowSet, Reduce, Stamp, Time};
+/// | meanwhile, elsewhere | outcome |
+/// |---|---|
+/// | two add different elements | both |
+/// | two add the same element | the element; one of the two updates is forgotten |
 ///
-/// let mut guests = GrowSet::default();
-/// assert!(guests.reduce("jim".to_string(), Stamp::new(Time::ZERO, 0xa.into(), 1)));
-/// assert!(!guests.reduce("jim".to_string(), Stamp::new(Time::ZERO, 0xb.into(), 1)));
-/// assert!(guests.contains("jim"));
+/// Takes nothing beside the elements and their tree. Adding takes O(log n).
+///
+/// ```
+/// use repred::{GrowSet, Replica};
+///
+/// let guests = Replica::new(GrowSet::default());
+/// assert!(guests.edit(|guests| guests.insert("jim"))?);
+/// assert!(!guests.edit(|guests| guests.insert("jim"))?);
+/// assert!(guests.read(|guests: &GrowSet<String>| guests.contains("jim"))?);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct GrowSet<T: Ord>(BTreeSet<T>);
 
-impl<T: Ord + Serialize + DeserializeOwned> Reduce for GrowSet<T> {
+impl<T: Ord + Clone + Serialize + DeserializeOwned> Reduce for GrowSet<T> {
     type Update = T;
-    type Changes = bool;
+    type Changes = SetChanges<T>;
 
-    fn reduce(&mut self, element: T, _stamp: Stamp) -> bool {
-        self.0.insert(element)
+    fn reduce(&mut self, element: T, _stamp: Stamp) -> Self::Changes {
+        if self.0.contains(&element) {
+            return SetChanges::nothing(element);
+        }
+        self.0.insert(element.clone());
+        SetChanges::new(element, SetChange::Added, [])
+    }
+}
+
+impl<T: Ord + Clone + Serialize + DeserializeOwned + Send + 'static> Edit for GrowSet<T> {
+    type Editor<'a> = Editor<'a, Self>;
+
+    fn before(&self, element: &T, _stamp: Stamp) -> PutBack<Self> {
+        let new = (!self.0.contains(element)).then(|| element.clone());
+        Box::new(move |set| {
+            if let Some(new) = new {
+                set.0.remove(&new);
+            }
+        })
+    }
+}
+
+impl<T: Ord + Clone + Serialize + DeserializeOwned> Editor<'_, GrowSet<T>> {
+    /// Adds an element. Says whether it is new.
+    pub fn insert(&mut self, element: impl IntoOwned<T>) -> bool {
+        let element = element.into_owned();
+        !self.contains(&element) && self.update(element)
     }
 }
 

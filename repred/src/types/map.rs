@@ -1,75 +1,317 @@
-//! `BTreeMap` as a reducer, and [`MapChanges`].
+//! [`Map`]: a map of reducers, from which keys can be removed.
 
-use std::collections::BTreeMap;
+use std::{borrow::Borrow, collections::BTreeMap};
 
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
+use super::{
+    entries::{self, EntryChanges, Fate, MapChanges, dots_of},
+    set::but,
+};
 use crate::{
-    changes::Changes,
+    dots::Dots,
+    edit::{Edit, Editor, IntoOwned, Inverse, PutBack},
     reduce::Reduce,
+    reset::{Detail, Reset},
     stamp::{Dot, Stamp},
 };
 
-/// A map of reducers that only grows: an update goes to the value of its key, which begins as the
-/// default. A value appears with the first update that changes it.
+/// A map whose values are reducers, nested as deep as you like, and whose keys can be removed.
+///
+/// An update goes to the value of its key, which begins as the default. A removal *resets* the value: it takes
+/// back what its author had seen of it. So whoever edits it at the same time brings it back, with that
+/// edit alone. A key is there as long as there is anything in its value.
+///
+/// | meanwhile, elsewhere | outcome |
+/// |---|---|
+/// | two edit the value of one key | both edits, as the value's type has it |
+/// | one edits what another one removes | the key is there, with that edit alone |
+/// | two remove the same key | it is gone |
+///
+/// What values can be is told by [`Reset`]. A value of registers or counters leaves some 60 bytes for each of them
+/// behind when its key is removed, those of sets, flags and multi-registers nothing. An operation costs what the
+/// value's costs, and O(log n); a removal costs O(value), and says by a dot for each other replica what its author
+/// has seen of it.
+///
+/// ```
+/// use repred::{Counter, Map, Reduce, Register, Replica};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Reduce, Clone, Default, Serialize, Deserialize)]
+/// struct Card {
+///     text: Register<String>,
+///     votes: Counter,
+/// }
+///
+/// let cards = Replica::new(Map::<u32, Card>::default());
+/// cards.edit(|cards| {
+///     let mut card = cards.entry(7);
+///     card.text().set("milk");
+///     card.votes().add(2);
+/// })?;
+/// assert_eq!(cards.read(|cards| cards.get(&7).map(|card| card.votes.value()))?, Some(2));
+///
+/// cards.edit(|cards| cards.remove(&7))?;
+/// assert!(cards.read(|cards| cards.is_empty())?);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Map<K: Ord, V> {
+    /// No value is blank. Some are not there: they remember what must not come back.
+    entries: BTreeMap<K, V>,
+}
+
+/// What is done to a [`Map`]; `U` is an update of a value.
 ///
 /// Updates are boxed, so that a derived struct may hold a map of itself.
-///
-/// ```
-/// use std::collections::BTreeMap;
-/// use repred::{Reduce, Register, Stamp, Time};
-///
-/// let mut ages: BTreeMap<String, Register<u8>> = BTreeMap::new();
-/// let stamp = Stamp::new(Time::ZERO, 0xa.into(), 1);
-/// let changes = ages.reduce(("jim".into(), Box::new(41)), stamp);
-/// assert_eq!(changes.key, "jim");
-/// assert_eq!(*ages["jim"], 41);
-/// ```
-impl<K, R> Reduce for BTreeMap<K, R>
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum MapUpdate<K, U> {
+    /// Updates the value of a key.
+    Entry(K, Box<U>),
+    /// Takes back what is covered, and what the author has written itself. See [`Map::removal`].
+    Remove(K, Dots, Detail),
+}
+
+impl<K: Ord, V: Reset> Map<K, V> {
+    /// The value of a key, if it is there.
+    pub fn get<Q: Ord + ?Sized>(&self, key: &Q) -> Option<&V>
+    where
+        K: Borrow<Q>,
+    {
+        self.entries.get(key).filter(|value| value.is_there())
+    }
+
+    /// Whether a key is there.
+    pub fn contains_key<Q: Ord + ?Sized>(&self, key: &Q) -> bool
+    where
+        K: Borrow<Q>,
+    {
+        self.get(key).is_some()
+    }
+
+    /// The keys that are there with their values, in their order.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&K, &V)> + Clone {
+        self.entries.iter().filter(|(_, value)| value.is_there())
+    }
+
+    /// The keys that are there, in their order.
+    pub fn keys(&self) -> impl DoubleEndedIterator<Item = &K> + Clone {
+        self.iter().map(|(key, _)| key)
+    }
+
+    /// The values that are there, in the order of their keys.
+    pub fn values(&self) -> impl DoubleEndedIterator<Item = &V> + Clone {
+        self.iter().map(|(_, value)| value)
+    }
+
+    /// How many keys are there. O(n).
+    pub fn len(&self) -> usize {
+        self.iter().count()
+    }
+
+    /// Whether no key is there. O(n) where many were removed.
+    pub fn is_empty(&self) -> bool {
+        self.iter().next().is_none()
+    }
+
+    /// The update that removes a key as it is seen here.
+    pub fn removal(&self, key: K) -> MapUpdate<K, V::Update> {
+        let seen = self.entries.get(&key).map(dots_of).unwrap_or_default();
+        let detail = self.entries.get(&key).map(Reset::detail).unwrap_or_default();
+        MapUpdate::Remove(key, seen, detail)
+    }
+}
+
+impl<K, V> Reduce for Map<K, V>
 where
     K: Ord + Clone + Serialize + DeserializeOwned,
-    R: Reduce + Default,
+    V: Reset,
 {
-    type Update = (K, Box<R::Update>);
-    type Changes = MapChanges<K, R::Changes>;
+    type Update = MapUpdate<K, V::Update>;
+    type Changes = MapChanges<K, V::Changes>;
 
-    fn reduce(&mut self, (key, update): Self::Update, stamp: Stamp) -> Self::Changes {
-        if let Some(value) = self.get_mut(&key) {
-            return MapChanges { key, changes: Box::new(value.reduce(*update, stamp)) };
+    fn reduce(&mut self, update: Self::Update, stamp: Stamp) -> Self::Changes {
+        match update {
+            MapUpdate::Entry(key, update) => {
+                let (changes, fate) = entries::change(&mut self.entries, &key, |value| {
+                    value.reduce_inside(*update, stamp)
+                });
+                MapChanges::new(key, fate.with(changes))
+            }
+            MapUpdate::Remove(key, mut seen, detail) => {
+                seen.insert(Dot::new(stamp.origin(), stamp.dot.seq - 1));
+                let mut obsolete = Vec::new();
+                let (has_changed, fate) = entries::change(&mut self.entries, &key, |value| {
+                    value.reset(&seen, &detail, &mut |dot| obsolete.push(dot))
+                });
+                let change = match fate {
+                    _ if !has_changed => EntryChanges::Kept,
+                    Fate { is_there: true, .. } => EntryChanges::PartlyReset,
+                    Fate { is_there: false, .. } => EntryChanges::Reset,
+                };
+                MapChanges::reset(key, change, obsolete)
+            }
         }
-        let mut value = R::default();
-        let changes = Box::new(value.reduce(*update, stamp));
-        if !changes.is_empty() {
-            self.insert(key.clone(), value);
-        }
-        MapChanges { key, changes }
     }
 
     fn keep_local(&mut self, before: &mut Self) {
-        for (key, value) in self {
-            if let Some(before) = before.get_mut(key) {
+        for (key, value) in &mut self.entries {
+            if let Some(before) = before.entries.get_mut(key) {
                 value.keep_local(before);
             }
         }
     }
 }
 
-/// What an update changed in a map: the value of which key, and what of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct MapChanges<K, C> {
-    /// The key whose value the update went to.
-    pub key: K,
-    /// What it changed there.
-    pub changes: Box<C>,
-}
-
-impl<K, C: Changes> Changes for MapChanges<K, C> {
-    fn is_empty(&self) -> bool {
-        self.changes.is_empty()
+/// In a map of maps: a removal of the outer key resets all values of the inner one.
+impl<K, V> Reset for Map<K, V>
+where
+    K: Ord + Clone + Serialize + DeserializeOwned,
+    V: Reset,
+{
+    fn seen(&self, see: &mut dyn FnMut(Dot)) {
+        self.entries.values().for_each(|value| value.seen(see));
     }
 
-    fn obsolete(&self, name: &mut dyn FnMut(Dot)) {
-        self.changes.obsolete(name);
+    fn detail(&self) -> Detail {
+        entries::detail(&self.entries)
+    }
+
+    fn reset(&mut self, seen: &Dots, detail: &Detail, obsolete: &mut dyn FnMut(Dot)) -> bool {
+        entries::reset(&mut self.entries, seen, detail, obsolete)
+    }
+
+    fn is_there(&self) -> bool {
+        !self.is_empty()
+    }
+
+    fn is_blank(&self) -> bool {
+        self.entries.is_empty()
+    }
+}
+
+impl<K, V> Edit for Map<K, V>
+where
+    K: Ord + Clone + Serialize + DeserializeOwned + Send + 'static,
+    V: Reset + Edit + Clone,
+{
+    type Editor<'a> = Editor<'a, Self>;
+
+    fn before(&self, update: &Self::Update, stamp: Stamp) -> PutBack<Self> {
+        let (MapUpdate::Entry(key, _) | MapUpdate::Remove(key, ..)) = update;
+        let (key, value) = (key.clone(), self.entries.get(key));
+        match (update, value) {
+            (_, None) => Box::new(move |map| drop(map.entries.remove(&key))),
+            (MapUpdate::Remove(..), Some(value)) => {
+                let value = value.clone();
+                Box::new(move |map| drop(map.entries.insert(key, value)))
+            }
+            (MapUpdate::Entry(_, update), Some(value)) => {
+                let put_back = value.before(update, stamp);
+                // One that the update has made blank is as the default, and was forgotten.
+                Box::new(move |map| put_back(map.entries.entry(key).or_default()))
+            }
+        }
+    }
+
+    fn inverse(&self, update: &Self::Update, stamp: Stamp) -> Option<Inverse<Self>> {
+        let (MapUpdate::Entry(key, _) | MapUpdate::Remove(key, ..)) = update;
+        let (key, value) = (key.clone(), self.get(key));
+        match (update, value) {
+            // Nothing was there to remove.
+            (MapUpdate::Remove(..), None) => Some(Box::new(|_| Vec::new())),
+            (MapUpdate::Remove(..), Some(value)) => {
+                let rebuilt = value.rebuild()?;
+                Some(Box::new(move |map| match map.contains_key(&key) {
+                    // Somebody has brought it back: it is theirs.
+                    true => Vec::new(),
+                    false => of_value(&key, rebuilt),
+                }))
+            }
+            (MapUpdate::Entry(_, update), Some(value)) => {
+                let inverse = value.inverse(update, stamp)?;
+                Some(Box::new(move |map| match map.get(&key) {
+                    Some(value) => of_value(&key, inverse(value)),
+                    None => Vec::new(),
+                }))
+            }
+            (MapUpdate::Entry(_, update), None) => {
+                let inverse = V::default().inverse(update, stamp);
+                let author = stamp.origin();
+                Some(Box::new(move |map| {
+                    let Some(value) = map.get(&key) else { return Vec::new() };
+                    // What nobody else has touched goes; otherwise only what we did does.
+                    match (but(&dots_of(value), author).is_empty(), inverse) {
+                        (false, Some(inverse)) => of_value(&key, inverse(value)),
+                        _ => vec![map.removal(key)],
+                    }
+                }))
+            }
+        }
+    }
+
+    fn rebuild(&self) -> Option<Vec<Self::Update>> {
+        let mut updates = Vec::new();
+        for (key, value) in self.iter() {
+            updates.extend(of_value(key, value.rebuild()?));
+        }
+        Some(updates)
+    }
+}
+
+/// Updates of a value as updates of the map.
+fn of_value<K: Clone, U>(key: &K, updates: Vec<U>) -> Vec<MapUpdate<K, U>> {
+    let entry = |update| MapUpdate::Entry(key.clone(), Box::new(update));
+    updates.into_iter().map(entry).collect()
+}
+
+impl<K, V> Editor<'_, Map<K, V>>
+where
+    K: Ord + Clone + Serialize + DeserializeOwned + Send + 'static,
+    V: Reset + Edit + Clone,
+{
+    /// The editor of a key's value, which reads as the default if it is not there, and appears with the first
+    /// change.
+    pub fn entry(&mut self, key: impl IntoOwned<K>) -> V::Editor<'_> {
+        let key = key.into_owned();
+        let sought = key.clone();
+        // What is not there reads as the default too, but for local fields.
+        self.part(
+            move |map: &Map<K, V>| map.entries.get(&sought),
+            move |update| MapUpdate::Entry(key.clone(), Box::new(update)),
+        )
+    }
+
+    /// Removes a key. Says whether it was there.
+    pub fn remove<Q: Ord + ?Sized>(&mut self, key: &Q) -> bool
+    where
+        K: Borrow<Q>,
+    {
+        let Some((key, value)) = self.entries.get_key_value(key) else { return false };
+        if !value.is_there() {
+            return false;
+        }
+        let seen = but(&dots_of(value), self.origin());
+        let removal = MapUpdate::Remove(key.clone(), seen, value.detail());
+        self.update(removal);
+        true
+    }
+
+    /// Removes the keys for which `keep` says no.
+    pub fn retain(&mut self, keep: impl Fn(&K, &V) -> bool) {
+        let gone: Vec<_> = self
+            .iter()
+            .filter(|(key, value)| !keep(key, value))
+            .map(|(key, _)| key.clone())
+            .collect();
+        for key in gone {
+            self.remove(&key);
+        }
+    }
+}
+
+impl<K: Ord, V> Default for Map<K, V> {
+    fn default() -> Self {
+        Self { entries: BTreeMap::new() }
     }
 }

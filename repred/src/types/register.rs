@@ -4,7 +4,14 @@ use std::{fmt, ops::Deref};
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::{changes::Overwrote, reduce::Reduce, stamp::Stamp};
+use crate::{
+    changes::Replaced,
+    dots::Dots,
+    edit::{Edit, Editor, IntoOwned, Inverse, PutBack},
+    reduce::Reduce,
+    reset::{Detail, Reset},
+    stamp::{Dot, Stamp},
+};
 
 /// A value of any type, enums included; of concurrent writes the one with the later stamp wins.
 ///
@@ -12,43 +19,111 @@ use crate::{changes::Overwrote, reduce::Reduce, stamp::Stamp};
 /// same winner, and no clock's error can make them differ. The overwritten write is obsolete: the
 /// history of a register is one entry. It dereferences to the value.
 ///
-/// ```
-/// use repred::{Reduce, Register, Stamp, Time};
+/// | meanwhile, elsewhere | outcome |
+/// |---|---|
+/// | two write different values | the one with the later stamp, everywhere |
+/// | one removes it from a [`Map`](crate::Map), another one writes later | the value that was written |
+/// | one removes it, another one wrote what an earlier stamp has than what the remover saw | the default |
 ///
-/// let mut title = Register::new("untitled".to_string());
-/// title.reduce("Groceries".into(), Stamp::new(Time::from_micros(9), 0xa.into(), 1));
-/// title.reduce("Shopping".into(), Stamp::new(Time::from_micros(8), 0xb.into(), 1));
-/// assert_eq!(*title, "Groceries");
+/// Takes 41 bytes beside the value, and in a `Map` those remain after a removal: a write with an earlier stamp
+/// may still be on its way. Each operation takes constant time and one clone of the value.
+///
+/// ```
+/// use repred::{Register, Replica};
+///
+/// let title = Replica::new(Register::new("untitled".to_string()));
+/// title.edit(|title| title.set("Groceries"))?;
+/// assert_eq!(title.read(|title| title.to_string())?, "Groceries");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Register<T> {
     value: T,
-    /// When the value was written, unless it is the one the register began with.
-    written: Option<Stamp>,
+    /// The latest write, unless there has been none.
+    latest: Option<Stamp>,
+    /// The latest write was taken back by a removal that had seen it.
+    is_reset: bool,
 }
 
 impl<T> Register<T> {
     /// A register that holds `value` until somebody writes. Every replica must begin with the same one.
     pub const fn new(value: T) -> Self {
-        Self { value, written: None }
+        Self { value, latest: None, is_reset: false }
     }
 
-    /// The stamp of the write that gave the value; `None` if nobody has written yet.
+    /// The stamp of the write that gave the value; `None` if nobody has written yet, or a removal has taken
+    /// it back.
     pub const fn written(&self) -> Option<Stamp> {
-        self.written
+        if self.is_reset { None } else { self.latest }
     }
 }
 
-impl<T: Serialize + DeserializeOwned> Reduce for Register<T> {
+impl<T: Clone + Serialize + DeserializeOwned> Reduce for Register<T> {
     type Update = T;
-    type Changes = Overwrote;
+    type Changes = Replaced<T>;
 
-    fn reduce(&mut self, value: T, stamp: Stamp) -> Overwrote {
-        if self.written > Some(stamp) {
-            return Overwrote::nothing();
+    fn reduce(&mut self, value: T, stamp: Stamp) -> Self::Changes {
+        if self.latest > Some(stamp) {
+            return Replaced::nothing();
         }
-        self.value = value;
-        Overwrote::old(self.written.replace(stamp).map(|old| old.dot))
+        self.is_reset = false;
+        let before = std::mem::replace(&mut self.value, value);
+        let overwritten = self.latest.replace(stamp).map(|old| old.dot);
+        Replaced::of(before, self.value.clone(), overwritten)
+    }
+}
+
+impl<T: Clone + Default + Serialize + DeserializeOwned> Reset for Register<T> {
+    fn seen(&self, see: &mut dyn FnMut(Dot)) {
+        self.written().map(|stamp| stamp.dot).into_iter().for_each(see);
+    }
+
+    fn reset(&mut self, seen: &Dots, _detail: &Detail, _obsolete: &mut dyn FnMut(Dot)) -> bool {
+        // The stamp stays: an earlier write that is still on its way has lost against it, as it has
+        // where it came before the removal. So the removal makes nothing obsolete.
+        let is_seen = self.written().is_some_and(|stamp| seen.covers(stamp.dot));
+        if is_seen {
+            self.value = T::default();
+            self.is_reset = true;
+        }
+        is_seen
+    }
+
+    fn is_there(&self) -> bool {
+        self.written().is_some()
+    }
+
+    fn is_blank(&self) -> bool {
+        self.latest.is_none()
+    }
+}
+
+impl<T: Clone + Serialize + DeserializeOwned + Send + 'static> Edit for Register<T> {
+    type Editor<'a> = Editor<'a, Self>;
+
+    fn before(&self, _value: &T, _stamp: Stamp) -> PutBack<Self> {
+        let before = self.clone();
+        Box::new(|register| *register = before)
+    }
+
+    fn inverse(&self, _value: &T, stamp: Stamp) -> Option<Inverse<Self>> {
+        let before = self.value.clone();
+        // Whoever has written since is not overruled.
+        Some(Box::new(move |register| match register.written() == Some(stamp) {
+            true => vec![before],
+            false => vec![],
+        }))
+    }
+
+    fn rebuild(&self) -> Option<Vec<T>> {
+        Some(self.written().map(|_| self.value.clone()).into_iter().collect())
+    }
+}
+
+impl<T: Clone + Serialize + DeserializeOwned> Editor<'_, Register<T>> {
+    /// Writes a value.
+    pub fn set(&mut self, value: impl IntoOwned<T>) {
+        self.update(value.into_owned());
     }
 }
 

@@ -3,24 +3,30 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    case::{Case, Cut},
+    case::{Case, Cut, Entry},
     coverage::Coverage,
     law::Law,
-    subject::{Finding, Subject},
+    subject::{Finding, Subject, quietly},
 };
 use crate::{
     changes::Changes,
-    reduce::Replicated,
+    encoding,
+    reduce::{Reduce, Replicated},
     stamp::{Dot, Stamp},
     testing::Chance,
     time::Time,
 };
 
 /// What the test says of its reducer beyond the laws that all have to keep.
-pub(crate) struct Claims<R> {
+pub(crate) struct Claims<R: Reduce> {
     pub(crate) is_idempotent: bool,
+    /// Reduces an update and puts back what it has touched, if that can be done.
+    pub(crate) edit: Option<TryEdit<R>>,
     pub(crate) invariants: Vec<Invariant<R>>,
 }
+
+/// Reduces an update and puts back what it has touched.
+pub(crate) type TryEdit<R> = fn(&mut R, <R as Reduce>::Update, Stamp);
 
 pub(crate) struct Invariant<R> {
     pub(crate) name: String,
@@ -156,6 +162,7 @@ impl<R: Replicated> Examination<'_, R> {
         for dot in dots {
             self.take_name(cut, next, dot)?;
         }
+        self.check_edit(before, entry)?;
         if self.claims.is_idempotent {
             subject.apply(&mut state, entry)?;
             let twice = subject.encode(&state)?;
@@ -166,6 +173,28 @@ impl<R: Replicated> Examination<'_, R> {
             }
         }
         Ok(after)
+    }
+
+    /// An edit that fails leaves everything as it was.
+    fn check_edit(&self, before: &[u8], entry: &Entry) -> Result<(), Finding> {
+        let (Some(edit), Ok(update)) = (self.claims.edit, encoding::decode(&entry.payload)) else {
+            return Ok(());
+        };
+        let mut state = self.subject.decode(before)?;
+        let dot = entry.stamp.dot;
+        quietly(|| edit(&mut state, update, entry.stamp)).map_err(|panic| {
+            Finding::new(
+                Law::Edit,
+                [format!("to put back what {dot:?} has changed panics: {panic}")],
+            )
+        })?;
+        let after = self.subject.encode(&state)?;
+        if after == before {
+            return Ok(());
+        }
+        let mut story = vec![format!("an edit that wrote {dot:?} and failed")];
+        story.extend(self.two_states(["before it", "after it"], [before, &after]));
+        Err(Finding::new(Law::Edit, story))
     }
 
     /// An update can only make obsolete what has come before it.
@@ -183,7 +212,7 @@ impl<R: Replicated> Examination<'_, R> {
     fn check_invariants(&self, state: &[u8], cut: Cut) -> Result<(), Finding> {
         for invariant in &self.claims.invariants {
             let state = self.subject.decode(state)?;
-            let holds = super::subject::quietly(|| (invariant.holds)(&state));
+            let holds = quietly(|| (invariant.holds)(&state));
             if !holds.unwrap_or(false) {
                 let seen = self.dots(self.case.within(cut));
                 let tree = self.subject.show(&state);

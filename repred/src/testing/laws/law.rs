@@ -24,6 +24,8 @@ pub enum Law {
     Obsolete,
     /// A second reduction of the same update changes nothing. Checked where the reducer claims it.
     Idempotent,
+    /// What an edit keeps of the state puts it back exactly as it was. Checked where the test says so.
+    Edit,
     /// What the test says of every state. Checked where the test says something.
     Invariant,
 }
@@ -55,6 +57,7 @@ impl Law {
                  can do without"
             }
             Self::Idempotent => "the second reduction of an update changes the state again",
+            Self::Edit => "an edit that fails does not leave the state as it was",
             Self::Invariant => "a state is not what the test says every state is",
         }
     }
@@ -73,6 +76,7 @@ impl fmt::Display for Law {
             Self::Order => "order",
             Self::Obsolete => "obsolete",
             Self::Idempotent => "idempotent",
+            Self::Edit => "edit",
             Self::Invariant => "invariant",
         })
     }

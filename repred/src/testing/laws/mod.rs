@@ -33,7 +33,7 @@ use self::{
 };
 pub use self::{coverage::Coverage, law::Law, violation::Violation};
 use super::Chance;
-use crate::{encoding, reduce::Replicated};
+use crate::{edit::Edit, encoding, reduce::Replicated};
 
 /// A test of the laws that a reducer has to keep.
 ///
@@ -114,7 +114,7 @@ impl<R: Replicated> Laws<R> {
     pub fn of(make: impl Fn() -> R + 'static) -> Self {
         Self {
             subject: Subject::new(Box::new(make)),
-            claims: Claims { is_idempotent: false, invariants: Vec::new() },
+            claims: Claims { is_idempotent: false, edit: None, invariants: Vec::new() },
             histories: 256,
             updates: 9,
             budget: 30_000,
@@ -211,6 +211,25 @@ impl<R: Replicated> Laws<R> {
     /// Checks that a second reduction of an update changes nothing.
     pub fn idempotent(mut self) -> Self {
         self.claims.is_idempotent = true;
+        self
+    }
+
+    /// Checks that what an edit keeps of a state puts it back exactly as it was; see [`Edit::before`].
+    ///
+    /// ```
+    /// use repred::{Set, testing::Laws};
+    ///
+    /// Laws::of(Set::<u8>::default).editable().check();
+    /// ```
+    pub fn editable(mut self) -> Self
+    where
+        R: Edit,
+    {
+        self.claims.edit = Some(|state, update, stamp| {
+            let put_back = state.before(&update, stamp);
+            state.reduce(update, stamp);
+            put_back(state);
+        });
         self
     }
 

@@ -1,0 +1,377 @@
+//! The code that makes a struct editable: its editor, and how what an edit has touched is put back.
+
+use proc_macro2::{Ident, TokenStream};
+use quote::{format_ident, quote};
+use syn::{Generics, WherePredicate, parse_quote};
+
+use crate::ast::{Field, Role, Struct};
+
+/// ```text
+/// struct BoardEditor<'__a> { __editor: Editor<'__a, Board> }
+///
+/// impl BoardEditor<'_> {
+///     fn title(&mut self) -> <Register<String> as Edit>::Editor<'_> { .. }
+///     fn high_score(&mut self, update: u64) -> bool { .. }
+/// }
+///
+/// impl From<Editor<'__a, Board>> for BoardEditor<'__a> { .. }
+/// impl AsMut<Editor<'__a, Board>> for BoardEditor<'__a> { .. }
+/// impl Deref for BoardEditor<'_> { .. }
+/// impl Debug for BoardEditor<'_> { .. }
+/// impl Edit for Board { .. }
+/// ```
+pub(crate) fn expand(input: &Struct<'_>) -> TokenStream {
+    let editor = EditorType::new(input);
+    let (definition, methods, traits) = (editor.definition(), editor.methods(), editor.traits());
+    let edit = edit_trait(input);
+    quote! {
+        #definition
+        #methods
+        const _: () = { #traits #edit };
+    }
+}
+
+/// The editor of the struct.
+struct EditorType<'a> {
+    input: &'a Struct<'a>,
+    library: TokenStream,
+    ident: Ident,
+    /// Those under which the struct is a reducer, and the editor's lifetime before them.
+    generics: Generics,
+}
+
+impl<'a> EditorType<'a> {
+    fn new(input: &'a Struct<'a>) -> Self {
+        let library = input.library();
+        let mut generics = reducer_generics(input);
+        generics.params.insert(0, parse_quote!('__a));
+        Self { input, library, ident: input.editor_ident(), generics }
+    }
+
+    /// `Board<T>`
+    fn edited(&self) -> TokenStream {
+        let (ident, (_, arguments, _)) =
+            (&self.input.input.ident, self.input.input.generics.split_for_impl());
+        quote!(#ident #arguments)
+    }
+
+    fn definition(&self) -> TokenStream {
+        let Self { library, ident, .. } = self;
+        let (vis, edited) = (&self.input.input.vis, self.edited());
+        let doc = format!(
+            "Edits a [`{}`]: it reads as one, and has a method for each field that edits it.",
+            self.input.input.ident
+        );
+        let (impl_generics, _, where_clause) = self.generics.split_for_impl();
+        quote! {
+            #[doc = #doc]
+            #[allow(dead_code, private_bounds, private_interfaces)]
+            #vis struct #ident #impl_generics #where_clause {
+                __editor: #library::Editor<'__a, #edited>,
+            }
+        }
+    }
+
+    fn methods(&self) -> TokenStream {
+        let ident = &self.ident;
+        let (impl_generics, arguments, where_clause) = self.generics.split_for_impl();
+        let methods = self.input.replicated().map(|field| self.method(field));
+        quote! {
+            #[automatically_derived]
+            #[allow(dead_code, private_bounds, private_interfaces, clippy::all)]
+            impl #impl_generics #ident #arguments #where_clause { #(#methods)* }
+        }
+    }
+
+    /// ```text
+    /// fn title(&mut self) -> <Register<String> as Edit>::Editor<'_>
+    /// where
+    ///     for<'__any> Register<String>: Edit,
+    /// {
+    ///     Editor::field(&mut self.__editor, |__state| &__state.title, BoardUpdate::Title)
+    /// }
+    /// ```
+    fn method(&self, field: &Field<'_>) -> TokenStream {
+        let Self { library, .. } = self;
+        let Field { member, ty, original, role, variant, .. } = field;
+        let (vis, name) = (&original.vis, field.method());
+        let (update, variant) = (self.input.update_ident(), &variant.ident);
+        if let Role::With { update: update_type, .. } = role {
+            let doc = format!(
+                "Reduces an update into the field `{}`, and says whether that changed anything.",
+                field.name()
+            );
+            return quote! {
+                #[doc = #doc]
+                #vis fn #name(&mut self, update: #update_type) -> ::core::primitive::bool {
+                    #library::Editor::update(&mut self.__editor, #update::#variant(update))
+                }
+            };
+        }
+        let doc = format!("The editor of the field `{}`.", field.name());
+        let mut conditions = Generics::default();
+        match field.is_recursive(self.input.input) {
+            // Whether a map of trees can be edited depends on whether a tree can.
+            true => edit_conditions(self.input, &mut conditions),
+            false => self.input.bind_if(&mut conditions, [ty], &quote!(#library::Edit)),
+        }
+        let conditions = &conditions.where_clause;
+        quote! {
+            #[doc = #doc]
+            #vis fn #name(&mut self) -> <#ty as #library::Edit>::Editor<'_> #conditions {
+                #library::Editor::field::<#ty>(
+                    &mut self.__editor,
+                    |__state| &__state.#member,
+                    #update::#variant,
+                )
+            }
+        }
+    }
+
+    fn traits(&self) -> TokenStream {
+        let Self { library, ident, .. } = self;
+        let (edited, name) = (self.edited(), ident.to_string());
+        let (impl_generics, arguments, where_clause) = self.generics.split_for_impl();
+        quote! {
+            #[automatically_derived]
+            impl #impl_generics ::core::convert::From<#library::Editor<'__a, #edited>>
+                for #ident #arguments #where_clause
+            {
+                fn from(__editor: #library::Editor<'__a, #edited>) -> Self {
+                    Self { __editor }
+                }
+            }
+
+            /// For updates that are made by hand.
+            #[automatically_derived]
+            impl #impl_generics ::core::convert::AsMut<#library::Editor<'__a, #edited>>
+                for #ident #arguments #where_clause
+            {
+                fn as_mut(&mut self) -> &mut #library::Editor<'__a, #edited> {
+                    &mut self.__editor
+                }
+            }
+
+            #[automatically_derived]
+            impl #impl_generics ::core::ops::Deref for #ident #arguments #where_clause {
+                type Target = #edited;
+
+                fn deref(&self) -> &#edited {
+                    &self.__editor
+                }
+            }
+
+            #[automatically_derived]
+            impl #impl_generics ::core::fmt::Debug for #ident #arguments #where_clause {
+                fn fmt(&self, __f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                    ::core::fmt::Formatter::debug_struct(__f, #name).finish_non_exhaustive()
+                }
+            }
+        }
+    }
+}
+
+/// The generics under which the struct is a reducer, without defaults.
+fn reducer_generics(input: &Struct<'_>) -> Generics {
+    let library = input.library();
+    let mut generics = input.input.generics.clone();
+    for param in &mut generics.params {
+        match param {
+            syn::GenericParam::Type(param) => param.default = None,
+            syn::GenericParam::Const(param) => param.default = None,
+            syn::GenericParam::Lifetime(_) => {}
+        }
+    }
+    input.bind(&mut generics, input.reducers(), &quote!(#library::Reduce));
+    input.bind(&mut generics, input.with_updates(), &crate::expand::carried(&library));
+    input.bind(&mut generics, input.with_changes(), &quote!(#library::Changes));
+    generics
+}
+
+/// ```text
+/// impl Edit for Board
+/// where
+///     for<'__any> Register<String>: Edit,
+///     for<'__any> u64: Clone + 'static,
+///     for<'__any> BoardUpdate: Send,
+/// {
+///     type Editor<'__e> = BoardEditor<'__e>;
+///     fn before(..) -> .. { match *__update { .. } }
+///     fn inverse(..) -> .. { match *__update { .. } }
+///     fn rebuild(..) -> .. { .. }
+/// }
+/// ```
+fn edit_trait(input: &Struct<'_>) -> TokenStream {
+    let library = input.library();
+    let (ident, editor) = (&input.input.ident, input.editor_ident());
+    let mut generics = reducer_generics(input);
+    edit_conditions(input, &mut generics);
+    let (impl_generics, arguments, where_clause) = generics.split_for_impl();
+    let editor_arguments = editor_arguments(input);
+    let (before, inverse, rebuild) = (before(input), inverse(input), rebuild(input));
+    quote! {
+        #[automatically_derived]
+        #[allow(clippy::all)]
+        impl #impl_generics #library::Edit for #ident #arguments #where_clause {
+            type Editor<'__e> = #editor<'__e, #editor_arguments>;
+
+            #before
+            #inverse
+            #rebuild
+        }
+    }
+}
+
+/// What has to hold for the struct to be editable.
+fn edit_conditions(input: &Struct<'_>, generics: &mut Generics) {
+    let library = input.library();
+    input.bind_if(generics, input.other_reducers(), &quote!(#library::Edit));
+    let cloned = quote!(::core::clone::Clone + 'static);
+    input.bind_if(generics, input.plain_fields(), &cloned);
+    if !input.fields.iter().any(|field| field.is_recursive(input.input)) {
+        let (ident, (_, arguments, _)) =
+            (&input.input.ident, input.input.generics.split_for_impl());
+        let update = quote!(<#ident #arguments as #library::Reduce>::Update);
+        input.bind_if(generics, [&update], &quote!(::core::marker::Send));
+    }
+    let lasting = input.input.generics.type_params().map(|param| -> WherePredicate {
+        let param = &param.ident;
+        parse_quote!(#param: 'static)
+    });
+    generics.make_where_clause().predicates.extend(lasting);
+}
+
+/// `T, N` of `<T, const N: usize>`
+fn editor_arguments(input: &Struct<'_>) -> TokenStream {
+    let params = input.input.generics.params.iter().map(|param| match param {
+        syn::GenericParam::Type(param) => param.ident.clone(),
+        syn::GenericParam::Const(param) => param.ident.clone(),
+        syn::GenericParam::Lifetime(param) => format_ident!("{}", param.lifetime.ident),
+    });
+    quote!(#(#params),*)
+}
+
+/// ```text
+/// BoardUpdate::Title(ref __update) => {
+///     let __put_back = Edit::before(&self.title, __update, __stamp);
+///     Box::new(move |__state| __put_back(&mut __state.title))
+/// }
+/// BoardUpdate::HighScore(_) => {
+///     let __before = Clone::clone(&self.high_score);
+///     Box::new(move |__state| __state.high_score = __before)
+/// }
+/// ```
+fn before(input: &Struct<'_>) -> TokenStream {
+    let (library, update) = (input.library(), input.update_ident());
+    let arms = input.replicated().map(|field| {
+        let Field { member, ty, role, variant, .. } = field;
+        let variant = &variant.ident;
+        match role {
+            Role::With { .. } => quote! {
+                #update::#variant(_) => {
+                    let __before = ::core::clone::Clone::clone(&self.#member);
+                    ::std::boxed::Box::new(move |__state: &mut Self| __state.#member = __before)
+                }
+            },
+            _ => quote! {
+                #update::#variant(ref __update) => {
+                    let __put_back =
+                        <#ty as #library::Edit>::before(&self.#member, __update, __stamp);
+                    ::std::boxed::Box::new(
+                        move |__state: &mut Self| __put_back(&mut __state.#member),
+                    )
+                }
+            },
+        }
+    });
+    quote! {
+        fn before(
+            &self,
+            __update: &<Self as #library::Reduce>::Update,
+            __stamp: #library::Stamp,
+        ) -> #library::PutBack<Self> {
+            match *__update { #(#arms)* }
+        }
+    }
+}
+
+/// ```text
+/// BoardUpdate::Title(ref __update) => {
+///     let __inverse = Edit::inverse(&self.title, __update, __stamp)?;
+///     Some(Box::new(move |__state| {
+///         __inverse(&__state.title).into_iter().map(BoardUpdate::Title).collect()
+///     }))
+/// }
+/// BoardUpdate::HighScore(_) => None,
+/// ```
+fn inverse(input: &Struct<'_>) -> TokenStream {
+    let (library, update) = (input.library(), input.update_ident());
+    let none = quote!(::core::option::Option::None);
+    let arms = input.replicated().map(|field| {
+        let Field { member, ty, role, variant, .. } = field;
+        let variant = &variant.ident;
+        match role {
+            Role::With { .. } => quote!(#update::#variant(_) => #none,),
+            _ => quote! {
+                #update::#variant(ref __update) => {
+                    let __inverse =
+                        <#ty as #library::Edit>::inverse(&self.#member, __update, __stamp)?;
+                    ::core::option::Option::Some(::std::boxed::Box::new(move |__state: &Self| {
+                        ::core::iter::Iterator::collect(::core::iter::Iterator::map(
+                            ::core::iter::IntoIterator::into_iter(__inverse(&__state.#member)),
+                            #update::#variant,
+                        ))
+                    }))
+                }
+            },
+        }
+    });
+    quote! {
+        fn inverse(
+            &self,
+            __update: &<Self as #library::Reduce>::Update,
+            __stamp: #library::Stamp,
+        ) -> ::core::option::Option<#library::Inverse<Self>> {
+            match *__update { #(#arms)* }
+        }
+    }
+}
+
+/// ```text
+/// let mut __updates = Vec::new();
+/// __updates.extend(Edit::rebuild(&self.title)?.into_iter().map(BoardUpdate::Title));
+/// Some(__updates)
+/// ```
+fn rebuild(input: &Struct<'_>) -> TokenStream {
+    let (library, update) = (input.library(), input.update_ident());
+    let body = if input.plain_fields().next().is_some() {
+        // What a function has made of a field, no update is known to make.
+        quote!(::core::option::Option::None)
+    } else {
+        let parts = input.replicated().map(|field| {
+            let Field { member, ty, variant, .. } = field;
+            let variant = &variant.ident;
+            quote! {
+                ::core::iter::Extend::extend(&mut __updates, ::core::iter::Iterator::map(
+                    ::core::iter::IntoIterator::into_iter(
+                        <#ty as #library::Edit>::rebuild(&self.#member)?
+                    ),
+                    #update::#variant,
+                ));
+            }
+        });
+        quote! {
+            let mut __updates = ::std::vec::Vec::new();
+            #(#parts)*
+            ::core::option::Option::Some(__updates)
+        }
+    };
+    quote! {
+        #[allow(unused_mut)]
+        fn rebuild(
+            &self,
+        ) -> ::core::option::Option<::std::vec::Vec<<Self as #library::Reduce>::Update>> {
+            #body
+        }
+    }
+}

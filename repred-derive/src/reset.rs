@@ -1,0 +1,116 @@
+//! The code by which a struct can be a value of a map: each field is reset by itself.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use crate::ast::{Field, Struct};
+
+/// ```text
+/// impl Reset for Board
+/// where
+///     for<'__any> Register<String>: Reset,
+///     for<'__any> Self: Default,
+/// {
+///     fn reduce_inside(..) -> BoardChanges { match __update { .. } }
+///     fn seen(&self, __see: &mut dyn FnMut(Dot)) { Reset::seen(&self.title, __see); .. }
+///     fn detail(&self) -> Detail { Detail::fields([Reset::detail(&self.title), ..]) }
+///     fn reset(..) -> bool { Reset::reset(&mut self.title, __seen, __detail.field(0), __obsolete) | .. }
+///     fn is_there(&self) -> bool { Reset::is_there(&self.title) || .. }
+///     fn is_blank(&self) -> bool { Reset::is_blank(&self.title) && .. }
+/// }
+/// ```
+///
+/// What a function has reduced into a plain field cannot be taken back, so a struct with one gets none.
+pub(crate) fn expand(input: &Struct<'_>) -> TokenStream {
+    if input.plain_fields().next().is_some() {
+        return TokenStream::new();
+    }
+    let library = input.library();
+    let reset = quote!(#library::Reset);
+    let mut generics = input.input.generics.clone();
+    input.bind(&mut generics, input.reducers(), &quote!(#library::Reduce));
+    input.bind_if(&mut generics, input.other_reducers(), &reset);
+    input.bind_if(&mut generics, [&quote!(Self)], &quote!(::core::default::Default));
+    let (impl_generics, arguments, where_clause) = generics.split_for_impl();
+    let ident = &input.input.ident;
+
+    let each = |item: &dyn Fn(usize, &Field<'_>) -> TokenStream| -> Vec<TokenStream> {
+        input.replicated().enumerate().map(|(index, field)| item(index, field)).collect()
+    };
+    let arms = each(&|_, field| reduce_arm(field, input));
+    let seen =
+        each(&|_, Field { member, ty, .. }| quote!(<#ty as #reset>::seen(&self.#member, __see);));
+    let details =
+        each(&|_, Field { member, ty, .. }| quote!(<#ty as #reset>::detail(&self.#member)));
+    let resets = each(&|index, Field { member, ty, .. }| {
+        quote! {
+            __has_changed |= <#ty as #reset>::reset(
+                &mut self.#member,
+                __seen,
+                #library::Detail::field(__detail, #index),
+                __obsolete,
+            );
+        }
+    });
+    let there =
+        each(&|_, Field { member, ty, .. }| quote!(<#ty as #reset>::is_there(&self.#member)));
+    let blank =
+        each(&|_, Field { member, ty, .. }| quote!(<#ty as #reset>::is_blank(&self.#member)));
+    quote! {
+        #[automatically_derived]
+        #[allow(clippy::all, unused_mut, unused_variables)]
+        impl #impl_generics #reset for #ident #arguments #where_clause {
+            fn reduce_inside(
+                &mut self,
+                __update: <Self as #library::Reduce>::Update,
+                __stamp: #library::Stamp,
+            ) -> <Self as #library::Reduce>::Changes {
+                match __update { #(#arms)* }
+            }
+
+            fn seen(&self, __see: &mut dyn ::core::ops::FnMut(#library::Dot)) {
+                #(#seen)*
+            }
+
+            fn detail(&self) -> #library::Detail {
+                #library::Detail::fields([#(#details),*])
+            }
+
+            fn reset(
+                &mut self,
+                __seen: &#library::Dots,
+                __detail: &#library::Detail,
+                __obsolete: &mut dyn ::core::ops::FnMut(#library::Dot),
+            ) -> ::core::primitive::bool {
+                let mut __has_changed = false;
+                #(#resets)*
+                __has_changed
+            }
+
+            fn is_there(&self) -> ::core::primitive::bool {
+                false #(|| #there)*
+            }
+
+            fn is_blank(&self) -> ::core::primitive::bool {
+                true #(&& #blank)*
+            }
+        }
+    }
+}
+
+/// ```text
+/// BoardUpdate::Title(__update) => BoardChanges::Title(
+///     Reset::reduce_inside(&mut self.title, __update, __stamp),
+/// ),
+/// ```
+fn reduce_arm(field: &Field<'_>, input: &Struct<'_>) -> TokenStream {
+    let library = input.library();
+    let (update, changes) = (input.update_ident(), input.changes_ident());
+    let Field { member, ty, variant, .. } = field;
+    let variant = &variant.ident;
+    quote! {
+        #update::#variant(__update) => #changes::#variant(
+            <#ty as #library::Reset>::reduce_inside(&mut self.#member, __update, __stamp),
+        ),
+    }
+}

@@ -1,0 +1,232 @@
+//! [`Draft`]: an edit that is being made.
+
+use std::ops::Range;
+
+use super::{Core, EditError, Step, UpdateError};
+use crate::{
+    changes::Changes,
+    edit::{Edit, Editor, Inverse, Place, PutBack},
+    history::OriginIndex,
+    id::ReplicaId,
+    reduce::Replicated,
+    stamp::Stamp,
+    time::Time,
+};
+
+/// Updates that are reduced already, so that the edit reads what it writes, and recorded nowhere yet.
+///
+/// Dropped without a commit, also by a panic, it puts back what they have touched.
+struct Draft<'c, R: Replicated + Edit> {
+    core: &'c mut Core<R>,
+    own: OriginIndex,
+    wall: Time,
+    /// That of the last update.
+    last: Stamp,
+    updates: Vec<Drafted<R>>,
+    /// Encoded updates, one after the other.
+    payload: Vec<u8>,
+    /// What went wrong first. Nothing is written after that.
+    mistake: Option<UpdateError>,
+    /// How to take the edit back later, if somebody asks.
+    inverses: Option<Vec<Option<Inverse<R>>>>,
+}
+
+struct Drafted<R: Replicated + Edit> {
+    stamp: Stamp,
+    changes: R::Changes,
+    payload: Range<usize>,
+    put_back: PutBack<R>,
+}
+
+/// How each update of an edit is taken back, the last first; `None` where it cannot be.
+pub(crate) type Inverses<R> = Vec<Option<Inverse<R>>>;
+
+impl<R: Replicated + Edit> Core<R> {
+    /// Edits the state like plain data, as one atomic step: whoever has taken in a part of it has taken in all.
+    ///
+    /// ```
+    /// use repred::{Core, Counter, Time};
+    ///
+    /// let mut votes = Core::new(0xa.into(), Counter::default());
+    /// let now = Time::from_micros(1);
+    /// let sum = votes.edit(now, |votes| {
+    ///     votes.add(3);
+    ///     votes.add(4);
+    ///     votes.value()
+    /// })?;
+    /// assert_eq!(sum, 7);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// See [`UpdateError`]; the replica is unchanged.
+    ///
+    /// # Panics
+    ///
+    /// If the closure does; the replica is unchanged. If `reduce` does; the core is poisoned then.
+    pub fn edit<T>(
+        &mut self,
+        wall: Time,
+        edit: impl FnOnce(&mut R::Editor<'_>) -> T,
+    ) -> Result<T, UpdateError> {
+        self.draft(wall, None, |editor| Ok(edit(editor))).map(|(value, _)| value).map_err(
+            |error: EditError<UpdateError>| match error {
+                EditError::Closure(error) | EditError::Update(error) => error,
+            },
+        )
+    }
+
+    /// The same for an edit that can fail: if the closure returns an error, nothing has happened.
+    ///
+    /// ```
+    /// use repred::{Core, Counter, Time};
+    ///
+    /// let mut votes = Core::new(0xa.into(), Counter::default());
+    /// let edited = votes.try_edit(Time::from_micros(1), |votes| {
+    ///     votes.add(5);
+    ///     if votes.value() > 3 { Err("too many") } else { Ok(()) }
+    /// });
+    /// assert_eq!(edited.unwrap_err().to_string(), "too many");
+    /// assert_eq!(votes.state()?.value(), 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// See [`EditError`]; the replica is unchanged.
+    ///
+    /// # Panics
+    ///
+    /// If the closure does; the replica is unchanged. If `reduce` does; the core is poisoned then.
+    pub fn try_edit<T, E>(
+        &mut self,
+        wall: Time,
+        edit: impl FnOnce(&mut R::Editor<'_>) -> Result<T, E>,
+    ) -> Result<T, EditError<E>> {
+        self.draft(wall, None, edit).map(|(value, _)| value)
+    }
+
+    /// An edit, with how to take it back, if that is wanted.
+    pub(crate) fn draft<T, E>(
+        &mut self,
+        wall: Time,
+        inverses: Option<Inverses<R>>,
+        edit: impl FnOnce(&mut R::Editor<'_>) -> Result<T, E>,
+    ) -> Result<(T, Inverses<R>), EditError<E>> {
+        self.check_writable()?;
+        let mut draft = Draft::new(self, wall, inverses);
+        let mut editor = Editor::new(&mut draft).into();
+        let edited = edit(&mut editor);
+        drop(editor);
+        let value = edited.map_err(EditError::Closure)?;
+        match draft.mistake.take() {
+            Some(mistake) => Err(mistake.into()),
+            None => Ok((value, draft.commit())),
+        }
+    }
+}
+
+impl<'c, R: Replicated + Edit> Draft<'c, R> {
+    fn new(core: &'c mut Core<R>, wall: Time, inverses: Option<Inverses<R>>) -> Self {
+        let own = core.history.intern(core.id);
+        let last = Stamp::new(core.clock.latest(), core.id, core.history.last(own));
+        Self {
+            core,
+            own,
+            wall,
+            last,
+            updates: Vec::new(),
+            payload: Vec::new(),
+            mistake: None,
+            inverses,
+        }
+    }
+
+    fn try_update(&mut self, update: R::Update) -> Result<bool, UpdateError> {
+        let start = self.payload.len();
+        self.core.encode_update(&update, &mut self.payload)?;
+        let (size, limit) = (self.payload.len(), self.core.limits.edit_bytes);
+        if size > limit {
+            return Err(UpdateError::EditTooLarge { size, limit });
+        }
+        let stamp = self.core.next_stamp(self.last, self.wall);
+        // All that follows is the user's code: a panic in it poisons the core.
+        self.core.is_reducing = true;
+        let state = &mut self.core.state;
+        let inverse = self.inverses.as_ref().map(|_| state.inverse(&update, stamp));
+        let put_back = state.before(&update, stamp);
+        let changes = state.reduce(update, stamp);
+        let is_empty = changes.is_empty();
+        self.core.is_reducing = false;
+        if is_empty {
+            // It is forgotten: nobody will hear of it.
+            self.payload.truncate(start);
+            return Ok(false);
+        }
+        if let (Some(inverses), Some(inverse)) = (&mut self.inverses, inverse) {
+            inverses.push(inverse);
+        }
+        self.last = stamp;
+        self.updates.push(Drafted { stamp, changes, payload: start..self.payload.len(), put_back });
+        Ok(true)
+    }
+
+    /// Records what was reduced. From here on, nothing is put back.
+    fn commit(mut self) -> Inverses<R> {
+        let updates = std::mem::take(&mut self.updates);
+        let (own, first) = (self.own, self.core.history.last(self.own) + 1);
+        let count = updates.len();
+        for (index, Drafted { stamp, changes, payload, .. }) in updates.into_iter().enumerate() {
+            let step = if index + 1 == count { Step::End } else { Step::Inside };
+            self.core.record(own, stamp, changes, &self.payload[payload], step);
+        }
+        self.core.mark_edit(own, first);
+        let mut inverses = self.inverses.take().unwrap_or_default();
+        inverses.reverse();
+        inverses
+    }
+}
+
+impl<R: Replicated + Edit> Place<R> for Draft<'_, R> {
+    fn state(&self) -> &R {
+        &self.core.state
+    }
+
+    fn update(&mut self, update: R::Update) -> bool {
+        // An edit that will do nothing need not be carried on.
+        if self.mistake.is_some() {
+            return false;
+        }
+        self.try_update(update).unwrap_or_else(|mistake| {
+            self.mistake = Some(mistake);
+            false
+        })
+    }
+
+    fn refuse(&mut self, reason: String) {
+        self.mistake.get_or_insert(UpdateError::Refused { reason });
+    }
+
+    fn origin(&self) -> ReplicaId {
+        self.core.id
+    }
+
+    fn now(&self) -> Time {
+        self.wall
+    }
+}
+
+impl<R: Replicated + Edit> Drop for Draft<'_, R> {
+    fn drop(&mut self) {
+        // After a panic in `reduce` nobody knows what there is to be put back.
+        if self.core.is_reducing {
+            return;
+        }
+        self.core.is_reducing = !self.updates.is_empty();
+        while let Some(Drafted { put_back, .. }) = self.updates.pop() {
+            put_back(&mut self.core.state);
+        }
+        self.core.is_reducing = false;
+    }
+}

@@ -1,0 +1,180 @@
+//! [`Dots`]: what an author had seen of one thing.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::{id::ReplicaId, stamp::Dot};
+
+/// The latest dot of each of some origins, in the order of the origins.
+///
+/// Held by a state, it says which updates something is due to. Sent with an update, it says what the
+/// update's author had seen: delivery is causal, so whoever has seen a dot has seen all before it of the
+/// same origin, and one dot for each origin says everything.
+///
+/// One dot takes no allocation. Lookups are O(log n) in the number of origins.
+///
+/// ```
+/// use repred::{Dot, Dots};
+///
+/// let (a, b) = (0xa.into(), 0xb.into());
+/// let seen: Dots = [Dot::new(a, 2), Dot::new(b, 7), Dot::new(a, 5)].into_iter().collect();
+/// assert_eq!(seen.iter().collect::<Vec<_>>(), [Dot::new(a, 5), Dot::new(b, 7)]);
+/// assert!(seen.covers(Dot::new(a, 4)) && !seen.covers(Dot::new(b, 8)));
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Dots(Few);
+
+/// Most things are due to one update.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+enum Few {
+    #[default]
+    None,
+    One([Dot; 1]),
+    Many(Vec<Dot>),
+}
+
+impl Dots {
+    /// No dots.
+    pub const fn new() -> Self {
+        Self(Few::None)
+    }
+
+    /// Takes in a dot, unless there is a later one of its origin. An earlier one is replaced, and returned.
+    pub fn insert(&mut self, dot: Dot) -> Option<Dot> {
+        match &mut self.0 {
+            Few::None => {
+                self.0 = Few::One([dot]);
+                None
+            }
+            Few::One([there]) if there.origin == dot.origin => replace_earlier(there, dot),
+            Few::One([there]) => {
+                let mut both = vec![*there, dot];
+                both.sort_unstable();
+                self.0 = Few::Many(both);
+                None
+            }
+            Few::Many(dots) => match dots.binary_search_by_key(&dot.origin, |dot| dot.origin) {
+                Ok(place) => replace_earlier(&mut dots[place], dot),
+                Err(place) => {
+                    dots.insert(place, dot);
+                    None
+                }
+            },
+        }
+    }
+
+    /// Whether the update of this dot was seen by whoever had seen these.
+    pub fn covers(&self, dot: Dot) -> bool {
+        self.of(dot.origin).is_some_and(|seen| seen.seq >= dot.seq)
+    }
+
+    /// The dot of an origin.
+    pub fn of(&self, origin: ReplicaId) -> Option<Dot> {
+        let dots = self.as_slice();
+        let place = dots.binary_search_by_key(&origin, |dot| dot.origin).ok()?;
+        Some(dots[place])
+    }
+
+    /// Keeps the dots for which `keep` says so, and returns whether there are fewer now.
+    pub fn retain(&mut self, mut keep: impl FnMut(Dot) -> bool) -> bool {
+        let kept: Vec<_> = self.iter().filter(|dot| keep(*dot)).collect();
+        let are_fewer = kept.len() < self.len();
+        if are_fewer {
+            *self = Self::in_order(kept);
+        }
+        are_fewer
+    }
+
+    /// The dots, by their origins.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = Dot> + Clone {
+        self.as_slice().iter().copied()
+    }
+
+    /// How many origins have a dot in here.
+    pub fn len(&self) -> usize {
+        self.as_slice().len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        matches!(self.0, Few::None)
+    }
+
+    fn as_slice(&self) -> &[Dot] {
+        match &self.0 {
+            Few::None => &[],
+            Few::One(dot) => dot,
+            Few::Many(dots) => dots,
+        }
+    }
+
+    /// Of dots that are in order, no two of one origin. Equal dots are equal values, so few are `Few`.
+    fn in_order(dots: Vec<Dot>) -> Self {
+        match dots[..] {
+            [] => Self(Few::None),
+            [dot] => Self(Few::One([dot])),
+            _ => Self(Few::Many(dots)),
+        }
+    }
+}
+
+fn replace_earlier(there: &mut Dot, dot: Dot) -> Option<Dot> {
+    (there.seq < dot.seq).then(|| std::mem::replace(there, dot))
+}
+
+impl FromIterator<Dot> for Dots {
+    fn from_iter<I: IntoIterator<Item = Dot>>(dots: I) -> Self {
+        let mut dots: Vec<_> = dots.into_iter().collect();
+        // The latest of each origin comes first, and is the one that is kept.
+        dots.sort_unstable_by_key(|dot| (dot.origin, std::cmp::Reverse(dot.seq)));
+        dots.dedup_by_key(|dot| dot.origin);
+        Self::in_order(dots)
+    }
+}
+
+impl Serialize for Dots {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.as_slice())
+    }
+}
+
+impl<'de> Deserialize<'de> for Dots {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // From a peer, which may send them in any order.
+        Ok(Vec::<Dot>::deserialize(deserializer)?.into_iter().collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn dot(origin: u128, seq: u64) -> Dot {
+        Dot::new(origin.into(), seq)
+    }
+
+    #[test]
+    fn however_they_came_the_same_dots_are_equal() {
+        let all = [dot(2, 5), dot(1, 1), dot(2, 9), dot(3, 4)];
+        let collected: Dots = all.into_iter().collect();
+        let mut inserted = Dots::new();
+        for dot in all.into_iter().rev() {
+            inserted.insert(dot);
+        }
+        assert_eq!(collected, inserted);
+        assert!(inserted.retain(|dot| dot.origin == 2.into()));
+        assert_eq!(inserted, [dot(2, 9)].into_iter().collect());
+        assert!(!inserted.retain(|_| true));
+        assert!(inserted.retain(|_| false));
+        assert_eq!(inserted, Dots::new());
+    }
+
+    #[test]
+    fn a_later_dot_takes_the_place_of_an_earlier_one_of_its_origin() {
+        let mut dots: Dots = [dot(1, 3)].into_iter().collect();
+        assert_eq!(dots.insert(dot(1, 5)), Some(dot(1, 3)));
+        assert_eq!(dots.insert(dot(1, 4)), None);
+        assert_eq!(dots.insert(dot(2, 1)), None);
+        assert_eq!(dots.iter().collect::<Vec<_>>(), [dot(1, 5), dot(2, 1)]);
+        assert!(dots.covers(dot(1, 5)) && !dots.covers(dot(1, 6)) && !dots.covers(dot(3, 1)));
+    }
+}

@@ -1,0 +1,159 @@
+//! [`Flag`] and [`DisableFlag`]: switches.
+
+use serde::{Deserialize, Serialize};
+
+use super::multi_register::{MultiRegister, MultiRegisterUpdate};
+use crate::{
+    changes::{Changes, Replaced},
+    dots::Dots,
+    edit::{Edit, Editor, Inverse, PutBack},
+    reduce::Reduce,
+    reset::{Detail, Reset},
+    stamp::{Dot, Stamp},
+};
+
+macro_rules! flag {
+    ($(#[$doc:meta])* $Flag:ident, $value:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        pub struct $Flag(MultiRegister<bool>);
+
+        impl $Flag {
+            /// Whether it is on.
+            pub fn value(&self) -> bool {
+                let value: fn(&MultiRegister<bool>) -> bool = $value;
+                value(&self.0)
+            }
+
+            /// The update that switches it on or off, against what is here.
+            pub fn write(&self, value: bool) -> MultiRegisterUpdate<bool> {
+                self.0.write(value)
+            }
+        }
+
+        impl Reduce for $Flag {
+            type Update = MultiRegisterUpdate<bool>;
+            type Changes = Replaced<bool>;
+
+            fn reduce(&mut self, update: Self::Update, stamp: Stamp) -> Self::Changes {
+                let before = self.value();
+                let changes = self.0.reduce(update, stamp);
+                let mut obsolete = Vec::new();
+                changes.obsolete(&mut |dot| obsolete.push(dot));
+                Replaced::of(before, self.value(), obsolete)
+            }
+        }
+
+        impl Reset for $Flag {
+            fn seen(&self, see: &mut dyn FnMut(Dot)) {
+                self.0.seen(see);
+            }
+
+            fn reset(
+                &mut self,
+                seen: &Dots,
+                detail: &Detail,
+                obsolete: &mut dyn FnMut(Dot),
+            ) -> bool {
+                self.0.reset(seen, detail, obsolete)
+            }
+
+            fn is_there(&self) -> bool {
+                self.0.is_there()
+            }
+
+            fn is_blank(&self) -> bool {
+                self.0.is_blank()
+            }
+        }
+
+        impl Edit for $Flag {
+            type Editor<'a> = Editor<'a, Self>;
+
+            fn before(&self, _update: &Self::Update, _stamp: Stamp) -> PutBack<Self> {
+                let before = self.clone();
+                Box::new(|flag| *flag = before)
+            }
+
+            fn inverse(&self, _update: &Self::Update, stamp: Stamp) -> Option<Inverse<Self>> {
+                let before = self.value();
+                // Whoever has switched it since is not overruled.
+                Some(Box::new(move |flag| {
+                    match flag.0.written().any(|written| written == stamp) {
+                        true => vec![flag.write(before)],
+                        false => vec![],
+                    }
+                }))
+            }
+
+            fn rebuild(&self) -> Option<Vec<Self::Update>> {
+                Some(self.0.latest().map(|_| Self::default().write(self.value())).into_iter().collect())
+            }
+        }
+
+        impl Editor<'_, $Flag> {
+            /// Switches it on.
+            pub fn enable(&mut self) {
+                self.set(true);
+            }
+
+            /// Switches it off.
+            pub fn disable(&mut self) {
+                self.set(false);
+            }
+
+            /// Switches it on or off.
+            pub fn set(&mut self, value: bool) {
+                let update = self.0.write_by(Some(self.origin()), value);
+                self.update(update);
+            }
+        }
+    };
+}
+
+flag! {
+    /// A switch that is on if somebody has switched it on while another one has switched it off.
+    ///
+    /// | meanwhile, elsewhere | outcome |
+    /// |---|---|
+    /// | one enables it, another one disables it | on |
+    /// | then one who sees that disables it | off |
+    /// | one removes it from a [`Map`](crate::Map), another one enables it | on |
+    ///
+    /// It begins switched off. It is a [`MultiRegister`] of `bool` and costs what one does; the history holds what
+    /// is in it. For a switch that is off then, see [`DisableFlag`].
+    ///
+    /// ```
+    /// use repred::{Flag, Replica};
+    ///
+    /// let is_done = Replica::new(Flag::default());
+    /// is_done.edit(|done| done.enable())?;
+    /// assert!(is_done.read(|done| done.value())?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    Flag, |writes| writes.values().any(|value| *value)
+}
+
+flag! {
+    /// A switch that is off if somebody has switched it off while another one has switched it on.
+    ///
+    /// | meanwhile, elsewhere | outcome |
+    /// |---|---|
+    /// | one enables it, another one disables it | off |
+    /// | then one who sees that enables it | on |
+    /// | one removes it from a [`Map`](crate::Map), another one disables it | off |
+    ///
+    /// It begins switched on. It is a [`MultiRegister`] of `bool` and costs what one does; the history holds what
+    /// is in it. For a switch that is on then, see [`Flag`].
+    ///
+    /// ```
+    /// use repred::{DisableFlag, Replica};
+    ///
+    /// let is_allowed = Replica::new(DisableFlag::default());
+    /// assert!(is_allowed.read(|allowed| allowed.value())?);
+    /// is_allowed.edit(|allowed| allowed.disable())?;
+    /// assert!(!is_allowed.read(|allowed| allowed.value())?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    DisableFlag, |writes| writes.values().all(|value| *value)
+}

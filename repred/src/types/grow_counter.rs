@@ -1,0 +1,113 @@
+//! [`GrowCounter`]: a sum that only grows.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::counter::Counter;
+use crate::{
+    changes::Replaced,
+    dots::Dots,
+    edit::{Edit, Editor, PutBack},
+    reduce::Reduce,
+    reset::{Detail, Reset},
+    stamp::{Dot, Stamp},
+};
+
+/// A sum to which is only added, each amount exactly once everywhere.
+///
+/// An update is the amount to add, a `u64`. The sum is wider, so it is exact.
+///
+/// | meanwhile, elsewhere | outcome |
+/// |---|---|
+/// | one adds 3, another one 4 | 7 more |
+/// | one removes it from a [`Map`](crate::Map), another one adds 3 | 3: a removal takes back what it has seen |
+///
+/// Takes 32 bytes, and about 100 for each origin inside a `Map`. Adding takes constant time, or O(log origins) there.
+///
+/// ```
+/// use repred::{GrowCounter, Replica};
+///
+/// let views = Replica::new(GrowCounter::default());
+/// views.edit(|views| views.add(5))?;
+/// assert_eq!(views.read(|views| views.value())?, 5);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GrowCounter(Counter);
+
+impl GrowCounter {
+    /// The sum of all updates.
+    pub fn value(&self) -> u128 {
+        // Only a peer that lies about what it took back can make less than nothing of it.
+        u128::try_from(self.0.value()).unwrap_or(0)
+    }
+}
+
+fn shown(changes: Replaced<i128>) -> Replaced<u128> {
+    changes.map(|value| u128::try_from(value).unwrap_or(0))
+}
+
+impl Reduce for GrowCounter {
+    type Update = u64;
+    type Changes = Replaced<u128>;
+
+    fn reduce(&mut self, amount: u64, _stamp: Stamp) -> Self::Changes {
+        shown(self.0.add_up(amount.into()))
+    }
+}
+
+impl Reset for GrowCounter {
+    fn reduce_inside(&mut self, amount: u64, stamp: Stamp) -> Self::Changes {
+        shown(self.0.add_up_inside(amount.into(), stamp))
+    }
+
+    fn seen(&self, see: &mut dyn FnMut(Dot)) {
+        self.0.seen(see);
+    }
+
+    fn detail(&self) -> Detail {
+        self.0.detail()
+    }
+
+    fn reset(&mut self, seen: &Dots, detail: &Detail, obsolete: &mut dyn FnMut(Dot)) -> bool {
+        self.0.reset(seen, detail, obsolete)
+    }
+
+    fn is_there(&self) -> bool {
+        self.0.is_there()
+    }
+
+    fn is_blank(&self) -> bool {
+        self.0.is_blank()
+    }
+}
+
+impl Edit for GrowCounter {
+    type Editor<'a> = Editor<'a, Self>;
+
+    fn before(&self, _amount: &u64, stamp: Stamp) -> PutBack<Self> {
+        let put_back = self.0.keep(stamp.origin());
+        Box::new(|counter| put_back(&mut counter.0))
+    }
+
+    fn rebuild(&self) -> Option<Vec<u64>> {
+        u64::try_from(self.0.value()).ok().map(|sum| vec![sum])
+    }
+}
+
+impl Editor<'_, GrowCounter> {
+    /// Adds an amount. The edit fails if the sum would be out of range.
+    pub fn add(&mut self, amount: u64) {
+        match self.0.is_too_much(amount.into()) {
+            true => self.refuse(format!("adding {amount} to {} is out of range", self.value())),
+            false => drop(self.update(amount)),
+        }
+    }
+}
+
+impl fmt::Display for GrowCounter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.value().fmt(f)
+    }
+}

@@ -1,0 +1,151 @@
+//! `BTreeMap` as a reducer: a map of reducers from which nothing is removed.
+
+use std::collections::BTreeMap;
+
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::entries::{self, EntryChanges, MapChanges};
+use crate::{
+    changes::Changes,
+    dots::Dots,
+    edit::{Edit, Editor, IntoOwned, Inverse, PutBack},
+    reduce::Reduce,
+    reset::{Detail, Reset},
+    stamp::{Dot, Stamp},
+};
+
+/// A map of reducers that only grows: an update goes to the value of its key, which begins as the
+/// default. A value appears with the first update that changes it.
+///
+/// To remove keys, use [`Map`](crate::Map). Updates are boxed, so that a derived struct may hold a map of itself.
+///
+/// ```
+/// use std::collections::BTreeMap;
+/// use repred::{Register, Replica};
+///
+/// let ages = Replica::new(BTreeMap::<String, Register<u8>>::new());
+/// ages.edit(|ages| ages.entry("jim").set(41))?;
+/// assert_eq!(ages.read(|ages| *ages["jim"])?, 41);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+impl<K, R> Reduce for BTreeMap<K, R>
+where
+    K: Ord + Clone + Serialize + DeserializeOwned,
+    R: Reduce + Default,
+{
+    type Update = (K, Box<R::Update>);
+    type Changes = MapChanges<K, R::Changes>;
+
+    fn reduce(&mut self, (key, update): Self::Update, stamp: Stamp) -> Self::Changes {
+        if let Some(value) = self.get_mut(&key) {
+            let changes = Box::new(value.reduce(*update, stamp));
+            return MapChanges::new(key, EntryChanges::Changed(changes));
+        }
+        let mut value = R::default();
+        let changes = Box::new(value.reduce(*update, stamp));
+        if !changes.is_empty() {
+            self.insert(key.clone(), value);
+        }
+        MapChanges::new(key, EntryChanges::Added(changes))
+    }
+
+    fn keep_local(&mut self, before: &mut Self) {
+        for (key, value) in self {
+            if let Some(before) = before.get_mut(key) {
+                value.keep_local(before);
+            }
+        }
+    }
+}
+
+/// In a [`Map`](crate::Map): a removal there resets all values, but keys stay where something has to be remembered.
+impl<K, R> Reset for BTreeMap<K, R>
+where
+    K: Ord + Clone + Serialize + DeserializeOwned,
+    R: Reset,
+{
+    fn reduce_inside(&mut self, (key, update): Self::Update, stamp: Stamp) -> Self::Changes {
+        let (changes, fate) =
+            entries::change(self, &key, |value| value.reduce_inside(*update, stamp));
+        MapChanges::new(key, fate.with(changes))
+    }
+
+    fn seen(&self, see: &mut dyn FnMut(Dot)) {
+        self.values().for_each(|value| value.seen(see));
+    }
+
+    fn detail(&self) -> Detail {
+        entries::detail(self)
+    }
+
+    fn reset(&mut self, seen: &Dots, detail: &Detail, obsolete: &mut dyn FnMut(Dot)) -> bool {
+        entries::reset(self, seen, detail, obsolete)
+    }
+
+    fn is_there(&self) -> bool {
+        self.values().any(Reset::is_there)
+    }
+
+    fn is_blank(&self) -> bool {
+        self.is_empty()
+    }
+}
+
+impl<K, R> Edit for BTreeMap<K, R>
+where
+    K: Ord + Clone + Serialize + DeserializeOwned + Send + 'static,
+    R: Edit + Default,
+{
+    type Editor<'a> = Editor<'a, Self>;
+
+    fn before(&self, (key, update): &Self::Update, stamp: Stamp) -> PutBack<Self> {
+        let put_back = self.get(key).map(|value| value.before(update, stamp));
+        let key = key.clone();
+        Box::new(move |map| match put_back {
+            Some(put_back) => {
+                if let Some(value) = map.get_mut(&key) {
+                    put_back(value);
+                }
+            }
+            None => drop(map.remove(&key)),
+        })
+    }
+
+    fn inverse(&self, (key, update): &Self::Update, stamp: Stamp) -> Option<Inverse<Self>> {
+        let inverse = match self.get(key) {
+            Some(value) => value.inverse(update, stamp)?,
+            None => R::default().inverse(update, stamp)?,
+        };
+        let key = key.clone();
+        Some(Box::new(move |map| {
+            let updates = map.get(&key).map(inverse).into_iter().flatten();
+            updates.map(|update| (key.clone(), Box::new(update))).collect()
+        }))
+    }
+
+    fn rebuild(&self) -> Option<Vec<Self::Update>> {
+        let mut updates = Vec::new();
+        for (key, value) in self {
+            updates
+                .extend(value.rebuild()?.into_iter().map(|update| (key.clone(), Box::new(update))));
+        }
+        Some(updates)
+    }
+}
+
+impl<K, R> Editor<'_, BTreeMap<K, R>>
+where
+    K: Ord + Clone + Serialize + DeserializeOwned + Send + 'static,
+    R: Edit + Default,
+{
+    /// The editor of a key's value, which reads as the default if it is not there, and appears with the first
+    /// change.
+    pub fn entry(&mut self, key: impl IntoOwned<K>) -> R::Editor<'_> {
+        let key = key.into_owned();
+        let sought = key.clone();
+        self.part(
+            move |map: &BTreeMap<K, R>| map.get(&sought),
+            move |update| (key.clone(), Box::new(update)),
+        )
+    }
+}

@@ -1,0 +1,194 @@
+//! [`LwwMap`]: a map of plain values, of which the last write wins.
+
+use std::{borrow::Borrow, collections::BTreeMap};
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::{
+    changes::{Changes, Overwrote},
+    edit::{Edit, Editor, IntoOwned, Inverse, PutBack},
+    reduce::Reduce,
+    stamp::{Dot, Stamp},
+};
+
+/// A map of plain values; of concurrent writes and removals of a key the one with the later stamp wins.
+///
+/// An update is a key and its new value, or `None` to remove it. What is overwritten is obsolete: the
+/// history holds one entry for each key.
+///
+/// | meanwhile, elsewhere | outcome |
+/// |---|---|
+/// | two write to one key | the one with the later stamp |
+/// | one writes what another one removes | the later of the two |
+///
+/// Takes 41 bytes beside key and value; a removed key takes as much, without the value, because an earlier write may still be
+/// on its way. A read or a write takes O(log n). A map whose values are reducers is [`Map`](crate::Map).
+///
+/// ```
+/// use repred::{LwwMap, Replica};
+///
+/// let prices = Replica::new(LwwMap::<String, u32>::default());
+/// prices.edit(|prices| {
+///     prices.insert("tea", 3);
+///     prices.insert("jam", 5);
+///     prices.remove("jam");
+/// })?;
+/// assert_eq!(prices.read(|prices| (prices.get("tea").copied(), prices.get("jam").copied()))?, (Some(3), None));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct LwwMap<K: Ord, V> {
+    /// The latest write of each key that was ever written.
+    writes: BTreeMap<K, (Stamp, Option<V>)>,
+}
+
+impl<K: Ord, V> LwwMap<K, V> {
+    /// The value of a key, if it is there.
+    pub fn get<Q: Ord + ?Sized>(&self, key: &Q) -> Option<&V>
+    where
+        K: Borrow<Q>,
+    {
+        self.writes.get(key)?.1.as_ref()
+    }
+
+    /// Whether a key is there.
+    pub fn contains_key<Q: Ord + ?Sized>(&self, key: &Q) -> bool
+    where
+        K: Borrow<Q>,
+    {
+        self.get(key).is_some()
+    }
+
+    /// The stamp of the latest write of a key, be it of a value or a removal.
+    pub fn written<Q: Ord + ?Sized>(&self, key: &Q) -> Option<Stamp>
+    where
+        K: Borrow<Q>,
+    {
+        self.writes.get(key).map(|(stamp, _)| *stamp)
+    }
+
+    /// The keys that are there with their values, in their order.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&K, &V)> + Clone {
+        self.writes.iter().filter_map(|(key, (_, value))| Some((key, value.as_ref()?)))
+    }
+
+    /// How many keys are there. O(n).
+    pub fn len(&self) -> usize {
+        self.iter().count()
+    }
+
+    /// Whether no key is there. O(n) where many were removed.
+    pub fn is_empty(&self) -> bool {
+        self.iter().next().is_none()
+    }
+}
+
+impl<K, V> Reduce for LwwMap<K, V>
+where
+    K: Ord + Clone + Serialize + DeserializeOwned,
+    V: Clone + Serialize + DeserializeOwned,
+{
+    type Update = (K, Option<V>);
+    type Changes = LwwMapChanges<K, V>;
+
+    fn reduce(&mut self, (key, value): Self::Update, stamp: Stamp) -> Self::Changes {
+        let Some(latest) = self.writes.get_mut(&key) else {
+            self.writes.insert(key.clone(), (stamp, value.clone()));
+            return LwwMapChanges {
+                key,
+                before: None,
+                after: value,
+                overwrote: Overwrote::old([]),
+            };
+        };
+        if latest.0 > stamp {
+            let overwrote = Overwrote::nothing();
+            return LwwMapChanges { key, before: None, after: None, overwrote };
+        }
+        let (old, before) = std::mem::replace(latest, (stamp, value.clone()));
+        LwwMapChanges { key, before, after: value, overwrote: Overwrote::old([old.dot]) }
+    }
+}
+
+impl<K, V> Edit for LwwMap<K, V>
+where
+    K: Ord + Clone + Serialize + DeserializeOwned + Send + 'static,
+    V: Clone + Serialize + DeserializeOwned + Send + 'static,
+{
+    type Editor<'a> = Editor<'a, Self>;
+
+    fn before(&self, (key, _): &Self::Update, _stamp: Stamp) -> PutBack<Self> {
+        let (key, latest) = (key.clone(), self.writes.get(key).cloned());
+        Box::new(move |map| {
+            match latest {
+                Some(latest) => map.writes.insert(key, latest),
+                None => map.writes.remove(&key),
+            };
+        })
+    }
+
+    fn inverse(&self, (key, _): &Self::Update, stamp: Stamp) -> Option<Inverse<Self>> {
+        let (key, before) = (key.clone(), self.get(key).cloned());
+        // Whoever has written since is not overruled.
+        Some(Box::new(move |map| match map.written(&key) == Some(stamp) {
+            true => vec![(key, before)],
+            false => vec![],
+        }))
+    }
+
+    fn rebuild(&self) -> Option<Vec<Self::Update>> {
+        let updates = self.iter().map(|(key, value)| (key.clone(), Some(value.clone())));
+        Some(updates.collect())
+    }
+}
+
+impl<K, V> Editor<'_, LwwMap<K, V>>
+where
+    K: Ord + Clone + Serialize + DeserializeOwned,
+    V: Clone + Serialize + DeserializeOwned,
+{
+    /// Writes the value of a key.
+    pub fn insert(&mut self, key: impl IntoOwned<K>, value: impl IntoOwned<V>) {
+        self.update((key.into_owned(), Some(value.into_owned())));
+    }
+
+    /// Removes a key. Says whether it was there.
+    pub fn remove<Q: Ord + ?Sized>(&mut self, key: &Q) -> bool
+    where
+        K: Borrow<Q>,
+    {
+        let Some((key, (_, Some(_)))) = self.writes.get_key_value(key) else { return false };
+        let removal = (key.clone(), None);
+        self.update(removal)
+    }
+}
+
+impl<K: Ord, V> Default for LwwMap<K, V> {
+    fn default() -> Self {
+        Self { writes: BTreeMap::new() }
+    }
+}
+
+/// What an update has changed in a [`LwwMap`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct LwwMapChanges<K, V> {
+    /// The key that was written.
+    pub key: K,
+    /// Its value before, if it was there.
+    pub before: Option<V>,
+    /// Its value now, if it is there.
+    pub after: Option<V>,
+    #[serde(skip)]
+    overwrote: Overwrote,
+}
+
+impl<K, V> Changes for LwwMapChanges<K, V> {
+    fn is_empty(&self) -> bool {
+        self.overwrote.is_empty()
+    }
+
+    fn obsolete(&self, name: &mut dyn FnMut(Dot)) {
+        self.overwrote.obsolete(name);
+    }
+}

@@ -1,0 +1,216 @@
+//! [`MultiRegister`]: a value, or several where people disagree.
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::{
+    changes::Changes,
+    dots::Dots,
+    edit::{Edit, Editor, IntoOwned, Inverse, PutBack},
+    id::ReplicaId,
+    reduce::Reduce,
+    reset::{Detail, Reset},
+    stamp::{Dot, Stamp},
+};
+
+/// A value that keeps all that were written without knowledge of each other, so that people can choose.
+///
+/// A write replaces what its author had seen, and nothing else. What it replaced is obsolete: the history
+/// holds the values that are there.
+///
+/// | meanwhile, elsewhere | outcome |
+/// |---|---|
+/// | two write | both values, the later stamp first |
+/// | then one who sees both writes | that value |
+/// | one removes it from a [`Map`](crate::Map), another one writes | the value that was written |
+///
+/// Takes about 80 bytes beside each value. An update carries a dot for each other replica that has written
+/// lately: 17 bytes or more, none if there is one author. Writing takes O(values · writers).
+///
+/// ```
+/// use repred::{MultiRegister, Reduce, Stamp, Time};
+///
+/// let mut motto = MultiRegister::<String>::default();
+/// let (ours, theirs) = (motto.write("simple".into()), motto.write("fast".into()));
+/// motto.reduce(ours, Stamp::new(Time::from_micros(1), 0xa.into(), 1));
+/// motto.reduce(theirs, Stamp::new(Time::from_micros(2), 0xb.into(), 1));
+/// assert_eq!(motto.values().collect::<Vec<_>>(), ["fast", "simple"]);
+///
+/// let both = motto.write("simple and fast".into());
+/// motto.reduce(both, Stamp::new(Time::from_micros(3), 0xa.into(), 2));
+/// assert_eq!(motto.values().collect::<Vec<_>>(), ["simple and fast"]);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct MultiRegister<T> {
+    /// The writes that no other one has seen, the latest first.
+    writes: Vec<Write<T>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+struct Write<T> {
+    stamp: Stamp,
+    value: T,
+    seen: Dots,
+}
+
+/// A write of a [`MultiRegister`]: the value, and the writes that its author had seen. Made by
+/// [`MultiRegister::write`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MultiRegisterUpdate<T> {
+    value: T,
+    /// Those of the author itself need not be named.
+    seen: Dots,
+}
+
+impl<T> MultiRegister<T> {
+    /// Of more origins than this a write does not say what it has seen of them, but only what it replaces.
+    /// That keeps updates small, and costs that some of what is replaced stays in the history.
+    const MANY: usize = 8;
+
+    /// The values, the latest first.
+    pub fn values(&self) -> impl ExactSizeIterator<Item = &T> + Clone {
+        self.writes.iter().map(|write| &write.value)
+    }
+
+    /// The value with the latest stamp, if anything has been written.
+    pub fn latest(&self) -> Option<&T> {
+        self.values().next()
+    }
+
+    /// Whether there are several values, of which somebody should choose.
+    pub fn is_contested(&self) -> bool {
+        self.writes.len() > 1
+    }
+
+    /// The stamps of the writes that gave the values.
+    pub fn written(&self) -> impl ExactSizeIterator<Item = Stamp> + '_ {
+        self.writes.iter().map(|write| write.stamp)
+    }
+
+    /// The update that replaces what is here by a value.
+    pub fn write(&self, value: T) -> MultiRegisterUpdate<T> {
+        self.write_by(None, value)
+    }
+
+    /// The same by a replica that need not be told what it has written itself.
+    pub(super) fn write_by(&self, author: Option<ReplicaId>, value: T) -> MultiRegisterUpdate<T> {
+        let is_other = |dot: &Dot| Some(dot.origin) != author;
+        let dots = self.writes.iter().map(|write| write.stamp.dot);
+        let all = self.writes.iter().flat_map(|write| write.seen.iter()).chain(dots.clone());
+        let all: Dots = all.filter(is_other).collect();
+        let seen = if all.len() > Self::MANY { dots.filter(is_other).collect() } else { all };
+        MultiRegisterUpdate { value, seen }
+    }
+
+    /// Takes out what is covered, and hands on the dots of what nobody needs any more.
+    fn replace(
+        &mut self,
+        covers: impl Fn(Dot) -> bool,
+        obsolete: &mut dyn FnMut(Dot),
+    ) -> Vec<Write<T>> {
+        let replaced: Vec<_> =
+            self.writes.extract_if(.., |write| covers(write.stamp.dot)).collect();
+        for write in &replaced {
+            // What it had replaced must not come back where it is left out.
+            if write.seen.iter().all(&covers) {
+                obsolete(write.stamp.dot);
+            }
+        }
+        replaced
+    }
+}
+
+impl<T: Clone + Serialize + DeserializeOwned> Reduce for MultiRegister<T> {
+    type Update = MultiRegisterUpdate<T>;
+    type Changes = MultiRegisterChanges<T>;
+
+    fn reduce(&mut self, update: Self::Update, stamp: Stamp) -> Self::Changes {
+        let MultiRegisterUpdate { value, seen } = update;
+        let is_own = |dot: Dot| dot.origin == stamp.origin() && dot.seq < stamp.dot.seq;
+        let mut obsolete = Vec::new();
+        let replaced =
+            self.replace(|dot| is_own(dot) || seen.covers(dot), &mut |dot| obsolete.push(dot));
+        let place = self.writes.partition_point(|write| write.stamp > stamp);
+        self.writes.insert(place, Write { stamp, value: value.clone(), seen });
+        let replaced = replaced.into_iter().map(|write| write.value).collect();
+        MultiRegisterChanges { written: value, replaced, obsolete }
+    }
+}
+
+impl<T: Clone + Serialize + DeserializeOwned> Reset for MultiRegister<T> {
+    fn seen(&self, see: &mut dyn FnMut(Dot)) {
+        // What they replaced too, so that a removal makes them obsolete.
+        let replaced = self.writes.iter().flat_map(|write| write.seen.iter());
+        replaced.chain(self.written().map(|stamp| stamp.dot)).for_each(see);
+    }
+
+    fn reset(&mut self, seen: &Dots, _detail: &Detail, obsolete: &mut dyn FnMut(Dot)) -> bool {
+        !self.replace(|dot| seen.covers(dot), obsolete).is_empty()
+    }
+
+    fn is_there(&self) -> bool {
+        !self.writes.is_empty()
+    }
+
+    fn is_blank(&self) -> bool {
+        self.writes.is_empty()
+    }
+}
+
+impl<T: Clone + Serialize + DeserializeOwned + Send + 'static> Edit for MultiRegister<T> {
+    type Editor<'a> = Editor<'a, Self>;
+
+    fn before(&self, _update: &Self::Update, _stamp: Stamp) -> PutBack<Self> {
+        let before = self.clone();
+        Box::new(|register| *register = before)
+    }
+
+    fn inverse(&self, _update: &Self::Update, stamp: Stamp) -> Option<Inverse<Self>> {
+        let before = self.latest().cloned();
+        // Whoever has written since is not overruled.
+        Some(Box::new(move |register| {
+            let is_there = register.written().any(|written| written == stamp);
+            before.filter(|_| is_there).map(|value| register.write(value)).into_iter().collect()
+        }))
+    }
+
+    fn rebuild(&self) -> Option<Vec<Self::Update>> {
+        let write = |value: &T| MultiRegisterUpdate { value: value.clone(), seen: Dots::new() };
+        Some(self.latest().map(write).into_iter().collect())
+    }
+}
+
+impl<T: Clone + Serialize + DeserializeOwned> Editor<'_, MultiRegister<T>> {
+    /// Writes a value in the place of those that are here.
+    pub fn set(&mut self, value: impl IntoOwned<T>) {
+        let update = self.write_by(Some(self.origin()), value.into_owned());
+        self.update(update);
+    }
+}
+
+impl<T> Default for MultiRegister<T> {
+    fn default() -> Self {
+        Self { writes: Vec::new() }
+    }
+}
+
+/// What a write has changed in a [`MultiRegister`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct MultiRegisterChanges<T> {
+    /// The value that came.
+    pub written: T,
+    /// The values that went.
+    pub replaced: Vec<T>,
+    #[serde(skip)]
+    obsolete: Vec<Dot>,
+}
+
+impl<T> Changes for MultiRegisterChanges<T> {
+    fn is_empty(&self) -> bool {
+        false
+    }
+
+    fn obsolete(&self, name: &mut dyn FnMut(Dot)) {
+        self.obsolete.iter().copied().for_each(name);
+    }
+}

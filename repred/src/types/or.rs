@@ -1,0 +1,68 @@
+//! [`Or`]: whether anybody has said yes.
+
+use serde::{Deserialize, Serialize};
+
+use super::max::Max;
+use crate::{
+    changes::Replaced,
+    edit::{Edit, Editor, PutBack},
+    reduce::Reduce,
+    stamp::Stamp,
+};
+
+/// False until anybody writes `true`, and true from then on.
+///
+/// An update is a `bool`; `false` changes nothing. The history holds one entry. For what can be switched
+/// off again, see [`Flag`](crate::Flag).
+///
+/// | meanwhile, elsewhere | outcome |
+/// |---|---|
+/// | one writes `true` | true, everywhere and for good |
+///
+/// Takes 48 bytes. Each operation takes constant time.
+///
+/// ```
+/// use repred::{Or, Replica};
+///
+/// let is_found = Replica::new(Or::default());
+/// is_found.edit(|found| found.set())?;
+/// assert!(is_found.read(|found| found.value())?);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Or(Max<()>);
+
+impl Or {
+    /// Whether anybody has written `true`.
+    pub fn value(&self) -> bool {
+        self.0.value().is_some()
+    }
+}
+
+impl Reduce for Or {
+    type Update = bool;
+    type Changes = Replaced<bool>;
+
+    fn reduce(&mut self, value: bool, stamp: Stamp) -> Self::Changes {
+        match value {
+            true => self.0.reduce((), stamp).map(|written| written.is_some()),
+            false => Replaced::nothing(),
+        }
+    }
+}
+
+impl Edit for Or {
+    type Editor<'a> = Editor<'a, Self>;
+
+    fn before(&self, _value: &bool, _stamp: Stamp) -> PutBack<Self> {
+        let before = self.clone();
+        Box::new(|or| *or = before)
+    }
+}
+
+impl Editor<'_, Or> {
+    /// Makes it true for good. Says whether it was false before.
+    pub fn set(&mut self) -> bool {
+        !self.value() && self.update(true)
+    }
+}

@@ -1,0 +1,225 @@
+//! [`Presence`]: who is there, as long as they say so.
+
+use std::{borrow::Borrow, collections::BTreeMap, time::Duration};
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::{
+    changes::{Changes, Overwrote},
+    edit::{Edit, Editor, IntoOwned, PutBack},
+    reduce::Reduce,
+    stamp::{Dot, Stamp},
+    time::Time,
+};
+
+/// Who is there, and what they say of themselves; each entry expires unless it is said again.
+///
+/// An update is a key and its value, a *beat*, or `None` to leave. The history holds the last of each key. Reading
+/// is told what time it is: [`iter`](Self::iter) shows who has beaten within the lifetime before that. Who
+/// has not for long is dropped from state and history; see [`remembering`](Self::remembering).
+///
+/// | meanwhile, elsewhere | outcome |
+/// |---|---|
+/// | two beat under one key | the one with the later stamp |
+/// | one beats, another one says it has left | the later of the two |
+///
+/// Takes 41 bytes beside key and value. A read or a beat takes O(log n); once in five minutes, one takes O(n).
+///
+/// ```
+/// use std::time::Duration;
+/// use repred::{Presence, Reduce, Stamp, Time};
+///
+/// let mut online = Presence::lasting(Duration::from_secs(30));
+/// let noon = Time::from_micros(43_200_000_000);
+/// online.reduce(("jim".to_string(), Some(7u8)), Stamp::new(noon, 0xa.into(), 1));
+///
+/// let soon = noon + Duration::from_secs(20);
+/// assert_eq!(online.iter(soon).collect::<Vec<_>>(), [(&"jim".to_string(), &7)]);
+/// assert_eq!(online.iter(soon + Duration::from_secs(20)).count(), 0);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Presence<K: Ord, V> {
+    /// In microseconds; the same on all replicas.
+    lifetime: u64,
+    /// The length of an age in microseconds, never zero; the same on all replicas.
+    memory: u64,
+    /// In which age since 1970 the latest beat was.
+    latest: u64,
+    /// The latest beat of each key, none of them older than the age before the latest.
+    beats: BTreeMap<K, (Stamp, Option<V>)>,
+}
+
+/// How far clocks may be apart.
+const MEMORY: Duration = Duration::from_secs(300);
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+impl<K: Ord, V> Presence<K, V> {
+    /// Entries last this long. All replicas must begin with the same. The default is 30 seconds.
+    pub fn lasting(lifetime: Duration) -> Self {
+        let presence =
+            Self { lifetime: micros(lifetime), memory: 1, latest: 0, beats: BTreeMap::new() };
+        presence.remembering(MEMORY.max(lifetime))
+    }
+
+    /// Entries are dropped when the latest beat of anybody is this much later, or twice as much. All replicas
+    /// must begin with the same. Five minutes, or the lifetime if that is longer, are the default: clocks may
+    /// differ by as much, and the fastest must not make everybody else disappear.
+    #[must_use]
+    pub fn remembering(mut self, memory: Duration) -> Self {
+        self.memory = micros(memory).max(1);
+        self
+    }
+
+    /// How long an entry lasts. Beat three or four times as often, so that a lost connection is not a death.
+    pub fn lifetime(&self) -> Duration {
+        Duration::from_micros(self.lifetime)
+    }
+
+    /// Who is there at this time, in the order of the keys. O(n).
+    pub fn iter(&self, now: Time) -> impl DoubleEndedIterator<Item = (&K, &V)> + Clone {
+        let beats = self.beats.iter().filter(move |(_, (stamp, _))| self.is_alive(*stamp, now));
+        beats.filter_map(|(key, (_, value))| Some((key, value.as_ref()?)))
+    }
+
+    /// What is said of a key at this time, if it is there.
+    pub fn get<Q: Ord + ?Sized>(&self, key: &Q, now: Time) -> Option<&V>
+    where
+        K: Borrow<Q>,
+    {
+        let (stamp, value) = self.beats.get(key)?;
+        value.as_ref().filter(|_| self.is_alive(*stamp, now))
+    }
+
+    /// The stamp of a key's latest beat, expired or not.
+    pub fn beat<Q: Ord + ?Sized>(&self, key: &Q) -> Option<Stamp>
+    where
+        K: Borrow<Q>,
+    {
+        self.beats.get(key).map(|(stamp, _)| *stamp)
+    }
+
+    /// When the next entry expires, to wake up and look again. O(n).
+    pub fn next_expiry(&self, now: Time) -> Option<Time> {
+        let beats = self.beats.values().filter(|(_, value)| value.is_some());
+        let expiries = beats.map(|(stamp, _)| stamp.time + self.lifetime());
+        expiries.filter(|expiry| *expiry > now).min()
+    }
+
+    fn is_alive(&self, beat: Stamp, now: Time) -> bool {
+        beat.time + self.lifetime() > now
+    }
+
+    /// In which age since 1970 this was.
+    fn age(&self, stamp: Stamp) -> u64 {
+        // A snapshot from a peer may hold anything.
+        stamp.time.as_micros() / self.memory.max(1)
+    }
+}
+
+impl<K, V> Reduce for Presence<K, V>
+where
+    K: Ord + Clone + Serialize + DeserializeOwned,
+    V: Clone + Serialize + DeserializeOwned,
+{
+    type Update = (K, Option<V>);
+    type Changes = PresenceChanges<K, V>;
+
+    fn reduce(&mut self, (key, value): Self::Update, stamp: Stamp) -> Self::Changes {
+        let age = self.age(stamp);
+        let is_late = self.beats.get(&key).is_some_and(|(beat, _)| *beat > stamp);
+        // What would have been dropped by now counts as dropped, whenever it comes.
+        if is_late || age.saturating_add(1) < self.latest {
+            return PresenceChanges::nothing(key);
+        }
+        let replaced = self.beats.insert(key.clone(), (stamp, value.clone()));
+        let (beat, before) = replaced.unzip();
+        let mut obsolete: Vec<_> = beat.into_iter().map(|beat| beat.dot).collect();
+        if age > self.latest {
+            self.latest = age;
+            let beats = std::mem::take(&mut self.beats).into_iter();
+            let (kept, old) = beats.partition(|(_, (beat, _))| self.age(*beat) + 1 >= age);
+            self.beats = kept;
+            let old: BTreeMap<_, _> = old;
+            obsolete.extend(old.into_values().map(|(beat, _)| beat.dot));
+        }
+        let overwrote = Overwrote::old(obsolete);
+        PresenceChanges { key, before: before.flatten(), after: value, overwrote }
+    }
+}
+
+impl<K, V> Edit for Presence<K, V>
+where
+    K: Ord + Clone + Serialize + DeserializeOwned + Send + 'static,
+    V: Clone + Serialize + DeserializeOwned + Send + 'static,
+{
+    type Editor<'a> = Editor<'a, Self>;
+
+    fn before(&self, (key, _): &Self::Update, stamp: Stamp) -> PutBack<Self> {
+        let age = self.age(stamp);
+        let touched =
+            |other: &K, beat: Stamp| other == key || age > self.latest && self.age(beat) + 1 < age;
+        let kept = self.beats.iter().filter(|(key, (beat, _))| touched(key, *beat));
+        let kept: Vec<_> = kept.map(|(key, beat)| (key.clone(), beat.clone())).collect();
+        let (latest, key) = (self.latest, key.clone());
+        Box::new(move |presence| {
+            presence.latest = latest;
+            presence.beats.remove(&key);
+            presence.beats.extend(kept);
+        })
+    }
+}
+
+impl<K, V> Editor<'_, Presence<K, V>>
+where
+    K: Ord + Clone + Serialize + DeserializeOwned,
+    V: Clone + Serialize + DeserializeOwned,
+{
+    /// Says that a key is there for another lifetime, and what of it.
+    pub fn set(&mut self, key: impl IntoOwned<K>, value: impl IntoOwned<V>) {
+        self.update((key.into_owned(), Some(value.into_owned())));
+    }
+
+    /// Says that a key is not there any more.
+    pub fn leave(&mut self, key: impl IntoOwned<K>) {
+        self.update((key.into_owned(), None));
+    }
+}
+
+impl<K: Ord, V> Default for Presence<K, V> {
+    fn default() -> Self {
+        Self::lasting(Duration::from_secs(30))
+    }
+}
+
+/// What an update has changed in a [`Presence`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct PresenceChanges<K, V> {
+    /// Whose beat it was.
+    pub key: K,
+    /// What was said of it before, expired or not.
+    pub before: Option<V>,
+    /// What is said of it now; `None` if it has left.
+    pub after: Option<V>,
+    #[serde(skip)]
+    overwrote: Overwrote,
+}
+
+impl<K, V> PresenceChanges<K, V> {
+    fn nothing(key: K) -> Self {
+        Self { key, before: None, after: None, overwrote: Overwrote::nothing() }
+    }
+}
+
+impl<K, V> Changes for PresenceChanges<K, V> {
+    fn is_empty(&self) -> bool {
+        self.overwrote.is_empty()
+    }
+
+    fn obsolete(&self, name: &mut dyn FnMut(Dot)) {
+        self.overwrote.obsolete(name);
+    }
+}

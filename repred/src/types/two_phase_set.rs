@@ -1,0 +1,142 @@
+//! [`TwoPhaseSet`]: a set of which what was removed never comes back.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use super::set::{SetChange, SetChanges};
+use crate::{
+    edit::{Edit, Editor, IntoOwned, PutBack},
+    reduce::Reduce,
+    stamp::Stamp,
+};
+
+/// A set whose elements can be removed, once and for all: the difference of two sets that only grow.
+///
+/// | meanwhile, elsewhere | outcome |
+/// |---|---|
+/// | one adds what another one removes | the element is gone, and stays so |
+/// | one removes what has not been added yet | it can never be added |
+///
+/// Use it where a name is never used again, such as that of a finished task. It takes nothing beside the elements and
+/// their tree, but an element for each that was ever removed. An operation takes O(log n).
+///
+/// ```
+/// use repred::{Replica, TwoPhaseSet};
+///
+/// let tasks = Replica::new(TwoPhaseSet::default());
+/// tasks.edit(|tasks| {
+///     tasks.insert(7);
+///     tasks.remove(7);
+///     assert!(!tasks.insert(7), "done is done");
+/// })?;
+/// assert!(tasks.read(|tasks| tasks.is_empty() && tasks.was_removed(&7))?);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct TwoPhaseSet<T: Ord> {
+    elements: BTreeSet<T>,
+    removed: BTreeSet<T>,
+}
+
+/// What is done to a [`TwoPhaseSet`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TwoPhaseSetUpdate<T> {
+    /// Adds an element, unless it was removed.
+    Insert(T),
+    /// Removes an element for good, be it there or not.
+    Remove(T),
+}
+
+impl<T: Ord> TwoPhaseSet<T> {
+    /// Whether an element is there.
+    pub fn contains(&self, element: &T) -> bool {
+        self.elements.contains(element)
+    }
+
+    /// Whether an element was removed, and so cannot be added any more.
+    pub fn was_removed(&self, element: &T) -> bool {
+        self.removed.contains(element)
+    }
+
+    /// The elements, in their order.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &T> + DoubleEndedIterator + Clone {
+        self.elements.iter()
+    }
+
+    /// How many elements there are.
+    pub fn len(&self) -> usize {
+        self.elements.len()
+    }
+
+    /// Whether there is no element.
+    pub fn is_empty(&self) -> bool {
+        self.elements.is_empty()
+    }
+}
+
+impl<T: Ord + Clone + Serialize + DeserializeOwned> Reduce for TwoPhaseSet<T> {
+    type Update = TwoPhaseSetUpdate<T>;
+    type Changes = SetChanges<T>;
+
+    fn reduce(&mut self, update: Self::Update, _stamp: Stamp) -> Self::Changes {
+        match update {
+            TwoPhaseSetUpdate::Insert(element) => {
+                if self.removed.contains(&element) || !self.elements.insert(element.clone()) {
+                    return SetChanges::nothing(element);
+                }
+                SetChanges::new(element, SetChange::Added, [])
+            }
+            TwoPhaseSetUpdate::Remove(element) => {
+                if !self.removed.insert(element.clone()) {
+                    return SetChanges::nothing(element);
+                }
+                let was_there = self.elements.remove(&element);
+                let change = if was_there { SetChange::Removed } else { SetChange::Kept };
+                SetChanges::new(element, change, [])
+            }
+        }
+    }
+}
+
+impl<T: Ord + Clone + Serialize + DeserializeOwned + Send + 'static> Edit for TwoPhaseSet<T> {
+    type Editor<'a> = Editor<'a, Self>;
+
+    fn before(&self, update: &Self::Update, _stamp: Stamp) -> PutBack<Self> {
+        let (TwoPhaseSetUpdate::Insert(element) | TwoPhaseSetUpdate::Remove(element)) = update;
+        let (was_there, was_removed) = (self.contains(element), self.was_removed(element));
+        let element = element.clone();
+        Box::new(move |set| {
+            if !was_removed {
+                set.removed.remove(&element);
+            }
+            match was_there {
+                true => set.elements.insert(element),
+                false => set.elements.remove(&element),
+            };
+        })
+    }
+}
+
+impl<T: Ord + Clone + Serialize + DeserializeOwned> Editor<'_, TwoPhaseSet<T>> {
+    /// Adds an element. Says whether it is there now and was not before.
+    pub fn insert(&mut self, element: impl IntoOwned<T>) -> bool {
+        let element = element.into_owned();
+        let is_new = !self.contains(&element) && !self.was_removed(&element);
+        is_new && self.update(TwoPhaseSetUpdate::Insert(element))
+    }
+
+    /// Removes an element for good. Says whether it was there.
+    pub fn remove(&mut self, element: impl IntoOwned<T>) -> bool {
+        let element = element.into_owned();
+        let was_there = self.contains(&element);
+        self.update(TwoPhaseSetUpdate::Remove(element));
+        was_there
+    }
+}
+
+impl<T: Ord> Default for TwoPhaseSet<T> {
+    fn default() -> Self {
+        Self { elements: BTreeSet::new(), removed: BTreeSet::new() }
+    }
+}
