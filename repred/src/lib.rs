@@ -58,7 +58,7 @@ pub mod testing;
 pub use self::{
     changes::{Changes, Overwrote, Replaced},
     core::{
-        AdoptError, Core, CoreLimits, EditError, Entry, FoldError, HistoryError, Poisoned,
+        AdoptError, AtError, Core, CoreLimits, EditError, Entry, FoldError, HistoryError, Poisoned,
         ReceiveError, SnapshotError, UpdateError,
     },
     dots::Dots,
@@ -67,9 +67,9 @@ pub use self::{
     id::ReplicaId,
     message::{Reason, Schema},
     net::{
-        AsyncBytes, ByteStream, Clock, Connection, ConnectionError, LoadError, Messages,
+        AsyncBytes, ByteStream, Clock, Connection, ConnectionError, LoadError, Messages, Only,
         PeerStatus, Pipe, ReadError, Replica, ReplicaBuilder, SaveError, Subscription, Synced,
-        SystemClock, Transport, pipe,
+        SystemClock, Transport, UndoLog, Undone, pipe,
     },
     news::Notice,
     receipt::Receipt,

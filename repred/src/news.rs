@@ -104,7 +104,8 @@ impl<C> News<C> {
         Some(notice.clone())
     }
 
-    fn end(&self) -> u64 {
+    /// The place of who has been told everything.
+    pub(crate) fn end(&self) -> u64 {
         self.first + self.ring.len() as u64
     }
 }

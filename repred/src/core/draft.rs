@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Core, EditError, Step, UpdateError};
+use super::{Core, EditError, Never, Step, UpdateError};
 use crate::{
     changes::Changes,
     edit::{Edit, Editor, Inverse, Place, PutBack},
@@ -70,11 +70,8 @@ impl<R: Replicated + Edit> Core<R> {
         wall: Time,
         edit: impl FnOnce(&mut R::Editor<'_>) -> T,
     ) -> Result<T, UpdateError> {
-        self.draft(wall, None, |editor| Ok(edit(editor))).map(|(value, _)| value).map_err(
-            |error: EditError<UpdateError>| match error {
-                EditError::Closure(error) | EditError::Update(error) => error,
-            },
-        )
+        let edited = self.draft(wall, None, |editor| Ok::<_, Never>(edit(&mut editor.into())));
+        edited.map(|(value, _)| value).map_err(EditError::without_closure)
     }
 
     /// The same for an edit that can fail: if the closure returns an error, nothing has happened.
@@ -104,7 +101,8 @@ impl<R: Replicated + Edit> Core<R> {
         wall: Time,
         edit: impl FnOnce(&mut R::Editor<'_>) -> Result<T, E>,
     ) -> Result<T, EditError<E>> {
-        self.draft(wall, None, edit).map(|(value, _)| value)
+        let edited = self.draft(wall, None, |editor| edit(&mut editor.into()));
+        edited.map(|(value, _)| value)
     }
 
     /// An edit, with how to take it back, if that is wanted.
@@ -112,14 +110,11 @@ impl<R: Replicated + Edit> Core<R> {
         &mut self,
         wall: Time,
         inverses: Option<Inverses<R>>,
-        edit: impl FnOnce(&mut R::Editor<'_>) -> Result<T, E>,
+        edit: impl FnOnce(Editor<'_, R>) -> Result<T, E>,
     ) -> Result<(T, Inverses<R>), EditError<E>> {
         self.check_writable()?;
         let mut draft = Draft::new(self, wall, inverses);
-        let mut editor = Editor::new(&mut draft).into();
-        let edited = edit(&mut editor);
-        drop(editor);
-        let value = edited.map_err(EditError::Closure)?;
+        let value = edit(Editor::new(&mut draft)).map_err(EditError::Closure)?;
         match draft.mistake.take() {
             Some(mistake) => Err(mistake.into()),
             None => Ok((value, draft.commit())),

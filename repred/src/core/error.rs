@@ -165,6 +165,8 @@ pub enum FoldError {
         /// What has been seen.
         version: VersionVector,
     },
+    /// This replica [keeps everything](crate::Core::keep_everything).
+    KeepsEverything,
     /// The replica was used from inside its own `reduce` or `read`. Do it afterwards.
     Reentrant,
 }
@@ -178,6 +180,29 @@ pub enum HistoryError {
         /// The history begins above this.
         floor: VersionVector,
     },
+    /// The replica was used from inside its own `reduce` or `read`. Do it afterwards.
+    Reentrant,
+}
+
+/// Why the state at a version cannot be told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AtError {
+    /// Not all of it has been seen.
+    NotSeen {
+        /// What has been seen.
+        version: VersionVector,
+    },
+    /// It is before the beginning of the history; [`Core::keep_everything`](crate::Core::keep_everything) is to be
+    /// called before anything is written.
+    BelowFloor {
+        /// What the history begins with.
+        floor: VersionVector,
+    },
+    /// Some of the updates up to there were forgotten, because later ones have made them obsolete.
+    Forgotten,
+    /// An update, or the snapshot that the history begins with, cannot be decoded.
+    Decode(DecodeError),
     /// The replica was used from inside its own `reduce` or `read`. Do it afterwards.
     Reentrant,
 }
@@ -219,6 +244,20 @@ impl fmt::Display for UpdateError {
             Self::Reentrant => f.write_str(
                 "the replica was used from inside its own reduce or read; do it afterwards",
             ),
+        }
+    }
+}
+
+/// The error of an edit that cannot fail by itself.
+#[derive(Debug)]
+pub(crate) enum Never {}
+
+impl EditError<Never> {
+    /// What it can only be.
+    pub(crate) fn without_closure(self) -> UpdateError {
+        match self {
+            Self::Closure(never) => match never {},
+            Self::Update(error) => error,
         }
     }
 }
@@ -305,6 +344,9 @@ impl fmt::Display for FoldError {
             Self::NotSeen { floor, version } => {
                 write!(f, "cannot fold {floor} when only {version} has been seen")
             }
+            Self::KeepsEverything => {
+                f.write_str("this replica was told to keep everything, so nothing is folded")
+            }
             Self::Reentrant => UpdateError::Reentrant.fmt(f),
         }
     }
@@ -321,6 +363,23 @@ impl fmt::Display for HistoryError {
     }
 }
 
+impl fmt::Display for AtError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotSeen { version } => write!(f, "only {version} has been seen"),
+            Self::BelowFloor { floor } => {
+                write!(f, "the history begins with {floor}; what was before is not known")
+            }
+            Self::Forgotten => f.write_str(
+                "some of the updates up to there were forgotten; a replica that is to tell keeps everything",
+            ),
+            Self::Decode(error) => write!(f, "what led there cannot be decoded: {error}"),
+            Self::Reentrant => UpdateError::Reentrant.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for AtError {}
 impl std::error::Error for Poisoned {}
 impl std::error::Error for FoldError {}
 impl std::error::Error for HistoryError {}

@@ -4,15 +4,16 @@ mod adoption;
 mod block;
 mod draft;
 mod error;
+mod past;
 mod receiving;
 
 use std::{collections::BTreeSet, fmt, sync::Arc, time::Duration};
 
-pub(crate) use self::block::Block;
 pub use self::error::{
-    AdoptError, EditError, FoldError, HistoryError, Poisoned, ReceiveError, SnapshotError,
+    AdoptError, AtError, EditError, FoldError, HistoryError, Poisoned, ReceiveError, SnapshotError,
     UpdateError,
 };
+pub(crate) use self::{block::Block, draft::Inverses, error::Never};
 
 use crate::{
     changes::Changes,
@@ -52,6 +53,8 @@ pub struct Core<R: Replicated> {
     id: ReplicaId,
     state: R,
     history: History,
+    /// What the history begins with, if everything is kept from there on.
+    base: Option<Snapshot>,
     clock: HybridClock,
     news: News<R::Changes>,
     limits: CoreLimits,
@@ -138,6 +141,7 @@ impl<R: Replicated> Core<R> {
             id,
             state,
             history: History::new(),
+            base: None,
             clock: HybridClock::default(),
             news: News::new(limits.notices),
             limits,
@@ -351,11 +355,14 @@ impl<R: Replicated> Core<R> {
     ///
     /// # Errors
     ///
-    /// When `floor` is not covered by the version; nothing is changed.
+    /// When `floor` is not covered by the version, or everything is to be kept; nothing is changed.
     pub fn fold(&mut self, floor: &VersionVector) -> Result<(), FoldError> {
         let version = self.version();
         if !version.covers(floor) {
             return Err(FoldError::NotSeen { floor: floor.clone(), version });
+        }
+        if self.history.keeps_everything() {
+            return Err(FoldError::KeepsEverything);
         }
         self.history.fold(floor);
         Ok(())
@@ -439,7 +446,7 @@ impl<R: Replicated> Core<R> {
         self.is_reducing = false;
         match if_empty {
             IfEmpty::Forget if is_empty => Receipt::unchanged(changes),
-            IfEmpty::Skip if is_empty => {
+            IfEmpty::Skip if is_empty && !self.history.keeps_everything() => {
                 self.history.push_empty(origin, stamp.time);
                 self.observe(stamp);
                 Receipt::alone(stamp, changes)

@@ -104,6 +104,7 @@ impl History {
         let mut old = std::mem::replace(self, Self::new());
         self.open = Segment::new(end);
         (self.generation, self.era) = (generation, era);
+        self.keeps_everything = old.keeps_everything;
         for origin in &old.origins {
             let index = self.intern(origin.id) as usize;
             // The time of what is taken out is that of a later entry, or of none that is here.

@@ -56,6 +56,8 @@ pub(crate) struct History {
     generation: u64,
     /// Counts how often all was taken out, so that no position means what it meant.
     era: u64,
+    /// Nothing is forgotten here.
+    keeps_everything: bool,
 }
 
 #[derive(Debug)]
@@ -110,6 +112,7 @@ impl History {
             deferred: Vec::new(),
             generation: 0,
             era: 0,
+            keeps_everything: false,
         }
     }
 
@@ -277,8 +280,19 @@ impl History {
 
     // ---- forgetting ----
 
+    pub(crate) fn keep_everything(&mut self) {
+        self.keeps_everything = true;
+    }
+
+    pub(crate) fn keeps_everything(&self) -> bool {
+        self.keeps_everything
+    }
+
     /// Forgets an update that the entry at `namer` made obsolete. Nothing happens if it is not here.
     pub(crate) fn kill(&mut self, dot: Dot, namer: Position) {
+        if self.keeps_everything {
+            return;
+        }
         if let Some(origin) = self.origin(dot.origin) {
             self.release();
             self.kill_at(origin, dot.seq, namer);

@@ -6,19 +6,23 @@
 mod backup;
 mod clock;
 mod connection;
+mod only;
 mod pipe;
 mod replica;
 mod subscription;
 mod synced;
 mod transport;
+mod undo_log;
 
 pub use self::{
     backup::{LoadError, SaveError},
     clock::{Clock, SystemClock},
     connection::{Connection, ConnectionError},
+    only::Only,
     pipe::{Pipe, pipe},
     replica::{PeerStatus, ReadError, Replica, ReplicaBuilder},
     subscription::Subscription,
     synced::Synced,
     transport::{AsyncBytes, ByteStream, Messages, Transport},
+    undo_log::{UndoLog, Undone},
 };

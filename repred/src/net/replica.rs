@@ -23,8 +23,8 @@ use super::{
 };
 use crate::{
     core::{
-        Core, CoreLimits, EditError, Entry, FoldError, HistoryError, Poisoned, SnapshotError,
-        UpdateError,
+        AtError, Core, CoreLimits, EditError, Entry, FoldError, HistoryError, Poisoned,
+        SnapshotError, UpdateError,
     },
     edit::Edit,
     id::ReplicaId,
@@ -119,6 +119,7 @@ pub struct ReplicaBuilder<R: Replicated> {
     clock: Arc<dyn Clock>,
     limits: CoreLimits,
     config: SessionConfig,
+    keeps_everything: bool,
 }
 
 impl<R: Replicated> Replica<R> {
@@ -150,6 +151,7 @@ impl<R: Replicated> Replica<R> {
             clock: Arc::new(SystemClock),
             limits: CoreLimits::default(),
             config: SessionConfig::for_state::<R>(),
+            keeps_everything: false,
         }
     }
 
@@ -352,6 +354,31 @@ impl<R: Replicated> Replica<R> {
         entries.unwrap_or(Err(HistoryError::Reentrant))
     }
 
+    /// The state at an earlier version; see [`Core::at`]. `start` is the state that every replica began with.
+    ///
+    /// ```
+    /// use repred::{Counter, Replica};
+    ///
+    /// let votes = Replica::builder(Counter::default()).keep_everything().build();
+    /// votes.edit(|votes| votes.add(3))?;
+    /// let before = votes.version()?;
+    /// votes.edit(|votes| votes.add(4))?;
+    /// assert_eq!(votes.at(&before, Counter::default())?.value(), 3);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// See [`AtError`].
+    ///
+    /// # Panics
+    ///
+    /// If `reduce` does.
+    pub fn at(&self, version: &VersionVector, start: R) -> Result<R, AtError> {
+        let state = self.shared.with(|inner| inner.core.at(version, start));
+        state.unwrap_or(Err(AtError::Reentrant))
+    }
+
     /// The state and the version it stands for; see [`Core::snapshot`].
     ///
     /// # Errors
@@ -487,6 +514,14 @@ impl<R: Replicated> ReplicaBuilder<R> {
         self
     }
 
+    /// Keeps every update, so that the state of any version can be told; see [`Core::keep_everything`]. Default: what
+    /// is obsolete is forgotten.
+    #[must_use]
+    pub fn keep_everything(mut self) -> Self {
+        self.keeps_everything = true;
+        self
+    }
+
     /// What the replica takes at most.
     ///
     /// ```
@@ -538,8 +573,12 @@ impl<R: Replicated> ReplicaBuilder<R> {
     /// If the operating system has no random numbers and no id was given.
     pub fn build(self) -> Replica<R> {
         let id = self.id.unwrap_or_else(random_id);
+        let mut core = Core::with_limits(id, self.state, self.limits);
+        if self.keeps_everything {
+            core.keep_everything();
+        }
         let inner = Inner {
-            core: Core::with_limits(id, self.state, self.limits),
+            core,
             links: BTreeMap::new(),
             sleepers: Vec::new(),
             woken: Vec::new(),
@@ -727,6 +766,8 @@ pub enum ReadError {
     Poisoned,
     /// The replica was used from inside its own `reduce` or `read`. Do it afterwards.
     Reentrant,
+    /// Nobody holds the replica any more.
+    Gone,
 }
 
 impl From<Poisoned> for ReadError {
@@ -746,6 +787,7 @@ impl fmt::Display for ReadError {
         match self {
             Self::Poisoned => Poisoned.fmt(f),
             Self::Reentrant => UpdateError::Reentrant.fmt(f),
+            Self::Gone => f.write_str("nobody holds the replica any more"),
         }
     }
 }

@@ -9,7 +9,10 @@ use std::{
 
 use futures_core::Stream;
 
-use super::replica::{Key, Reentrant, Shared};
+use super::{
+    only::Only,
+    replica::{Key, ReadError, Reentrant, Shared},
+};
 use crate::{news::Notice, reduce::Replicated};
 
 /// The changes of a replica, as they happen; see [`Replica::subscribe`](crate::Replica::subscribe).
@@ -43,6 +46,72 @@ impl<R: Replicated> Subscription<R> {
     pub(super) fn new(shared: &Arc<Shared<R>>) -> Result<Self, Reentrant> {
         let (key, place) = shared.with(|inner| (inner.key(), inner.core.news_mut().observe()))?;
         Ok(Self { shared: Arc::downgrade(shared), key, place })
+    }
+}
+
+impl<R: Replicated> Subscription<R> {
+    /// Reads the state, and goes on from there: what comes next is exactly what has changed since. Call it at
+    /// the beginning, and again after each [`Notice::Reset`].
+    ///
+    /// ```
+    /// use futures::{FutureExt, StreamExt};
+    /// use repred::{Counter, Replica};
+    ///
+    /// let votes = Replica::new(Counter::default());
+    /// let mut changes = votes.subscribe()?;
+    /// votes.edit(|votes| votes.add(3))?;
+    ///
+    /// let shown = changes.read(|votes| votes.value())?;
+    /// assert_eq!(shown, 3);
+    /// assert!(changes.next().now_or_never().is_none(), "what is in the state already is not told again");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// See [`ReadError`]. Also [`ReadError::Gone`] when nobody holds the replica any more.
+    pub fn read<T>(&mut self, read: impl FnOnce(&R) -> T) -> Result<T, ReadError> {
+        let shared = self.shared.upgrade().ok_or(ReadError::Gone)?;
+        shared.with(|inner| {
+            let value = read(inner.core.state()?);
+            self.place = inner.core.news().end();
+            Ok(value)
+        })?
+    }
+
+    /// Only those changes of which `pick` makes something: those of one field, or of one key.
+    ///
+    /// The last of them in an atomic step is told as its end.
+    ///
+    /// ```
+    /// use futures::{FutureExt, StreamExt};
+    /// use repred::{Counter, Notice, Reduce, Register, Replica};
+    /// use serde::{Deserialize, Serialize};
+    ///
+    /// #[derive(Reduce, Default, Serialize, Deserialize)]
+    /// struct Poll {
+    ///     question: Register<String>,
+    ///     votes: Counter,
+    /// }
+    ///
+    /// let poll = Replica::new(Poll::default());
+    /// let mut votes = poll.subscribe()?.only(|changes| match changes {
+    ///     PollChanges::Votes(votes) => votes.after().copied(),
+    ///     _ => None,
+    /// });
+    /// poll.edit(|poll| {
+    ///     poll.votes().add(3);
+    ///     poll.question().set("tea?");
+    /// })?;
+    /// let told = votes.next().now_or_never().flatten();
+    /// assert!(matches!(told, Some(Notice::Changed { changes, ends_step: true, .. }) if *changes == 3));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn only<T, F>(self, pick: F) -> Only<R, T, F>
+    where
+        F: FnMut(&R::Changes) -> Option<T> + Unpin,
+    {
+        Only::new(self, pick)
     }
 }
 

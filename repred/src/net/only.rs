@@ -1,0 +1,112 @@
+//! [`Only`]: some of the changes of a replica.
+
+use std::{
+    fmt,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use futures_core::Stream;
+
+use super::{replica::ReadError, subscription::Subscription};
+use crate::{news::Notice, reduce::Replicated, stamp::Stamp};
+
+/// Some of the changes of a replica; see [`Subscription::only`].
+#[must_use = "a stream does nothing unless it is polled"]
+pub struct Only<R: Replicated, T, F> {
+    subscription: Subscription<R>,
+    pick: F,
+    /// The last that was picked, until it is known whether it is the last of its step.
+    held: Option<Held<T>>,
+}
+
+struct Held<T> {
+    stamp: Stamp,
+    picked: T,
+    ends_step: bool,
+}
+
+impl<R: Replicated, T, F> Only<R, T, F> {
+    pub(super) fn new(subscription: Subscription<R>, pick: F) -> Self {
+        Self { subscription, pick, held: None }
+    }
+
+    /// Reads the state, and goes on from there; see [`Subscription::read`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn read<V>(&mut self, read: impl FnOnce(&R) -> V) -> Result<V, ReadError> {
+        let value = self.subscription.read(read)?;
+        self.held = None;
+        Ok(value)
+    }
+}
+
+impl<R: Replicated, T, F> Only<R, T, F>
+where
+    F: FnMut(&R::Changes) -> Option<T>,
+{
+    /// Takes note of a notice, and says what can be told by that.
+    fn hear(&mut self, notice: Notice<R::Changes>) -> Option<Notice<T>> {
+        let Notice::Changed { stamp, changes, ends_step } = notice else {
+            self.held = None;
+            return Some(Notice::Reset);
+        };
+        match (self.pick)(&changes) {
+            Some(picked) => {
+                let before = self.held.replace(Held { stamp, picked, ends_step });
+                before.map(Held::tell)
+            }
+            None => {
+                if let Some(held) = &mut self.held {
+                    held.ends_step = ends_step;
+                }
+                None
+            }
+        }
+    }
+
+    /// What is held, if it is the last of its step.
+    fn last(&mut self) -> Option<Notice<T>> {
+        self.held.take_if(|held| held.ends_step).map(Held::tell)
+    }
+}
+
+impl<T> Held<T> {
+    fn tell(self) -> Notice<T> {
+        let Self { stamp, picked, ends_step } = self;
+        Notice::Changed { stamp, changes: Arc::new(picked), ends_step }
+    }
+}
+
+impl<R: Replicated, T: Unpin, F> Stream for Only<R, T, F>
+where
+    F: FnMut(&R::Changes) -> Option<T> + Unpin,
+{
+    type Item = Notice<T>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = self.get_mut();
+        // A step's notices are all there when the first is, so this never waits in the middle of one.
+        loop {
+            if let Some(last) = this.last() {
+                return Poll::Ready(Some(last));
+            }
+            let Some(notice) = std::task::ready!(Pin::new(&mut this.subscription).poll_next(cx))
+            else {
+                return Poll::Ready(None);
+            };
+            if let Some(told) = this.hear(notice) {
+                return Poll::Ready(Some(told));
+            }
+        }
+    }
+}
+
+impl<R: Replicated, T, F> fmt::Debug for Only<R, T, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Only").field(&self.subscription).finish()
+    }
+}

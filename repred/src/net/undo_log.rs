@@ -1,0 +1,186 @@
+//! [`UndoLog`]: taking back one's own edits.
+
+use std::{collections::VecDeque, fmt};
+
+use super::replica::Replica;
+use crate::{
+    core::{Core, EditError, Inverses, Never, UpdateError},
+    edit::Edit,
+    reduce::Replicated,
+    time::Time,
+};
+
+/// Edits that can be taken back, and made again.
+///
+/// What is undone is what was written through this log, edit by edit; what others have written is left
+/// alone. Undoing is an edit like any other, by updates that take back those of the edit. It takes back only what
+/// is still as the edit left it: a register that somebody else has written since keeps what they wrote.
+///
+/// | type | undoing |
+/// |---|---|
+/// | [`Counter`](crate::Counter) | adds the opposite |
+/// | [`Register`](crate::Register), [`Flag`](crate::Flag), [`LwwMap`](crate::LwwMap) | writes what was there before |
+/// | [`MultiRegister`](crate::MultiRegister) | writes the latest of what was there before |
+/// | [`Set`](crate::Set) | removes what was inserted, inserts what was removed |
+/// | [`Map`](crate::Map) | as the value's type has it; a key that was removed comes back as it was seen |
+/// | sets and counters that only grow, `Max`, events, and fields with a function | cannot be taken back |
+///
+/// ```
+/// use repred::{Replica, Set, UndoLog};
+///
+/// let tags = Replica::new(Set::<String>::default());
+/// let mut log = UndoLog::new(&tags);
+/// log.edit(|tags| tags.insert("drinks"))?;
+/// log.undo()?;
+/// assert!(tags.read(|tags| tags.is_empty())?);
+/// log.redo()?;
+/// assert!(tags.read(|tags| tags.contains("drinks"))?);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct UndoLog<R: Replicated + Edit> {
+    replica: Replica<R>,
+    /// How to take back each edit, the latest last.
+    done: VecDeque<Inverses<R>>,
+    undone: Vec<Inverses<R>>,
+    limit: usize,
+}
+
+/// What became of [`UndoLog::undo`] or [`UndoLog::redo`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Undone {
+    /// There was no edit to take back.
+    Nothing,
+    /// The edit was taken back, as far as nobody else has written there since.
+    Edit,
+    /// Part of the edit cannot be taken back, and stays; the rest was.
+    Part,
+}
+
+impl<R: Replicated + Edit> UndoLog<R> {
+    /// A log of what is written through it, up to a thousand edits.
+    pub fn new(replica: &Replica<R>) -> Self {
+        Self::with_limit(replica, 1000)
+    }
+
+    /// A log of up to so many edits; the earliest are dropped.
+    pub fn with_limit(replica: &Replica<R>, limit: usize) -> Self {
+        let replica = replica.clone();
+        Self { replica, done: VecDeque::new(), undone: Vec::new(), limit: limit.max(1) }
+    }
+
+    /// Edits the state as [`Replica::edit`] does, so that it can be undone. What was undone can no longer be redone.
+    ///
+    /// # Errors
+    ///
+    /// See [`UpdateError`]; the replica and the log are unchanged.
+    ///
+    /// # Panics
+    ///
+    /// As [`Replica::edit`].
+    pub fn edit<T>(
+        &mut self,
+        edit: impl FnOnce(&mut R::Editor<'_>) -> T,
+    ) -> Result<T, UpdateError> {
+        let edited = self.try_edit(|editor| Ok::<_, Never>(edit(editor)));
+        edited.map_err(EditError::without_closure)
+    }
+
+    /// Edits the state as [`Replica::try_edit`] does, so that it can be undone.
+    ///
+    /// # Errors
+    ///
+    /// See [`EditError`]; the replica and the log are unchanged.
+    ///
+    /// # Panics
+    ///
+    /// As [`Replica::try_edit`].
+    pub fn try_edit<T, E>(
+        &mut self,
+        edit: impl FnOnce(&mut R::Editor<'_>) -> Result<T, E>,
+    ) -> Result<T, EditError<E>> {
+        let draft = |core: &mut Core<R>, wall| {
+            core.draft(wall, Some(Vec::new()), |editor| edit(&mut editor.into()))
+        };
+        let (value, inverses) = self.replica.write(draft)?;
+        if !inverses.is_empty() {
+            self.undone.clear();
+            self.push(inverses);
+        }
+        Ok(value)
+    }
+
+    /// Takes back the latest edit that has not been.
+    ///
+    /// # Errors
+    ///
+    /// See [`UpdateError`]; the replica is unchanged, and the edit cannot be taken back any more.
+    ///
+    /// # Panics
+    ///
+    /// If `reduce` does; the replica is poisoned then.
+    pub fn undo(&mut self) -> Result<Undone, UpdateError> {
+        let Some(inverses) = self.done.pop_back() else { return Ok(Undone::Nothing) };
+        let (undone, inverses) = self.take_back(inverses)?;
+        self.undone.push(inverses);
+        Ok(undone)
+    }
+
+    /// Makes again the edit that was taken back last.
+    ///
+    /// # Errors
+    ///
+    /// See [`UpdateError`]; the replica is unchanged, and the edit cannot be made again any more.
+    ///
+    /// # Panics
+    ///
+    /// If `reduce` does; the replica is poisoned then.
+    pub fn redo(&mut self) -> Result<Undone, UpdateError> {
+        let Some(inverses) = self.undone.pop() else { return Ok(Undone::Nothing) };
+        let (undone, inverses) = self.take_back(inverses)?;
+        self.push(inverses);
+        Ok(undone)
+    }
+
+    /// How many edits can be undone.
+    pub fn undo_len(&self) -> usize {
+        self.done.len()
+    }
+
+    /// How many edits can be redone.
+    pub fn redo_len(&self) -> usize {
+        self.undone.len()
+    }
+
+    fn push(&mut self, inverses: Inverses<R>) {
+        if self.done.len() == self.limit {
+            self.done.pop_front();
+        }
+        self.done.push_back(inverses);
+    }
+
+    /// Takes back an edit, and says how to take that back.
+    fn take_back(&self, inverses: Inverses<R>) -> Result<(Undone, Inverses<R>), UpdateError> {
+        let is_whole = inverses.iter().all(Option::is_some);
+        let draft = |core: &mut Core<R>, wall: Time| {
+            core.draft(wall, Some(Vec::new()), |mut editor| {
+                for inverse in inverses.into_iter().flatten() {
+                    for update in inverse(&editor) {
+                        editor.update(update);
+                    }
+                }
+                Ok::<_, Never>(())
+            })
+        };
+        let ((), inverses) = self.replica.write(draft).map_err(EditError::without_closure)?;
+        Ok((if is_whole { Undone::Edit } else { Undone::Part }, inverses))
+    }
+}
+
+impl<R: Replicated + Edit> fmt::Debug for UndoLog<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UndoLog")
+            .field("undo", &self.done.len())
+            .field("redo", &self.undone.len())
+            .finish_non_exhaustive()
+    }
+}
