@@ -36,17 +36,27 @@ pub(crate) const MAX_TIME: Time = Time::from_micros(1 << 62);
 /// Who takes less than this many bytes at once cannot take part.
 pub(crate) const MIN_MESSAGE: u64 = 256;
 
-/// What the updates of a replica mean: only replicas with the same schema understand each other.
+/// What the updates of a replica mean: only replicas whose schemas fit understand each other.
+///
+/// Those of the same name and version do. A newer version may say that it has grown out of older ones: by a
+/// field or a variant that was added, or one that was [renamed](derive@crate::Reduce). Then replicas of both connect: the
+/// newer one understands all, and the older one keeps what it does not and passes it on; see
+/// [`Replica::held`](crate::Replica::held).
 ///
 /// ```
 /// use repred::Schema;
 ///
-/// assert_eq!(Schema::new("shopping list", 2).to_string(), "shopping list, version 2");
+/// let old = Schema::new("shopping list", 2);
+/// let new = Schema::new("shopping list", 3).grown_from(2);
+/// assert_eq!(old.to_string(), "shopping list, version 2");
+/// assert!(old.fits(&new) && new.fits(&old));
+/// assert!(!new.fits(&Schema::new("shopping list", 1)));
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Schema {
     name: String,
     version: u32,
+    oldest: u32,
 }
 
 impl Schema {
@@ -56,7 +66,22 @@ impl Schema {
 
     /// A schema by name and version.
     pub fn new(name: &str, version: u32) -> Self {
-        Self { name: shorten(name), version }
+        Self { name: shorten(name), version, oldest: version }
+    }
+
+    /// This version understands all since `oldest`: since then, fields and variants were only added or
+    /// renamed.
+    #[must_use]
+    pub fn grown_from(mut self, oldest: u32) -> Self {
+        self.oldest = oldest.min(self.version);
+        self
+    }
+
+    /// Whether replicas of the two can be connected.
+    pub fn fits(&self, other: &Self) -> bool {
+        let (older, newer) =
+            if self.version < other.version { (self, other) } else { (other, self) };
+        older.name == newer.name && newer.oldest <= older.version
     }
 
     /// The schema named after a type, version 0: what is used when none is given. It holds as long as
@@ -73,6 +98,11 @@ impl Schema {
     /// The version.
     pub fn version(&self) -> u32 {
         self.version
+    }
+
+    /// The oldest version that this one understands.
+    pub fn oldest(&self) -> u32 {
+        self.oldest
     }
 }
 
@@ -103,6 +133,8 @@ impl fmt::Debug for Schema {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Open {
     pub(crate) schema: Schema,
+    /// The newest version of the schema of which it may have updates.
+    pub(crate) newest: u32,
     pub(crate) id: ReplicaId,
     pub(crate) sends: bool,
     pub(crate) receives: bool,
@@ -231,6 +263,8 @@ impl Open {
         put_u64(bytes, self.max_message);
         put_u64(bytes, self.max_block);
         put_u64(bytes, self.schema.version.into());
+        put_u64(bytes, self.schema.oldest.into());
+        put_u64(bytes, self.newest.into());
         bytes.extend_from_slice(self.schema.name.as_bytes());
     }
 
@@ -246,14 +280,17 @@ impl Open {
         if max_message < MIN_MESSAGE {
             return Err(Malformed("a limit for messages of 256 bytes at least"));
         }
-        let version = u32::try_from(number(bytes)?).map_err(|_| Malformed("a schema version"))?;
+        let mut version =
+            || u32::try_from(number(bytes)?).map_err(|_| Malformed("a schema version"));
+        let (version, oldest, newest) = (version()?, version()?, version()?);
         let name = std::str::from_utf8(bytes).map_err(|_| Malformed("a schema's name"))?;
         if name.len() > Schema::MAX_NAME {
             return Err(Malformed("a schema's name"));
         }
         let flag = |bit: u8| flags >> bit & 1 == 1;
         Ok(Self {
-            schema: Schema { name: name.to_owned(), version },
+            schema: Schema { name: name.to_owned(), version, oldest },
+            newest,
             id,
             sends: flag(0),
             receives: flag(1),
@@ -550,6 +587,7 @@ mod tests {
     fn an_opening_fits_in_what_is_buffered_for_it() {
         let open = Open {
             schema: Schema::new(&"x".repeat(500), u32::MAX),
+            newest: u32::MAX,
             id: ReplicaId::from(u128::MAX),
             sends: true,
             receives: false,

@@ -20,6 +20,10 @@ pub enum Notice<C> {
     /// More has changed than can be told: the observer was too slow, or the state was replaced by a
     /// snapshot. Read the state again; what changes after this comes as usual.
     Reset,
+    /// An update of a newer version of this program has come. It is kept and passed on, but not reduced, nor
+    /// is what comes after it: the state stands still, but for what is written here, until this program is
+    /// upgraded.
+    Held,
 }
 
 impl<C> Clone for Notice<C> {
@@ -30,6 +34,7 @@ impl<C> Clone for Notice<C> {
                 Self::Changed { stamp, changes: Arc::clone(changes), ends_step }
             }
             Self::Reset => Self::Reset,
+            Self::Held => Self::Held,
         }
     }
 }
@@ -124,7 +129,7 @@ mod tests {
         let notices = std::iter::from_fn(|| news.next(place));
         let changes = notices.map(|notice| match notice {
             Notice::Changed { changes, .. } => Some(*changes),
-            Notice::Reset => None,
+            Notice::Reset | Notice::Held => None,
         });
         changes.collect()
     }

@@ -129,7 +129,7 @@ where
     R: Serialize + DeserializeOwned + Send + 'static,
 {
     fn write_state(&self, bytes: &mut Vec<u8>) -> Result<(), EncodeError> {
-        encoding::encode_into(self, bytes)
+        encoding::encode_state_into(self, bytes)
     }
 
     fn show_state<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -137,7 +137,7 @@ where
     }
 
     fn replace_state(&mut self, bytes: &[u8]) -> Result<(), DecodeError> {
-        let mut state: R = encoding::decode(bytes)?;
+        let mut state: R = encoding::decode_state(bytes)?;
         state.keep_local(self);
         *self = state;
         Ok(())

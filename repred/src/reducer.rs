@@ -129,7 +129,7 @@ where
     C: Changes + Send + Sync + 'static,
 {
     fn write_state(&self, bytes: &mut Vec<u8>) -> Result<(), EncodeError> {
-        encoding::encode_into(&self.state, bytes)
+        encoding::encode_state_into(&self.state, bytes)
     }
 
     fn show_state<T: Serializer>(&self, serializer: T) -> Result<T::Ok, T::Error> {
@@ -137,7 +137,7 @@ where
     }
 
     fn replace_state(&mut self, bytes: &[u8]) -> Result<(), DecodeError> {
-        self.state = encoding::decode(bytes)?;
+        self.state = encoding::decode_state(bytes)?;
         Ok(())
     }
 }

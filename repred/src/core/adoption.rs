@@ -1,6 +1,6 @@
 //! Taking in a snapshot.
 
-use super::{AdoptError, Core, IfEmpty, Step};
+use super::{AdoptError, Core, Entry, IfEmpty, Step};
 use crate::{
     history::{Remnant, SeqRange},
     reduce::Replicated,
@@ -53,6 +53,7 @@ impl<R: Replicated> Core<R> {
         // Others may hold what was written under our id and is discarded here.
         self.id_is_taken = true;
         self.discards += 1;
+        self.reduced = None;
         let remnants = self.history.take_beyond(&snapshot.version);
         drop(remnants);
         self.finish_adoption(snapshot);
@@ -77,24 +78,42 @@ impl<R: Replicated> Core<R> {
         result.map_err(AdoptError::Decode)
     }
 
-    fn decode_beyond(&self, version: &VersionVector) -> Result<Vec<R::Update>, AdoptError> {
+    /// The updates that a version has not seen; nothing for one that is held.
+    fn decode_beyond(&self, version: &VersionVector) -> Result<Vec<Option<R::Update>>, AdoptError> {
         let beyond = self.history(version).map_err(|_| AdoptError::BothFolded {
             floor: self.floor(),
             snapshot: version.clone(),
         })?;
-        beyond.map(|entry| entry.update.map_err(AdoptError::Decode)).collect()
+        let decode = |entry: Entry<R::Update>| match entry.update {
+            Ok(update) => Ok(Some(update).filter(|_| self.is_reduced(entry.stamp.dot))),
+            Err(_) if !self.is_reduced(entry.stamp.dot) => Ok(None),
+            Err(error) => Err(AdoptError::Decode(error)),
+        };
+        beyond.map(decode).collect()
     }
 
-    fn replay(&mut self, remnants: Vec<Remnant>, updates: Vec<R::Update>) {
+    fn replay(&mut self, remnants: Vec<Remnant>, updates: Vec<Option<R::Update>>) {
         let mut updates = updates.into_iter();
+        // Begun anew with the first that is held.
+        self.reduced = None;
         for remnant in remnants {
             match remnant {
                 Remnant::Entry(stamp, payload) => {
                     let update = updates.next();
                     debug_assert!(update.is_some(), "every remaining entry was decoded");
                     let origin = self.history.intern(stamp.origin());
-                    if let Some(update) = update {
-                        self.take_in(origin, stamp, update, &payload, IfEmpty::Keep, Step::Inside);
+                    match update.flatten() {
+                        Some(update) => {
+                            self.take_in(
+                                origin,
+                                stamp,
+                                update,
+                                &payload,
+                                IfEmpty::Keep,
+                                Step::Inside,
+                            );
+                        }
+                        None => self.hold(origin, stamp, &payload),
                     }
                 }
                 Remnant::Skip(ranges) => {

@@ -4,6 +4,7 @@ mod adoption;
 mod block;
 mod draft;
 mod error;
+mod holding;
 mod past;
 mod receiving;
 
@@ -13,7 +14,7 @@ pub use self::error::{
     AdoptError, AtError, EditError, FoldError, HistoryError, Poisoned, ReceiveError, SnapshotError,
     UpdateError,
 };
-pub(crate) use self::{block::Block, draft::Inverses, error::Never};
+pub(crate) use self::{block::Block, draft::Inverses, error::Never, holding::IfUnknown};
 
 use crate::{
     changes::Changes,
@@ -55,6 +56,10 @@ pub struct Core<R: Replicated> {
     history: History,
     /// What the history begins with, if everything is kept from there on.
     base: Option<Snapshot>,
+    /// What is reduced, if that is less than what is here: the rest is held.
+    reduced: Option<VersionVector>,
+    /// The newest version of the schema of which there may be updates here.
+    newest_schema: u32,
     clock: HybridClock,
     news: News<R::Changes>,
     limits: CoreLimits,
@@ -142,6 +147,8 @@ impl<R: Replicated> Core<R> {
             state,
             history: History::new(),
             base: None,
+            reduced: None,
+            newest_schema: 0,
             clock: HybridClock::default(),
             news: News::new(limits.notices),
             limits,
@@ -229,7 +236,7 @@ impl<R: Replicated> Core<R> {
     /// When `reduce` has panicked, or serde cannot carry the state.
     pub fn snapshot(&self) -> Result<Snapshot, SnapshotError> {
         let state = self.encode_state()?;
-        Ok(Snapshot { version: self.version(), time: self.clock.latest(), state })
+        Ok(Snapshot { version: self.reduced(), time: self.clock.latest(), state })
     }
 
     /// The entries that whoever has seen `since` lacks, in the order in which they were taken in here.
@@ -357,7 +364,7 @@ impl<R: Replicated> Core<R> {
     ///
     /// When `floor` is not covered by the version, or everything is to be kept; nothing is changed.
     pub fn fold(&mut self, floor: &VersionVector) -> Result<(), FoldError> {
-        let version = self.version();
+        let version = self.reduced();
         if !version.covers(floor) {
             return Err(FoldError::NotSeen { floor: floor.clone(), version });
         }
@@ -472,6 +479,9 @@ impl<R: Replicated> Core<R> {
         changes.obsolete(&mut |dot| self.history.kill(dot, position));
         self.is_reducing = false;
         self.observe(stamp);
+        if let Some(reduced) = &mut self.reduced {
+            reduced.observe(stamp.dot);
+        }
         if is_empty || !self.news.is_observed() {
             return Receipt::alone(stamp, changes);
         }

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, ops::Range};
 use super::{
     Core, IfEmpty, ReceiveError, Step,
     block::{Block, BlockItem},
+    holding::IfUnknown,
 };
 use crate::{
     encoding,
@@ -35,6 +36,7 @@ impl<R: Replicated> Core<R> {
         time: Time,
         payload: &[u8],
         wall: Time,
+        if_unknown: IfUnknown,
     ) -> Result<(), ReceiveError> {
         self.check_health()?;
         let head = Head { seq: self.history.last(origin), time: self.history.latest(origin) };
@@ -46,8 +48,12 @@ impl<R: Replicated> Core<R> {
         let checked = self.check_entry(head, stamp, wall);
         self.note_own(&checked);
         checked?;
-        let update = decode_update::<R>(stamp.dot, payload)?;
-        self.take_in(origin, stamp, update, payload, IfEmpty::Skip, Step::End);
+        match self.decode_update(stamp.dot, payload, if_unknown)? {
+            Some(update) => {
+                self.take_in(origin, stamp, update, payload, IfEmpty::Skip, Step::End);
+            }
+            None => self.hold(origin, stamp, payload),
+        }
         Ok(())
     }
 
@@ -55,19 +61,29 @@ impl<R: Replicated> Core<R> {
     pub(crate) fn receive_skip(&mut self, ranges: Vec<SeqRange>) -> Result<(), ReceiveError> {
         let mut block = Block::default();
         block.skip(ranges);
-        self.receive_block(&block, Time::ZERO)
+        self.receive_block(&block, Time::ZERO, IfUnknown::Refuse)
     }
 
     /// Takes in a block: all of it or nothing. What is known is dropped.
-    pub(crate) fn receive_block(&mut self, block: &Block, wall: Time) -> Result<(), ReceiveError> {
+    pub(crate) fn receive_block(
+        &mut self,
+        block: &Block,
+        wall: Time,
+        if_unknown: IfUnknown,
+    ) -> Result<(), ReceiveError> {
         self.check_health()?;
-        let checked = self.check_block(block, wall);
+        let checked = self.check_block(block, wall, if_unknown);
         self.note_own(&checked);
         let news = checked?;
         let is_fresh = |edit: &&SeqRange| edit.first > self.history.last(edit.origin);
         let edits: Vec<_> = block.edits.iter().filter(is_fresh).copied().collect();
         if news.is_empty() {
             return Ok(());
+        }
+        // If one of its updates is held, all of it is: no edit is reduced in part.
+        let is_unknown = |item: &Fresh<'_, R::Update>| matches!(item, Fresh::Entry(_, _, None, _));
+        if news.iter().any(is_unknown) {
+            self.begin_to_hold();
         }
         // Skips stand for effects that come later in the block, so whoever gets them from here must get
         // the rest of the block with them.
@@ -76,7 +92,19 @@ impl<R: Replicated> Core<R> {
             match item {
                 Fresh::Entry(origin, stamp, update, payload) => {
                     let payload = block.payload(payload);
-                    self.take_in(origin, stamp, update, payload, IfEmpty::Keep, Step::Inside);
+                    match update.filter(|_| !self.is_holding()) {
+                        Some(update) => {
+                            self.take_in(
+                                origin,
+                                stamp,
+                                update,
+                                payload,
+                                IfEmpty::Keep,
+                                Step::Inside,
+                            );
+                        }
+                        None => self.hold(origin, stamp, payload),
+                    }
                 }
                 Fresh::Skip(ranges) => {
                     self.version_hash = None;
@@ -96,6 +124,7 @@ impl<R: Replicated> Core<R> {
         &self,
         block: &'b Block,
         wall: Time,
+        if_unknown: IfUnknown,
     ) -> Result<Vec<Fresh<'b, R::Update>>, ReceiveError> {
         let mut heads: BTreeMap<OriginIndex, Head> = BTreeMap::new();
         let mut fresh = Vec::with_capacity(block.items.len());
@@ -109,7 +138,8 @@ impl<R: Replicated> Core<R> {
                     let stamp = Stamp::new(*time, self.history.id(*origin), *seq);
                     self.check_entry(*head, stamp, wall)?;
                     *head = Head { seq: *seq, time: *time };
-                    let update = decode_update::<R>(stamp.dot, block.payload(payload))?;
+                    let update =
+                        self.decode_update(stamp.dot, block.payload(payload), if_unknown)?;
                     fresh.push(Fresh::Entry(*origin, stamp, update, payload));
                 }
                 BlockItem::Skip(ranges) => {
@@ -161,6 +191,23 @@ impl<R: Replicated> Core<R> {
         }
     }
 
+    /// An update, or nothing if it is to be held.
+    fn decode_update(
+        &self,
+        dot: Dot,
+        payload: &[u8],
+        if_unknown: IfUnknown,
+    ) -> Result<Option<R::Update>, ReceiveError> {
+        if self.is_holding() {
+            return Ok(None);
+        }
+        match encoding::decode(payload) {
+            Ok(update) => Ok(Some(update)),
+            Err(_) if if_unknown == IfUnknown::Hold => Ok(None),
+            Err(error) => Err(ReceiveError::Decode { dot, error }),
+        }
+    }
+
     /// Somebody knows an update of ours that we have not written.
     fn note_own<T>(&mut self, received: &Result<T, ReceiveError>) {
         if let Err(ReceiveError::OwnOrigin { .. }) = received {
@@ -178,7 +225,8 @@ struct Head {
 
 /// What of a block is new.
 enum Fresh<'b, U> {
-    Entry(OriginIndex, Stamp, U, &'b Range<usize>),
+    /// Without an update if it is to be held.
+    Entry(OriginIndex, Stamp, Option<U>, &'b Range<usize>),
     Skip(Vec<SeqRange>),
 }
 
@@ -190,8 +238,4 @@ fn check_seq(head: Head, dot: Dot, own: ReplicaId) -> Result<(), ReceiveError> {
         return Err(ReceiveError::Gap { dot, expected: head.seq + 1 });
     }
     Ok(())
-}
-
-fn decode_update<R: Replicated>(dot: Dot, payload: &[u8]) -> Result<R::Update, ReceiveError> {
-    encoding::decode(payload).map_err(|error| ReceiveError::Decode { dot, error })
 }

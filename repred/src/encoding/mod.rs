@@ -3,7 +3,7 @@
 //! The format is compact and says nothing about itself: numbers are varints, strings and sequences
 //! are preceded by their length, an enum by the index of its variant, and structs and tuples are
 //! their fields one after the other. Bytes written here are read by the postcard crate and the
-//! other way round. The serializer and the deserializer are nevertheless our own, because the bytes
+//! other way round; states differ in that structs say how many fields they have. The serializer and the deserializer are nevertheless our own, because the bytes
 //! come from peers: plain serde decoding lets a few kilobytes overflow the stack (a recursive enum)
 //! or spin for ever (a set of units that announces 2⁶⁴ elements).
 //!
@@ -60,6 +60,24 @@ pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError
     let value = T::deserialize(&mut reader)?;
     reader.finish()?;
     Ok(value)
+}
+
+/// Appends the encoding of a state. It differs from that of an update in that a struct says how many fields
+/// it has, so that a newer version of the program may have more of them, at the end.
+pub(crate) fn encode_state_into<T: Serialize + ?Sized>(
+    state: &T,
+    bytes: &mut Vec<u8>,
+) -> Result<(), EncodeError> {
+    state.serialize(&mut Writer::counting_fields(bytes))
+}
+
+/// The state whose encoding these bytes are, all of them. Fields that it lacks have to have a
+/// `#[serde(default)]`.
+pub(crate) fn decode_state<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
+    let mut reader = Reader::counting_fields(bytes);
+    let state = T::deserialize(&mut reader)?;
+    reader.finish()?;
+    Ok(state)
 }
 
 /// Why a value has no encoding. The mistake is in the value or in its type; nothing has been sent.
@@ -178,6 +196,13 @@ pub enum DecodeError {
         /// The byte in its place.
         byte: u8,
     },
+    /// A struct in a state has more fields than its type: it was written by a newer version of the program.
+    TooManyFields {
+        /// How many it has.
+        count: u32,
+        /// How many its type has.
+        most: u32,
+    },
     /// A `char` is not exactly one character.
     BadChar,
     /// A string is not UTF-8.
@@ -213,6 +238,11 @@ impl fmt::Display for DecodeError {
             Self::BadOption { byte } => {
                 write!(f, "the tag of an option is {byte}, neither 0 nor 1")
             }
+            Self::TooManyFields { count, most } => write!(
+                f,
+                "a struct has {count} fields where {most} are known: it was written by a newer version of \
+                 the program"
+            ),
             Self::BadChar => f.write_str("a char is not exactly one character"),
             Self::BadUtf8 => f.write_str("a string is not utf-8"),
             Self::SelfDescribing => f.write_str(

@@ -21,12 +21,28 @@ pub(super) struct Reader<'de> {
     /// one for each byte of the input is all that an honest value needs. Were each length only held
     /// against the bytes left, nested ones could reserve all of it at every level.
     promises: usize,
+    /// Structs are preceded by the number of their fields.
+    counts_fields: bool,
 }
 
 impl<'de> Reader<'de> {
     #[inline]
     pub(super) fn new(bytes: &'de [u8]) -> Self {
-        Self { bytes, budget: Budget::new(), promises: bytes.len() }
+        Self { bytes, budget: Budget::new(), promises: bytes.len(), counts_fields: false }
+    }
+
+    /// The same for states.
+    pub(super) fn counting_fields(bytes: &'de [u8]) -> Self {
+        Self { counts_fields: true, ..Self::new(bytes) }
+    }
+
+    /// How many of so many fields a struct has. Those that it lacks take their default, if they have one.
+    fn take_field_count(&mut self, most: usize) -> Result<usize, DecodeError> {
+        let (count, most) = (varint::take_u32(&mut self.bytes)?, most as u32);
+        match count <= most {
+            true => Ok(count as usize),
+            false => Err(DecodeError::TooManyFields { count, most }),
+        }
     }
 
     /// The value must have been all there was.
@@ -222,7 +238,11 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, DecodeError> {
-        self.deserialize_tuple(fields.len(), visitor)
+        let count = match self.counts_fields {
+            true => self.take_field_count(fields.len())?,
+            false => fields.len(),
+        };
+        self.deserialize_tuple(count, visitor)
     }
 
     #[inline]

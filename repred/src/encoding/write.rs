@@ -12,6 +12,8 @@ pub(super) struct Writer<'a> {
     bytes: &'a mut Vec<u8>,
     budget: Budget,
     shape: u64,
+    /// Structs are preceded by the number of their fields.
+    counts_fields: bool,
 }
 
 /// A number for the name of a serializer's method.
@@ -27,7 +29,12 @@ const fn kind(method: &str) -> u64 {
 impl<'a> Writer<'a> {
     #[inline]
     pub(super) fn new(bytes: &'a mut Vec<u8>) -> Self {
-        Self { bytes, budget: Budget::new(), shape: 0 }
+        Self { bytes, budget: Budget::new(), shape: 0, counts_fields: false }
+    }
+
+    /// The same for states, whose structs may have more fields in a newer version of the program.
+    pub(super) fn counting_fields(bytes: &'a mut Vec<u8>) -> Self {
+        Self { counts_fields: true, ..Self::new(bytes) }
     }
 
     /// A hash of which methods were called, in order, with which variants: of all that decides whether a
@@ -230,6 +237,9 @@ impl<'w, 'a> Serializer for &'w mut Writer<'a> {
 
     #[inline]
     fn serialize_struct(self, _name: &'static str, length: usize) -> Result<Self, EncodeError> {
+        if self.counts_fields {
+            self.put_length(length);
+        }
         self.serialize_tuple(length)
     }
 

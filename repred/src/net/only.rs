@@ -50,9 +50,13 @@ where
 {
     /// Takes note of a notice, and says what can be told by that.
     fn hear(&mut self, notice: Notice<R::Changes>) -> Option<Notice<T>> {
-        let Notice::Changed { stamp, changes, ends_step } = notice else {
-            self.held = None;
-            return Some(Notice::Reset);
+        let (stamp, changes, ends_step) = match notice {
+            Notice::Changed { stamp, changes, ends_step } => (stamp, changes, ends_step),
+            Notice::Held => return Some(Notice::Held),
+            Notice::Reset => {
+                self.held = None;
+                return Some(Notice::Reset);
+            }
         };
         match (self.pick)(&changes) {
             Some(picked) => {

@@ -305,6 +305,17 @@ impl<R: Replicated> Replica<R> {
         Ok(self.shared.with(|inner| inner.core.version())?)
     }
 
+    /// How many updates are held: kept and passed on, but not reduced, because they are of a newer version of this
+    /// program, or came after one that is. While there are any, the state stands still but for what is written
+    /// here. Upgrade the program: what it then [loads](Self::load) or gets from its peers, it understands.
+    ///
+    /// # Errors
+    ///
+    /// When called from inside `reduce` or `read`.
+    pub fn held(&self) -> Result<u64, ReadError> {
+        Ok(self.shared.with(|inner| inner.core.held())?)
+    }
+
     /// The connections there are, by age, and how far each is. O(connections · origins).
     ///
     /// # Errors

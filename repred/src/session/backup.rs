@@ -5,7 +5,7 @@
 
 use super::{
     Now, SessionConfig, SessionError,
-    incoming::{Incoming, Taker},
+    incoming::{Incoming, Taker, Terms},
     open,
     outgoing::Outgoing,
 };
@@ -69,8 +69,10 @@ impl Saving {
         now: Now,
     ) -> Result<Self, SessionError> {
         let limits = &config.limits;
+        core.note_schema(config.schema.version());
         let open = Open {
             schema: config.schema.clone(),
+            newest: core.newest_schema(),
             id: core.id(),
             sends: true,
             receives: false,
@@ -141,6 +143,8 @@ pub struct Loading {
     config: SessionConfig,
     incoming: Incoming,
     step: Step,
+    /// The newest version of the schema of which there may be updates in the file.
+    newest: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -154,7 +158,7 @@ enum Step {
 impl Loading {
     /// Takes in files of the schema and within the limits of `config`.
     pub fn new(config: SessionConfig) -> Self {
-        Self { config, incoming: Incoming::default(), step: Step::Open }
+        Self { config, incoming: Incoming::default(), step: Step::Open, newest: 0 }
     }
 
     /// Whether the first message has come.
@@ -185,8 +189,10 @@ impl Loading {
     ) -> Result<(), SessionError> {
         core.check_health().map_err(|_| SessionError::Poisoned)?;
         if self.step == Step::Open {
+            self.newest = self.open(message)?;
+            core.note_schema(self.newest);
             self.step = Step::Digest;
-            return self.open(message);
+            return Ok(());
         }
         let Some((&kind, body)) = message.split_first() else {
             return Err(Malformed("a message of one byte at least").into());
@@ -202,7 +208,8 @@ impl Loading {
             }
             // A log goes on after the end of a backup.
             (Step::Content | Step::Done, Kind::Items) => {
-                self.incoming.items(core, None, body, limits, now)?;
+                let terms = Terms::new(&self.config, self.newest);
+                self.incoming.items(core, None, body, &terms, now)?;
             }
             (Step::Content | Step::Done, Kind::Snapshot) => {
                 self.incoming.begin_snapshot(body, limits, core.limits().origins)?;
@@ -216,12 +223,13 @@ impl Loading {
         Ok(())
     }
 
-    fn open(&self, message: &[u8]) -> Result<(), SessionError> {
-        let theirs = open(message)?.schema;
-        if theirs != self.config.schema {
+    /// Checks the first message. The newest version of the schema of which there may be updates.
+    fn open(&self, message: &[u8]) -> Result<u32, SessionError> {
+        let Open { schema: theirs, newest, .. } = open(message)?;
+        if !theirs.fits(&self.config.schema) {
             let ours = self.config.schema.clone();
             return Err(SessionError::Schema { ours, theirs });
         }
-        Ok(())
+        Ok(newest.max(theirs.version()))
     }
 }

@@ -36,6 +36,10 @@ impl Session {
         };
         let now = now.instant;
         let is_early = |at: Instant| now.saturating_duration_since(at) < interval / 2;
+        // A state of another version of the schema has another encoding, and what is held is in none.
+        if core.is_holding() || !self.is_same_schema() {
+            return Ok(());
+        }
         // A digest costs the whole state: no peer decides how often.
         if version != core.version_hash() || self.digests.last_compared.is_some_and(is_early) {
             return Ok(());
@@ -45,6 +49,10 @@ impl Session {
             return Ok(());
         }
         Err(SessionError::Diverged { version: core.version() })
+    }
+
+    fn is_same_schema(&self) -> bool {
+        self.peer.as_ref().is_some_and(|peer| peer.schema.version() == self.config.schema.version())
     }
 
     pub(super) fn poll_state_digest<R: Replicated>(
@@ -57,10 +65,11 @@ impl Session {
         let Some(interval) = self.config.check_divergence else {
             return Ok(false);
         };
+        let is_comparable = !core.is_holding() && self.is_same_schema();
         let Some(outgoing) = &mut self.outgoing else {
             return Ok(false);
         };
-        let both_check = self.peer.as_ref().is_some_and(|peer| peer.checks);
+        let both_check = is_comparable && self.peer.as_ref().is_some_and(|peer| peer.checks);
         if !both_check || self.digests.version == Some(core.version_hash()) {
             return Ok(false);
         }

@@ -125,6 +125,9 @@ pub enum SessionError {
     /// Our state was given up for another while this session went on, so that the peer takes us to have
     /// what we have no more. Connect again.
     Discarded,
+    /// Another peer has brought a newer version of the schema, which this one has to be told of: connect again.
+    /// The replica is as good as before.
+    NewerSchema,
     /// `reduce` has panicked.
     Poisoned,
 }
@@ -154,6 +157,7 @@ impl SessionError {
             Self::Receive(_) | Self::Adopt(_) => Reason::Refused,
             Self::Silent { .. } | Self::Stalled { .. } => Reason::TimedOut,
             Self::Diverged { .. } => Reason::Diverged,
+            Self::NewerSchema => Reason::Finished,
             Self::Snapshot(_) | Self::Discarded | Self::Poisoned | Self::Peer(_) => Reason::Failed,
         }
     }
@@ -267,6 +271,10 @@ impl fmt::Display for SessionError {
                  commute, or equal states have different encodings, as a HashMap's"
             ),
             Self::Peer(reason) => write!(f, "the other side ended the session: {reason}"),
+            Self::NewerSchema => f.write_str(
+                "a newer version of the schema has come from elsewhere, which the other side has to be \
+                 told of; connect again",
+            ),
             Self::Discarded => f.write_str("our state was given up for another; connect again"),
             Self::Poisoned => f.write_str("reduce has panicked; start a new replica"),
         }

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::{Now, SessionError, SessionLimits, outgoing::Outgoing};
+use super::{Now, SessionConfig, SessionError, SessionLimits, outgoing::Outgoing};
 use crate::{
-    core::{Block, Core, ReceiveError},
+    core::{Block, Core, IfUnknown, ReceiveError},
     history::{OriginIndex, SeqRange},
     id::ReplicaId,
     message::{
@@ -29,6 +29,22 @@ pub(super) struct Incoming {
     pub(super) answer: Option<Answer>,
     /// Whether the last snapshot was declined.
     has_declined: bool,
+}
+
+/// What is taken from the peer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Terms<'a> {
+    pub(super) limits: &'a SessionLimits,
+    pub(super) if_unknown: IfUnknown,
+}
+
+impl<'a> Terms<'a> {
+    /// Those for a peer that may have updates of this version of the schema.
+    pub(super) fn new(config: &'a SessionConfig, newest: u32) -> Self {
+        let is_newer = newest > config.schema.version();
+        let if_unknown = if is_newer { IfUnknown::Hold } else { IfUnknown::Refuse };
+        Self { limits: &config.limits, if_unknown }
+    }
 }
 
 /// What the peer is told of a snapshot.
@@ -93,7 +109,7 @@ impl Incoming {
         core: &mut Core<R>,
         mut outgoing: Option<&mut Outgoing>,
         bytes: &[u8],
-        limits: &SessionLimits,
+        terms: &Terms<'_>,
         now: Now,
     ) -> Result<(), SessionError> {
         if self.snapshot.is_some() {
@@ -104,7 +120,7 @@ impl Incoming {
             match item {
                 Item::Run(origin) => {
                     let origin = self.resolve(core, origin)?;
-                    let last = self.run(core, origin, &mut items, limits, now)?;
+                    let last = self.run(core, origin, &mut items, terms, now)?;
                     if let (Some(outgoing), Some(last)) = (&mut outgoing, last) {
                         outgoing.confirm(core.entries(), origin, last);
                     }
@@ -129,7 +145,7 @@ impl Incoming {
                 Item::Commit => {
                     let Staged { block, places } = std::mem::take(self.staged()?);
                     self.staged = None;
-                    core.receive_block(&block, now.wall)?;
+                    core.receive_block(&block, now.wall, terms.if_unknown)?;
                     self.unacked.extend(places);
                 }
                 Item::Abandon => {
@@ -137,7 +153,7 @@ impl Incoming {
                     self.staged = None;
                 }
             }
-            self.check_size(limits)?;
+            self.check_size(terms.limits)?;
         }
         Ok(())
     }
@@ -148,16 +164,18 @@ impl Incoming {
         core: &mut Core<R>,
         origin: OriginIndex,
         items: &mut Items<'_>,
-        limits: &SessionLimits,
+        terms: &Terms<'_>,
         now: Now,
     ) -> Result<Option<u64>, SessionError> {
         let mut last = None;
         while let Some(RunEntry { seq, time, payload }) = items.next_entry()? {
             match &mut self.staged {
-                None => core.receive_entry(origin, seq, time, payload, now.wall)?,
+                None => {
+                    core.receive_entry(origin, seq, time, payload, now.wall, terms.if_unknown)?;
+                }
                 Some(staged) => {
                     staged.block.entry(origin, seq, time, payload);
-                    self.check_size(limits)?;
+                    self.check_size(terms.limits)?;
                 }
             }
             last = Some(seq);

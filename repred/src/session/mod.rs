@@ -16,7 +16,7 @@ pub use self::{
 };
 use self::{
     digests::Digests,
-    incoming::{Answer, Incoming, Outcome, Taker},
+    incoming::{Answer, Incoming, Outcome, Taker, Terms},
     outgoing::Outgoing,
 };
 use crate::{
@@ -116,6 +116,8 @@ enum Phase {
 struct Sent {
     wall: Time,
     version_hash: u128,
+    /// The newest version of the schema of which we may have updates.
+    newest: u32,
     /// Where a peer stands that had what we had.
     cursor: Cursor,
     /// The origins of our digest, in order.
@@ -136,8 +138,11 @@ impl Session {
     /// A session that is about to begin. O(origins).
     pub fn new<R: Replicated>(config: SessionConfig, core: &mut Core<R>, now: Now) -> Self {
         let version_hash = core.version_hash();
+        core.note_schema(config.schema.version());
+        let newest = core.newest_schema();
         let open = Open {
             schema: config.schema.clone(),
+            newest,
             id: core.id(),
             sends: config.sends(),
             receives: config.receives(),
@@ -156,7 +161,7 @@ impl Session {
             config,
             phase: Phase::Greeting,
             peer: None,
-            sent: Sent { wall: now.wall, version_hash, cursor, announced: Vec::new() },
+            sent: Sent { wall: now.wall, version_hash, newest, cursor, announced: Vec::new() },
             first: VecDeque::from([first]),
             incoming: Incoming::default(),
             outgoing: None,
@@ -322,7 +327,15 @@ impl Session {
 
     fn check_core<R: Replicated>(&self, core: &Core<R>) -> Result<(), SessionError> {
         core.check_health().map_err(|_| SessionError::Poisoned)?;
-        if core.discards() == self.discards { Ok(()) } else { Err(SessionError::Discarded) }
+        if core.discards() != self.discards {
+            return Err(SessionError::Discarded);
+        }
+        // The peer would take what it does not know for a mistake of ours.
+        let knows_of = |peer: &Open| self.sent.newest.max(peer.newest).max(peer.schema.version());
+        match &self.peer {
+            Some(peer) if core.newest_schema() > knows_of(peer) => Err(SessionError::NewerSchema),
+            _ => Ok(()),
+        }
     }
 
     /// The messages that may come again and again.
@@ -339,7 +352,11 @@ impl Session {
             return Err(SessionError::unexpected(kind));
         }
         match kind {
-            Kind::Items => self.incoming.items(core, self.outgoing.as_mut(), body, limits, now),
+            Kind::Items => {
+                let newest = self.peer.as_ref().map_or(0, |peer| peer.newest);
+                let terms = Terms::new(&self.config, newest);
+                self.incoming.items(core, self.outgoing.as_mut(), body, &terms, now)
+            }
             Kind::Synced => {
                 self.is_synced = true;
                 Ok(())
@@ -414,6 +431,7 @@ impl Session {
     ) -> Result<(), SessionError> {
         let open = open(message)?;
         self.check_peer(core, &open, now)?;
+        core.note_schema(open.newest.max(open.schema.version()));
         let is_equal = open.version_hash == self.sent.version_hash;
         self.is_synced = is_equal || !open.sends || !self.config.receives();
         self.peer = Some(open);
@@ -450,7 +468,7 @@ impl Session {
         open: &Open,
         now: Now,
     ) -> Result<(), SessionError> {
-        if open.schema != self.config.schema {
+        if !open.schema.fits(&self.config.schema) {
             let (ours, theirs) = (self.config.schema.clone(), open.schema.clone());
             return Err(SessionError::Schema { ours, theirs });
         }

@@ -154,7 +154,7 @@ impl Outgoing {
             }
         }
         if matches!(self.transfer, Transfer::Waiting) {
-            if !core.version().covers(&self.peer_floor) {
+            if !core.reduced().covers(&self.peer_floor) {
                 out.truncate(start);
                 return Ok(false);
             }
@@ -424,9 +424,14 @@ impl Outgoing {
         core: &Core<R>,
         cause: Cause,
     ) -> Result<(), SessionError> {
-        if !core.version().covers(&self.peer_floor) {
+        if !core.reduced().covers(&self.peer_floor) {
             self.transfer = Transfer::Waiting;
             return Ok(());
+        }
+        // What is held is in no snapshot, so one would not help.
+        if cause == Cause::TooLarge && core.is_holding() {
+            let limit = self.max_block;
+            return Err(SessionError::TooLargeForPeer { size: limit, limit });
         }
         let snapshot = core.snapshot().map_err(SessionError::Snapshot)?;
         self.transfer = Transfer::Snapshot { snapshot, floor: core.floor(), cause, sent: None };
@@ -477,7 +482,7 @@ impl Outgoing {
         }
         self.peer_floor = floor;
         self.transfer = Transfer::Waiting;
-        if core.version().covers(&self.peer_floor) || has_one_for_us {
+        if core.reduced().covers(&self.peer_floor) || has_one_for_us {
             return Ok(());
         }
         Err(SessionError::BothFolded { ours: core.floor(), theirs: self.peer_floor.clone() })

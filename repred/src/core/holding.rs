@@ -1,0 +1,73 @@
+//! Updates of a newer version of the program: kept and passed on, but not reduced.
+//!
+//! Nor is anything that comes after one of them, since it may depend on it. What is written here goes on being
+//! reduced: its author, who is us, has not seen what is held, so to others the two are concurrent.
+
+use super::Core;
+use crate::{
+    history::OriginIndex,
+    news::Notice,
+    reduce::Replicated,
+    stamp::{Dot, Stamp},
+    version::VersionVector,
+};
+
+/// What is to become of an update that cannot be decoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum IfUnknown {
+    /// It is an error of the peer's: there is no version of the schema but ours.
+    Refuse,
+    /// It may be of a newer version, and is held.
+    Hold,
+}
+
+impl<R: Replicated> Core<R> {
+    /// What is reduced: less than the [`version`](Self::version) while updates of a newer version of the program
+    /// are held. O(origins).
+    pub fn reduced(&self) -> VersionVector {
+        match &self.reduced {
+            Some(reduced) => reduced.clone(),
+            None => self.version(),
+        }
+    }
+
+    /// How many updates are held: kept and passed on, but not reduced, because they are of a newer version of the
+    /// program or came after one that is. The state stands still but for what is written here, until this
+    /// program is upgraded and reads them again. O(origins).
+    pub fn held(&self) -> u64 {
+        self.reduced.as_ref().map_or(0, |reduced| self.version().ahead_of(reduced))
+    }
+
+    /// The newest version of the schema of which there may be updates here.
+    pub(crate) fn newest_schema(&self) -> u32 {
+        self.newest_schema
+    }
+
+    /// Takes note of the newest version of the schema that a peer knows of.
+    pub(crate) fn note_schema(&mut self, newest: u32) {
+        self.newest_schema = newest.max(self.newest_schema);
+    }
+
+    pub(crate) fn is_holding(&self) -> bool {
+        self.reduced.is_some()
+    }
+
+    pub(super) fn is_reduced(&self, dot: Dot) -> bool {
+        self.reduced.as_ref().is_none_or(|reduced| reduced.contains(dot))
+    }
+
+    /// From now on, what comes is held.
+    pub(super) fn begin_to_hold(&mut self) {
+        if self.reduced.is_none() {
+            self.reduced = Some(self.version());
+            self.news.push(Notice::Held);
+        }
+    }
+
+    /// Keeps an update that has been verified, and does not reduce it, nor what comes after it.
+    pub(super) fn hold(&mut self, origin: OriginIndex, stamp: Stamp, payload: &[u8]) {
+        self.begin_to_hold();
+        self.history.push(origin, stamp.time, payload);
+        self.observe(stamp);
+    }
+}
