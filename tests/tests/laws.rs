@@ -48,6 +48,10 @@ fn assert_fails_again<R: Replicated>(make: fn() -> R, violation: &Violation) {
     });
     let message = *again.expect_err("it fails again").downcast::<String>().unwrap();
     assert!(message.contains(&format!("\"{}\"", violation.law())), "{message}");
+    assert!(
+        message.contains("Found again.") && !message.contains("To keep this case"),
+        "{message}"
+    );
 }
 
 type Set = BTreeSet<u8>;
@@ -341,7 +345,9 @@ mod broken {
                 !self.0.reduce(new, stamp).is_empty() && !is_same
             }
         }
-        assert_broken(Title::default, Law::Truthful, 1);
+        let report = assert_broken(Title::default, Law::Truthful, 1).to_string();
+        assert!(report.contains("Found among all histories of one update."), "{report}");
+        assert!(report.contains("check again, for other laws may be broken too"), "{report}");
     }
 
     #[test]
@@ -677,10 +683,12 @@ fn a_report_says_it_all() {
     a ─●a.1─┬───────────●a.2─
     b ──────┴▶●b.1─●b.2──────
 
-    a.1 @1 writes 1
-    b.1 @2 after a.1 writes -1
-    b.2 @3 after a.1 writes 1
-    a.2 @2 writes -1
+    a.1@1 writes 1
+    b.1@2 after a.1 writes -1
+    b.2@3 after a.1 writes 1
+    a.2@2 writes -1
+
+What to do: add up exactly and clamp when reading; decide ties by the stamp; remove by the dots that were observed.
 
 Found in history ";
     assert!(report.starts_with(expected), "{report}");

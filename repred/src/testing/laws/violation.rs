@@ -25,30 +25,27 @@ impl Violation {
         subject: &Subject<R>,
         case: &Case,
         finding: &Finding,
-        origin: &str,
+        found: Found,
     ) -> Self {
         let law = finding.law;
-        let name = subject.name();
-        let mut report = format!("`{name}` breaks the law \"{law}\": {}\n\n", law.broken());
+        let diagram = draw(case);
+        let mut report =
+            format!("`{}` breaks the law \"{law}\": {}\n\n", subject.name(), law.broken());
         for line in &finding.story {
             report.push_str(&indent(&shorten(line)));
         }
-        let diagram = draw(case);
         if case.entries.len() > 1 {
             report.push('\n');
             diagram.text().lines().for_each(|line| report.push_str(&indent(line)));
         }
         report.push('\n');
-        for (index, line) in case.lines().iter().enumerate() {
-            let payload =
-                case.entries.get(index).map(|entry| &entry.payload).or(case.wild.as_ref());
-            let update = payload.map_or_else(String::new, |payload| subject.show_update(payload));
-            let head = line.split(':').next().unwrap_or(line);
-            let head = if index < case.entries.len() { head } else { "anybody" };
-            report.push_str(&indent(&shorten(&format!("{head} writes {update}"))));
-        }
-        report.push_str(&format!("\n{origin}. To keep this case as a test:\n\n"));
-        report.push_str(&paste(&name, law, case, subject));
+        report.push_str(&writings(case, subject));
+        report.push_str(&format!("\nWhat to do: {}.\n\n{found}.", law.remedy()));
+        report.push_str(&match found {
+            // Who replays a case has it as a test.
+            Found::Again => "\n".into(),
+            _ => format!(" To keep this case as a test:\n\n{}", paste(law, case, subject)),
+        });
         Self { law, case: case.lines(), report, svg: diagram.svg() }
     }
 
@@ -88,6 +85,49 @@ impl fmt::Debug for Violation {
 }
 
 impl std::error::Error for Violation {}
+
+/// Where a case was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Found {
+    AmongAll {
+        updates: usize,
+    },
+    AtRandom {
+        history: u64,
+        seed: u64,
+    },
+    /// By replaying it.
+    Again,
+}
+
+impl fmt::Display for Found {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AmongAll { updates: 1 } => write!(f, "Found among all histories of one update"),
+            Self::AmongAll { updates } => {
+                write!(f, "Found among all histories of {updates} updates")
+            }
+            Self::AtRandom { history, seed } => {
+                write!(f, "Found in history {history} of seed {seed}")
+            }
+            Self::Again => write!(f, "Found again"),
+        }
+    }
+}
+
+/// What was written, update by update.
+fn writings<R: Replicated>(case: &Case, subject: &Subject<R>) -> String {
+    let mut text = String::new();
+    for (entry, line) in case.entries.iter().zip(case.lines()) {
+        let head = line.split(':').next().unwrap_or(&line);
+        let update = subject.show_update(&entry.payload);
+        text.push_str(&indent(&shorten(&format!("{head} writes {update}"))));
+    }
+    if let Some(wild) = &case.wild {
+        text.push_str(&indent(&shorten(&format!("anybody writes {}", subject.show_update(wild)))));
+    }
+    text
+}
 
 /// Who wrote what, and had seen what.
 fn draw(case: &Case) -> Diagram {
@@ -130,8 +170,9 @@ fn news(case: &Case, index: usize) -> Vec<usize> {
 }
 
 /// A test that runs the case again.
-fn paste<R: Replicated>(name: &str, law: Law, case: &Case, subject: &Subject<R>) -> String {
-    let test = format!("{}_{}", snake(name), snake(&law.to_string()));
+fn paste<R: Replicated>(law: Law, case: &Case, subject: &Subject<R>) -> String {
+    let name = subject.name();
+    let test = format!("{}_{}", snake(&name), snake(&law.to_string()));
     let make = if name == "Reducer" {
         "make /* what makes it */".into()
     } else {
