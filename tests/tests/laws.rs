@@ -671,7 +671,9 @@ fn a_report_says_it_all() {
         })
     };
     let path = env::temp_dir().join(format!("repred-laws-{}.svg", std::process::id()));
-    let report = broken(Laws::of(points).updates([1, -1]).draw(&path)).to_string();
+    let violation = broken(Laws::of(points).updates([1, -1]).draw(&path));
+    let report = violation.to_string();
+    assert_eq!(fs::read_to_string(&path).unwrap(), violation.svg());
     fs::remove_file(&path).unwrap();
     let expected = "\
 `Reducer` breaks the law \"order\": updates that did not know of each other give two states, depending on which comes first
@@ -694,6 +696,11 @@ Found in history ";
     assert!(report.starts_with(expected), "{report}");
     assert!(report.contains("#[test]") && report.contains(".replay(&["), "{report}");
     assert!(report.contains("A picture of it is in"), "{report}");
+    for told in
+        ["breaks the law \"order\"", ">b.2</text>", ">-1</text>", "<tspan", "a.1, b.1, b.2, a.2"]
+    {
+        assert!(violation.svg().contains(told), "{told} is not in {}", violation.svg());
+    }
 }
 
 #[test]

@@ -5,7 +5,11 @@ use std::fmt;
 use super::{case::Case, law::Law, subject::Subject};
 use crate::{
     reduce::Replicated,
-    testing::{diagram::Diagram, laws::subject::Finding},
+    testing::{
+        diagram::Diagram,
+        laws::subject::Finding,
+        line::{Line, shorten},
+    },
 };
 
 /// A broken law, with the smallest case that was found. Its `Display` tells all of it.
@@ -28,11 +32,11 @@ impl Violation {
         found: Found,
     ) -> Self {
         let law = finding.law;
-        let diagram = draw(case);
+        let diagram = draw(subject, case, finding);
         let mut report =
             format!("`{}` breaks the law \"{law}\": {}\n\n", subject.name(), law.broken());
         for line in &finding.story {
-            report.push_str(&indent(&shorten(line)));
+            report.push_str(&line.indented());
         }
         if case.entries.len() > 1 {
             report.push('\n');
@@ -121,24 +125,34 @@ fn writings<R: Replicated>(case: &Case, subject: &Subject<R>) -> String {
     for (entry, line) in case.entries.iter().zip(case.lines()) {
         let head = line.split(':').next().unwrap_or(&line);
         let update = subject.show_update(&entry.payload);
-        text.push_str(&indent(&shorten(&format!("{head} writes {update}"))));
+        text.push_str(&Line::from(format!("{head} writes {update}")).indented());
     }
     if let Some(wild) = &case.wild {
-        text.push_str(&indent(&shorten(&format!("anybody writes {}", subject.show_update(wild)))));
+        let update = subject.show_update(wild);
+        text.push_str(&Line::from(format!("anybody writes {update}")).indented());
     }
     text
 }
 
 /// Who wrote what, and had seen what.
-fn draw(case: &Case) -> Diagram {
+fn draw<R: Replicated>(subject: &Subject<R>, case: &Case, finding: &Finding) -> Diagram {
     let top = case.top();
     let lanes: Vec<_> = (0..top.len()).filter(|lane| top[*lane] > 0).collect();
     let names = lanes.iter().map(|lane| format!("{:?}", super::case::origin(*lane)));
     let mut diagram = Diagram::new(names.collect());
+    diagram.entitle(
+        format!("`{}` breaks the law \"{}\"", subject.name(), finding.law),
+        finding.law.broken().to_owned(),
+    );
+    diagram.conclude(finding.story.clone());
     let mut events = Vec::new();
     for entry in &case.entries {
         let place = lanes.iter().position(|lane| *lane == entry.lane()).expect("it has an entry");
-        let event = diagram.event(place, format!("{:?}", entry.stamp.dot));
+        let event = diagram.event(
+            place,
+            format!("{:?}", entry.stamp.dot),
+            subject.show_update(&entry.payload),
+        );
         for seen in news(case, events.len()) {
             diagram.arrow(events[seen], event);
         }
@@ -169,6 +183,9 @@ fn news(case: &Case, index: usize) -> Vec<usize> {
     last.iter().copied().filter(|one| !last.iter().any(|other| came_with(one, other))).collect()
 }
 
+/// More letters of an update than these are no help in a comment.
+const LONG: usize = 400;
+
 /// A test that runs the case again.
 fn paste<R: Replicated>(law: Law, case: &Case, subject: &Subject<R>) -> String {
     let name = subject.name();
@@ -183,7 +200,7 @@ fn paste<R: Replicated>(law: Law, case: &Case, subject: &Subject<R>) -> String {
     );
     let payloads = case.entries.iter().map(|entry| &entry.payload).chain(&case.wild);
     for (line, payload) in case.lines().iter().zip(payloads) {
-        let update = shorten(&subject.show_update(payload)).replace('\n', " ");
+        let update = shorten(&subject.show_update(payload), LONG).replace('\n', " ");
         text.push_str(&format!("            \"{line}\", // {update}\n"));
     }
     text + "        ]);\n    }\n"
@@ -202,17 +219,4 @@ fn snake(name: &str) -> String {
 
 fn indent(line: &str) -> String {
     format!("    {line}\n")
-}
-
-/// What is longer than this is not read.
-const LONG: usize = 400;
-
-fn shorten(line: &str) -> String {
-    let count = line.chars().count();
-    if count <= LONG {
-        return line.to_owned();
-    }
-    let start: String = line.chars().take(LONG / 2).collect();
-    let end: String = line.chars().skip(count - LONG / 2).collect();
-    format!("{start} … {end}")
 }

@@ -62,7 +62,7 @@ impl Story {
         let mut diagram = Diagram::new((0..lanes).map(super::world::name).collect());
         let first = self.events.len().saturating_sub(EVENTS);
         for (lane, label, heard) in &self.events[first..] {
-            let event = diagram.event(*lane, label.clone());
+            let event = diagram.event(*lane, label.clone(), String::new());
             let heard = heard.iter().filter_map(|heard| heard.checked_sub(first));
             heard.for_each(|heard| diagram.arrow(heard, event));
         }
