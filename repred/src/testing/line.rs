@@ -36,25 +36,22 @@ impl Line {
 
     /// As a line of a report in text.
     pub(crate) fn indented(&self) -> String {
-        format!("    {}\n", shorten(&self.to_string(), LONG))
+        indented(&shorten(&self.to_string(), LONG))
     }
 
-    /// In lines of so many letters, of which the last says if there was more.
+    /// In lines of so many letters, broken between words where that is possible. The last of them says if
+    /// there was more.
     pub(crate) fn wrapped(&self, width: usize, most: usize) -> Vec<Self> {
         let mut lines = vec![Self::default()];
         let mut room = width;
-        for part in &self.parts {
-            let mut rest = part.text.chars().peekable();
-            while rest.peek().is_some() {
-                if room == 0 {
-                    lines.push(Self::default());
-                    room = width;
-                }
-                let text: String = rest.by_ref().take(room).collect();
-                room -= text.chars().count();
-                let last = lines.last_mut().expect("there is always one");
-                last.parts.push(Part { text, is_marked: part.is_marked });
+        for (letters, is_marked) in self.pieces(width) {
+            if letters.len() > room {
+                lines.push(Self::default());
+                room = width;
             }
+            room -= letters.len();
+            let last = lines.last_mut().expect("there is always one");
+            last.add(&String::from_iter(letters), is_marked);
         }
         if lines.len() > most {
             lines.truncate(most);
@@ -62,6 +59,26 @@ impl Line {
             lines.push(last.plain("…"));
         }
         lines
+    }
+
+    /// Words, of which none is longer than a line, and whether they are marked.
+    fn pieces(&self, width: usize) -> Vec<(Vec<char>, bool)> {
+        let mut pieces = Vec::new();
+        for part in &self.parts {
+            for word in part.text.split_inclusive(' ') {
+                let letters: Vec<_> = word.chars().collect();
+                pieces.extend(letters.chunks(width).map(|piece| (piece.to_vec(), part.is_marked)));
+            }
+        }
+        pieces
+    }
+
+    /// More of the last part, or another one.
+    fn add(&mut self, text: &str, is_marked: bool) {
+        match self.parts.last_mut() {
+            Some(last) if last.is_marked == is_marked => last.text.push_str(text),
+            _ => self.parts.push(Part { text: text.to_owned(), is_marked }),
+        }
     }
 }
 
@@ -75,6 +92,11 @@ impl fmt::Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.parts.iter().try_for_each(|part| f.write_str(&part.text))
     }
+}
+
+/// A text as a line of a report.
+pub(crate) fn indented(text: &str) -> String {
+    format!("    {text}").trim_end().to_owned() + "\n"
 }
 
 /// The beginning and the end of a text that has more than so many letters.
@@ -94,14 +116,18 @@ mod tests {
 
     #[test]
     fn a_line_is_broken_where_it_is_full_and_keeps_its_marks() {
-        let line = Line::from("abc".to_owned()).marked("defg");
-        let broken = line.wrapped(5, 9);
-        assert_eq!(
-            broken,
-            [Line::from("abc".to_owned()).marked("de"), Line::default().marked("fg")]
-        );
-        assert_eq!(line.wrapped(5, 1)[0].to_string(), "abcde…");
-        assert_eq!(line.to_string(), "abcdefg");
+        let line = Line::from("a bc ".to_owned()).marked("de fghijkl");
+        let broken: Vec<_> = line.wrapped(6, 9).iter().map(ToString::to_string).collect();
+        assert_eq!(broken, ["a bc ", "de ", "fghijk", "l"]);
+        assert_eq!(line.wrapped(8, 9)[0], Line::from("a bc ".to_owned()).marked("de "));
+        assert_eq!(line.wrapped(8, 1)[0].to_string(), "a bc de …");
+        assert_eq!(line.to_string(), "a bc de fghijkl");
+    }
+
+    #[test]
+    fn an_empty_line_is_empty() {
+        assert_eq!(indented("a"), "    a\n");
+        assert_eq!(indented(""), "\n");
     }
 
     #[test]

@@ -9,9 +9,10 @@ use super::{
 };
 use crate::testing::line::{Line, shorten};
 
-/// Pixels: the border, a letter, a line of text, between lanes, and between what two events say.
+/// Pixels: the border, a letter, one of the title, a line of text, between lanes, and between what two events say.
 const MARGIN: usize = 24;
 const LETTER: usize = 8;
+const TITLE_LETTER: usize = 10;
 const LINE: usize = 20;
 const LANE: usize = 64;
 const GAP: usize = 36;
@@ -21,7 +22,7 @@ const TEXT: usize = 104;
 const LINES: usize = 4;
 
 /// Letters of an update that are shown at its dot, if there are many and if there are few.
-const NOTE: std::ops::RangeInclusive<usize> = 20..=48;
+const NOTE: std::ops::RangeInclusive<usize> = 28..=48;
 
 impl Diagram {
     /// As a picture.
@@ -58,9 +59,10 @@ impl<'d> Picture<'d> {
         let outcome = diagram.outcome.iter();
         let outcome: Vec<_> =
             outcome.flat_map(|line| line.wrapped(letters_across, LINES)).collect();
-        let sentence = words(&diagram.sentence, letters_across);
+        let sentence = Line::from(diagram.sentence.clone()).wrapped(letters_across, LINES);
         let text = outcome.iter().chain(&sentence).map(|line| length(&line.to_string()));
-        let text = text.chain([length(&diagram.title)]).max().unwrap_or(0) * LETTER;
+        let text = text.max().unwrap_or(0) * LETTER;
+        let text = text.max(length(&diagram.title) * TITLE_LETTER);
         let width = (start + events + GAP).max(MARGIN + text) + MARGIN;
         // What the text needs more than the events is shared out among them.
         let room = (width - MARGIN - start - events) / (diagram.events.len() + 1);
@@ -147,7 +149,7 @@ impl<'d> Picture<'d> {
             let texts = [&event.label, &self.notes[index], &event.note];
             let [label, note, all] = texts.map(|text| escape(text));
             // Arrows go behind the text.
-            let halo = "stroke=\"#fff\" stroke-width=\"4\" paint-order=\"stroke\"";
+            let halo = "stroke=\"#fff\" stroke-width=\"6\" stroke-linejoin=\"round\" paint-order=\"stroke\"";
             self.put(&format!(
                 "<g><title>{all}</title><circle cx=\"{x}\" cy=\"{y}\" r=\"5\" fill=\"#222\"/>\
                  <text x=\"{left}\" y=\"{above}\" font-weight=\"bold\" {halo}>{label}</text>\
@@ -178,21 +180,6 @@ fn notes(diagram: &Diagram) -> Vec<String> {
     let share = 2 * TEXT / diagram.events.len().max(1);
     let long = share.clamp(*NOTE.start(), *NOTE.end());
     diagram.events.iter().map(|event| shorten(&event.note, long)).collect()
-}
-
-/// A sentence in lines of whole words.
-fn words(sentence: &str, width: usize) -> Vec<Line> {
-    let mut lines: Vec<String> = Vec::new();
-    for word in sentence.split_whitespace() {
-        match lines.last_mut() {
-            Some(line) if length(line) + 1 + length(word) <= width => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_owned()),
-        }
-    }
-    lines.into_iter().map(Line::from).collect()
 }
 
 fn escape(text: &str) -> String {

@@ -23,7 +23,7 @@ mod sources;
 
 use std::{fmt, fs, path::PathBuf};
 
-pub(crate) use self::subject::quietly;
+pub(crate) use self::subject::{name_of, quietly, untruthful};
 use self::{
     case::{Case, MAX_ORIGINS},
     examine::{Claims, Invariant, examine},

@@ -8,7 +8,7 @@ use crate::{
     testing::{
         diagram::Diagram,
         laws::subject::Finding,
-        line::{Line, shorten},
+        line::{Line, indented, shorten},
     },
 };
 
@@ -40,7 +40,7 @@ impl Violation {
         }
         if case.entries.len() > 1 {
             report.push('\n');
-            diagram.text().lines().for_each(|line| report.push_str(&indent(line)));
+            diagram.text().lines().for_each(|line| report.push_str(&indented(line)));
         }
         report.push('\n');
         report.push_str(&writings(case, subject));
@@ -69,7 +69,8 @@ impl Violation {
         &self.case
     }
 
-    /// The case as a picture: a lane for each origin, time to the right, arrows for what had been seen.
+    /// The case as a picture: a lane for each origin, time to the right, arrows for what had been seen; and
+    /// below it what came of it.
     pub fn svg(&self) -> &str {
         &self.svg
     }
@@ -215,8 +216,4 @@ fn snake(name: &str) -> String {
         text.extend(letter.to_lowercase().map(|letter| if letter == ' ' { '_' } else { letter }));
     }
     text
-}
-
-fn indent(line: &str) -> String {
-    format!("    {line}\n")
 }
