@@ -720,3 +720,19 @@ fn the_readme_shows_what_is_printed() {
     let readme = include_str!("../../README.md");
     assert!(readme.contains(report.trim_end()), "the README does not show this:\n{report}");
 }
+
+#[test]
+fn what_the_readme_says_to_do_keeps_the_laws() {
+    #[derive(Default, Serialize, Deserialize)]
+    struct Points(i64);
+    impl Reduce for Points {
+        type Update = i8;
+        type Changes = bool;
+        fn reduce(&mut self, n: i8, _stamp: Stamp) -> bool {
+            self.0 += i64::from(n);
+            n != 0
+        }
+    }
+    assert!(include_str!("../../README.md").contains("`self.0 += i64::from(n); n != 0`"));
+    Laws::of(Points::default).check();
+}
