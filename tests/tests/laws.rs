@@ -48,6 +48,10 @@ fn assert_fails_again<R: Replicated>(make: fn() -> R, violation: &Violation) {
     });
     let message = *again.expect_err("it fails again").downcast::<String>().unwrap();
     assert!(message.contains(&format!("\"{}\"", violation.law())), "{message}");
+    assert!(
+        message.contains("Found again.") && !message.contains("To keep this case"),
+        "{message}"
+    );
 }
 
 type Set = BTreeSet<u8>;
@@ -341,7 +345,9 @@ mod broken {
                 !self.0.reduce(new, stamp).is_empty() && !is_same
             }
         }
-        assert_broken(Title::default, Law::Truthful, 1);
+        let report = assert_broken(Title::default, Law::Truthful, 1).to_string();
+        assert!(report.contains("Found among all histories of one update."), "{report}");
+        assert!(report.contains("check again, for other laws may be broken too"), "{report}");
     }
 
     #[test]
@@ -665,7 +671,9 @@ fn a_report_says_it_all() {
         })
     };
     let path = env::temp_dir().join(format!("repred-laws-{}.svg", std::process::id()));
-    let report = broken(Laws::of(points).updates([1, -1]).draw(&path)).to_string();
+    let violation = broken(Laws::of(points).updates([1, -1]).draw(&path));
+    let report = violation.to_string();
+    assert_eq!(fs::read_to_string(&path).unwrap(), violation.svg());
     fs::remove_file(&path).unwrap();
     let expected = "\
 `Reducer` breaks the law \"order\": updates that did not know of each other give two states, depending on which comes first
@@ -677,15 +685,22 @@ fn a_report_says_it_all() {
     a ─●a.1─┬───────────●a.2─
     b ──────┴▶●b.1─●b.2──────
 
-    a.1 @1 writes 1
-    b.1 @2 after a.1 writes -1
-    b.2 @3 after a.1 writes 1
-    a.2 @2 writes -1
+    a.1@1 writes 1
+    b.1@2 after a.1 writes -1
+    b.2@3 after a.1 writes 1
+    a.2@2 writes -1
+
+What to do: add up exactly and clamp when reading; decide ties by the stamp; remove by the dots that were observed.
 
 Found in history ";
     assert!(report.starts_with(expected), "{report}");
     assert!(report.contains("#[test]") && report.contains(".replay(&["), "{report}");
     assert!(report.contains("A picture of it is in"), "{report}");
+    for told in
+        ["breaks the law \"order\"", ">b.2</text>", ">-1</text>", "<tspan", "a.1, b.1, b.2, a.2"]
+    {
+        assert!(violation.svg().contains(told), "{told} is not in {}", violation.svg());
+    }
 }
 
 #[test]
@@ -704,4 +719,20 @@ fn the_readme_shows_what_is_printed() {
     let report = broken(Laws::of(Points::default)).to_string();
     let readme = include_str!("../../README.md");
     assert!(readme.contains(report.trim_end()), "the README does not show this:\n{report}");
+}
+
+#[test]
+fn what_the_readme_says_to_do_keeps_the_laws() {
+    #[derive(Default, Serialize, Deserialize)]
+    struct Points(i64);
+    impl Reduce for Points {
+        type Update = i8;
+        type Changes = bool;
+        fn reduce(&mut self, n: i8, _stamp: Stamp) -> bool {
+            self.0 += i64::from(n);
+            n != 0
+        }
+    }
+    assert!(include_str!("../../README.md").contains("`self.0 += i64::from(n); n != 0`"));
+    Laws::of(Points::default).check();
 }

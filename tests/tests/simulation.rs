@@ -159,9 +159,54 @@ fn a_reducer_that_does_not_commute_is_found_and_the_run_made_short() {
     let expected = [Guarantee::Fold, Guarantee::Converges];
     assert!(expected.contains(&failure.guarantee()), "{failure}");
     let report = failure.to_string();
-    let lines = report.lines().filter(|line| line.starts_with("    #")).count();
-    assert!(lines <= 12, "{report}");
+    let writings = report.lines().filter(|line| line.contains(" writes ")).count();
+    assert!(writings <= 4, "{report}");
     assert!(report.contains("●") && report.contains("REPRED_SEEDS="), "{report}");
+    let told =
+        ["@10000000", "  →  ", "the state: ", "what happened:", " takes in ", "run `Laws` first"];
+    told.iter().for_each(|told| assert!(report.contains(told), "{told} is not in {report}"));
+}
+
+#[test]
+fn an_update_that_is_not_truthful_is_named_when_a_state_is_not_the_fold() {
+    let silent = || {
+        reducer(0, |sum: &mut u64, n: u8| {
+            *sum += u64::from(n);
+            n > 200
+        })
+    };
+    let failure = Simulation::of(silent).run().unwrap_err();
+    let report = failure.to_string();
+    assert_eq!(failure.guarantee(), Guarantee::Fold, "{report}");
+    let told =
+        ["reports no changes, so peers may never get it", "no changes, so not kept", "●untruthful"];
+    told.iter().for_each(|told| assert!(report.contains(told), "{told} is not in {report}"));
+    assert!(failure.svg().contains(">untruthful</text>"), "{}", failure.svg());
+}
+
+#[test]
+fn a_long_story_says_how_much_of_it_is_told() {
+    let never_full = |set: &mut BTreeSet<u64>, new: u64| {
+        assert!(set.len() < 60, "full");
+        set.insert(new)
+    };
+    let any = |_: &_, chance: &mut Chance| chance.below(200);
+    let failure = Simulation::of(move || reducer(BTreeSet::new(), never_full)).update_with(any);
+    let report = failure.run().unwrap_err().to_string();
+    assert!(report.contains("\nthe last 40 of "), "{report}");
+    let lines = report.split("things that happened:\n\n").nth(1).unwrap();
+    assert_eq!(lines.lines().take_while(|line| !line.is_empty()).count(), 40, "{report}");
+}
+
+#[test]
+fn every_replica_has_a_line_in_the_picture() {
+    let last_to_arrive_wins =
+        || reducer(0, |state: &mut u8, new: u8| std::mem::replace(state, new) != new);
+    let failure = Simulation::of(last_to_arrive_wins).replicas(4..5).run().unwrap_err();
+    let svg = failure.svg();
+    for told in [">#0</text>", ">#3</text>", "marker-end", ">end</text>", ", after ", "<tspan"] {
+        assert!(svg.contains(told), "{told} is not in {svg}");
+    }
 }
 
 #[test]

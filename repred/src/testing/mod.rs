@@ -15,11 +15,15 @@
 
 mod chance;
 
+mod line;
+
 mod diagram;
 
 mod sample;
 
 mod tree;
+
+mod contrast;
 
 mod laws;
 

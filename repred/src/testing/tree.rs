@@ -13,6 +13,7 @@ use serde::{
     },
 };
 
+use super::line::Line;
 use crate::{encoding::EncodeError, id::ReplicaId};
 
 /// A value, as a tree. It prints much as `Debug` would.
@@ -38,6 +39,15 @@ impl Tree {
         let mut found = Vec::new();
         compare(self, other, &mut String::new(), &mut found);
         found
+    }
+
+    /// As it prints, with what is not so in another tree marked.
+    pub(crate) fn against(&self, other: &Self) -> Line {
+        let text = mark(self, other).to_string();
+        let parts = text.split(MARK).enumerate();
+        parts.filter(|(_, part)| !part.is_empty()).fold(Line::default(), |line, (index, part)| {
+            if index % 2 == 0 { line.plain(part) } else { line.marked(part) }
+        })
     }
 
     /// The places at which two trees differ. Elements of lists are places by their content, entries of
@@ -116,6 +126,37 @@ fn compare(left: &Tree, right: &Tree, path: &mut String, found: &mut Vec<Differe
             left: left.to_string(),
             right: right.to_string(),
         }),
+    }
+}
+
+/// Stands where a difference begins and where it ends. Nothing else prints as this: strings are escaped.
+const MARK: char = '\0';
+
+/// The left tree, with marks around what is not so in the right one.
+fn mark(left: &Tree, right: &Tree) -> Tree {
+    let text = |tree: &Tree| Tree::Leaf(format!("{MARK}{tree}{MARK}"));
+    match (left, right) {
+        _ if left == right => left.clone(),
+        (Tree::Record(name, lefts), Tree::Record(other, rights))
+            if name == other && lefts.len() == rights.len() =>
+        {
+            let pairs = lefts.iter().zip(rights);
+            let fields = pairs.map(|((field, left), (_, right))| (*field, mark(left, right)));
+            Tree::Record(name.clone(), fields.collect())
+        }
+        (Tree::List(lefts), Tree::List(rights)) if lefts.len() == rights.len() => {
+            Tree::List(lefts.iter().zip(rights).map(|(left, right)| mark(left, right)).collect())
+        }
+        (Tree::Map(lefts), Tree::Map(rights)) if !lefts.is_empty() => {
+            let entries = lefts.iter().map(|(key, value)| {
+                match rights.iter().find(|(other, _)| other == key) {
+                    Some((_, other)) => (key.clone(), mark(value, other)),
+                    None => (text(key), text(value)),
+                }
+            });
+            Tree::Map(entries.collect())
+        }
+        _ => text(left),
     }
 }
 
@@ -530,6 +571,21 @@ mod tests {
         let found: Vec<_> =
             found.iter().map(|found| (&*found.path, &*found.left, &*found.right)).collect();
         assert_eq!(found, [(".points[4]", "nothing", "(0, None)"), (".shape", "1", "2")]);
+    }
+
+    #[test]
+    fn what_another_tree_does_not_have_is_marked() {
+        let marked = |left: &Tree, right: &Tree| {
+            let parts = left.against(right).parts;
+            let marked = parts.into_iter().filter(|part| part.is_marked).map(|part| part.text);
+            marked.collect::<Vec<_>>()
+        };
+        let left = tree(&BTreeMap::from([(1, ("a", 2)), (3, ("\0", 4))]));
+        let right = tree(&BTreeMap::from([(1, ("b", 2))]));
+        assert_eq!(marked(&left, &right), ["\"a\"", "3", "(\"\\0\", 4)"]);
+        assert_eq!(marked(&right, &left), ["\"b\""]);
+        assert_eq!(left.against(&right).to_string(), left.to_string());
+        assert_eq!(marked(&tree(&vec![1, 2]), &tree(&vec![1])), ["[1, 2]"]);
     }
 
     #[test]

@@ -119,7 +119,7 @@ impl Case {
         let mut case = Self::default();
         for line in lines {
             case.add_line(line).ok_or_else(|| {
-                format!("`{line}` is no line of a case such as `b.1 @2 after a.1: 07`")
+                format!("`{line}` is no line of a case such as `b.1@2 after a.1: 07`")
             })?;
         }
         Ok(case)
@@ -132,7 +132,7 @@ impl Case {
         }
         let (head, payload) = line.split_once(':')?;
         let (head, seen) = head.split_once(" after ").unwrap_or((head, ""));
-        let (dot, time) = head.split_once(" @")?;
+        let (dot, time) = head.split_once('@')?;
         let dot = parse_dot(dot)?;
         let before = self.top();
         let mut after = Cut::default();
@@ -158,7 +158,7 @@ impl Case {
 
 impl Entry {
     fn line(&self) -> String {
-        let mut line = format!("{:?} @{}", self.stamp.dot, self.stamp.time.as_micros());
+        let mut line = format!("{:?}", self.stamp);
         let others = (0..MAX_ORIGINS).filter(|lane| *lane != self.lane() && self.after[*lane] > 0);
         for (index, lane) in others.enumerate() {
             line.push_str(if index == 0 { " after " } else { " " });
@@ -204,13 +204,8 @@ fn unhex(text: &str) -> Option<Vec<u8>> {
 mod tests {
     use super::*;
 
-    const LINES: [&str; 5] = [
-        "a.1 @1: 00",
-        "b.1 @1: ff10",
-        "b.2 @3 after a.1: ",
-        "c.1 @4 after a.1 b.2: 07",
-        "wild 0102",
-    ];
+    const LINES: [&str; 5] =
+        ["a.1@1: 00", "b.1@1: ff10", "b.2@3 after a.1: ", "c.1@4 after a.1 b.2: 07", "wild 0102"];
 
     #[test]
     fn lines_tell_all_of_a_case() {
@@ -220,16 +215,16 @@ mod tests {
         assert_eq!(case.top()[..3], [1, 2, 1]);
         assert!(case.is_concurrent(0, 1) && !case.is_concurrent(0, 2));
         for (line, mistake) in [
-            ("a.1 @1 00", "no colon"),
-            ("a.2 @1: 00", "a hole"),
-            ("a.1 @1 after b.1: 00", "from nowhere"),
-            ("a.1 @x: 00", "no time"),
-            ("a.1 @1: 0", "half a byte"),
-            ("z.1 @1: 00", "no origin"),
+            ("a.1@1 00", "no colon"),
+            ("a.2@1: 00", "a hole"),
+            ("a.1@1 after b.1: 00", "from nowhere"),
+            ("a.1@x: 00", "no time"),
+            ("a.1@1: 0", "half a byte"),
+            ("z.1@1: 00", "no origin"),
         ] {
             assert!(Case::parse(&[line]).is_err(), "{mistake}");
         }
-        assert!(Case::parse(&["a.1 @2: 00", "b.1 @2 after a.1: 00"]).is_err(), "before its cause");
+        assert!(Case::parse(&["a.1@2: 00", "b.1@2 after a.1: 00"]).is_err(), "before its cause");
     }
 
     #[test]

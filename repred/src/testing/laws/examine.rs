@@ -13,7 +13,7 @@ use crate::{
     encoding,
     reduce::{Reduce, Replicated},
     stamp::{Dot, Stamp},
-    testing::Chance,
+    testing::{Chance, contrast::contrast, line::Line},
     time::Time,
 };
 
@@ -105,10 +105,11 @@ impl<R: Replicated> Examination<'_, R> {
         if subject.is_same(&state, whole)? {
             return Ok(());
         }
-        let mut story = vec![match taken.checked_sub(1) {
+        let taken = match taken.checked_sub(1) {
             None => "a snapshot before any update".to_owned(),
             Some(last) => format!("a snapshot after {:?}", case.entries[last].stamp.dot),
-        }];
+        };
+        let mut story = vec![Line::from(taken)];
         story.extend(self.two_states(["then the rest", "without it"], [&state, whole]));
         Err(Finding::new(Law::Snapshot, story))
     }
@@ -167,7 +168,7 @@ impl<R: Replicated> Examination<'_, R> {
             subject.apply(&mut state, entry)?;
             let twice = subject.encode(&state)?;
             if !subject.is_same(&after, &twice)? {
-                let mut story = vec![format!("{:?}, twice", entry.stamp.dot)];
+                let mut story = vec![Line::from(format!("{:?}, twice", entry.stamp.dot))];
                 story.extend(self.two_states(["once", "twice"], [&after, &twice]));
                 return Err(Finding::new(Law::Idempotent, story));
             }
@@ -262,7 +263,7 @@ impl<R: Replicated> Examination<'_, R> {
         let namers: Vec<_> = namers
             .map(|(namer, dot)| format!("{:?} named {dot:?}", case.entries[*namer].stamp.dot))
             .collect();
-        let mut story = vec![format!("{} obsolete", namers.join(", "))];
+        let mut story = vec![Line::from(format!("{} obsolete", namers.join(", ")))];
         let labels = [format!("only {}", self.dots(rest)), "with all".to_owned()];
         story.extend(self.two_states([&labels[0], &labels[1]], [&state, whole]));
         Err(Finding::new(Law::Obsolete, story))
@@ -302,17 +303,9 @@ impl<R: Replicated> Examination<'_, R> {
         if dots.is_empty() { "nothing".into() } else { dots.join(", ") }
     }
 
-    fn two_states(&self, labels: [&str; 2], states: [&[u8]; 2]) -> Vec<String> {
-        let trees = states.map(|state| self.subject.tree(state));
-        let width = labels.map(|label| label.chars().count()).into_iter().max().unwrap_or(0);
-        let lines =
-            labels.iter().zip(&trees).map(|(label, tree)| format!("{label:<width$}  →  {tree}"));
-        let mut lines: Vec<_> = lines.collect();
-        for found in trees[0].differences(&trees[1]).iter().take(5) {
-            let place = if found.path.is_empty() { "the state" } else { &*found.path };
-            lines.push(format!("{place}: {} or {}", found.left, found.right));
-        }
-        lines
+    fn two_states(&self, labels: [&str; 2], states: [&[u8]; 2]) -> Vec<Line> {
+        let [one, other] = states.map(|state| self.subject.tree(state));
+        contrast(labels, [&one, &other])
     }
 
     /// Two orders of the entries of a cut, of which the last two are swapped.

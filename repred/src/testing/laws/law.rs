@@ -35,30 +35,57 @@ impl Law {
     pub(crate) fn broken(self) -> &'static str {
         match self {
             Self::Total => "an update makes `reduce` panic, and updates come from other machines",
-            Self::Deterministic => {
-                "two runs of the same updates give two states: is there a clock, a random number or a \
-                 hash map's order in it?"
-            }
+            Self::Deterministic => "two runs of the same updates give two states",
             Self::Codec => "an update does not come out of its encoding as it went in",
-            Self::Digest => {
-                "a state does not encode as it did before it was decoded: use `BTreeMap` and `BTreeSet` \
-                 instead of hash maps, or compare states with `Laws::equal`"
-            }
-            Self::Snapshot => {
-                "a state that travels as a snapshot goes on differently: is a field left out by \
-                 `#[serde(skip)]`?"
-            }
+            Self::Digest => "a state does not encode as it did before it was decoded",
+            Self::Snapshot => "a state that travels as a snapshot goes on differently",
             Self::Truthful => "the changes are not what happened to the state",
             Self::Order => {
                 "updates that did not know of each other give two states, depending on which comes first"
             }
-            Self::Obsolete => {
-                "without what was named obsolete the state is another; name only what every later fold \
-                 can do without"
-            }
+            Self::Obsolete => "without what was named obsolete the state is another",
             Self::Idempotent => "the second reduction of an update changes the state again",
             Self::Edit => "an edit that fails does not leave the state as it was",
             Self::Invariant => "a state is not what the test says every state is",
+        }
+    }
+
+    /// What to do about it, in a line for those who meet the law for the first time.
+    pub(crate) fn remedy(self) -> &'static str {
+        match self {
+            Self::Total => {
+                "leave the state as it is where an update makes no sense; `get` instead of an index, \
+                 `wrapping_add` where a sum can overflow"
+            }
+            Self::Deterministic => {
+                "take the time and the author from the stamp; no clock, no random number, no order of a \
+                 hash map"
+            }
+            Self::Codec => {
+                "let all that `reduce` uses travel, as it is: no `#[serde(skip)]`, nothing rounded on its \
+                 way"
+            }
+            Self::Digest => {
+                "use `BTreeMap` and `BTreeSet` instead of hash maps, or compare states with `Laws::equal`"
+            }
+            Self::Snapshot => {
+                "let all that `reduce` reads travel with the state: no `#[serde(skip)]`"
+            }
+            Self::Truthful => {
+                "report changes exactly if the state is another than before, stamps included; then check \
+                 again, for other laws may be broken too"
+            }
+            Self::Order => {
+                "add up exactly and clamp when reading; decide ties by the stamp; remove by the dots that \
+                 were observed"
+            }
+            Self::Obsolete => "name only what every later fold can do without",
+            Self::Idempotent => {
+                "keep a set or the last stamp instead of adding up, or do without `Laws::idempotent`"
+            }
+            Self::Invariant => {
+                "hold it when reading instead of when writing: what no author does alone, two do together"
+            }
         }
     }
 }

@@ -23,13 +23,14 @@ mod sources;
 
 use std::{fmt, fs, path::PathBuf};
 
-pub(crate) use self::subject::quietly;
+pub(crate) use self::subject::{name_of, quietly, untruthful};
 use self::{
     case::{Case, MAX_ORIGINS},
     examine::{Claims, Invariant, examine},
     recipe::{Made, Recipe, Recipes},
     shrink::{Failing, shrink},
     subject::Subject,
+    violation::Found,
 };
 pub use self::{coverage::Coverage, law::Law, violation::Violation};
 use super::Chance;
@@ -285,8 +286,8 @@ impl<R: Replicated> Laws<R> {
             let updates = 2 + chance.below(self.updates.max(2) as u64 - 1) as usize;
             chance.focus();
             let made = Recipe::random(&self.subject, &mut chance, updates);
-            let from = format!("Found in history {history} of seed {}", self.seed);
-            self.examine(made, &mut coverage).map_err(|failing| self.report(*failing, &from))?;
+            let found = Found::AtRandom { history, seed: self.seed };
+            self.examine(made, &mut coverage).map_err(|failing| self.report(*failing, found))?;
         }
         coverage.applications = self.subject.applications();
         match coverage.with_conflicts {
@@ -305,7 +306,7 @@ impl<R: Replicated> Laws<R> {
         let case = Case::parse(lines).unwrap_or_else(|error| panic!("{error}"));
         let result = examine(&self.subject, &self.claims, &case, &mut Coverage::default());
         if let Err(finding) = result {
-            let violation = Violation::tell(&self.subject, &case, &finding, "Found again");
+            let violation = Violation::tell(&self.subject, &case, &finding, Found::Again);
             panic!("\n{}", self.finish(violation));
         }
     }
@@ -323,8 +324,8 @@ impl<R: Replicated> Laws<R> {
                 }
                 let is_another = made.case.entries.len() == updates;
                 if made.finding.is_some() || is_another && made.case.is_first_of_its_kind() {
-                    let from = format!("Found among all histories of {updates} updates");
-                    self.examine(made, coverage).map_err(|failing| self.report(*failing, &from))?;
+                    let found = Found::AmongAll { updates };
+                    self.examine(made, coverage).map_err(|failing| self.report(*failing, found))?;
                 }
             }
             coverage.complete = updates;
@@ -341,13 +342,13 @@ impl<R: Replicated> Laws<R> {
         result.map_err(|finding| Box::new(Failing { recipe, case, finding }))
     }
 
-    fn report(&self, failing: Failing, from: &str) -> LawsError {
+    fn report(&self, failing: Failing, found: Found) -> LawsError {
         let mut unused = Coverage::default();
         let small = shrink(failing, &mut |recipe| {
             let made = recipe.follow(&self.subject);
             self.examine(made, &mut unused).err().map(|failing| *failing)
         });
-        let violation = Violation::tell(&self.subject, &small.case, &small.finding, from);
+        let violation = Violation::tell(&self.subject, &small.case, &small.finding, found);
         LawsError::Broken(Box::new(self.finish(violation)))
     }
 

@@ -19,6 +19,7 @@ use crate::{
     stamp::Stamp,
     testing::{
         Chance,
+        line::Line,
         tree::{Grower, Tree},
     },
     time::Time,
@@ -48,12 +49,12 @@ pub(crate) struct Subject<R: Replicated> {
 pub(crate) struct Finding {
     pub(crate) law: Law,
     /// What happened, line by line.
-    pub(crate) story: Vec<String>,
+    pub(crate) story: Vec<Line>,
 }
 
 impl Finding {
-    pub(crate) fn new(law: Law, story: impl IntoIterator<Item = String>) -> Self {
-        Self { law, story: story.into_iter().collect() }
+    pub(crate) fn new<L: Into<Line>>(law: Law, story: impl IntoIterator<Item = L>) -> Self {
+        Self { law, story: story.into_iter().map(Into::into).collect() }
     }
 }
 
@@ -71,9 +72,7 @@ impl<R: Replicated> Subject<R> {
 
     /// What to call it.
     pub(crate) fn name(&self) -> String {
-        let name = type_name::<R>();
-        let plain = name.split('<').next().unwrap_or(name);
-        plain.rsplit("::").next().unwrap_or(plain).to_owned()
+        name_of::<R>()
     }
 
     pub(crate) fn applications(&self) -> u64 {
@@ -283,23 +282,32 @@ impl<R: Replicated> Subject<R> {
         let (before, after) = (self.tree(before), self.tree(after));
         let update = format!("{:?}, {}", entry.stamp, self.show_update(&entry.payload));
         let story = if is_same {
-            vec![
-                format!("{update}, reports changes, but the state is as it was: {before}"),
-                "no harm to the state, but the history keeps such updates; if that is what you want: \
-                 `Laws::may_report_more`"
-                    .into(),
-            ]
+            let harm = "no harm to the state, but the history keeps such updates; if that is what you want: \
+                        `Laws::may_report_more`";
+            let same = format!("{update}, reports changes, but the state is as it was: {before}");
+            vec![same.into(), harm.to_owned().into()]
         } else {
-            vec![
-                format!(
-                    "{update}, reports no changes, so peers may never get it, but the state went"
-                ),
-                format!("from {before}"),
-                format!("to   {after}"),
-            ]
+            untruthful(&update, &before, &after)
         };
         Err(Finding::new(Law::Truthful, story))
     }
+}
+
+/// What to call a reducer: its type, without where it is and what it is made of.
+pub(crate) fn name_of<R>() -> String {
+    let name = type_name::<R>();
+    let plain = name.split('<').next().unwrap_or(name);
+    plain.rsplit("::").next().unwrap_or(plain).to_owned()
+}
+
+/// An update says of itself that it changes nothing, and changes this.
+pub(crate) fn untruthful(update: &str, before: &Tree, after: &Tree) -> Vec<Line> {
+    let report = "reports no changes, so peers may never get it, but the state went";
+    vec![
+        Line::from(format!("{update}, {report}")),
+        Line::from("from ".to_owned()).then(before.against(after)),
+        Line::from("to   ".to_owned()).then(after.against(before)),
+    ]
 }
 
 /// What cannot be shown.

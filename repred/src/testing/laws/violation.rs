@@ -5,7 +5,11 @@ use std::fmt;
 use super::{case::Case, law::Law, subject::Subject};
 use crate::{
     reduce::Replicated,
-    testing::{diagram::Diagram, laws::subject::Finding},
+    testing::{
+        diagram::Diagram,
+        laws::subject::Finding,
+        line::{Line, indented, shorten},
+    },
 };
 
 /// A broken law, with the smallest case that was found. Its `Display` tells all of it.
@@ -25,30 +29,27 @@ impl Violation {
         subject: &Subject<R>,
         case: &Case,
         finding: &Finding,
-        origin: &str,
+        found: Found,
     ) -> Self {
         let law = finding.law;
-        let name = subject.name();
-        let mut report = format!("`{name}` breaks the law \"{law}\": {}\n\n", law.broken());
+        let diagram = draw(subject, case, finding);
+        let mut report =
+            format!("`{}` breaks the law \"{law}\": {}\n\n", subject.name(), law.broken());
         for line in &finding.story {
-            report.push_str(&indent(&shorten(line)));
+            report.push_str(&line.indented());
         }
-        let diagram = draw(case);
         if case.entries.len() > 1 {
             report.push('\n');
-            diagram.text().lines().for_each(|line| report.push_str(&indent(line)));
+            diagram.text().lines().for_each(|line| report.push_str(&indented(line)));
         }
         report.push('\n');
-        for (index, line) in case.lines().iter().enumerate() {
-            let payload =
-                case.entries.get(index).map(|entry| &entry.payload).or(case.wild.as_ref());
-            let update = payload.map_or_else(String::new, |payload| subject.show_update(payload));
-            let head = line.split(':').next().unwrap_or(line);
-            let head = if index < case.entries.len() { head } else { "anybody" };
-            report.push_str(&indent(&shorten(&format!("{head} writes {update}"))));
-        }
-        report.push_str(&format!("\n{origin}. To keep this case as a test:\n\n"));
-        report.push_str(&paste(&name, law, case, subject));
+        report.push_str(&writings(case, subject));
+        report.push_str(&format!("\nWhat to do: {}.\n\n{found}.", law.remedy()));
+        report.push_str(&match found {
+            // Who replays a case has it as a test.
+            Found::Again => "\n".into(),
+            _ => format!(" To keep this case as a test:\n\n{}", paste(law, case, subject)),
+        });
         Self { law, case: case.lines(), report, svg: diagram.svg() }
     }
 
@@ -68,7 +69,8 @@ impl Violation {
         &self.case
     }
 
-    /// The case as a picture: a lane for each origin, time to the right, arrows for what had been seen.
+    /// The case as a picture: a lane for each origin, time to the right, arrows for what had been seen; and
+    /// below it what came of it.
     pub fn svg(&self) -> &str {
         &self.svg
     }
@@ -89,16 +91,69 @@ impl fmt::Debug for Violation {
 
 impl std::error::Error for Violation {}
 
+/// Where a case was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Found {
+    AmongAll {
+        updates: usize,
+    },
+    AtRandom {
+        history: u64,
+        seed: u64,
+    },
+    /// By replaying it.
+    Again,
+}
+
+impl fmt::Display for Found {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AmongAll { updates: 1 } => write!(f, "Found among all histories of one update"),
+            Self::AmongAll { updates } => {
+                write!(f, "Found among all histories of {updates} updates")
+            }
+            Self::AtRandom { history, seed } => {
+                write!(f, "Found in history {history} of seed {seed}")
+            }
+            Self::Again => write!(f, "Found again"),
+        }
+    }
+}
+
+/// What was written, update by update.
+fn writings<R: Replicated>(case: &Case, subject: &Subject<R>) -> String {
+    let mut text = String::new();
+    for (entry, line) in case.entries.iter().zip(case.lines()) {
+        let head = line.split(':').next().unwrap_or(&line);
+        let update = subject.show_update(&entry.payload);
+        text.push_str(&Line::from(format!("{head} writes {update}")).indented());
+    }
+    if let Some(wild) = &case.wild {
+        let update = subject.show_update(wild);
+        text.push_str(&Line::from(format!("anybody writes {update}")).indented());
+    }
+    text
+}
+
 /// Who wrote what, and had seen what.
-fn draw(case: &Case) -> Diagram {
+fn draw<R: Replicated>(subject: &Subject<R>, case: &Case, finding: &Finding) -> Diagram {
     let top = case.top();
     let lanes: Vec<_> = (0..top.len()).filter(|lane| top[*lane] > 0).collect();
     let names = lanes.iter().map(|lane| format!("{:?}", super::case::origin(*lane)));
     let mut diagram = Diagram::new(names.collect());
+    diagram.entitle(
+        format!("`{}` breaks the law \"{}\"", subject.name(), finding.law),
+        finding.law.broken().to_owned(),
+    );
+    diagram.conclude(finding.story.clone());
     let mut events = Vec::new();
     for entry in &case.entries {
         let place = lanes.iter().position(|lane| *lane == entry.lane()).expect("it has an entry");
-        let event = diagram.event(place, format!("{:?}", entry.stamp.dot));
+        let event = diagram.event(
+            place,
+            format!("{:?}", entry.stamp.dot),
+            subject.show_update(&entry.payload),
+        );
         for seen in news(case, events.len()) {
             diagram.arrow(events[seen], event);
         }
@@ -129,9 +184,13 @@ fn news(case: &Case, index: usize) -> Vec<usize> {
     last.iter().copied().filter(|one| !last.iter().any(|other| came_with(one, other))).collect()
 }
 
+/// More letters of an update than these are no help in a comment.
+const LONG: usize = 400;
+
 /// A test that runs the case again.
-fn paste<R: Replicated>(name: &str, law: Law, case: &Case, subject: &Subject<R>) -> String {
-    let test = format!("{}_{}", snake(name), snake(&law.to_string()));
+fn paste<R: Replicated>(law: Law, case: &Case, subject: &Subject<R>) -> String {
+    let name = subject.name();
+    let test = format!("{}_{}", snake(&name), snake(&law.to_string()));
     let make = if name == "Reducer" {
         "make /* what makes it */".into()
     } else {
@@ -142,7 +201,7 @@ fn paste<R: Replicated>(name: &str, law: Law, case: &Case, subject: &Subject<R>)
     );
     let payloads = case.entries.iter().map(|entry| &entry.payload).chain(&case.wild);
     for (line, payload) in case.lines().iter().zip(payloads) {
-        let update = shorten(&subject.show_update(payload)).replace('\n', " ");
+        let update = shorten(&subject.show_update(payload), LONG).replace('\n', " ");
         text.push_str(&format!("            \"{line}\", // {update}\n"));
     }
     text + "        ]);\n    }\n"
@@ -157,21 +216,4 @@ fn snake(name: &str) -> String {
         text.extend(letter.to_lowercase().map(|letter| if letter == ' ' { '_' } else { letter }));
     }
     text
-}
-
-fn indent(line: &str) -> String {
-    format!("    {line}\n")
-}
-
-/// What is longer than this is not read.
-const LONG: usize = 400;
-
-fn shorten(line: &str) -> String {
-    let count = line.chars().count();
-    if count <= LONG {
-        return line.to_owned();
-    }
-    let start: String = line.chars().take(LONG / 2).collect();
-    let end: String = line.chars().skip(count - LONG / 2).collect();
-    format!("{start} … {end}")
 }

@@ -4,11 +4,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Serializer;
 
-use super::ledger::Ledger;
+use super::{
+    grow,
+    ledger::{Ledger, Untruthful},
+};
 use crate::{
+    changes::Changes,
     encoding::{self, DecodeError, EncodeError},
     reduce::{Reduce, Replicated},
     stamp::Stamp,
+    testing::{laws::untruthful, tree::Tree},
 };
 
 /// A reducer, of which every call is checked by the ledger of its run.
@@ -30,15 +35,37 @@ pub(crate) fn lock(ledger: &Mutex<Ledger>) -> MutexGuard<'_, Ledger> {
     ledger.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl<R: Reduce> Reduce for Audited<R> {
+impl<R: Replicated> Reduce for Audited<R> {
     type Update = R::Update;
     type Changes = R::Changes;
 
     fn reduce(&mut self, update: R::Update, stamp: Stamp) -> R::Changes {
         let mut payload = Vec::new();
         encoding::encode_into(&update, &mut payload).expect("it was decoded");
-        lock(&self.ledger).reduce(self.life, stamp, payload);
+        let is_explained = {
+            let mut ledger = lock(&self.ledger);
+            ledger.reduce(self.life, stamp, payload);
+            ledger.is_explained && ledger.untruthful.is_none()
+        };
+        if is_explained {
+            return self.reduce_and_look(update, stamp);
+        }
         self.inner.reduce(update, stamp)
+    }
+}
+
+impl<R: Replicated> Audited<R> {
+    /// Notes down whether the update says that it changes nothing, and changes something.
+    fn reduce_and_look(&mut self, update: R::Update, stamp: Stamp) -> R::Changes {
+        let shown = Tree::of(&update).map_or_else(|_| "?".into(), |tree| tree.to_string());
+        let before = grow(&self.inner);
+        let changes = self.inner.reduce(update, stamp);
+        let after = grow(&self.inner);
+        if changes.is_empty() && before != after {
+            let story = untruthful(&format!("{stamp:?}, {shown}"), &before, &after);
+            lock(&self.ledger).untruthful.get_or_insert(Untruthful { update: shown, story });
+        }
+        changes
     }
 }
 

@@ -3,7 +3,15 @@
 use std::fmt;
 
 use super::{Plan, guarded, story::Story, world::World};
-use crate::{reduce::Replicated, session::SessionError, testing::Chance};
+use crate::{
+    reduce::Replicated,
+    session::SessionError,
+    testing::{
+        Chance,
+        laws::name_of,
+        line::{Line, indented},
+    },
+};
 
 /// What every run must keep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -35,6 +43,13 @@ pub enum Guarantee {
     Ends,
 }
 
+impl Guarantee {
+    /// Whether a reducer can be the reason that this does not hold.
+    fn is_of_the_reducer(self) -> bool {
+        matches!(self, Self::Total | Self::Converges | Self::Fold | Self::NothingInvented)
+    }
+}
+
 impl fmt::Display for Guarantee {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -59,11 +74,17 @@ impl fmt::Display for Guarantee {
 pub(crate) struct Broken {
     pub(crate) guarantee: Guarantee,
     pub(crate) story: String,
+    /// The states it is about.
+    details: Vec<Line>,
 }
 
 impl Broken {
     pub(crate) fn new(guarantee: Guarantee, story: impl Into<String>) -> Self {
-        Self { guarantee, story: story.into() }
+        Self { guarantee, story: story.into(), details: Vec::new() }
+    }
+
+    pub(crate) fn with(self, details: Vec<Line>) -> Self {
+        Self { details, ..self }
     }
 
     /// What a disk was given, or gave back, was no good.
@@ -131,12 +152,12 @@ type Script = Vec<Vec<u64>>;
 
 /// Runs a failed run again, with fewer and fewer steps, and tells of the shortest that fails alike.
 pub(crate) fn shrink<R: Replicated>(plan: &Plan<R>, seed: u64) -> SimulationFailure {
+    // The first part of a script is how the run begins; the others are its steps.
     let (mut script, mut broken, mut story) = record(plan, seed);
     let mut tries = TRIES;
     let mut chunk = script.len() / 2;
     while chunk > 0 && tries > 0 {
         let mut start = script.len().saturating_sub(chunk);
-        // The first part is how the run begins.
         while start > 0 && tries > 0 {
             tries -= 1;
             let mut shorter = script.clone();
@@ -150,7 +171,7 @@ pub(crate) fn shrink<R: Replicated>(plan: &Plan<R>, seed: u64) -> SimulationFail
         }
         chunk /= 2;
     }
-    tell(seed, script.len() - 1, &broken, &story)
+    tell::<R>(seed, script.len().saturating_sub(1), &broken, story)
 }
 
 /// Runs a seed, noting down what is decided.
@@ -197,22 +218,50 @@ fn follow<R: Replicated>(plan: &Plan<R>, script: &Script) -> Option<(Script, Bro
     Some((ran, broken, world.map(|world| world.story).unwrap_or_default()))
 }
 
-fn tell(seed: u64, steps: usize, broken: &Broken, story: &Story) -> SimulationFailure {
-    let Broken { guarantee, story: what } = broken;
-    let mut report =
-        format!("it does not hold that {guarantee}: {what}\n\nthe last of {steps} steps:\n\n");
-    for line in story.lines() {
-        report.push_str(&format!("    {line}\n"));
+fn tell<R>(seed: u64, steps: usize, broken: &Broken, mut story: Story) -> SimulationFailure {
+    let Broken { guarantee, story: what, details } = broken;
+    story.end();
+    let mut diagram = story.diagram();
+    let mut report = format!("it does not hold that {guarantee}: {what}\n\n");
+    if !details.is_empty() {
+        details.iter().for_each(|line| report.push_str(&line.indented()));
+        report.push('\n');
     }
-    let diagram = story.diagram();
-    report.push('\n');
+    report.push_str(&happenings(&story));
     for line in diagram.text().lines() {
-        report.push_str(&format!("    {line}\n"));
+        report.push_str(&indented(line));
     }
-    report.push_str(&format!(
-        "\nThe run of seed {seed}, made shorter. To see it again: `.seeds({seed}..{})`, or REPRED_SEEDS={seed}..{}\n",
-        seed + 1,
-        seed + 1
-    ));
+    report.push_str(&how_to_go_on(seed, steps, *guarantee));
+    let name = name_of::<R>();
+    diagram.entitle(format!("`{name}`: it does not hold that {guarantee}"), what.clone());
+    diagram.conclude(details.clone());
     SimulationFailure { guarantee: *guarantee, seed, report, svg: diagram.svg() }
+}
+
+fn how_to_go_on(seed: u64, steps: usize, guarantee: Guarantee) -> String {
+    let steps = if steps == 1 { "one step".into() } else { format!("{steps} steps") };
+    let end = seed + 1;
+    let again = format!(
+        "\nThe run of seed {seed}, made as short as {steps}. To see it again: `.seeds({seed}..{end})`, or \
+         REPRED_SEEDS={seed}..{end}\n"
+    );
+    if !guarantee.is_of_the_reducer() {
+        return again;
+    }
+    again
+        + "\nA reducer that breaks a law does this: run `Laws` first, which shows that in a few updates.\n"
+}
+
+/// What has happened, line by line.
+fn happenings(story: &Story) -> String {
+    let lines = story.lines();
+    let mut text = match (lines.len(), story.count()) {
+        (0, _) => return String::new(),
+        (kept, count) if kept < count => {
+            format!("the last {kept} of {count} things that happened:\n\n")
+        }
+        _ => "what happened:\n\n".to_owned(),
+    };
+    lines.for_each(|line| text.push_str(&Line::from(line.to_owned()).indented()));
+    text + "\n"
 }

@@ -6,6 +6,7 @@ use super::Guarantee;
 use crate::{
     id::ReplicaId,
     stamp::{Dot, Stamp},
+    testing::line::Line,
     time::Time,
 };
 
@@ -22,6 +23,10 @@ pub(crate) struct Ledger {
     pub(crate) broken: Option<(Guarantee, String)>,
     /// Peers may make things up.
     has_forgers: bool,
+    /// Whether to look for updates that are not truthful, which takes time.
+    pub(crate) is_explained: bool,
+    /// The first of them.
+    pub(crate) untruthful: Option<Untruthful>,
 }
 
 /// An update as its author wrote it.
@@ -33,6 +38,14 @@ pub(crate) struct Written {
     after: Vec<u64>,
 }
 
+/// An update that says of itself that it changes nothing, and changes something.
+#[derive(Clone, Debug)]
+pub(crate) struct Untruthful {
+    pub(crate) update: String,
+    /// What it did, line by line.
+    pub(crate) story: Vec<Line>,
+}
+
 /// What one replica has reduced, from its start or its last snapshot on.
 #[derive(Debug, Default)]
 struct Life {
@@ -41,14 +54,16 @@ struct Life {
     implied: Vec<u64>,
     /// What came last.
     recent: Vec<Stamp>,
+    /// It began with a snapshot, or has adopted one.
+    has_snapshot: bool,
 }
 
 /// How many stamps a replica remembers for updates to name.
 const RECENT: usize = 8;
 
 impl Ledger {
-    pub(crate) fn new(has_forgers: bool) -> Self {
-        Self { has_forgers, ..Self::default() }
+    pub(crate) fn new(has_forgers: bool, is_explained: bool) -> Self {
+        Self { has_forgers, is_explained, ..Self::default() }
     }
 
     /// A replica begins. What is returned is its name here.
@@ -60,7 +75,22 @@ impl Ledger {
     /// A replica has adopted a snapshot: what it had reduced may come again, on top of it.
     pub(crate) fn begin_again(&mut self, life: usize) {
         let recent = std::mem::take(&mut self.lives[life].recent);
-        self.lives[life] = Life { recent, ..Life::default() };
+        self.lives[life] = Life { recent, has_snapshot: true, ..Life::default() };
+    }
+
+    /// In which order a replica has reduced what it has reduced, as far as that is remembered.
+    pub(crate) fn order(&self, life: usize) -> String {
+        let Life { reduced, recent, has_snapshot, .. } = &self.lives[life];
+        let since = recent.len().saturating_sub(reduced.len());
+        let dots: Vec<_> = recent[since..].iter().map(|stamp| stamp.dot).collect();
+        let has_more = reduced.len() > dots.len();
+        match (has_snapshot, has_more) {
+            (true, true) => format!("a snapshot, …, {}", list(&dots)),
+            (true, false) if dots.is_empty() => "a snapshot".into(),
+            (true, false) => format!("a snapshot, {}", list(&dots)),
+            (false, true) => format!("…, {}", list(&dots)),
+            (false, false) => list(&dots),
+        }
     }
 
     /// What a replica has seen lately.
@@ -159,6 +189,11 @@ impl Ledger {
         entries
     }
 
+    /// What may be the reason for a state that is not as it should be.
+    pub(crate) fn reason(&self) -> impl Iterator<Item = Line> {
+        self.untruthful.iter().flat_map(|untruthful| untruthful.story.iter().cloned())
+    }
+
     pub(crate) fn fail(&mut self, guarantee: Guarantee, story: String) {
         self.broken.get_or_insert((guarantee, story));
     }
@@ -171,6 +206,18 @@ impl Ledger {
         seqs.resize(seqs.len().max(place + 1), 0);
         seqs[place] = seq.max(seqs[place]);
     }
+}
+
+/// Dots one after the other, those of one author that follow each other as a range.
+pub(crate) fn list(dots: &[Dot]) -> String {
+    let runs = dots.chunk_by(|one, next| one.origin == next.origin && one.seq + 1 == next.seq);
+    let runs: Vec<_> = runs
+        .map(|run| match run {
+            [one, .., last] if run.len() > 2 => format!("{one:?}..{last:?}"),
+            _ => run.iter().map(|dot| format!("{dot:?}")).collect::<Vec<_>>().join(", "),
+        })
+        .collect();
+    if runs.is_empty() { "nothing".into() } else { runs.join(", ") }
 }
 
 impl Life {

@@ -40,7 +40,11 @@ pub use self::{
     failure::{Guarantee, SimulationFailure},
     faults::Faults,
 };
-use super::{Chance, laws::quietly, tree::Grower};
+use super::{
+    Chance,
+    laws::quietly,
+    tree::{Grower, Tree},
+};
 use crate::reduce::Replicated;
 
 /// A test of a reducer, and of everything below it, in a network in which everything goes wrong.
@@ -248,8 +252,9 @@ fn guarded<T>(run: impl FnOnce() -> Result<T, Broken>) -> Result<T, Broken> {
         .unwrap_or_else(|panic| Err(Broken::new(Guarantee::Total, format!("panic: {panic}"))))
 }
 
-fn show<R: Replicated>(state: &R) -> String {
-    state.show_state(Grower).map_or_else(|_| "?".into(), |tree| tree.to_string())
+/// A state, to be shown.
+fn grow<R: Replicated>(state: &R) -> Tree {
+    state.show_state(Grower).unwrap_or_else(|_| Tree::Leaf("?".into()))
 }
 
 fn parse(text: &str) -> Option<Range<u64>> {

@@ -1,19 +1,38 @@
 //! [`Story`]: what happened in a run, for those who want to know.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
-use crate::testing::diagram::Diagram;
+use crate::{
+    id::ReplicaId,
+    stamp::{Dot, Stamp},
+    testing::diagram::Diagram,
+};
 
 /// What happened in a run. A run that goes well is not told.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Story {
     is_told: bool,
     lines: VecDeque<String>,
-    /// Each with its lane, and the last event of others that was heard of.
-    events: Vec<(usize, String, Vec<usize>)>,
-    /// For each lane, from whom something has come since its last event: their last event then.
+    /// How many lines were told, kept or not.
+    count: usize,
+    events: Vec<Event>,
+    /// For each replica, what it has heard of since its last event: the last event of each other.
     heard: Vec<Vec<usize>>,
 }
+
+/// Something that happened to a replica.
+#[derive(Clone, Debug)]
+struct Event {
+    lane: usize,
+    label: String,
+    /// The last dot that was written, and all that was.
+    dot: Option<Dot>,
+    note: String,
+    heard: Vec<usize>,
+}
+
+/// A version, as replicas have it.
+type Seqs = [(ReplicaId, u64)];
 
 /// How many lines are kept, and how many events are drawn.
 const LINES: usize = 40;
@@ -24,48 +43,178 @@ impl Story {
         Self { is_told: true, ..Self::default() }
     }
 
+    pub(crate) fn is_told(&self) -> bool {
+        self.is_told
+    }
+
+    /// There are so many replicas.
+    pub(crate) fn begin(&mut self, replicas: usize) {
+        self.heard = vec![Vec::new(); replicas];
+    }
+
     pub(crate) fn tell(&mut self, line: impl FnOnce() -> String) {
         if self.is_told {
             if self.lines.len() == LINES {
                 self.lines.pop_front();
             }
             self.lines.push_back(line());
+            self.count += 1;
         }
     }
 
-    /// Something happens to a replica.
-    pub(crate) fn event(&mut self, lane: usize, label: impl FnOnce() -> String) {
+    /// Something other than an update happens to a replica.
+    pub(crate) fn event(&mut self, lane: usize, label: &str, note: String) {
         if self.is_told {
-            let heard = self.heard.get_mut(lane).map(std::mem::take).unwrap_or_default();
-            self.events.push((lane, label(), heard));
+            self.add(lane, label.to_owned(), None, note);
         }
     }
 
-    /// Something of one replica has come to another.
-    pub(crate) fn arrow(&mut self, from: usize, to: usize) {
-        let last = self.events.iter().rposition(|(lane, ..)| *lane == from);
-        if let Some(last) = last.filter(|_| self.is_told) {
-            self.heard.resize(self.heard.len().max(to + 1), Vec::new());
-            let heard = &mut self.heard[to];
-            heard.retain(|event| self.events[*event].0 != from);
-            heard.push(last);
+    /// A replica writes what these stamps are given to.
+    pub(crate) fn write(&mut self, lane: usize, stamps: &[Stamp], note: String) {
+        let dots = || stamps.iter().map(|stamp| stamp.dot);
+        let (Some(first), Some(last)) = (dots().next(), dots().next_back()) else { return };
+        if self.is_told {
+            let label =
+                if first == last { format!("{last:?}") } else { format!("{first:?}..{last:?}") };
+            self.add(lane, label, Some(last), note);
         }
     }
 
-    pub(crate) fn lines(&self) -> impl Iterator<Item = &str> {
+    fn add(&mut self, lane: usize, label: String, dot: Option<Dot>, note: String) {
+        let heard = std::mem::take(&mut self.heard[lane]);
+        self.events.push(Event { lane, label, dot, note, heard });
+    }
+
+    /// A replica has come from one version to another by what it heard.
+    pub(crate) fn take_in(&mut self, lane: usize, from: usize, before: &Seqs, after: &Seqs) {
+        let mut dots = Vec::new();
+        for (id, seq) in after {
+            let known = super::node::seq(before, *id);
+            if *seq > known {
+                self.hear_of(lane, Dot::new(*id, *seq));
+                let first = Dot::new(*id, known + 1);
+                dots.push(match *seq - known {
+                    1 => format!("{first:?}"),
+                    _ => format!("{first:?}..{id:?}.{seq}"),
+                });
+            }
+        }
+        if !dots.is_empty() {
+            let [lane, from] = [lane, from].map(super::world::name);
+            self.tell(|| format!("{lane} takes in {} from {from}", dots.join(", ")));
+        }
+    }
+
+    fn hear_of(&mut self, lane: usize, dot: Dot) {
+        let is_of = |event: &Event| {
+            event.dot.is_some_and(|own| own.origin == dot.origin && own.seq <= dot.seq)
+        };
+        let last = self.events.iter().rposition(is_of);
+        if let Some(last) = last.filter(|last| self.events[*last].lane != lane) {
+            let author = self.events[last].lane;
+            self.heard[lane].retain(|event| self.events[*event].lane != author);
+            self.heard[lane].push(last);
+        }
+    }
+
+    /// Nothing more happens: what was heard since the last event is drawn to the end.
+    pub(crate) fn end(&mut self) {
+        for lane in 0..self.heard.len() {
+            if !self.heard[lane].is_empty() {
+                self.event(lane, "end", String::new());
+            }
+        }
+    }
+
+    /// How many lines there were.
+    pub(crate) fn count(&self) -> usize {
+        self.count
+    }
+
+    /// The last lines.
+    pub(crate) fn lines(&self) -> impl ExactSizeIterator<Item = &str> {
         self.lines.iter().map(String::as_str)
     }
 
     /// The last events as a diagram.
     pub(crate) fn diagram(&self) -> Diagram {
-        let lanes = self.events.iter().map(|(lane, ..)| lane + 1).max().unwrap_or(0);
-        let mut diagram = Diagram::new((0..lanes).map(super::world::name).collect());
+        let mut diagram = Diagram::new((0..self.heard.len()).map(super::world::name).collect());
+        let pasts = self.pasts();
         let first = self.events.len().saturating_sub(EVENTS);
-        for (lane, label, heard) in &self.events[first..] {
-            let event = diagram.event(*lane, label.clone());
-            let heard = heard.iter().filter_map(|heard| heard.checked_sub(first));
-            heard.for_each(|heard| diagram.arrow(heard, event));
+        for Event { lane, label, note, heard, .. } in &self.events[first..] {
+            let event = diagram.event(*lane, label.clone(), note.clone());
+            // What came with another is seen by the other's arrow.
+            let came_with = |one: &usize| heard.iter().any(|other| pasts[*other].contains(one));
+            let arrows = heard.iter().filter(|one| !came_with(one));
+            let arrows = arrows.filter_map(|from| from.checked_sub(first));
+            arrows.for_each(|from| diagram.arrow(from, event));
         }
         diagram
+    }
+
+    /// What each event has before it: on its own lane, or heard of.
+    fn pasts(&self) -> Vec<BTreeSet<usize>> {
+        let mut pasts: Vec<BTreeSet<usize>> = Vec::new();
+        for (index, event) in self.events.iter().enumerate() {
+            let own = self.events[..index].iter().rposition(|other| other.lane == event.lane);
+            let direct: Vec<_> = event.heard.iter().copied().chain(own).collect();
+            let before = direct.iter().flat_map(|other| &pasts[*other]).copied();
+            pasts.push(before.chain(direct.iter().copied()).collect());
+        }
+        pasts
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::Time;
+
+    fn story(replicas: usize) -> Story {
+        let mut story = Story::told();
+        story.begin(replicas);
+        story
+    }
+
+    fn stamp(origin: u128, seq: u64) -> Stamp {
+        Stamp::new(Time::from_micros(seq), origin.into(), seq)
+    }
+
+    #[test]
+    fn an_update_that_was_passed_on_is_seen_from_its_author() {
+        let (mut story, a) = (story(3), 0xa.into());
+        story.write(0, &[stamp(0xa, 1), stamp(0xa, 2)], "1; 2".into());
+        story.take_in(1, 0, &[], &[(a, 2)]);
+        story.take_in(2, 1, &[], &[(a, 2)]);
+        story.end();
+        assert_eq!(
+            story.lines().collect::<Vec<_>>(),
+            ["#1 takes in a.1..a.2 from #0", "#2 takes in a.1..a.2 from #1"]
+        );
+        let text = story.diagram().text();
+        let rows = [
+            "#0 ─●a.1..a.2─┬──────┬──────",
+            "#1 ───────────┴▶●end─┼──────",
+            "#2 ──────────────────┴▶●end─",
+        ];
+        assert_eq!(text.lines().collect::<Vec<_>>(), rows, "\n{text}");
+    }
+
+    #[test]
+    fn what_came_with_another_has_no_arrow_of_its_own() {
+        let (mut story, a, b) = (story(3), 0xa.into(), 0xb.into());
+        story.write(0, &[stamp(0xa, 1)], String::new());
+        story.take_in(1, 0, &[], &[(a, 1)]);
+        story.write(1, &[stamp(0xb, 1)], String::new());
+        story.take_in(2, 1, &[], &[(a, 1), (b, 1)]);
+        story.write(2, &[stamp(0xc, 1)], String::new());
+        assert_eq!(story.diagram().svg().matches("marker-end").count(), 2);
+    }
+
+    #[test]
+    fn a_long_story_says_how_long_it_was() {
+        let mut story = story(1);
+        (0..50).for_each(|line| story.tell(|| line.to_string()));
+        assert_eq!((story.count(), story.lines().len()), (50, LINES));
     }
 }

@@ -8,7 +8,11 @@ use crate::{
     id::ReplicaId,
     reduce::Replicated,
     session::SessionConfig,
-    testing::simulation::{Broken, Guarantee, audited::lock, link::Link, node::seq, show},
+    testing::{
+        contrast::contrast,
+        line::Line,
+        simulation::{Broken, Guarantee, audited::lock, grow, ledger::list, link::Link, node::seq},
+    },
 };
 
 /// More moves than any healing takes.
@@ -17,6 +21,7 @@ const MOVES: usize = 400_000;
 impl<R: Replicated> World<'_, R> {
     /// Nothing goes wrong any more: everybody comes to have everything.
     pub(crate) fn heal(&mut self) -> Result<(), Broken> {
+        self.story.tell(|| "everything heals".into());
         self.links.clear();
         self.partition = None;
         // Whatever was written ahead of time has come.
@@ -58,7 +63,8 @@ impl<R: Replicated> World<'_, R> {
             if is_same_version && one.state_digest() != other.state_digest() {
                 let ends = link.ends.map(name);
                 let story = format!("{} and {} differ, and do not know", ends[0], ends[1]);
-                return Err(Broken::new(Guarantee::Converges, story));
+                let broken = Broken::new(Guarantee::Converges, story);
+                return Err(broken.with(self.two_replicas(link.ends)));
             }
         }
         Ok(())
@@ -136,9 +142,27 @@ impl<R: Replicated> World<'_, R> {
         if self.plan.is_same(&state.inner, &fold) {
             return Ok(());
         }
-        let [there, should] = [&state.inner, &fold].map(show);
-        let story = format!("{} at {version:?}: {there}, and should be {should}", name(at));
-        Err(Broken::new(Guarantee::Fold, story))
+        let dots = ledger.within(&version).into_iter().map(|(stamp, _)| stamp.dot);
+        let should = format!("the fold of {}", list(&dots.collect::<Vec<_>>()));
+        let labels = [format!("{}, after {}", name(at), ledger.order(state.life)), should];
+        let trees = [&state.inner, &fold].map(grow);
+        let mut details = contrast([&labels[0], &labels[1]], [&trees[0], &trees[1]]);
+        details.extend(ledger.reason());
+        let story = format!("{} holds another state", name(at));
+        Err(Broken::new(Guarantee::Fold, story).with(details))
+    }
+
+    /// What two replicas hold that should hold the same, and what may be the reason.
+    pub(super) fn two_replicas(&self, ends: [usize; 2]) -> Vec<Line> {
+        let ledger = lock(&self.ledger);
+        let states = ends.map(|end| self.nodes[end].core.as_ref()?.state().ok());
+        let [Some(one), Some(other)] = states else { return Vec::new() };
+        let label = |end: usize, life| format!("{}, after {}", name(end), ledger.order(life));
+        let labels = [label(ends[0], one.life), label(ends[1], other.life)];
+        let trees = [&one.inner, &other.inner].map(grow);
+        let mut lines = contrast([&labels[0], &labels[1]], [&trees[0], &trees[1]]);
+        lines.extend(ledger.reason());
+        lines
     }
 }
 

@@ -59,7 +59,12 @@ impl<R: Replicated> World<'_, R> {
         self.counts.faults.lost += link.in_flight();
         let ends = link.ends.map(name);
         self.story.tell(|| {
-            format!("{} and {} are cut, {} messages lost", ends[0], ends[1], link.in_flight())
+            let lost = match link.in_flight() {
+                0 => "nothing lost".into(),
+                1 => "one message lost".into(),
+                count => format!("{count} messages lost"),
+            };
+            format!("{} and {} are cut, {lost}", ends[0], ends[1])
         });
     }
 

@@ -1,5 +1,7 @@
 //! [`World`]: one run.
 
+mod writing;
+
 mod links;
 
 mod talk;
@@ -15,8 +17,7 @@ use std::{
 };
 
 use super::{
-    Broken, Guarantee, Plan,
-    audited::lock,
+    Broken, Plan,
     faults::{Faults, Lies, Mix},
     ledger::Ledger,
     link::Link,
@@ -78,7 +79,9 @@ impl<'p, R: Replicated> World<'p, R> {
         let count = chance.within(plan.replicas.clone()) as usize;
         let mix = Mix::draw(count, &mut chance);
         let has_forgers = mix.liar.is_some_and(|(_, lies)| lies == Lies::Forges);
-        let ledger = Ledger::new(has_forgers);
+        // Only a run that failed has to be explained, and only if states can be compared as they print.
+        let is_explained = story.is_told() && plan.equal.is_none();
+        let ledger = Ledger::new(has_forgers, is_explained);
         let ledger = Arc::new(Mutex::new(ledger));
         let mut world = Self {
             plan,
@@ -104,6 +107,7 @@ impl<'p, R: Replicated> World<'p, R> {
             let node = Node::new(id, (plan.make)(), &world.ledger, now);
             world.nodes.push(node.map_err(Broken::session)?);
         }
+        world.story.begin(count);
         Ok(world)
     }
 
@@ -167,52 +171,6 @@ impl<'p, R: Replicated> World<'p, R> {
         }
         self.check_ledger()?;
         if self.chance.below(64) == 63 { self.check(at) } else { Ok(()) }
-    }
-
-    fn write(&mut self, at: usize) -> Result<(), Broken> {
-        self.write_some(at, 1)
-    }
-
-    fn edit(&mut self, at: usize) -> Result<(), Broken> {
-        let count = self.chance.within(2..5);
-        self.write_some(at, count)
-    }
-
-    fn write_some(&mut self, at: usize, count: u64) -> Result<(), Broken> {
-        let wall = self.now_of(at).wall;
-        let version = self.nodes[at].version();
-        let Self { plan, nodes, chance, ledger, .. } = self;
-        let node = &mut nodes[at];
-        let Some(core) = &mut node.core else { return Ok(()) };
-        let state =
-            core.state().map_err(|_| Broken::new(Guarantee::Total, "reduce has panicked"))?;
-        let life = state.life;
-        chance.has_seen(lock(ledger).recent(life));
-        let updates: Vec<_> =
-            (0..count).filter_map(|_| (plan.updates)(&state.inner, chance)).collect();
-        lock(ledger).begin_writing();
-        if core.needs_new_id() && self.has_forgers {
-            // Somebody made up an update of ours.
-            core.set_id(ReplicaId::from(self.next_id));
-            (node.id, self.next_id) = (core.id(), self.next_id + 1);
-        }
-        let receipts = core.update_all(updates, wall).map_err(|error| {
-            Broken::new(Guarantee::Identity, format!("{:?} cannot write: {error}", node.id))
-        })?;
-        let stamps: Vec<_> = receipts.iter().filter_map(|receipt| receipt.stamp()).collect();
-        lock(ledger).end_writing(life, &stamps, &version);
-        let Some(first) = stamps.first() else { return Ok(()) };
-        node.is_dirty = true;
-        self.counts.updates += stamps.len() as u64;
-        if stamps.len() > 1 {
-            self.edits.push((first.dot, stamps.len() as u64));
-        }
-        self.story.event(at, || format!("{:?}", stamps[stamps.len() - 1].dot));
-        self.story.tell(|| {
-            let dots: Vec<_> = stamps.iter().map(|stamp| format!("{stamp:?}")).collect();
-            format!("{} writes {}", name(at), dots.join(", "))
-        });
-        Ok(())
     }
 }
 

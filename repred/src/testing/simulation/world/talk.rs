@@ -113,12 +113,16 @@ impl<R: Replicated> World<'_, R> {
         let now = self.now_of(at);
         let node = &mut self.nodes[at];
         let Some(core) = &mut node.core else { return Ok(true) };
+        let seen: Vec<_> =
+            if self.story.is_told() { core.entries().seqs().collect() } else { Vec::new() };
         let before = (core.entries().end(), core.entries().era(), core.known_again());
         let heard = self.links[link].sessions[end].handle_message(core, &message, now);
         let has_known_again = core.known_again() > before.2;
         if (core.entries().end(), core.entries().era()) != (before.0, before.1) {
             node.is_dirty = true;
-            self.story.arrow(from, at);
+            if self.story.is_told() {
+                self.story.take_in(at, from, &seen, &node.version());
+            }
         }
         // Of two, neither has anything that the other lacks from anybody else. But after a snapshot was
         // adopted, what had been sent just before is sent again.
@@ -136,7 +140,6 @@ impl<R: Replicated> World<'_, R> {
     /// A session has failed: that must be for a reason.
     pub(super) fn over(&mut self, link: usize, error: &SessionError) -> Result<(), Broken> {
         let ends = self.remove(link).ends;
-        self.story.tell(|| format!("{} and {} part: {error}", name(ends[0]), name(ends[1])));
         let is_lied_to = self.mix.liar.is_some_and(|(liar, _)| ends.contains(&liar));
         let may = match error {
             // What was forged spreads.
@@ -148,7 +151,9 @@ impl<R: Replicated> World<'_, R> {
             SessionError::ClockDrift { .. } => self.mix.skew > 0,
             SessionError::Receive(ReceiveError::TooFarAhead { .. }) => self.mix.skew > 0,
             SessionError::Diverged { .. } => {
-                return Err(Broken::new(Guarantee::Converges, error.to_string()));
+                let story = format!("{} and {}: {error}", name(ends[0]), name(ends[1]));
+                let broken = Broken::new(Guarantee::Converges, story);
+                return Err(broken.with(self.two_replicas(ends)));
             }
             SessionError::Silent { .. } | SessionError::Peer(_) => true,
             SessionError::TooLargeForPeer { .. }
@@ -159,6 +164,7 @@ impl<R: Replicated> World<'_, R> {
             _ => is_lied_to,
         };
         if may {
+            self.story.tell(|| format!("{} and {} part: {error}", name(ends[0]), name(ends[1])));
             return Ok(());
         }
         let story = format!("{} and {}: {error}", name(ends[0]), name(ends[1]));

@@ -25,7 +25,7 @@ impl<R: Replicated> World<'_, R> {
         let is_torn = nodes[at].crash(keep).map_err(Broken::session)?;
         self.counts.faults.crashes += 1;
         self.counts.faults.torn += u64::from(is_torn);
-        self.story.event(at, || "crash".into());
+        self.story.event(at, "crash", String::new());
         self.story.tell(|| format!("{} crashes", name(at)));
         Ok(())
     }
@@ -39,7 +39,7 @@ impl<R: Replicated> World<'_, R> {
         let now = self.now_of(at);
         let state = (self.plan.make)();
         self.nodes[at].restart(id, state, &self.ledger, now).map_err(Broken::session)?;
-        self.story.event(at, || "restart".into());
+        self.story.event(at, "restart", String::new());
         self.story.tell(|| format!("{} is back, as {id:?}", name(at)));
         if is_strict { self.resume(at) } else { Ok(()) }
     }
