@@ -38,6 +38,10 @@ pub struct Open {
     pub max_block: u64,
     /// The version of the schema.
     pub schema_version: u32,
+    /// The oldest version that it understands.
+    pub schema_oldest: u32,
+    /// The newest version of which it may have updates.
+    pub schema_newest: u32,
     /// The name of the schema.
     pub schema: String,
 }
@@ -55,6 +59,8 @@ impl Open {
             max_message: 2 << 20,
             max_block: 64 << 20,
             schema_version: schema.version(),
+            schema_oldest: schema.oldest(),
+            schema_newest: schema.version(),
             schema: schema.name().to_owned(),
         }
     }
@@ -69,6 +75,8 @@ impl Open {
         number(&mut bytes, self.max_message);
         number(&mut bytes, self.max_block);
         number(&mut bytes, self.schema_version.into());
+        number(&mut bytes, self.schema_oldest.into());
+        number(&mut bytes, self.schema_newest.into());
         bytes.extend(self.schema.as_bytes());
         bytes
     }

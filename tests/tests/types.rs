@@ -6,9 +6,10 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use repred::{
-    And, Counter, DisableFlag, Edit, Events, Flag, GrowCounter, GrowSet, LwwMap, Map, Max, Min,
-    MultiRegister, Or, Presence, Reduce, Register, Replicated, Set, TwoPhaseSet,
-    testing::{Laws, Simulation},
+    And, Counter, DisableFlag, Edit, Events, EventsUpdate, Flag, GrowCounter, GrowSet, LwwMap, Map,
+    MapUpdate, Max, Min, MultiRegister, MultiRegisterUpdate, Or, Presence, Reduce, Register,
+    Replicated, Reset, Set, SetUpdate, TwoPhaseSet, TwoPhaseSetUpdate,
+    testing::{Chance, Laws, Simulation},
 };
 use serde::{Deserialize, Serialize};
 
@@ -38,9 +39,10 @@ struct Tree {
     children: Map<u8, Tree>,
 }
 
-/// Tests of one type: laws, simulator, and both at length.
+/// Tests of one type: laws, simulator, and the laws at length. An author writes one of a few updates of one key
+/// there, so that there are few enough to try all.
 macro_rules! tests {
-    ($($name:ident: $make:expr,)*) => {
+    ($($name:ident: $make:expr, $author:expr;)*) => {
         mod keeps_the_laws {
             use super::*;
             $(#[test] fn $name() { laws($make).check(); })*
@@ -51,9 +53,17 @@ macro_rules! tests {
             $(#[test] fn $name() { Simulation::of($make).check(); })*
         }
 
+        mod all_of_three {
+            use super::*;
+            $(#[test] fn $name() { all_of(3, laws($make).update_with($author)); })*
+        }
+
         mod at_length {
             use super::*;
-            $(#[test] #[ignore = "long"] fn $name() { at_length(laws($make)); })*
+            $(#[test] #[ignore = "long"] fn $name() {
+                all_of(5, laws($make).update_with($author));
+                many(laws($make));
+            })*
         }
     };
 }
@@ -62,44 +72,118 @@ fn laws<R: Replicated + Edit>(make: impl Fn() -> R + 'static) -> Laws<R> {
     Laws::of(make).editable()
 }
 
-/// All histories of up to five updates, one value each, and 100,000 random ones.
+/// All histories of up to so many updates of three origins.
 #[track_caller]
-fn at_length<R: Replicated>(laws: Laws<R>) {
-    let coverage = laws.budget(3_000_000).histories(100_000).run();
+fn all_of<R: Replicated>(updates: usize, laws: Laws<R>) {
+    let laws = laws.updates_per_history(updates).longest_delay(1).budget(u64::MAX).histories(0);
+    let coverage = laws.run().unwrap_or_else(|error| panic!("\n{error}"));
+    assert_eq!(coverage.complete, updates);
+    println!("{coverage}");
+}
+
+/// 100,000 random histories, of any updates.
+#[track_caller]
+fn many<R: Replicated>(laws: Laws<R>) {
+    let coverage = laws.budget(0).histories(100_000).run();
     println!("{}", coverage.unwrap_or_else(|error| panic!("\n{error}")));
 }
+
+type Cards = Map<u8, Card>;
 
 fn short_presence() -> Presence<u8, u8> {
     Presence::lasting(Duration::from_micros(1)).remembering(Duration::from_micros(2))
 }
 
+fn edit_card(cards: &Cards, chance: &mut Chance) -> <Cards as Reduce>::Update {
+    let edit = match chance.below(5) {
+        0 => return cards.removal(0),
+        1 => CardUpdate::Text(1),
+        2 => CardUpdate::Votes(1),
+        3 => CardUpdate::Tags(SetUpdate::Insert(0)),
+        _ => CardUpdate::IsDone(Flag::default().write(true)),
+    };
+    MapUpdate::Entry(0, Box::new(edit))
+}
+
+/// An entry of the key 0, or its removal.
+fn entry<V: Reset>(
+    update: impl Fn(&V, &mut Chance) -> V::Update,
+) -> impl Fn(&Map<u8, V>, &mut Chance) -> MapUpdate<u8, V::Update> {
+    move |map, chance| match chance.below(2) == 0 {
+        true => map.removal(0),
+        false => {
+            let absent = V::default();
+            let value = map.get(&0).unwrap_or(&absent);
+            MapUpdate::Entry(0, Box::new(update(value, chance)))
+        }
+    }
+}
+
+fn any<S, U: Clone + 'static>(updates: &'static [U]) -> impl Fn(&S, &mut Chance) -> U {
+    move |_, chance| chance.pick(updates).clone()
+}
+
+fn insert_or_remove(set: &Set<u8>, chance: &mut Chance) -> SetUpdate<u8> {
+    if chance.below(2) == 0 { SetUpdate::Insert(0) } else { set.removal(0) }
+}
+
+fn flip<S>(
+    write: impl Fn(&S, bool) -> MultiRegisterUpdate<bool>,
+) -> impl Fn(&S, &mut Chance) -> MultiRegisterUpdate<bool> {
+    move |flag, chance| write(flag, chance.below(2) == 0)
+}
+
+fn push_or_forget(events: &Events<u8>, chance: &mut Chance) -> EventsUpdate<u8> {
+    match events.iter().next_back() {
+        Some((stamp, _)) if chance.below(2) == 0 => EventsUpdate::ForgetBefore(stamp.time),
+        _ => EventsUpdate::Event(0),
+    }
+}
+
+fn edit_board(board: &Board, chance: &mut Chance) -> BoardUpdate {
+    match chance.below(4) {
+        0 => BoardUpdate::Title(1),
+        1 => BoardUpdate::HighScore(1),
+        2 => BoardUpdate::Lists(entry(entry(insert_or_remove))(&board.lists, chance)),
+        _ => BoardUpdate::Cards(edit_card(&board.cards, chance)),
+    }
+}
+
+fn edit_tree(tree: &Tree, chance: &mut Chance) -> TreeUpdate {
+    match chance.below(3) {
+        0 => TreeUpdate::Value(1),
+        1 => TreeUpdate::Children(tree.children.removal(0)),
+        _ => TreeUpdate::Children(MapUpdate::Entry(0, Box::new(TreeUpdate::Value(1)))),
+    }
+}
+
 tests! {
-    max: Max::<u8>::default,
-    min: Min::<u8>::default,
-    or: Or::default,
-    and: And::default,
-    counter: Counter::default,
-    grow_counter: GrowCounter::default,
-    register: Register::<u8>::default,
-    multi_register: MultiRegister::<u8>::default,
-    flag: Flag::default,
-    disable_flag: DisableFlag::default,
-    grow_set: GrowSet::<u8>::default,
-    set: Set::<u8>::default,
-    two_phase_set: TwoPhaseSet::<u8>::default,
-    grow_map: BTreeMap::<u8, Max<u8>>::default,
-    lww_map: LwwMap::<u8, u8>::default,
-    events: Events::<u8>::default,
-    presence: short_presence,
-    map_of_registers: Map::<u8, Register<u8>>::default,
-    map_of_multi_registers: Map::<u8, MultiRegister<u8>>::default,
-    map_of_counters: Map::<u8, Counter>::default,
-    map_of_grow_counters: Map::<u8, GrowCounter>::default,
-    map_of_flags: Map::<u8, Flag>::default,
-    map_of_sets: Map::<u8, Set<u8>>::default,
-    map_of_maps: Map::<u8, Map<u8, Counter>>::default,
-    map_of_grow_maps: Map::<u8, BTreeMap<u8, Counter>>::default,
-    map_of_cards: Map::<u8, Card>::default,
-    board: Board::default,
-    tree: Tree::default,
+    max: Max::<u8>::default, any(&[0, 1]);
+    min: Min::<u8>::default, any(&[0, 1]);
+    or: Or::default, any(&[true, false]);
+    and: And::default, any(&[true, false]);
+    counter: Counter::default, any(&[1, -1]);
+    grow_counter: GrowCounter::default, any(&[1, 2]);
+    register: Register::<u8>::default, any(&[0, 1]);
+    multi_register: MultiRegister::<u8>::default, |register, chance| register.write(*chance.pick(&[0, 1]));
+    flag: Flag::default, flip(Flag::write);
+    disable_flag: DisableFlag::default, flip(DisableFlag::write);
+    grow_set: GrowSet::<u8>::default, any(&[0, 1]);
+    set: Set::<u8>::default, insert_or_remove;
+    two_phase_set: TwoPhaseSet::<u8>::default, any(&[TwoPhaseSetUpdate::Insert(0), TwoPhaseSetUpdate::Remove(0)]);
+    grow_map: BTreeMap::<u8, Max<u8>>::default, |_, chance| (0, Box::new(*chance.pick(&[0, 1])));
+    lww_map: LwwMap::<u8, u8>::default, any(&[(0, Some(0)), (0, None)]);
+    events: Events::<u8>::default, push_or_forget;
+    presence: short_presence, any(&[(0, Some(0)), (0, None)]);
+    map_of_registers: Map::<u8, Register<u8>>::default, entry(any(&[0, 1]));
+    map_of_multi_registers: Map::<u8, MultiRegister<u8>>::default, entry(|register: &MultiRegister<u8>, _| register.write(0));
+    map_of_counters: Map::<u8, Counter>::default, entry(any(&[1, -1]));
+    map_of_grow_counters: Map::<u8, GrowCounter>::default, entry(any(&[1]));
+    map_of_flags: Map::<u8, Flag>::default, entry(flip(Flag::write));
+    map_of_sets: Map::<u8, Set<u8>>::default, entry(insert_or_remove);
+    map_of_maps: Map::<u8, Map<u8, Counter>>::default, entry(entry(any(&[1])));
+    map_of_grow_maps: Map::<u8, BTreeMap<u8, Counter>>::default, entry(|_, _| (0, Box::new(1)));
+    map_of_cards: Cards::default, edit_card;
+    board: Board::default, edit_board;
+    tree: Tree::default, edit_tree;
 }

@@ -14,12 +14,17 @@ pub(crate) struct Author {
     pub(crate) delay: u64,
 }
 
-/// The longest delay.
-const DELAY: u64 = 1;
+/// The longest delay, unless the test says otherwise.
+pub(crate) const DELAY: u64 = 1;
 
 impl Author {
     /// Any author that a history may have next.
-    pub(crate) fn decide(case: &Case, origins: usize, chance: &mut Chance) -> Self {
+    pub(crate) fn decide(
+        case: &Case,
+        origins: usize,
+        longest_delay: u64,
+        chance: &mut Chance,
+    ) -> Self {
         let lane = chance.below(origins as u64) as usize;
         let top = case.top();
         let mut author = Self { lane, ..Self::default() };
@@ -29,7 +34,7 @@ impl Author {
                 author.seen[other] = known + chance.below(u64::from(top[other] - known) + 1) as u8;
             }
         }
-        author.delay = chance.below(DELAY + 1);
+        author.delay = chance.below(longest_delay + 1);
         author
     }
 

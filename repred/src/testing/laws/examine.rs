@@ -193,7 +193,7 @@ impl<R: Replicated> Examination<'_, R> {
         if after == before {
             return Ok(());
         }
-        let mut story = vec![format!("an edit that wrote {dot:?} and failed")];
+        let mut story = vec![Line::from(format!("an edit that wrote {dot:?} and failed"))];
         story.extend(self.two_states(["before it", "after it"], [before, &after]));
         Err(Finding::new(Law::Edit, story))
     }

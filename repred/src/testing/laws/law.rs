@@ -83,6 +83,9 @@ impl Law {
             Self::Idempotent => {
                 "keep a set or the last stamp instead of adding up, or do without `Laws::idempotent`"
             }
+            Self::Edit => {
+                "keep in `Edit::before` all that the update may change, stamps included, and put back just that"
+            }
             Self::Invariant => {
                 "hold it when reading instead of when writing: what no author does alone, two do together"
             }

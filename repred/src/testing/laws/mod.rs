@@ -181,6 +181,19 @@ impl<R: Replicated> Laws<R> {
         self
     }
 
+    /// How many microseconds later than all that its author has seen an update may be written at most. Default 2, so that
+    /// times tie or not. With 1, concurrent updates tie as often as can be, and there are far fewer histories to
+    /// look at all of.
+    ///
+    /// # Panics
+    ///
+    /// If it is zero.
+    pub fn longest_delay(mut self, micros: u64) -> Self {
+        assert!(micros > 0, "an update is later than all that its author has seen");
+        self.subject.longest_delay = micros - 1;
+        self
+    }
+
     /// After how many calls of `reduce` to go from all small histories to random ones. Default 30,000.
     pub fn budget(mut self, calls: u64) -> Self {
         self.budget = calls;

@@ -42,7 +42,7 @@ impl Recipe {
     ) -> Made {
         let mut made = Made::nothing();
         for _ in 0..updates {
-            let author = Author::decide(&made.case, subject.origins, chance);
+            let author = Author::decide(&made.case, subject.origins, subject.longest_delay, chance);
             chance.forget();
             if !made.add(subject, author, chance, 0) {
                 return made;
@@ -142,10 +142,16 @@ impl Recipes {
     pub(crate) fn make<R: Replicated>(&mut self, subject: &Subject<R>) -> Option<Made> {
         let mut chance = Chance::again(self.next.take()?);
         let mut made = Made::nothing();
-        for _ in 0..self.updates {
-            let author = Author::decide(&made.case, subject.origins, &mut chance);
+        for written in 1..=self.updates {
+            let author =
+                Author::decide(&made.case, subject.origins, subject.longest_delay, &mut chance);
             let start = chance.made().len();
             if !made.add(subject, author, &mut chance, start) {
+                break;
+            }
+            // Whatever comes after it, it would be another history's.
+            let is_whole = made.case.entries.len() == written;
+            if !is_whole || !made.case.is_first_of_its_kind() {
                 break;
             }
         }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{
-    author::Author,
+    author::{Author, DELAY},
     case::{Case, Entry, origin},
     law::Law,
 };
@@ -40,6 +40,7 @@ pub(crate) struct Subject<R: Replicated> {
     pub(crate) equal: Option<Box<Equal<R>>>,
     pub(crate) may_report_more: bool,
     pub(crate) origins: usize,
+    pub(crate) longest_delay: u64,
     /// Calls of `reduce` so far.
     applications: Cell<u64>,
 }
@@ -66,6 +67,7 @@ impl<R: Replicated> Subject<R> {
             equal: None,
             may_report_more: false,
             origins: 3,
+            longest_delay: DELAY,
             applications: Cell::new(0),
         }
     }
