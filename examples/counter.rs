@@ -33,9 +33,9 @@ fn show(what: &str, replicas: &[Votes]) -> Result<(), Box<dyn Error>> {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let votes: [Votes; 3] = std::array::from_fn(|_| Replica::new(Counter::default()));
-    votes[0].update(5)?;
-    votes[1].update(-2)?;
-    votes[2].update(10)?;
+    for (votes, amount) in votes.iter().zip([5, -2, 10]) {
+        votes.edit(|votes| votes.add(amount))?;
+    }
     show("apart", &votes)?;
     block_on(async {
         meet(&votes[0], &votes[1]).await;

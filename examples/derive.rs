@@ -1,8 +1,8 @@
 //! A struct of reducers is a reducer: a board with a title, votes, tags and a high score.
 //!
-//! The derive makes an update with a variant for each field, and changes with the same variants. Each
-//! field goes by its own rule when two write at once: the later title stays, votes add up, tags join, the
-//! highest score wins.
+//! The derive makes an update with a variant for each field, changes with the same variants, and an editor
+//! with a method for each field, so that a board is edited like plain data. Each field goes by its own rule
+//! when two write at once: the later title stays, votes add up, tags join, the highest score wins.
 //!
 //! ```text
 //! cargo run --example derive
@@ -38,16 +38,20 @@ fn main() -> Result<(), Box<dyn Error>> {
     let ann = Replica::new(Board { scrolled_to: 7, ..Board::default() });
     let bob = Replica::new(Board::default());
 
-    ann.update(BoardUpdate::Title("Groceries".into()))?;
-    ann.update(BoardUpdate::Votes(2))?;
-    ann.update(BoardUpdate::HighScore(70))?;
-    // One step: whoever has one of them has all.
-    bob.update_all([
-        BoardUpdate::Title("Shopping".into()),
-        BoardUpdate::Votes(3),
-        BoardUpdate::Tags("food".into()),
-        BoardUpdate::HighScore(50),
-    ])?;
+    ann.edit(|board| {
+        board.title().set("Groceries");
+        board.votes().add(2);
+        board.high_score(70);
+    })?;
+    // An edit is one step: whoever has a part of it has all. What is written can be read at once.
+    bob.edit(|board| {
+        board.title().set("Shopping");
+        board.tags().insert("food");
+        let votes = 2 + board.tags.len() as i64;
+        board.votes().add(votes);
+    })?;
+    // An edit is made of updates, which can be written themselves.
+    bob.update(BoardUpdate::HighScore(50))?;
 
     block_on(async {
         let (left, right) = pipe(1024);

@@ -12,7 +12,11 @@ use tokio::{
 };
 use tokio_util::compat::TokioAsyncReadCompatExt;
 
-use crate::{Failure, members::Members, report::chain};
+use crate::{
+    Failure,
+    members::{self, Members},
+    report::chain,
+};
 
 /// How often to link with one more of the others.
 const ONE_MORE: Duration = Duration::from_secs(3);
@@ -80,12 +84,11 @@ pub(crate) async fn keep(
 pub(crate) async fn one_more(
     members: &Replica<Members>,
     own: SocketAddr,
-    patience: Duration,
 ) -> Result<Infallible, Failure> {
     let mut ticks = interval_at(Instant::now() + ONE_MORE, ONE_MORE);
     loop {
         ticks.tick().await;
-        for address in unlinked(members, own, patience)? {
+        for address in unlinked(members, own)? {
             if let Ok(stream) = dial(address).await {
                 tokio::spawn(run(members.clone(), stream, address));
                 break;
@@ -98,18 +101,15 @@ pub(crate) async fn one_more(
 ///
 /// Those whose beats are recent come first. Others come after them: one may have been started again, or
 /// the network between us may have come back.
-fn unlinked(
-    members: &Replica<Members>,
-    own: SocketAddr,
-    patience: Duration,
-) -> Result<Vec<SocketAddr>, ReadError> {
+fn unlinked(members: &Replica<Members>, own: SocketAddr) -> Result<Vec<SocketAddr>, ReadError> {
     let peers = members.peers()?;
     let mut unlinked = members.read(|members| {
-        let others = members.beats().filter(|(address, beat)| {
+        let others = members::beats(members).filter(|(address, beat)| {
             *address != own && peers.iter().all(|peer| peer.id != Some(beat.origin()))
         });
-        let keyed = others.map(|(address, beat)| {
-            let is_silent = !members.is_recent(beat, patience);
+        let latest = members::latest(members);
+        let keyed = others.map(|(address, _)| {
+            let is_silent = members.get(&address, latest).is_none();
             ((is_silent, fastrand::u32(..)), address)
         });
         keyed.collect::<Vec<_>>()
@@ -121,7 +121,7 @@ fn unlinked(
 
 /// Whether there is a link with whoever wrote the last beat of this address.
 fn is_linked(members: &Replica<Members>, address: SocketAddr) -> Result<bool, ReadError> {
-    let beat = members.read(|members| members.beat(address))?;
+    let beat = members.read(|members| members.beat(&address))?;
     let peers = members.peers()?;
     Ok(beat.is_some_and(|beat| peers.iter().any(|peer| peer.id == Some(beat.origin()))))
 }

@@ -75,8 +75,9 @@ async fn main() -> ExitCode {
 async fn run(arguments: Arguments) -> Result<Infallible, Failure> {
     let listener = listen(arguments.port).await?;
     let own = listener.local_addr()?;
-    let members = Replica::builder(Members::default()).schema(Schema::new("members", 1)).build();
     let patience = LEAST_PATIENCE.max(arguments.beat * BEATS_MISSED);
+    let members = members::nobody(patience);
+    let members = Replica::builder(members).schema(Schema::new("members", 2)).build();
     let first = async {
         match arguments.first {
             Some(port) => links::keep(&members, local(port)).await,
@@ -86,9 +87,9 @@ async fn run(arguments: Arguments) -> Result<Infallible, Failure> {
     // None of these ends but by an error.
     let (never, ..) = tokio::try_join!(
         beat(&members, own, arguments.beat),
-        watch(&members, Roster::new(own, patience), Report::new(arguments.is_json),),
+        watch(&members, Roster::new(own, patience), Report::new(arguments.is_json)),
         links::accept(&members, listener),
-        links::one_more(&members, own, patience),
+        links::one_more(&members, own),
         first,
     )?;
     Ok(never)
@@ -120,7 +121,7 @@ async fn beat(
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        members.update(own)?;
+        members.edit(|members| members.set(own, ()))?;
     }
 }
 

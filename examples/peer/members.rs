@@ -1,51 +1,35 @@
 //! [`Members`]: the replicated state, which is the last heartbeat of each address.
 
-use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, time::Duration};
 
-use repred::{Overwrote, Reduce, Stamp};
-use serde::{Deserialize, Serialize};
+use repred::{Presence, Stamp, Time};
 
 /// The last heartbeat of each address.
 ///
-/// An update is the address whose heart beats; when, and under which replica id, is in its stamp. A beat
-/// makes the one before it obsolete, so the history holds one entry an address, however long it goes on.
-#[derive(Debug, Default, Serialize, Deserialize)]
-pub(crate) struct Members {
-    beats: BTreeMap<SocketAddr, Stamp>,
+/// When a heart beat, and under which replica id, is in the stamp; there is no more to say. The history
+/// holds one entry an address, however long it goes on.
+pub(crate) type Members = Presence<SocketAddr, ()>;
+
+/// Whoever was silent for this long, or at most for twice as long, is forgotten, and called no more. So a
+/// split of the network may last as long, and heals by itself.
+const MEMORY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Nobody yet. Whoever beats is there for `patience` after that.
+pub(crate) fn nobody(patience: Duration) -> Members {
+    Presence::lasting(patience).remembering(MEMORY.max(patience))
 }
 
-impl Members {
-    /// The last beat of each address, by address.
-    pub(crate) fn beats(&self) -> impl Iterator<Item = (SocketAddr, Stamp)> {
-        self.beats.iter().map(|(&address, &beat)| (address, beat))
-    }
-
-    /// The last beat of an address.
-    pub(crate) fn beat(&self, address: SocketAddr) -> Option<Stamp> {
-        self.beats.get(&address).copied()
-    }
-
-    /// Whether this beat is not much older than the latest of all.
-    ///
-    /// No clock is asked. A stamp is never earlier than what its author had seen, so those of a peer that
-    /// is alive and in touch stay close to the latest, however wrong its clock is.
-    pub(crate) fn is_recent(&self, beat: Stamp, within: Duration) -> bool {
-        let latest = self.beats.values().max();
-        latest.is_none_or(|latest| latest.time.since(beat.time) < within)
-    }
+/// The last beat of each address that is remembered, by address.
+pub(crate) fn beats(members: &Members) -> impl Iterator<Item = (SocketAddr, Stamp)> {
+    // At the beginning of time nothing has expired.
+    let addresses = members.iter(Time::ZERO).map(|(&address, ())| address);
+    addresses.filter_map(|address| Some((address, members.beat(&address)?)))
 }
 
-impl Reduce for Members {
-    type Update = SocketAddr;
-    type Changes = Overwrote;
-
-    fn reduce(&mut self, address: SocketAddr, beat: Stamp) -> Overwrote {
-        // A peer that was started again has another id, but the same address: its beats are concurrent
-        // with its former ones, of which the last may come late.
-        if self.beat(address) > Some(beat) {
-            return Overwrote::nothing();
-        }
-        let old = self.beats.insert(address, beat);
-        Overwrote::old(old.map(|old| old.dot))
-    }
+/// The time of the latest beat of all.
+///
+/// Who was there then is alive, and no clock is asked. A stamp is never earlier than what its author had
+/// seen, so those of a peer that is alive and in touch stay close to the latest, however wrong its clock is.
+pub(crate) fn latest(members: &Members) -> Time {
+    beats(members).map(|(_, beat)| beat.time).max().unwrap_or_default()
 }

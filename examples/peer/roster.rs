@@ -8,7 +8,7 @@ use std::{
 
 use repred::Stamp;
 
-use crate::members::Members;
+use crate::members::{self, Members};
 
 /// Who is alive: ourselves, and everybody of whom a beat has come in lately.
 ///
@@ -41,9 +41,10 @@ impl Roster {
     /// Takes note of the beats that are new since the last call.
     pub(crate) fn hear(&mut self, members: &Members, now: Instant) {
         self.has_grown = false;
-        for (address, beat) in members.beats() {
+        let latest = members::latest(members);
+        for (address, beat) in members::beats(members) {
             let is_new = self.beats.insert(address, beat) != Some(beat);
-            if is_new && members.is_recent(beat, self.patience) {
+            if is_new && members.get(&address, latest).is_some() {
                 self.has_grown |= self.heard.insert(address, now).is_none();
             }
         }

@@ -1,0 +1,167 @@
+//! A chat: what is typed reaches everybody once, also those who come later, and by way of others.
+//!
+//! Start a few, each in a terminal of its own, and type; then stop and start some:
+//!
+//! ```text
+//! cargo run --example chat -- ann 9001
+//! cargo run --example chat -- bob 9002 9001
+//! cargo run --example chat -- cat 9003 9002
+//! ```
+//!
+//! Ann and Cat have no connection, and talk by way of Bob. When he is killed, each of them sees him go, and
+//! goes on typing; when he is back, all three have all of it. What is typed ([`keyboard`]) is written into a
+//! replica, and what arrives there, from wherever, is printed ([`screen`]); connections come and go ([`links`]).
+
+mod arguments;
+mod keyboard;
+mod links;
+mod screen;
+
+use std::{
+    convert::Infallible,
+    error::Error,
+    io::{self, Write},
+    process::ExitCode,
+    time::Duration,
+};
+
+use repred::{Events, PeerStatus, Presence, ReadError, Reduce, Replica, Schema};
+use serde::{Deserialize, Serialize};
+use tokio::{
+    net::TcpListener,
+    time::{interval, sleep, timeout},
+};
+
+use self::{arguments::Arguments, screen::Screen};
+
+/// What all have in common: what was said, and who is there.
+#[derive(Reduce, Debug, Serialize, Deserialize)]
+struct Chat {
+    messages: Events<Message>,
+    /// Who is there, and at which port.
+    online: Presence<String, u16>,
+}
+
+/// What somebody has said.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Message {
+    name: String,
+    text: String,
+}
+
+/// Who was not heard for this long is gone.
+const LIFETIME: Duration = Duration::from_secs(3);
+
+/// How often we are heard in that time, so that a connection may break and be made again.
+const BEATS: u32 = 4;
+
+/// How long to wait at the end until the others have what was typed.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// How often to look whether they have.
+const LOOK: Duration = Duration::from_millis(20);
+
+type Failure = Box<dyn Error + Send + Sync>;
+
+// One thread does, beside that of the keyboard: a chat mostly waits.
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let arguments = match Arguments::parse(std::env::args().skip(1)) {
+        Ok(Some(arguments)) => arguments,
+        Ok(None) => {
+            let _ = writeln!(io::stdout(), "{}", arguments::HELP);
+            return ExitCode::SUCCESS;
+        }
+        Err(error) => {
+            eprintln!("chat: {error}\n\n{}", arguments::HELP);
+            return ExitCode::from(2);
+        }
+    };
+    let listener = match links::listen(arguments.port).await {
+        Ok(listener) => listener,
+        Err(error) => {
+            eprintln!("chat: {error}");
+            return ExitCode::from(2);
+        }
+    };
+    match run(arguments, listener).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("chat: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: Arguments, listener: TcpListener) -> Result<(), Failure> {
+    let Arguments { name, port, peers, stays } = arguments;
+    let online = Presence::lasting(LIFETIME);
+    let chat = Chat { messages: Events::default(), online };
+    let chat = Replica::builder(chat).schema(Schema::new("chat", 1)).build();
+    // Before anything is written, so that it sees all of it.
+    let screen = Screen::new(&chat, name.clone())?;
+
+    tokio::spawn(links::accept(chat.clone(), listener));
+    for peer in peers {
+        tokio::spawn(links::keep(chat.clone(), peer));
+    }
+    let typed = keyboard::read(chat.clone(), name.clone());
+    let end = async {
+        tokio::select! {
+            _ = typed, if !stays => {}
+            _ = tokio::signal::ctrl_c() => {}
+        }
+    };
+    let talk = async {
+        tokio::select! {
+            never = beat(&chat, &name, port) => match never? {},
+            () = end => leave(&chat, &name).await,
+        }
+    };
+    tokio::select! {
+        result = talk => result,
+        // What comes in while we leave is still shown.
+        never = screen.watch(&chat) => match never? {},
+    }
+}
+
+/// Says that we are there, again and again.
+async fn beat(chat: &Replica<Chat>, name: &str, port: u16) -> Result<Infallible, Failure> {
+    let mut ticks = interval(LIFETIME / BEATS);
+    loop {
+        ticks.tick().await;
+        chat.edit(|chat| chat.online().set(name, port))?;
+    }
+}
+
+/// Says that we are gone, and waits a little until the others have that and all we have said.
+async fn leave(chat: &Replica<Chat>, name: &str) -> Result<(), Failure> {
+    chat.edit(|chat| chat.online().leave(name))?;
+    let own = chat.id()?;
+    let has_spoken =
+        chat.read(|chat| chat.messages.iter().any(|(stamp, _)| stamp.origin() == own))?;
+    let delivered = async {
+        loop {
+            sleep(LOOK).await;
+            let peers = chat.peers()?;
+            // A peer that we are yet to find is worth waiting for if there is something to tell.
+            if peers.iter().all(has_all) && !(peers.is_empty() && has_spoken) {
+                return Ok::<_, ReadError>(());
+            }
+        }
+    };
+    if let Ok(delivered) = timeout(PATIENCE, delivered).await {
+        return Ok(delivered?);
+    }
+    // Whoever has all passes it on.
+    if has_spoken && !chat.peers()?.iter().any(has_all) {
+        return Err("nobody is connected, so what you typed since somebody was is lost. Start a \
+                    peer first, or go on listening for one with --stay"
+            .into());
+    }
+    Ok(())
+}
+
+fn has_all(peer: &PeerStatus) -> bool {
+    peer.lag == Some(0)
+}

@@ -1,0 +1,100 @@
+//! [`Screen`]: what is said, and who comes and goes.
+
+use std::{
+    collections::BTreeMap,
+    convert::Infallible,
+    io::{self, Write},
+    time::Duration,
+};
+
+use futures::StreamExt;
+use repred::{Clock, Notice, ReadError, Replica, ReplicaId, Stamp, Subscription, SystemClock};
+use tokio::time::timeout;
+
+use crate::{Chat, ChatChanges, Failure, LIFETIME, Message};
+
+/// Prints each message once, when it comes, and who comes and goes.
+#[derive(Debug)]
+pub(crate) struct Screen {
+    /// The name of who looks at it.
+    own: String,
+    changes: Subscription<Chat>,
+    /// Who else was there at the last look, and at which port.
+    online: BTreeMap<String, u16>,
+    /// How far each replica's messages are printed: they come in the order in which it wrote them.
+    printed: BTreeMap<ReplicaId, u64>,
+}
+
+impl Screen {
+    /// Shows what happens from now on.
+    pub(crate) fn new(chat: &Replica<Chat>, own: String) -> Result<Self, ReadError> {
+        let changes = chat.subscribe()?;
+        Ok(Self { own, changes, online: BTreeMap::new(), printed: BTreeMap::new() })
+    }
+
+    /// Prints whatever happens.
+    pub(crate) async fn watch(mut self, chat: &Replica<Chat>) -> Result<Infallible, Failure> {
+        let mut wait = LIFETIME;
+        loop {
+            let notice = timeout(wait, self.changes.next()).await;
+            wait = self.look_around(chat)?;
+            match notice {
+                Ok(Some(notice)) => self.hear(chat, notice)?,
+                Ok(None) => return Err("the chat cannot go on: start again".into()),
+                // Nothing has happened, but somebody's time was up.
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// Prints who has come and gone. Returns when to look again, at the latest.
+    fn look_around(&mut self, chat: &Replica<Chat>) -> Result<Duration, Failure> {
+        let now = SystemClock::default().now();
+        let (online, expiry) = chat.read(|chat| {
+            let others = chat.online.iter(now).filter(|(name, _)| **name != self.own);
+            let others = others.map(|(name, port)| (name.clone(), *port));
+            (others.collect::<BTreeMap<_, _>>(), chat.online.next_expiry(now))
+        })?;
+        for (name, port) in online.iter().filter(|(name, _)| !self.online.contains_key(*name)) {
+            line(&format!("* {name} is here, at port {port}"))?;
+        }
+        for name in self.online.keys().filter(|name| !online.contains_key(*name)) {
+            line(&format!("* {name} is gone"))?;
+        }
+        self.online = online;
+        Ok(expiry.map_or(LIFETIME, |expiry| expiry.since(now)))
+    }
+
+    /// Prints what a notice tells of.
+    fn hear(&mut self, chat: &Replica<Chat>, notice: Notice<ChatChanges>) -> Result<(), Failure> {
+        let Notice::Changed { stamp, changes, .. } = notice else {
+            // So much at once that we are not told of each: some of all there is will be new.
+            let messages = chat.read(|chat| chat.messages.clone())?;
+            return messages.iter().try_for_each(|(stamp, message)| self.print(stamp, message));
+        };
+        match &*changes {
+            ChatChanges::Messages(changes) => {
+                changes.event.iter().try_for_each(|message| self.print(stamp, message))
+            }
+            ChatChanges::Online(_) => Ok(()),
+        }
+    }
+
+    fn print(&mut self, stamp: Stamp, message: &Message) -> Result<(), Failure> {
+        let printed = self.printed.entry(stamp.origin()).or_default();
+        if stamp.dot.seq > *printed {
+            *printed = stamp.dot.seq;
+            line(&format!("{}: {}", message.name, message.text))?;
+        }
+        Ok(())
+    }
+}
+
+/// Prints a line, without what could lead a terminal astray: others have written it.
+fn line(line: &str) -> io::Result<()> {
+    let line: String = line.chars().filter(|char| !char.is_control()).collect();
+    // `println!` panics when whoever read our lines is gone.
+    let mut out = io::stdout().lock();
+    writeln!(out, "{line}")?;
+    out.flush()
+}
