@@ -41,7 +41,8 @@ use crate::{
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counter {
     value: i128,
-    /// What each origin has added, where that may be taken back.
+    /// What each origin has added, where that may be taken back. Boxed, because most counters have none.
+    #[allow(clippy::box_collection)]
     parts: Option<Box<BTreeMap<ReplicaId, Part>>>,
 }
 

@@ -1,0 +1,308 @@
+//! Two versions of one program: fields are added and renamed, variants are added, and whoever is older keeps what it
+//! does not know, passes it on, and takes it in after its own upgrade.
+
+use std::{env, fs, process::Command, time::Duration};
+
+use futures::{FutureExt, StreamExt, executor::block_on, future};
+use repred::{
+    ConnectionError, Counter, LoadError, Map, Notice, Reduce, Register, Replica, Replicated,
+    Schema, SessionError, Set, VersionVector, pipe,
+};
+use serde::{Deserialize, Serialize};
+
+/// As it was.
+mod old {
+    use super::*;
+
+    #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+    pub enum Phase {
+        #[default]
+        Open,
+        Done,
+    }
+
+    #[derive(Reduce, Clone, Debug, Default, Serialize, Deserialize)]
+    pub struct Card {
+        pub text: Register<String>,
+        pub phase: Register<Phase>,
+    }
+
+    #[derive(Reduce, Clone, Debug, Default, Serialize, Deserialize)]
+    pub struct Board {
+        pub title: Register<String>,
+        pub cards: Map<u32, Card>,
+        pub votes: Counter,
+    }
+
+    pub fn board() -> Replica<Board> {
+        Replica::builder(Board::default()).schema(Schema::new("board", 1)).build()
+    }
+}
+
+/// As it is: a variant, a field in a nested struct and one in the outer are new, and `title` is called `name`.
+mod new {
+    use super::*;
+
+    #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+    pub enum Phase {
+        #[default]
+        Open,
+        Done,
+        Blocked,
+    }
+
+    #[derive(Reduce, Clone, Debug, Default, Serialize, Deserialize)]
+    pub struct Card {
+        pub text: Register<String>,
+        pub phase: Register<Phase>,
+        #[serde(default)]
+        pub tags: Set<String>,
+    }
+
+    #[derive(Reduce, Clone, Debug, Default, Serialize, Deserialize)]
+    pub struct Board {
+        #[reduce(rename = "title")]
+        pub name: Register<String>,
+        pub cards: Map<u32, Card>,
+        pub votes: Counter,
+        #[serde(default)]
+        pub guests: Set<String>,
+    }
+
+    pub fn board() -> Replica<Board> {
+        let schema = Schema::new("board", 2).grown_from(1);
+        Replica::builder(Board::default()).schema(schema).build()
+    }
+}
+
+/// Connects two replicas until both have what the other had.
+#[track_caller]
+fn meet<A: Replicated, B: Replicated>(a: &Replica<A>, b: &Replica<B>) {
+    let (left, right) = pipe(1 << 16);
+    let ends = future::join(a.connect(left), b.connect(right));
+    let synced = future::join(a.synced(), b.synced());
+    match block_on(future::select(Box::pin(ends), Box::pin(synced))) {
+        future::Either::Left((ends, _)) => panic!("it ended with {ends:?}"),
+        future::Either::Right(_) => {}
+    }
+}
+
+fn save<R: Replicated>(replica: &Replica<R>) -> Vec<u8> {
+    let mut file = Vec::new();
+    replica.save(&mut file).unwrap();
+    file
+}
+
+fn write_old(board: &Replica<old::Board>) {
+    board
+        .edit(|board| {
+            board.title().set("Groceries");
+            board.cards().entry(1).text().set("milk");
+            board.cards().entry(1).phase().set(old::Phase::Done);
+            board.votes().add(2);
+        })
+        .unwrap();
+}
+
+fn write_new(board: &Replica<new::Board>) {
+    board
+        .edit(|board| {
+            board.guests().insert("jim");
+            board.votes().add(10);
+        })
+        .unwrap();
+    board.edit(|board| board.cards().entry(1).tags().insert("dairy")).unwrap();
+    board.edit(|board| board.cards().entry(2).phase().set(new::Phase::Blocked)).unwrap();
+}
+
+fn shown(board: &new::Board) -> String {
+    let cards: Vec<_> = board.cards.iter().map(|(key, card)| (key, &*card.text, &*card.phase, card.tags.len())).collect();
+    format!("{} {cards:?} {} {}", *board.name, board.votes.value(), board.guests.len())
+}
+
+const ALL: &str = r#"Groceries [(1, "milk", Done, 1), (2, "", Blocked, 0)] 12 1"#;
+
+#[test]
+fn the_newer_one_understands_all_the_older_one_says() {
+    let (old, new) = (old::board(), new::board());
+    write_old(&old);
+    meet(&old, &new);
+    assert_eq!(new.read(shown).unwrap(), r#"Groceries [(1, "milk", Done, 0)] 2 0"#);
+    assert_eq!(new.held(), Ok(0));
+}
+
+#[test]
+fn the_older_one_holds_what_it_does_not_know_and_passes_it_on() {
+    let (old, new) = (old::board(), new::board());
+    write_old(&old);
+    meet(&old, &new);
+    let mut changes = old.subscribe().unwrap();
+    write_new(&new);
+    meet(&old, &new);
+
+    // It has everything, and has reduced nothing of it: not half an edit either.
+    assert_eq!(old.version(), new.version());
+    assert_eq!(old.held(), Ok(4));
+    assert_eq!(old.read(|board| board.votes.value()), Ok(2));
+    assert!(matches!(changes.next().now_or_never(), Some(Some(Notice::Held))));
+    assert!(changes.next().now_or_never().is_none(), "said once");
+
+    // It passes it on, also by way of another old one.
+    let (middle, other) = (old::board(), new::board());
+    meet(&old, &middle);
+    assert_eq!(middle.held(), Ok(4), "nothing was reduced after it");
+    meet(&middle, &other);
+    assert_eq!(other.read(shown).unwrap(), ALL);
+}
+
+#[test]
+fn the_older_one_goes_on_writing_and_everybody_agrees_after_its_upgrade() {
+    let (old, new) = (old::board(), new::board());
+    meet(&old, &new);
+    write_new(&new);
+    meet(&old, &new);
+    // What it writes now others take as concurrent to what it holds.
+    write_old(&old);
+    assert_eq!(old.read(|board| (board.title.to_string(), board.votes.value())), Ok(("Groceries".into(), 2)));
+    assert_eq!(old.held(), Ok(4));
+    meet(&old, &new);
+    assert_eq!(new.read(shown).unwrap(), ALL);
+
+    let upgraded = new::board();
+    upgraded.load(&mut &*save(&old)).unwrap();
+    assert_eq!(upgraded.read(shown).unwrap(), ALL);
+    assert_eq!(upgraded.held(), Ok(0));
+    assert_eq!(upgraded.version(), new.version());
+    assert_eq!(upgraded.state_digest().unwrap(), new.state_digest().unwrap());
+}
+
+#[test]
+fn the_older_one_may_be_started_again_before_it_is_upgraded() {
+    let (old, new) = (old::board(), new::board());
+    write_old(&old);
+    meet(&old, &new);
+    write_new(&new);
+    meet(&old, &new);
+    let again = old::board();
+    again.load(&mut &*save(&old)).unwrap();
+    assert_eq!((again.held(), again.version()), (Ok(4), old.version()));
+    let upgraded = new::board();
+    upgraded.load(&mut &*save(&again)).unwrap();
+    assert_eq!(upgraded.read(shown).unwrap(), ALL);
+}
+
+#[test]
+fn a_snapshot_of_the_older_one_is_read_with_defaults_and_what_it_holds_follows() {
+    let (old, new) = (old::board(), new::board());
+    write_old(&old);
+    old.fold(&old.version().unwrap()).unwrap();
+    meet(&old, &new);
+    assert_eq!(new.read(shown).unwrap(), r#"Groceries [(1, "milk", Done, 0)] 2 0"#);
+    write_new(&new);
+    meet(&old, &new);
+    // What is held is in no snapshot, and must not be folded.
+    assert!(old.fold(&old.version().unwrap()).is_err());
+    let late = new::board();
+    meet(&old, &late);
+    assert_eq!(late.read(shown).unwrap(), ALL);
+    assert_eq!(late.version(), new.version());
+}
+
+#[test]
+fn a_snapshot_of_the_newer_one_is_refused_with_what_to_do() {
+    let (old, new) = (old::board(), new::board());
+    write_new(&new);
+    new.fold(&new.version().unwrap()).unwrap();
+    let (left, right) = pipe(1 << 16);
+    let (ours, _) = block_on(future::join(old.connect(left), new.connect(right)));
+    let error = ours.unwrap_err().to_string();
+    assert!(error.contains("newer version of the program"), "{error}");
+    assert_eq!(old.version(), Ok(VersionVector::new()), "it is as it was");
+}
+
+#[test]
+fn any_other_schema_is_refused_with_both_names() {
+    let refused = |schema: Schema| {
+        let other = Replica::builder(new::Board::default()).schema(schema).build();
+        let old = old::board();
+        let (left, right) = pipe(1 << 16);
+        let (ours, theirs) = block_on(future::join(old.connect(left), other.connect(right)));
+        for error in [ours, theirs] {
+            let Err(ConnectionError::Session(error @ SessionError::Schema { .. })) = error else {
+                panic!("{error:?}");
+            };
+            assert!(error.to_string().contains("\"board, version 1\""), "{error}");
+        }
+        let loaded = other.load(&mut &*save(&old));
+        assert!(matches!(loaded, Err(LoadError::Content(SessionError::Schema { .. }))));
+    };
+    refused(Schema::new("board", 2));
+    refused(Schema::new("board", 3).grown_from(2));
+    refused(Schema::new("plank", 2).grown_from(1));
+}
+
+#[test]
+fn what_is_no_update_of_any_version_is_an_error() {
+    // Both say they are of version 1, so that what one of them does not know is the other's mistake.
+    let liar = Replica::builder(new::Board::default()).schema(Schema::new("board", 1)).build();
+    write_new(&liar);
+    let old = old::board();
+    let (left, right) = pipe(1 << 16);
+    let (ours, _) = block_on(future::join(old.connect(left), liar.connect(right)));
+    assert!(matches!(ours, Err(ConnectionError::Session(SessionError::Receive(_)))), "{ours:?}");
+    assert_eq!(old.held(), Ok(0));
+}
+
+/// The older one is this process; the newer one is another, and so is what the older one is upgraded to.
+#[test]
+fn two_versions_run_as_two_processes() {
+    let board = old::board();
+    write_old(&board);
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let mut newer = child("newer", &port.to_string());
+    let (stream, _) = listener.accept().unwrap();
+    let stream = smol::Async::new(stream).unwrap();
+    let ended = smol::block_on(board.connect(stream));
+    assert!(newer.wait().unwrap().success(), "{ended:?}");
+    assert_eq!(board.held(), Ok(4));
+
+    let file = env::temp_dir().join(format!("repred-evolution-{}", std::process::id()));
+    fs::write(&file, save(&board)).unwrap();
+    let upgraded = child("upgraded", file.to_str().unwrap()).wait().unwrap();
+    fs::remove_file(&file).unwrap();
+    assert!(upgraded.success());
+}
+
+fn child(role: &str, argument: &str) -> std::process::Child {
+    let mut command = Command::new(env::current_exe().unwrap());
+    command.args(["--exact", "the_other_process", "--ignored", "--nocapture"]);
+    command.env("REPRED_EVOLUTION", format!("{role} {argument}")).spawn().unwrap()
+}
+
+#[test]
+#[ignore = "started by another test"]
+fn the_other_process() {
+    let Ok(role) = env::var("REPRED_EVOLUTION") else { return };
+    let board = new::board();
+    match role.split_once(' ').unwrap() {
+        ("newer", port) => {
+            let stream = std::net::TcpStream::connect(("127.0.0.1", port.parse().unwrap())).unwrap();
+            let stream = smol::Async::new(stream).unwrap();
+            let delivered = async {
+                board.synced().await;
+                write_new(&board);
+                while board.peers().unwrap().first().is_none_or(|peer| peer.lag != Some(0)) {
+                    smol::Timer::after(Duration::from_millis(1)).await;
+                }
+            };
+            let connection = board.connect(stream);
+            smol::block_on(future::select(Box::pin(connection), Box::pin(delivered)));
+            assert_eq!(board.read(shown).unwrap(), ALL);
+        }
+        (_, file) => {
+            board.load(&mut fs::File::open(file).unwrap()).unwrap();
+            assert_eq!(board.read(shown).unwrap(), ALL);
+        }
+    }
+}
