@@ -116,7 +116,11 @@ fn write_new(board: &Replica<new::Board>) {
 }
 
 fn shown(board: &new::Board) -> String {
-    let cards: Vec<_> = board.cards.iter().map(|(key, card)| (key, &*card.text, &*card.phase, card.tags.len())).collect();
+    let cards: Vec<_> = board
+        .cards
+        .iter()
+        .map(|(key, card)| (key, &*card.text, &*card.phase, card.tags.len()))
+        .collect();
     format!("{} {cards:?} {} {}", *board.name, board.votes.value(), board.guests.len())
 }
 
@@ -156,6 +160,21 @@ fn the_older_one_holds_what_it_does_not_know_and_passes_it_on() {
 }
 
 #[test]
+fn who_is_connected_already_is_told_by_connecting_again() {
+    let (old, middle, new) = (old::board(), old::board(), new::board());
+    let (left, right) = pipe(1 << 16);
+    let mut link = Box::pin(future::join(old.connect(left), middle.connect(right)));
+    assert!(link.as_mut().now_or_never().is_none());
+    write_new(&new);
+    meet(&old, &new);
+    let (ours, theirs) = block_on(link);
+    assert!(matches!(ours, Err(ConnectionError::Session(SessionError::NewerSchema))), "{ours:?}");
+    assert!(theirs.is_err() && middle.held() == Ok(0), "{theirs:?}");
+    meet(&old, &middle);
+    assert_eq!(middle.held(), Ok(4));
+}
+
+#[test]
 fn the_older_one_goes_on_writing_and_everybody_agrees_after_its_upgrade() {
     let (old, new) = (old::board(), new::board());
     meet(&old, &new);
@@ -163,7 +182,10 @@ fn the_older_one_goes_on_writing_and_everybody_agrees_after_its_upgrade() {
     meet(&old, &new);
     // What it writes now others take as concurrent to what it holds.
     write_old(&old);
-    assert_eq!(old.read(|board| (board.title.to_string(), board.votes.value())), Ok(("Groceries".into(), 2)));
+    assert_eq!(
+        old.read(|board| (board.title.to_string(), board.votes.value())),
+        Ok(("Groceries".into(), 2))
+    );
     assert_eq!(old.held(), Ok(4));
     meet(&old, &new);
     assert_eq!(new.read(shown).unwrap(), ALL);
@@ -287,7 +309,8 @@ fn the_other_process() {
     let board = new::board();
     match role.split_once(' ').unwrap() {
         ("newer", port) => {
-            let stream = std::net::TcpStream::connect(("127.0.0.1", port.parse().unwrap())).unwrap();
+            let stream =
+                std::net::TcpStream::connect(("127.0.0.1", port.parse().unwrap())).unwrap();
             let stream = smol::Async::new(stream).unwrap();
             let delivered = async {
                 board.synced().await;

@@ -333,7 +333,9 @@ impl Session {
         // The peer would take what it does not know for a mistake of ours.
         let knows_of = |peer: &Open| self.sent.newest.max(peer.newest).max(peer.schema.version());
         match &self.peer {
-            Some(peer) if core.newest_schema() > knows_of(peer) => Err(SessionError::NewerSchema),
+            Some(peer) if core.is_holding() && core.newest_schema() > knows_of(peer) => {
+                Err(SessionError::NewerSchema)
+            }
             _ => Ok(()),
         }
     }

@@ -23,7 +23,7 @@ use crate::{
 /// | one adds 3, another one 4 | 7 more |
 /// | one removes it from a [`Map`](crate::Map), another one adds 3 | 3: a removal takes back what it has seen |
 ///
-/// Takes 32 bytes, and about 100 for each origin inside a `Map`. Adding takes constant time, or O(log origins) there.
+/// Takes 48 bytes, and 96 for each origin inside a `Map`. Adding takes constant time, or O(log origins) there.
 ///
 /// ```
 /// use repred::{GrowCounter, Replica};

@@ -130,6 +130,8 @@ impl<T: Clone + Serialize + DeserializeOwned> Reduce for MultiRegister<T> {
         let replaced =
             self.replace(|dot| is_own(dot) || seen.covers(dot), &mut |dot| obsolete.push(dot));
         let place = self.writes.partition_point(|write| write.stamp > stamp);
+        // Hardly ever are there more, and many registers may be held.
+        self.writes.reserve_exact(1);
         self.writes.insert(place, Write { stamp, value: value.clone(), seen });
         let replaced = replaced.into_iter().map(|write| write.value).collect();
         MultiRegisterChanges { written: value, replaced, obsolete }
