@@ -2,22 +2,22 @@
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
-use syn::{Generics, WherePredicate, parse_quote};
+use syn::{GenericParam, Generics, WherePredicate, parse_quote};
 
 use crate::ast::{Field, Role, Struct};
 
 /// ```text
-/// struct BoardEditor<'__a> { __editor: Editor<'__a, Board> }
+/// struct BoardEditor<__P> { __editor: Editor<Board, __P> }
 ///
-/// impl BoardEditor<'_> {
-///     fn title(&mut self) -> <Register<String> as Edit>::Editor<'_> { .. }
+/// impl<__P: Place<Board>> BoardEditor<__P> {
+///     fn title(&mut self) -> <Register<String> as Edit>::Editor<Field<'_, Board, Register<String>, __P>> { .. }
 ///     fn high_score(&mut self, update: u64) -> bool { .. }
 /// }
 ///
-/// impl From<Editor<'__a, Board>> for BoardEditor<'__a> { .. }
-/// impl AsMut<Editor<'__a, Board>> for BoardEditor<'__a> { .. }
-/// impl Deref for BoardEditor<'_> { .. }
-/// impl Debug for BoardEditor<'_> { .. }
+/// impl<__P: Place<Board>> From<Editor<Board, __P>> for BoardEditor<__P> { .. }
+/// impl<__P: Place<Board>> AsMut<Editor<Board, __P>> for BoardEditor<__P> { .. }
+/// impl<__P: Place<Board>> Deref for BoardEditor<__P> { .. }
+/// impl<__P> Debug for BoardEditor<__P> { .. }
 /// impl Edit for Board { .. }
 /// ```
 pub(crate) fn expand(input: &Struct<'_>) -> TokenStream {
@@ -36,7 +36,7 @@ struct EditorType<'a> {
     input: &'a Struct<'a>,
     library: TokenStream,
     ident: Ident,
-    /// Those under which the struct is a reducer, and the editor's lifetime before them.
+    /// Those under which the struct is a reducer, and the place that is edited.
     generics: Generics,
 }
 
@@ -44,7 +44,10 @@ impl<'a> EditorType<'a> {
     fn new(input: &'a Struct<'a>) -> Self {
         let library = input.library();
         let mut generics = reducer_generics(input);
-        generics.params.insert(0, parse_quote!('__a));
+        let (ident, (_, arguments, _)) =
+            (&input.input.ident, input.input.generics.split_for_impl());
+        let place: GenericParam = parse_quote!(__P: #library::Place<#ident #arguments>);
+        generics.params.push(place);
         Self { input, library, ident: input.editor_ident(), generics }
     }
 
@@ -67,7 +70,7 @@ impl<'a> EditorType<'a> {
             #[doc = #doc]
             #[allow(dead_code, private_bounds, private_interfaces)]
             #vis struct #ident #impl_generics #where_clause {
-                __editor: #library::Editor<'__a, #edited>,
+                __editor: #library::Editor<#edited, __P>,
             }
         }
     }
@@ -84,7 +87,7 @@ impl<'a> EditorType<'a> {
     }
 
     /// ```text
-    /// fn title(&mut self) -> <Register<String> as Edit>::Editor<'_>
+    /// fn title(&mut self) -> <Register<String> as Edit>::Editor<Field<'_, Board, Register<String>, __P>>
     /// where
     ///     for<'__any> Register<String>: Edit,
     /// {
@@ -108,7 +111,7 @@ impl<'a> EditorType<'a> {
                 }
             };
         }
-        let doc = format!("The editor of the field `{}`.", field.name());
+        let (doc, edited) = (format!("The editor of the field `{}`.", field.name()), self.edited());
         let mut conditions = Generics::default();
         match field.is_recursive(self.input.input) {
             // Whether a map of trees can be edited depends on whether a tree can.
@@ -118,7 +121,9 @@ impl<'a> EditorType<'a> {
         let conditions = &conditions.where_clause;
         quote! {
             #[doc = #doc]
-            #vis fn #name(&mut self) -> <#ty as #library::Edit>::Editor<'_> #conditions {
+            #vis fn #name(&mut self) -> <#ty as #library::Edit>::Editor<#library::Field<'_, #edited, #ty, __P>>
+            #conditions
+            {
                 #library::Editor::field::<#ty>(
                     &mut self.__editor,
                     |__state| &__state.#member,
@@ -134,20 +139,20 @@ impl<'a> EditorType<'a> {
         let (impl_generics, arguments, where_clause) = self.generics.split_for_impl();
         quote! {
             #[automatically_derived]
-            impl #impl_generics ::core::convert::From<#library::Editor<'__a, #edited>>
+            impl #impl_generics ::core::convert::From<#library::Editor<#edited, __P>>
                 for #ident #arguments #where_clause
             {
-                fn from(__editor: #library::Editor<'__a, #edited>) -> Self {
+                fn from(__editor: #library::Editor<#edited, __P>) -> Self {
                     Self { __editor }
                 }
             }
 
             /// For updates that are made by hand.
             #[automatically_derived]
-            impl #impl_generics ::core::convert::AsMut<#library::Editor<'__a, #edited>>
+            impl #impl_generics ::core::convert::AsMut<#library::Editor<#edited, __P>>
                 for #ident #arguments #where_clause
             {
-                fn as_mut(&mut self) -> &mut #library::Editor<'__a, #edited> {
+                fn as_mut(&mut self) -> &mut #library::Editor<#edited, __P> {
                     &mut self.__editor
                 }
             }
@@ -195,7 +200,7 @@ fn reducer_generics(input: &Struct<'_>) -> Generics {
 ///     for<'__any> u64: Clone + 'static,
 ///     for<'__any> BoardUpdate: Send,
 /// {
-///     type Editor<'__e> = BoardEditor<'__e>;
+///     type Editor<__P: Place<Self>> = BoardEditor<__P>;
 ///     fn before(..) -> .. { match *__update { .. } }
 ///     fn inverse(..) -> .. { match *__update { .. } }
 ///     fn rebuild(..) -> .. { .. }
@@ -213,7 +218,7 @@ fn edit_trait(input: &Struct<'_>) -> TokenStream {
         #[automatically_derived]
         #[allow(clippy::all)]
         impl #impl_generics #library::Edit for #ident #arguments #where_clause {
-            type Editor<'__e> = #editor<'__e, #editor_arguments>;
+            type Editor<__P: #library::Place<Self>> = #editor<#editor_arguments>;
 
             #before
             #inverse
@@ -241,14 +246,14 @@ fn edit_conditions(input: &Struct<'_>, generics: &mut Generics) {
     generics.make_where_clause().predicates.extend(lasting);
 }
 
-/// `T, N` of `<T, const N: usize>`
+/// `T, N, __P` of `<T, const N: usize>`
 fn editor_arguments(input: &Struct<'_>) -> TokenStream {
     let params = input.input.generics.params.iter().map(|param| match param {
         syn::GenericParam::Type(param) => param.ident.clone(),
         syn::GenericParam::Const(param) => param.ident.clone(),
         syn::GenericParam::Lifetime(param) => format_ident!("{}", param.lifetime.ident),
     });
-    quote!(#(#params),*)
+    quote!(#(#params,)* __P)
 }
 
 /// ```text

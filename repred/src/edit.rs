@@ -9,7 +9,7 @@ use crate::{id::ReplicaId, reduce::Reduce, stamp::Stamp, time::Time};
 /// The derive and all ready-made types implement it. A reducer of your own takes part with a few lines:
 ///
 /// ```
-/// use repred::{Edit, Editor, PutBack, Reduce, Replica, Stamp};
+/// use repred::{Edit, Editor, Place, PutBack, Reduce, Replica, Stamp};
 /// use serde::{Deserialize, Serialize};
 ///
 /// /// The highest bid, and by whose number.
@@ -30,7 +30,7 @@ use crate::{id::ReplicaId, reduce::Reduce, stamp::Stamp, time::Time};
 /// }
 ///
 /// impl Edit for Bid {
-///     type Editor<'a> = Editor<'a, Self>;
+///     type Editor<P: Place<Self>> = Editor<Self, P>;
 ///
 ///     fn before(&self, _update: &(u64, u32), _stamp: Stamp) -> PutBack<Self> {
 ///         let before = *self;
@@ -52,13 +52,13 @@ use crate::{id::ReplicaId, reduce::Reduce, stamp::Stamp, time::Time};
     message = "`{Self}` cannot be edited",
     label = "`edit` and `try_edit` do not know how to put this back when an edit fails",
     note = "write its updates with `update` and `update_all`; or implement `repred::Edit` for it, which takes a few lines: \
-            `type Editor<'a> = repred::Editor<'a, Self>` and a `before` that keeps what an update may change",
+            `type Editor<P: repred::Place<Self>> = repred::Editor<Self, P>` and a `before` that keeps what an update may change",
     note = "a derived struct can be edited if every field's type can, and if plain fields, those with \
             `#[reduce(with = ..)]`, are `Clone`"
 )]
 pub trait Edit: Reduce<Update: Send> + Sized + 'static {
     /// What an edit of this is done with: [`Editor`] itself, or a type around one that has methods.
-    type Editor<'a>: From<Editor<'a, Self>>;
+    type Editor<P: Place<Self>>: From<Editor<Self, P>>;
 
     /// Keeps what `update` may change, so that it can be put back if the edit fails. The update has not been
     /// reduced yet.
@@ -95,16 +95,40 @@ pub type Inverse<R> = Box<dyn FnOnce(&R) -> Vec<<R as Reduce>::Update> + Send>;
 /// replica will reduce it. What goes wrong with one, such as that it is too large, is kept to the end
 /// of the edit, which then does nothing and returns the error; so writing looks as if it could not fail.
 ///
-/// The ready-made types have methods here: `Editor<'_, Counter>` has [`add`](Editor::add), and so on. The
+/// The ready-made types have methods here: an `Editor` of a `Counter` has [`add`](Editor::add), and so on. The
 /// editor of a derived struct has a method for each field. All of them build on [`update`](Self::update),
 /// [`field`](Self::field) and [`part`](Self::part), as one of your own can.
-pub struct Editor<'a, R: Reduce> {
-    place: Box<dyn Place<R> + 'a>,
+///
+/// A function that is given an editor takes it for any place that it may edit:
+///
+/// ```
+/// use repred::{Counter, Place, Reduce, Register, Replica};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Reduce, Default, Serialize, Deserialize)]
+/// struct Poll {
+///     question: Register<String>,
+///     votes: Counter,
+/// }
+///
+/// fn begin(poll: &mut PollEditor<impl Place<Poll>>) {
+///     poll.question().set("tea or coffee?");
+///     poll.votes().add(1);
+/// }
+///
+/// let poll = Replica::new(Poll::default());
+/// poll.edit(|poll| begin(poll))?;
+/// assert_eq!(poll.read(|poll| poll.votes.value())?, 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Editor<R, P> {
+    place: P,
+    of: PhantomData<fn() -> R>,
 }
 
-impl<'a, R: Reduce> Editor<'a, R> {
-    pub(crate) fn new(place: impl Place<R> + 'a) -> Self {
-        Self { place: Box::new(place) }
+impl<R: Reduce, P: Place<R>> Editor<R, P> {
+    pub(crate) fn new(place: P) -> Self {
+        Self { place, of: PhantomData }
     }
 
     /// Writes an update, and says whether the state has changed by that.
@@ -127,44 +151,56 @@ impl<'a, R: Reduce> Editor<'a, R> {
     pub fn now(&self) -> Time {
         self.place.now()
     }
-}
 
-impl<R: Reduce> Editor<'_, R> {
     /// The editor of a part that is always there: where it is, and which update of the whole an update of it is.
     ///
     /// ```
-    /// use repred::{Counter, Editor, Reduce};
+    /// use repred::{Counter, Edit, Editor, Place, Reduce, Replica};
+    /// use serde::{Deserialize, Serialize};
     ///
-    /// #[derive(Reduce, Default)]
+    /// #[derive(Reduce, Default, Serialize, Deserialize)]
     /// struct Poll {
     ///     yes: Counter,
     /// }
     ///
     /// // What the derive writes for a field.
-    /// fn yes<'e>(poll: &'e mut Editor<'_, Poll>) -> Editor<'e, Counter> {
-    ///     poll.field(|poll| &poll.yes, PollUpdate::Yes)
+    /// fn vote(poll: &mut Editor<Poll, impl Place<Poll>>) {
+    ///     poll.field(|poll| &poll.yes, PollUpdate::Yes).add(1);
     /// }
+    ///
+    /// let poll = Replica::new(Poll::default());
+    /// poll.edit(|poll| vote(poll.as_mut()))?;
+    /// assert_eq!(poll.read(|poll| poll.yes.value())?, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn field<C: Edit>(
         &mut self,
         find: fn(&R) -> &C,
         wrap: fn(C::Update) -> R::Update,
-    ) -> C::Editor<'_> {
-        Editor::new(Field { whole: &mut *self.place, find, wrap }).into()
+    ) -> C::Editor<Field<'_, R, C, P>> {
+        Editor::new(Field { whole: &mut self.place, find, wrap }).into()
     }
 
     /// The editor of a part that may not be there yet: what is not there reads as the default.
-    pub fn part<C: Edit + Default>(
-        &mut self,
-        find: impl Fn(&R) -> Option<&C> + 'static,
-        wrap: impl Fn(C::Update) -> R::Update + 'static,
-    ) -> C::Editor<'_> {
-        let absent = C::default();
-        Editor::new(Part { whole: &mut *self.place, find, wrap, absent }).into()
+    pub fn part<K>(&mut self, key: K) -> <R::Part as Edit>::Editor<Part<'_, R, K, P>>
+    where
+        R: Parts<K>,
+    {
+        Editor::new(Part { whole: &mut self.place, key, absent: R::Part::default() }).into()
+    }
+
+    /// The same editor, with its place behind a pointer: for functions that call themselves, whose types would
+    /// otherwise come to no end.
+    pub fn erased(&mut self) -> R::Editor<Erased<'_, R>>
+    where
+        R: Edit,
+    {
+        let place: Erased<'_, R> = &mut self.place;
+        Editor::new(place).into()
     }
 }
 
-impl<R: Reduce> Deref for Editor<'_, R> {
+impl<R: Reduce, P: Place<R>> Deref for Editor<R, P> {
     type Target = R;
 
     fn deref(&self) -> &R {
@@ -172,7 +208,7 @@ impl<R: Reduce> Deref for Editor<'_, R> {
     }
 }
 
-impl<R: Reduce + fmt::Debug> fmt::Debug for Editor<'_, R> {
+impl<R: Reduce + fmt::Debug, P: Place<R>> fmt::Debug for Editor<R, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Editor").field(self.place.state()).finish()
     }
@@ -225,14 +261,26 @@ impl<T: Clone> IntoOwned<Vec<T>> for &[T] {
     }
 }
 
-/// Where an editor reads and writes.
-pub(crate) trait Place<R: Reduce> {
+/// Where an [`Editor`] reads and writes: a state that is being edited, or a part of one.
+pub trait Place<R: Reduce> {
+    /// What is there.
     fn state(&self) -> &R;
+
+    /// Writes an update, and says whether the state has changed by that.
     fn update(&mut self, update: R::Update) -> bool;
+
+    /// Makes the whole edit fail.
     fn refuse(&mut self, why: String);
+
+    /// The replica that the updates are written by.
     fn origin(&self) -> ReplicaId;
+
+    /// The wall time of the edit.
     fn now(&self) -> Time;
 }
+
+/// A place behind a pointer.
+pub type Erased<'a, R> = &'a mut (dyn Place<R> + 'a);
 
 impl<R: Reduce, P: Place<R> + ?Sized> Place<R> for &mut P {
     fn state(&self) -> &R {
@@ -256,14 +304,14 @@ impl<R: Reduce, P: Place<R> + ?Sized> Place<R> for &mut P {
     }
 }
 
-/// A part of what another editor edits.
-struct Field<'a, R: Reduce, C: Reduce> {
-    whole: &'a mut (dyn Place<R> + 'a),
+/// A part that is always there; see [`Editor::field`].
+pub struct Field<'a, R: Reduce, C: Reduce, P> {
+    whole: &'a mut P,
     find: fn(&R) -> &C,
     wrap: fn(C::Update) -> R::Update,
 }
 
-impl<R: Reduce, C: Reduce> Place<C> for Field<'_, R, C> {
+impl<R: Reduce, C: Reduce, P: Place<R>> Place<C> for Field<'_, R, C, P> {
     fn state(&self) -> &C {
         (self.find)(self.whole.state())
     }
@@ -285,28 +333,39 @@ impl<R: Reduce, C: Reduce> Place<C> for Field<'_, R, C> {
     }
 }
 
-/// A part that may not be there.
-struct Part<'a, R: Reduce, C, F, W> {
-    whole: &'a mut (dyn Place<R> + 'a),
-    find: F,
-    wrap: W,
-    /// What is read where nothing is.
-    absent: C,
+impl<R: Reduce, C: Reduce, P> fmt::Debug for Field<'_, R, C, P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Field").finish_non_exhaustive()
+    }
 }
 
-impl<R, C, F, W> Place<C> for Part<'_, R, C, F, W>
-where
-    R: Reduce,
-    C: Reduce,
-    F: Fn(&R) -> Option<&C>,
-    W: Fn(C::Update) -> R::Update,
-{
-    fn state(&self) -> &C {
-        (self.find)(self.whole.state()).unwrap_or(&self.absent)
+/// A reducer with parts that have keys and need not be there, such as a map; see [`Editor::part`].
+pub trait Parts<K>: Reduce {
+    /// What has a key.
+    type Part: Edit + Default;
+
+    /// The part of a key, if it is there.
+    fn find(&self, key: &K) -> Option<&Self::Part>;
+
+    /// An update of a part as an update of the whole.
+    fn wrap(key: &K, update: <Self::Part as Reduce>::Update) -> Self::Update;
+}
+
+/// A part that need not be there; see [`Editor::part`].
+pub struct Part<'a, R: Parts<K>, K, P> {
+    whole: &'a mut P,
+    key: K,
+    /// What is read where nothing is.
+    absent: R::Part,
+}
+
+impl<R: Parts<K>, K, P: Place<R>> Place<R::Part> for Part<'_, R, K, P> {
+    fn state(&self) -> &R::Part {
+        self.whole.state().find(&self.key).unwrap_or(&self.absent)
     }
 
-    fn update(&mut self, update: C::Update) -> bool {
-        self.whole.update((self.wrap)(update))
+    fn update(&mut self, update: <R::Part as Reduce>::Update) -> bool {
+        self.whole.update(R::wrap(&self.key, update))
     }
 
     fn refuse(&mut self, why: String) {
@@ -322,9 +381,15 @@ where
     }
 }
 
+impl<R: Parts<K>, K, P> fmt::Debug for Part<'_, R, K, P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Part").finish_non_exhaustive()
+    }
+}
+
 /// A reducer behind a pointer is edited as what it points to.
 impl<R: Edit> Edit for Box<R> {
-    type Editor<'a> = BoxEditor<'a, R>;
+    type Editor<P: Place<Self>> = BoxEditor<R, P>;
 
     fn before(&self, update: &Self::Update, stamp: Stamp) -> PutBack<Self> {
         let put_back = (**self).before(update, stamp);
@@ -342,25 +407,24 @@ impl<R: Edit> Edit for Box<R> {
 }
 
 /// Edits what a box holds: see [`inner`](Self::inner).
-pub struct BoxEditor<'a, R: Reduce> {
-    editor: Editor<'a, Box<R>>,
-    of: PhantomData<R>,
+pub struct BoxEditor<R, P> {
+    editor: Editor<Box<R>, P>,
 }
 
-impl<R: Edit> BoxEditor<'_, R> {
+impl<R: Edit, P: Place<Box<R>>> BoxEditor<R, P> {
     /// The editor of what the box holds.
-    pub fn inner(&mut self) -> R::Editor<'_> {
+    pub fn inner(&mut self) -> R::Editor<Field<'_, Box<R>, R, P>> {
         self.editor.field(|state| &**state, Box::new)
     }
 }
 
-impl<'a, R: Reduce> From<Editor<'a, Box<R>>> for BoxEditor<'a, R> {
-    fn from(editor: Editor<'a, Box<R>>) -> Self {
-        Self { editor, of: PhantomData }
+impl<R, P> From<Editor<Box<R>, P>> for BoxEditor<R, P> {
+    fn from(editor: Editor<Box<R>, P>) -> Self {
+        Self { editor }
     }
 }
 
-impl<R: Reduce> Deref for BoxEditor<'_, R> {
+impl<R: Reduce, P: Place<Box<R>>> Deref for BoxEditor<R, P> {
     type Target = R;
 
     fn deref(&self) -> &R {
@@ -368,7 +432,7 @@ impl<R: Reduce> Deref for BoxEditor<'_, R> {
     }
 }
 
-impl<R: Reduce + fmt::Debug> fmt::Debug for BoxEditor<'_, R> {
+impl<R: Reduce + fmt::Debug, P: Place<Box<R>>> fmt::Debug for BoxEditor<R, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.editor.fmt(f)
     }

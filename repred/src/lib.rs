@@ -62,7 +62,7 @@ pub use self::{
         ReceiveError, SnapshotError, UpdateError,
     },
     dots::Dots,
-    edit::{BoxEditor, Edit, Editor, IntoOwned, Inverse, PutBack},
+    edit::{BoxEditor, Edit, Editor, Erased, Field, IntoOwned, Inverse, Part, Place, PutBack},
     encoding::{DecodeError, EncodeError},
     id::ReplicaId,
     message::{Reason, Schema},

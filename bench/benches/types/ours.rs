@@ -3,9 +3,9 @@
 use std::{any::Any, time::Instant};
 
 use repred::{
-    Core, Counter, Edit, Events, EventsUpdate, GrowSet, LwwMap, Map, MapUpdate, Max, MultiRegister,
-    Now, Reduce, Register, ReplicaId, Replicated, Session, SessionConfig, Set, SetUpdate, Stamp,
-    Time,
+    Core, Counter, Edit, Erased, Events, EventsUpdate, GrowSet, LwwMap, Map, MapUpdate, Max,
+    MultiRegister, Now, Reduce, Register, ReplicaId, Replicated, Session, SessionConfig, Set,
+    SetUpdate, Stamp, Time,
 };
 use serde::{Deserialize, Serialize};
 
@@ -80,8 +80,9 @@ impl<R: Compared> Peer for Ours<R> {
         let wall = self.wall();
         match self.how {
             How::Edit => {
-                let edit =
-                    |editor: &mut R::Editor<'_>| step.iter().for_each(|op| R::edit(editor, op));
+                let edit = |editor: &mut R::Editor<Erased<'_, R>>| {
+                    step.iter().for_each(|op| R::edit(editor, op))
+                };
                 self.core.edit(wall, edit).expect("every edit can be written");
             }
             How::Update => {
@@ -127,7 +128,7 @@ impl<R: Compared> Peer for Ours<R> {
 
 /// A type of repred as a contender.
 trait Compared: Replicated + Edit + Default {
-    fn edit(editor: &mut Self::Editor<'_>, op: &Op);
+    fn edit(editor: &mut Self::Editor<Erased<'_, Self>>, op: &Op);
     fn update(&self, op: &Op) -> Self::Update;
     fn value(&self) -> u64;
 }
@@ -139,7 +140,7 @@ macro_rules! compared {
         $($op:pat => $edit:expr, $update:expr;)+
     ) => {
         impl Compared for $Type {
-            fn edit($editor: &mut Self::Editor<'_>, op: &Op) {
+            fn edit($editor: &mut Self::Editor<Erased<'_, Self>>, op: &Op) {
                 match op {
                     $($op => {
                         $edit;

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::{Core, EditError, Never, Step, UpdateError};
 use crate::{
     changes::Changes,
-    edit::{Edit, Editor, Inverse, Place, PutBack},
+    edit::{Edit, Editor, Erased, Inverse, Place, PutBack},
     history::OriginIndex,
     id::ReplicaId,
     reduce::Replicated,
@@ -68,7 +68,7 @@ impl<R: Replicated + Edit> Core<R> {
     pub fn edit<T>(
         &mut self,
         wall: Time,
-        edit: impl FnOnce(&mut R::Editor<'_>) -> T,
+        edit: impl FnOnce(&mut R::Editor<Erased<'_, R>>) -> T,
     ) -> Result<T, UpdateError> {
         let edited = self.draft(wall, None, |editor| Ok::<_, Never>(edit(&mut editor.into())));
         edited.map(|(value, _)| value).map_err(EditError::without_closure)
@@ -99,7 +99,7 @@ impl<R: Replicated + Edit> Core<R> {
     pub fn try_edit<T, E>(
         &mut self,
         wall: Time,
-        edit: impl FnOnce(&mut R::Editor<'_>) -> Result<T, E>,
+        edit: impl FnOnce(&mut R::Editor<Erased<'_, R>>) -> Result<T, E>,
     ) -> Result<T, EditError<E>> {
         let edited = self.draft(wall, None, |editor| edit(&mut editor.into()));
         edited.map(|(value, _)| value)
@@ -110,11 +110,11 @@ impl<R: Replicated + Edit> Core<R> {
         &mut self,
         wall: Time,
         inverses: Option<Inverses<R>>,
-        edit: impl FnOnce(Editor<'_, R>) -> Result<T, E>,
+        edit: impl FnOnce(Editor<R, Erased<'_, R>>) -> Result<T, E>,
     ) -> Result<(T, Inverses<R>), EditError<E>> {
         self.check_writable()?;
         let mut draft = Draft::new(self, wall, inverses);
-        let value = edit(Editor::new(&mut draft)).map_err(EditError::Closure)?;
+        let value = edit(Editor::new(&mut draft as Erased<'_, R>)).map_err(EditError::Closure)?;
         match draft.mistake.take() {
             Some(mistake) => Err(mistake.into()),
             None => Ok((value, draft.commit())),

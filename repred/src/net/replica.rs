@@ -26,7 +26,7 @@ use crate::{
         AtError, Core, CoreLimits, EditError, Entry, FoldError, HistoryError, Poisoned,
         SnapshotError, UpdateError,
     },
-    edit::Edit,
+    edit::{Edit, Erased},
     id::ReplicaId,
     message::Schema,
     receipt::Receipt,
@@ -222,7 +222,10 @@ impl<R: Replicated> Replica<R> {
     /// # Panics
     ///
     /// If the closure does; the replica is unchanged. If `reduce` does; the replica is poisoned then.
-    pub fn edit<T>(&self, edit: impl FnOnce(&mut R::Editor<'_>) -> T) -> Result<T, UpdateError>
+    pub fn edit<T>(
+        &self,
+        edit: impl FnOnce(&mut R::Editor<Erased<'_, R>>) -> T,
+    ) -> Result<T, UpdateError>
     where
         R: Edit,
     {
@@ -253,7 +256,7 @@ impl<R: Replicated> Replica<R> {
     /// If the closure does; the replica is unchanged. If `reduce` does; the replica is poisoned then.
     pub fn try_edit<T, E>(
         &self,
-        edit: impl FnOnce(&mut R::Editor<'_>) -> Result<T, E>,
+        edit: impl FnOnce(&mut R::Editor<Erased<'_, R>>) -> Result<T, E>,
     ) -> Result<T, EditError<E>>
     where
         R: Edit,

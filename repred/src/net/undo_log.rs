@@ -5,7 +5,7 @@ use std::{collections::VecDeque, fmt};
 use super::replica::Replica;
 use crate::{
     core::{Core, EditError, Inverses, Never, UpdateError},
-    edit::Edit,
+    edit::{Edit, Erased},
     reduce::Replicated,
     time::Time,
 };
@@ -79,7 +79,7 @@ impl<R: Replicated + Edit> UndoLog<R> {
     /// As [`Replica::edit`].
     pub fn edit<T>(
         &mut self,
-        edit: impl FnOnce(&mut R::Editor<'_>) -> T,
+        edit: impl FnOnce(&mut R::Editor<Erased<'_, R>>) -> T,
     ) -> Result<T, UpdateError> {
         let edited = self.try_edit(|editor| Ok::<_, Never>(edit(editor)));
         edited.map_err(EditError::without_closure)
@@ -96,7 +96,7 @@ impl<R: Replicated + Edit> UndoLog<R> {
     /// As [`Replica::try_edit`].
     pub fn try_edit<T, E>(
         &mut self,
-        edit: impl FnOnce(&mut R::Editor<'_>) -> Result<T, E>,
+        edit: impl FnOnce(&mut R::Editor<Erased<'_, R>>) -> Result<T, E>,
     ) -> Result<T, EditError<E>> {
         let draft = |core: &mut Core<R>, wall| {
             core.draft(wall, Some(Vec::new()), |editor| edit(&mut editor.into()))

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::or::Or;
 use crate::{
     changes::Replaced,
-    edit::{Edit, Editor, PutBack},
+    edit::{Edit, Editor, Place, PutBack},
     reduce::Reduce,
     stamp::Stamp,
 };
@@ -49,7 +49,7 @@ impl Reduce for And {
 }
 
 impl Edit for And {
-    type Editor<'a> = Editor<'a, Self>;
+    type Editor<P: Place<Self>> = Editor<Self, P>;
 
     fn before(&self, _value: &bool, _stamp: Stamp) -> PutBack<Self> {
         let before = self.clone();
@@ -57,7 +57,7 @@ impl Edit for And {
     }
 }
 
-impl Editor<'_, And> {
+impl<P: Place<And>> Editor<And, P> {
     /// Makes it false for good. Says whether it was true before.
     pub fn clear(&mut self) -> bool {
         self.value() && self.update(false)

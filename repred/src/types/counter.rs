@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     changes::Replaced,
     dots::Dots,
-    edit::{Edit, Editor, Inverse, PutBack},
+    edit::{Edit, Editor, Inverse, Place, PutBack},
     id::ReplicaId,
     reduce::Reduce,
     reset::{Detail, Reset},
@@ -185,7 +185,7 @@ impl Reset for Counter {
 }
 
 impl Edit for Counter {
-    type Editor<'a> = Editor<'a, Self>;
+    type Editor<P: Place<Self>> = Editor<Self, P>;
 
     fn before(&self, _amount: &i64, stamp: Stamp) -> PutBack<Self> {
         Box::new(self.keep(stamp.origin()))
@@ -214,7 +214,7 @@ fn amounts(mut amount: i128) -> Vec<i64> {
     amounts
 }
 
-impl Editor<'_, Counter> {
+impl<P: Place<Counter>> Editor<Counter, P> {
     /// Adds an amount, which may be negative. The edit fails if the sum would be out of range.
     pub fn add(&mut self, amount: i64) {
         match self.is_too_much(amount.into()) {

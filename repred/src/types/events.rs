@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use super::max::Max;
 use crate::{
     changes::{Changes, Overwrote},
-    edit::{Edit, Editor, IntoOwned, PutBack},
+    edit::{Edit, Editor, IntoOwned, Place, PutBack},
     reduce::Reduce,
     stamp::{Dot, Stamp},
     time::Time,
@@ -115,7 +115,7 @@ impl<E: Clone + Serialize + DeserializeOwned> Reduce for Events<E> {
 }
 
 impl<E: Clone + Serialize + DeserializeOwned + Send + 'static> Edit for Events<E> {
-    type Editor<'a> = Editor<'a, Self>;
+    type Editor<P: Place<Self>> = Editor<Self, P>;
 
     fn before(&self, update: &Self::Update, stamp: Stamp) -> PutBack<Self> {
         match update {
@@ -137,7 +137,7 @@ impl<E: Clone + Serialize + DeserializeOwned + Send + 'static> Edit for Events<E
     }
 }
 
-impl<E: Clone + Serialize + DeserializeOwned> Editor<'_, Events<E>> {
+impl<E: Clone + Serialize + DeserializeOwned, P: Place<Events<E>>> Editor<Events<E>, P> {
     /// Writes an event.
     pub fn push(&mut self, event: impl IntoOwned<E>) {
         self.update(EventsUpdate::Event(event.into_owned()));

@@ -6,7 +6,7 @@ use super::multi_register::{MultiRegister, MultiRegisterUpdate};
 use crate::{
     changes::{Changes, Replaced},
     dots::Dots,
-    edit::{Edit, Editor, Inverse, PutBack},
+    edit::{Edit, Editor, Inverse, Place, PutBack},
     reduce::Reduce,
     reset::{Detail, Reset},
     stamp::{Dot, Stamp},
@@ -68,7 +68,7 @@ macro_rules! flag {
         }
 
         impl Edit for $Flag {
-            type Editor<'a> = Editor<'a, Self>;
+            type Editor<P: Place<Self>> = Editor<Self, P>;
 
             fn before(&self, _update: &Self::Update, _stamp: Stamp) -> PutBack<Self> {
                 let before = self.clone();
@@ -91,7 +91,7 @@ macro_rules! flag {
             }
         }
 
-        impl Editor<'_, $Flag> {
+        impl<P: Place<$Flag>> Editor<$Flag, P> {
             /// Switches it on.
             pub fn enable(&mut self) {
                 self.set(true);

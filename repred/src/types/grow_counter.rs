@@ -8,7 +8,7 @@ use super::counter::Counter;
 use crate::{
     changes::Replaced,
     dots::Dots,
-    edit::{Edit, Editor, PutBack},
+    edit::{Edit, Editor, Place, PutBack},
     reduce::Reduce,
     reset::{Detail, Reset},
     stamp::{Dot, Stamp},
@@ -84,7 +84,7 @@ impl Reset for GrowCounter {
 }
 
 impl Edit for GrowCounter {
-    type Editor<'a> = Editor<'a, Self>;
+    type Editor<P: Place<Self>> = Editor<Self, P>;
 
     fn before(&self, _amount: &u64, stamp: Stamp) -> PutBack<Self> {
         let put_back = self.0.keep(stamp.origin());
@@ -96,7 +96,7 @@ impl Edit for GrowCounter {
     }
 }
 
-impl Editor<'_, GrowCounter> {
+impl<P: Place<GrowCounter>> Editor<GrowCounter, P> {
     /// Adds an amount. The edit fails if the sum would be out of range.
     pub fn add(&mut self, amount: u64) {
         match self.0.is_too_much(amount.into()) {

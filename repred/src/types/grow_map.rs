@@ -8,7 +8,7 @@ use super::entries::{self, EntryChanges, MapChanges};
 use crate::{
     changes::Changes,
     dots::Dots,
-    edit::{Edit, Editor, IntoOwned, Inverse, PutBack},
+    edit::{Edit, Editor, IntoOwned, Inverse, Part, Parts, Place, PutBack},
     reduce::Reduce,
     reset::{Detail, Reset},
     stamp::{Dot, Stamp},
@@ -96,7 +96,7 @@ where
     K: Ord + Clone + Serialize + DeserializeOwned + Send + 'static,
     R: Edit + Default,
 {
-    type Editor<'a> = Editor<'a, Self>;
+    type Editor<P: Place<Self>> = Editor<Self, P>;
 
     fn before(&self, (key, update): &Self::Update, stamp: Stamp) -> PutBack<Self> {
         let put_back = self.get(key).map(|value| value.before(update, stamp));
@@ -133,19 +133,31 @@ where
     }
 }
 
-impl<K, R> Editor<'_, BTreeMap<K, R>>
+impl<K, R, P> Editor<BTreeMap<K, R>, P>
 where
+    P: Place<BTreeMap<K, R>>,
     K: Ord + Clone + Serialize + DeserializeOwned + Send + 'static,
     R: Edit + Default,
 {
     /// The editor of a key's value, which reads as the default if it is not there, and appears with the first
     /// change.
-    pub fn entry(&mut self, key: impl IntoOwned<K>) -> R::Editor<'_> {
-        let key = key.into_owned();
-        let sought = key.clone();
-        self.part(
-            move |map: &BTreeMap<K, R>| map.get(&sought),
-            move |update| (key.clone(), Box::new(update)),
-        )
+    pub fn entry(&mut self, key: impl IntoOwned<K>) -> R::Editor<Part<'_, BTreeMap<K, R>, K, P>> {
+        self.part(key.into_owned())
+    }
+}
+
+impl<K, R> Parts<K> for BTreeMap<K, R>
+where
+    K: Ord + Clone + Serialize + DeserializeOwned + Send + 'static,
+    R: Edit + Default,
+{
+    type Part = R;
+
+    fn find(&self, key: &K) -> Option<&R> {
+        self.get(key)
+    }
+
+    fn wrap(key: &K, update: R::Update) -> Self::Update {
+        (key.clone(), Box::new(update))
     }
 }

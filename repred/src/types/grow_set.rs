@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::set::{SetChange, SetChanges};
 use crate::{
-    edit::{Edit, Editor, IntoOwned, PutBack},
+    edit::{Edit, Editor, IntoOwned, Place, PutBack},
     reduce::Reduce,
     stamp::Stamp,
 };
@@ -48,7 +48,7 @@ impl<T: Ord + Clone + Serialize + DeserializeOwned> Reduce for GrowSet<T> {
 }
 
 impl<T: Ord + Clone + Serialize + DeserializeOwned + Send + 'static> Edit for GrowSet<T> {
-    type Editor<'a> = Editor<'a, Self>;
+    type Editor<P: Place<Self>> = Editor<Self, P>;
 
     fn before(&self, element: &T, _stamp: Stamp) -> PutBack<Self> {
         let new = (!self.0.contains(element)).then(|| element.clone());
@@ -60,7 +60,7 @@ impl<T: Ord + Clone + Serialize + DeserializeOwned + Send + 'static> Edit for Gr
     }
 }
 
-impl<T: Ord + Clone + Serialize + DeserializeOwned> Editor<'_, GrowSet<T>> {
+impl<T: Ord + Clone + Serialize + DeserializeOwned, P: Place<GrowSet<T>>> Editor<GrowSet<T>, P> {
     /// Adds an element. Says whether it is new.
     pub fn insert(&mut self, element: impl IntoOwned<T>) -> bool {
         let element = element.into_owned();

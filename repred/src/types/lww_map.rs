@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
     changes::{Changes, Overwrote},
-    edit::{Edit, Editor, IntoOwned, Inverse, PutBack},
+    edit::{Edit, Editor, IntoOwned, Inverse, Place, PutBack},
     reduce::Reduce,
     stamp::{Dot, Stamp},
 };
@@ -115,7 +115,7 @@ where
     K: Ord + Clone + Serialize + DeserializeOwned + Send + 'static,
     V: Clone + Serialize + DeserializeOwned + Send + 'static,
 {
-    type Editor<'a> = Editor<'a, Self>;
+    type Editor<P: Place<Self>> = Editor<Self, P>;
 
     fn before(&self, (key, _): &Self::Update, _stamp: Stamp) -> PutBack<Self> {
         let (key, latest) = (key.clone(), self.writes.get(key).cloned());
@@ -142,8 +142,9 @@ where
     }
 }
 
-impl<K, V> Editor<'_, LwwMap<K, V>>
+impl<K, V, P> Editor<LwwMap<K, V>, P>
 where
+    P: Place<LwwMap<K, V>>,
     K: Ord + Clone + Serialize + DeserializeOwned,
     V: Clone + Serialize + DeserializeOwned,
 {

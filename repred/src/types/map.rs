@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     dots::Dots,
-    edit::{Edit, Editor, IntoOwned, Inverse, PutBack},
+    edit::{Edit, Editor, IntoOwned, Inverse, Part, Parts, Place, PutBack},
     reduce::Reduce,
     reset::{Detail, Reset},
     stamp::{Dot, Stamp},
@@ -195,7 +195,7 @@ where
     K: Ord + Clone + Serialize + DeserializeOwned + Send + 'static,
     V: Reset + Edit + Clone,
 {
-    type Editor<'a> = Editor<'a, Self>;
+    type Editor<P: Place<Self>> = Editor<Self, P>;
 
     fn before(&self, update: &Self::Update, stamp: Stamp) -> PutBack<Self> {
         let (MapUpdate::Entry(key, _) | MapUpdate::Remove(key, ..)) = update;
@@ -259,27 +259,39 @@ where
     }
 }
 
+impl<K, V> Parts<K> for Map<K, V>
+where
+    K: Ord + Clone + Serialize + DeserializeOwned + Send + 'static,
+    V: Reset + Edit + Clone,
+{
+    type Part = V;
+
+    fn find(&self, key: &K) -> Option<&V> {
+        // What is not there any more reads as the default.
+        self.entries.get(key)
+    }
+
+    fn wrap(key: &K, update: V::Update) -> Self::Update {
+        MapUpdate::Entry(key.clone(), Box::new(update))
+    }
+}
+
 /// Updates of a value as updates of the map.
 fn of_value<K: Clone, U>(key: &K, updates: Vec<U>) -> Vec<MapUpdate<K, U>> {
     let entry = |update| MapUpdate::Entry(key.clone(), Box::new(update));
     updates.into_iter().map(entry).collect()
 }
 
-impl<K, V> Editor<'_, Map<K, V>>
+impl<K, V, P> Editor<Map<K, V>, P>
 where
+    P: Place<Map<K, V>>,
     K: Ord + Clone + Serialize + DeserializeOwned + Send + 'static,
     V: Reset + Edit + Clone,
 {
     /// The editor of a key's value, which reads as the default if it is not there, and appears with the first
     /// change.
-    pub fn entry(&mut self, key: impl IntoOwned<K>) -> V::Editor<'_> {
-        let key = key.into_owned();
-        let sought = key.clone();
-        // What is not there reads as the default too, but for local fields.
-        self.part(
-            move |map: &Map<K, V>| map.entries.get(&sought),
-            move |update| MapUpdate::Entry(key.clone(), Box::new(update)),
-        )
+    pub fn entry(&mut self, key: impl IntoOwned<K>) -> V::Editor<Part<'_, Map<K, V>, K, P>> {
+        self.part(key.into_owned())
     }
 
     /// Removes a key. Says whether it was there.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
     changes::Replaced,
-    edit::{Edit, Editor, PutBack},
+    edit::{Edit, Editor, Place, PutBack},
     reduce::Reduce,
     stamp::Stamp,
 };
@@ -62,7 +62,7 @@ impl<T: Ord + Clone + Serialize + DeserializeOwned> Reduce for Max<T> {
 }
 
 impl<T: Ord + Clone + Serialize + DeserializeOwned + Send + 'static> Edit for Max<T> {
-    type Editor<'a> = Editor<'a, Self>;
+    type Editor<P: Place<Self>> = Editor<Self, P>;
 
     fn before(&self, _value: &T, _stamp: Stamp) -> PutBack<Self> {
         let before = self.clone();
@@ -70,7 +70,7 @@ impl<T: Ord + Clone + Serialize + DeserializeOwned + Send + 'static> Edit for Ma
     }
 }
 
-impl<T: Ord + Clone + Serialize + DeserializeOwned> Editor<'_, Max<T>> {
+impl<T: Ord + Clone + Serialize + DeserializeOwned, P: Place<Max<T>>> Editor<Max<T>, P> {
     /// Raises the value to this one, unless it is as large already. Says whether it was raised.
     pub fn raise(&mut self, value: T) -> bool {
         Some(&value) > self.value() && self.update(value)

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use super::max::Max;
 use crate::{
     changes::Replaced,
-    edit::{Edit, Editor, PutBack},
+    edit::{Edit, Editor, Place, PutBack},
     reduce::Reduce,
     stamp::Stamp,
 };
@@ -53,7 +53,7 @@ impl<T: Ord + Clone + Serialize + DeserializeOwned> Reduce for Min<T> {
 }
 
 impl<T: Ord + Clone + Serialize + DeserializeOwned + Send + 'static> Edit for Min<T> {
-    type Editor<'a> = Editor<'a, Self>;
+    type Editor<P: Place<Self>> = Editor<Self, P>;
 
     fn before(&self, _value: &T, _stamp: Stamp) -> PutBack<Self> {
         let before = self.clone();
@@ -61,7 +61,7 @@ impl<T: Ord + Clone + Serialize + DeserializeOwned + Send + 'static> Edit for Mi
     }
 }
 
-impl<T: Ord + Clone + Serialize + DeserializeOwned> Editor<'_, Min<T>> {
+impl<T: Ord + Clone + Serialize + DeserializeOwned, P: Place<Min<T>>> Editor<Min<T>, P> {
     /// Lowers the value to this one, unless it is as small already. Says whether it was lowered.
     pub fn lower(&mut self, value: T) -> bool {
         self.value().is_none_or(|smallest| value < *smallest) && self.update(value)

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use crate::{
     changes::Changes,
     dots::Dots,
-    edit::{Edit, Editor, IntoOwned, Inverse, PutBack},
+    edit::{Edit, Editor, IntoOwned, Inverse, Place, PutBack},
     id::ReplicaId,
     reduce::Reduce,
     reset::{Detail, Reset},
@@ -159,7 +159,7 @@ impl<T: Clone + Serialize + DeserializeOwned> Reset for MultiRegister<T> {
 }
 
 impl<T: Clone + Serialize + DeserializeOwned + Send + 'static> Edit for MultiRegister<T> {
-    type Editor<'a> = Editor<'a, Self>;
+    type Editor<P: Place<Self>> = Editor<Self, P>;
 
     fn before(&self, _update: &Self::Update, _stamp: Stamp) -> PutBack<Self> {
         let before = self.clone();
@@ -181,7 +181,9 @@ impl<T: Clone + Serialize + DeserializeOwned + Send + 'static> Edit for MultiReg
     }
 }
 
-impl<T: Clone + Serialize + DeserializeOwned> Editor<'_, MultiRegister<T>> {
+impl<T: Clone + Serialize + DeserializeOwned, P: Place<MultiRegister<T>>>
+    Editor<MultiRegister<T>, P>
+{
     /// Writes a value in the place of those that are here.
     pub fn set(&mut self, value: impl IntoOwned<T>) {
         let update = self.write_by(Some(self.origin()), value.into_owned());

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::max::Max;
 use crate::{
     changes::Replaced,
-    edit::{Edit, Editor, PutBack},
+    edit::{Edit, Editor, Place, PutBack},
     reduce::Reduce,
     stamp::Stamp,
 };
@@ -52,7 +52,7 @@ impl Reduce for Or {
 }
 
 impl Edit for Or {
-    type Editor<'a> = Editor<'a, Self>;
+    type Editor<P: Place<Self>> = Editor<Self, P>;
 
     fn before(&self, _value: &bool, _stamp: Stamp) -> PutBack<Self> {
         let before = self.clone();
@@ -60,7 +60,7 @@ impl Edit for Or {
     }
 }
 
-impl Editor<'_, Or> {
+impl<P: Place<Or>> Editor<Or, P> {
     /// Makes it true for good. Says whether it was false before.
     pub fn set(&mut self) -> bool {
         !self.value() && self.update(true)

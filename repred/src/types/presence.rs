@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
     changes::{Changes, Overwrote},
-    edit::{Edit, Editor, IntoOwned, PutBack},
+    edit::{Edit, Editor, IntoOwned, Place, PutBack},
     reduce::Reduce,
     stamp::{Dot, Stamp},
     time::Time,
@@ -155,7 +155,7 @@ where
     K: Ord + Clone + Serialize + DeserializeOwned + Send + 'static,
     V: Clone + Serialize + DeserializeOwned + Send + 'static,
 {
-    type Editor<'a> = Editor<'a, Self>;
+    type Editor<P: Place<Self>> = Editor<Self, P>;
 
     fn before(&self, (key, _): &Self::Update, stamp: Stamp) -> PutBack<Self> {
         let age = self.age(stamp);
@@ -172,8 +172,9 @@ where
     }
 }
 
-impl<K, V> Editor<'_, Presence<K, V>>
+impl<K, V, P> Editor<Presence<K, V>, P>
 where
+    P: Place<Presence<K, V>>,
     K: Ord + Clone + Serialize + DeserializeOwned,
     V: Clone + Serialize + DeserializeOwned,
 {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use crate::{
     changes::Replaced,
     dots::Dots,
-    edit::{Edit, Editor, IntoOwned, Inverse, PutBack},
+    edit::{Edit, Editor, IntoOwned, Inverse, Place, PutBack},
     reduce::Reduce,
     reset::{Detail, Reset},
     stamp::{Dot, Stamp},
@@ -99,7 +99,7 @@ impl<T: Clone + Default + Serialize + DeserializeOwned> Reset for Register<T> {
 }
 
 impl<T: Clone + Serialize + DeserializeOwned + Send + 'static> Edit for Register<T> {
-    type Editor<'a> = Editor<'a, Self>;
+    type Editor<P: Place<Self>> = Editor<Self, P>;
 
     fn before(&self, _value: &T, _stamp: Stamp) -> PutBack<Self> {
         let before = self.clone();
@@ -120,7 +120,7 @@ impl<T: Clone + Serialize + DeserializeOwned + Send + 'static> Edit for Register
     }
 }
 
-impl<T: Clone + Serialize + DeserializeOwned> Editor<'_, Register<T>> {
+impl<T: Clone + Serialize + DeserializeOwned, P: Place<Register<T>>> Editor<Register<T>, P> {
     /// Writes a value.
     pub fn set(&mut self, value: impl IntoOwned<T>) {
         self.update(value.into_owned());

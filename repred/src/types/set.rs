@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use crate::{
     changes::{Changes, Overwrote},
     dots::Dots,
-    edit::{Edit, Editor, IntoOwned, Inverse, PutBack},
+    edit::{Edit, Editor, IntoOwned, Inverse, Place, PutBack},
     id::ReplicaId,
     reduce::Reduce,
     reset::{Detail, Reset},
@@ -163,7 +163,7 @@ impl<T: Ord + Clone + Serialize + DeserializeOwned> Reset for Set<T> {
 }
 
 impl<T: Ord + Clone + Serialize + DeserializeOwned + Send + 'static> Edit for Set<T> {
-    type Editor<'a> = Editor<'a, Self>;
+    type Editor<P: Place<Self>> = Editor<Self, P>;
 
     fn before(&self, update: &SetUpdate<T>, _stamp: Stamp) -> PutBack<Self> {
         let (SetUpdate::Insert(element) | SetUpdate::Remove(element, _)) = update;
@@ -200,7 +200,7 @@ impl<T: Ord + Clone + Serialize + DeserializeOwned + Send + 'static> Edit for Se
     }
 }
 
-impl<T: Ord + Clone + Serialize + DeserializeOwned> Editor<'_, Set<T>> {
+impl<T: Ord + Clone + Serialize + DeserializeOwned, P: Place<Set<T>>> Editor<Set<T>, P> {
     /// Adds an element. Says whether it is new; if it is not, the addition still outlives a removal that is
     /// written elsewhere meanwhile.
     pub fn insert(&mut self, element: impl IntoOwned<T>) -> bool {

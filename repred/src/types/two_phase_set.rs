@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::set::{SetChange, SetChanges};
 use crate::{
-    edit::{Edit, Editor, IntoOwned, PutBack},
+    edit::{Edit, Editor, IntoOwned, Place, PutBack},
     reduce::Reduce,
     stamp::Stamp,
 };
@@ -100,7 +100,7 @@ impl<T: Ord + Clone + Serialize + DeserializeOwned> Reduce for TwoPhaseSet<T> {
 }
 
 impl<T: Ord + Clone + Serialize + DeserializeOwned + Send + 'static> Edit for TwoPhaseSet<T> {
-    type Editor<'a> = Editor<'a, Self>;
+    type Editor<P: Place<Self>> = Editor<Self, P>;
 
     fn before(&self, update: &Self::Update, _stamp: Stamp) -> PutBack<Self> {
         let (TwoPhaseSetUpdate::Insert(element) | TwoPhaseSetUpdate::Remove(element)) = update;
@@ -118,7 +118,9 @@ impl<T: Ord + Clone + Serialize + DeserializeOwned + Send + 'static> Edit for Tw
     }
 }
 
-impl<T: Ord + Clone + Serialize + DeserializeOwned> Editor<'_, TwoPhaseSet<T>> {
+impl<T: Ord + Clone + Serialize + DeserializeOwned, P: Place<TwoPhaseSet<T>>>
+    Editor<TwoPhaseSet<T>, P>
+{
     /// Adds an element. Says whether it is there now and was not before.
     pub fn insert(&mut self, element: impl IntoOwned<T>) -> bool {
         let element = element.into_owned();
