@@ -80,7 +80,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     older.edit(|task| task.title().set("paint the whole fence"))?;
     meet(&older, &newer);
     println!("what it writes meanwhile arrives:");
-    show("newer", &newer, |task| format!("{}, {:?}, {} votes", task.name, *task.phase, task.votes))?;
+    show("newer", &newer, |task| {
+        format!("{}, {:?}, {} votes", task.name, *task.phase, task.votes)
+    })?;
 
     // It is stopped; what it has is in a file, which the new program reads.
     let mut file = Vec::new();
@@ -88,7 +90,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let upgraded = new::replica();
     upgraded.load(&mut &*file)?;
     println!("after its upgrade it understands all:");
-    show("older", &upgraded, |task| format!("{}, {:?}, {} votes", task.name, *task.phase, task.votes))?;
+    show("older", &upgraded, |task| {
+        format!("{}, {:?}, {} votes", task.name, *task.phase, task.votes)
+    })?;
     assert_eq!((upgraded.held()?, upgraded.state_digest()?), (0, newer.state_digest()?));
     Ok(())
 }

@@ -99,10 +99,11 @@ pub type Inverse<R> = Box<dyn FnOnce(&R) -> Vec<<R as Reduce>::Update> + Send>;
 /// editor of a derived struct has a method for each field. All of them build on [`update`](Self::update),
 /// [`field`](Self::field) and [`part`](Self::part), as one of your own can.
 ///
-/// A function that is given an editor takes it for any place that it may edit:
+/// A function that is given an editor says of which place: of the [`Erased`] one that an edit begins with, or,
+/// with `impl Place<Poll>`, of any.
 ///
 /// ```
-/// use repred::{Counter, Place, Reduce, Register, Replica};
+/// use repred::{Counter, Erased, Reduce, Register, Replica};
 /// use serde::{Deserialize, Serialize};
 ///
 /// #[derive(Reduce, Default, Serialize, Deserialize)]
@@ -111,13 +112,13 @@ pub type Inverse<R> = Box<dyn FnOnce(&R) -> Vec<<R as Reduce>::Update> + Send>;
 ///     votes: Counter,
 /// }
 ///
-/// fn begin(poll: &mut PollEditor<impl Place<Poll>>) {
+/// fn begin(poll: &mut PollEditor<Erased<'_, Poll>>) {
 ///     poll.question().set("tea or coffee?");
 ///     poll.votes().add(1);
 /// }
 ///
 /// let poll = Replica::new(Poll::default());
-/// poll.edit(|poll| begin(poll))?;
+/// poll.edit(begin)?;
 /// assert_eq!(poll.read(|poll| poll.votes.value())?, 1);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

@@ -7,7 +7,7 @@ use std::{
 
 use futures::{FutureExt, StreamExt};
 use repred::{
-    Counter, Edit, EditError, Editor, Flag, Map, Notice, Place, PutBack, ReadError, Reduce,
+    Counter, Edit, EditError, Editor, Erased, Flag, Map, Notice, Place, PutBack, ReadError, Reduce,
     Register, Replica, Set, Stamp, UndoLog, Undone, UpdateError,
 };
 use repred_tests::Pair;
@@ -67,7 +67,7 @@ impl Edit for Points {
 }
 
 /// An edit that touches everything there is.
-fn touch_everything(board: &mut BoardEditor<impl Place<Board>>) {
+fn touch_everything(board: &mut BoardEditor<Erased<'_, Board>>) {
     board.title().set("Groceries");
     board.votes().add(5);
     let mut cards = board.cards();
@@ -150,7 +150,7 @@ mod an_edit {
     fn is_told_as_one_step() {
         let board = board();
         let mut changes = board.subscribe().unwrap();
-        board.edit(|board| touch_everything(board)).unwrap();
+        board.edit(touch_everything).unwrap();
         let told: Vec<_> = std::iter::from_fn(|| changes.next().now_or_never().flatten()).collect();
         let ends: Vec<_> = told
             .iter()
@@ -191,7 +191,7 @@ mod a_failed_edit {
         assert_eq!(board.version(), version);
         assert!(changes.next().now_or_never().is_none(), "nobody is told");
         // It goes on as if nothing had happened.
-        board.edit(|board| touch_everything(board)).unwrap();
+        board.edit(touch_everything).unwrap();
         let seqs: Vec<_> = board
             .history(&version.unwrap())
             .unwrap()
@@ -417,7 +417,7 @@ mod undoing {
         board.read(show).unwrap()
     }
 
-    fn change_much(board: &mut BoardEditor<impl Place<Board>>) {
+    fn change_much(board: &mut BoardEditor<Erased<'_, Board>>) {
         board.title().set("Groceries");
         board.votes().add(5);
         let mut cards = board.cards();
@@ -434,7 +434,7 @@ mod undoing {
         let board = board();
         let mut log = UndoLog::new(&board);
         let before = shown(&board);
-        log.edit(|board| change_much(board)).unwrap();
+        log.edit(change_much).unwrap();
         let after = shown(&board);
         for _ in 0..3 {
             assert_eq!(log.undo(), Ok(Undone::Edit));
@@ -457,7 +457,7 @@ mod undoing {
             board.load(&mut &*file).unwrap();
         };
         let mut log = UndoLog::new(&board);
-        log.edit(|board| change_much(board)).unwrap();
+        log.edit(change_much).unwrap();
         sync();
         other
             .edit(|board| {

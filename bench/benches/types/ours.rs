@@ -81,7 +81,7 @@ impl<R: Compared> Peer for Ours<R> {
         match self.how {
             How::Edit => {
                 let edit = |editor: &mut R::Editor<Erased<'_, R>>| {
-                    step.iter().for_each(|op| R::edit(editor, op))
+                    step.iter().for_each(|op| R::edit(editor, op));
                 };
                 self.core.edit(wall, edit).expect("every edit can be written");
             }

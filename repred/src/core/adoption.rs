@@ -1,6 +1,6 @@
 //! Taking in a snapshot.
 
-use super::{AdoptError, Core, Entry, IfEmpty, Step};
+use super::{AdoptError, Core, Entry, IfEmpty};
 use crate::{
     history::{Remnant, SeqRange},
     reduce::Replicated,
@@ -102,19 +102,8 @@ impl<R: Replicated> Core<R> {
                     let update = updates.next();
                     debug_assert!(update.is_some(), "every remaining entry was decoded");
                     let origin = self.history.intern(stamp.origin());
-                    match update.flatten() {
-                        Some(update) => {
-                            self.take_in(
-                                origin,
-                                stamp,
-                                update,
-                                &payload,
-                                IfEmpty::Keep,
-                                Step::Inside,
-                            );
-                        }
-                        None => self.hold(origin, stamp, &payload),
-                    }
+                    let update = update.flatten();
+                    self.take_in_or_hold(origin, stamp, update, &payload, IfEmpty::Keep);
                 }
                 Remnant::Skip(ranges) => {
                     let ranges: Vec<_> =

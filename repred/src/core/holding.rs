@@ -3,7 +3,7 @@
 //! Nor is anything that comes after one of them, since it may depend on it. What is written here goes on being
 //! reduced: its author, who is us, has not seen what is held, so to others the two are concurrent.
 
-use super::Core;
+use super::{Core, IfEmpty, Step};
 use crate::{
     history::OriginIndex,
     news::Notice,
@@ -61,6 +61,23 @@ impl<R: Replicated> Core<R> {
         if self.reduced.is_none() {
             self.reduced = Some(self.version());
             self.news.push(Notice::Held);
+        }
+    }
+
+    /// Takes in a part of a step: reduces it, or holds it if there is no update.
+    pub(super) fn take_in_or_hold(
+        &mut self,
+        origin: OriginIndex,
+        stamp: Stamp,
+        update: Option<R::Update>,
+        payload: &[u8],
+        if_empty: IfEmpty,
+    ) {
+        match update {
+            Some(update) => {
+                self.take_in(origin, stamp, update, payload, if_empty, Step::Inside);
+            }
+            None => self.hold(origin, stamp, payload),
         }
     }
 

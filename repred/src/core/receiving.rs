@@ -92,19 +92,8 @@ impl<R: Replicated> Core<R> {
             match item {
                 Fresh::Entry(origin, stamp, update, payload) => {
                     let payload = block.payload(payload);
-                    match update.filter(|_| !self.is_holding()) {
-                        Some(update) => {
-                            self.take_in(
-                                origin,
-                                stamp,
-                                update,
-                                payload,
-                                IfEmpty::Keep,
-                                Step::Inside,
-                            );
-                        }
-                        None => self.hold(origin, stamp, payload),
-                    }
+                    let update = update.filter(|_| !self.is_holding());
+                    self.take_in_or_hold(origin, stamp, update, payload, IfEmpty::Keep);
                 }
                 Fresh::Skip(ranges) => {
                     self.version_hash = None;
