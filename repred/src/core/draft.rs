@@ -126,13 +126,15 @@ impl<'c, R: Replicated + Edit> Draft<'c, R> {
     fn new(core: &'c mut Core<R>, wall: Time, inverses: Option<Inverses<R>>) -> Self {
         let own = core.history.intern(core.id);
         let last = Stamp::new(core.clock.latest(), core.id, core.history.last(own));
+        let mut payload = std::mem::take(&mut core.scratch);
+        payload.clear();
         Self {
             core,
             own,
             wall,
             last,
             updates: Vec::new(),
-            payload: Vec::new(),
+            payload,
             mistake: None,
             inverses,
         }
@@ -219,6 +221,8 @@ impl<R: Replicated + Edit> Drop for Draft<'_, R> {
             return;
         }
         self.core.is_reducing = !self.updates.is_empty();
+        // Kept for its memory.
+        self.core.scratch = std::mem::take(&mut self.payload);
         while let Some(Drafted { put_back, .. }) = self.updates.pop() {
             put_back(&mut self.core.state);
         }
