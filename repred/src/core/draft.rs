@@ -128,16 +128,7 @@ impl<'c, R: Replicated + Edit> Draft<'c, R> {
         let last = Stamp::new(core.clock.latest(), core.id, core.history.last(own));
         let mut payload = std::mem::take(&mut core.scratch);
         payload.clear();
-        Self {
-            core,
-            own,
-            wall,
-            last,
-            updates: Vec::new(),
-            payload,
-            mistake: None,
-            inverses,
-        }
+        Self { core, own, wall, last, updates: Vec::new(), payload, mistake: None, inverses }
     }
 
     fn try_update(&mut self, update: R::Update) -> Result<bool, UpdateError> {

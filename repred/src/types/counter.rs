@@ -233,7 +233,7 @@ impl fmt::Display for Counter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::time::Time;
+    use crate::{testing::Laws, time::Time, types::Map};
 
     fn stamp(origin: u128, seq: u64) -> Stamp {
         Stamp::new(Time::from_micros(seq), origin.into(), seq)
@@ -262,6 +262,22 @@ mod tests {
         assert_eq!(first, second);
         assert_eq!(first.value(), 3);
         assert!(first.is_there() && !first.is_blank());
+    }
+
+    #[test]
+    fn a_failed_edit_of_one_in_a_map_leaves_it_as_it_was() {
+        let mut votes = Counter::default();
+        votes.reduce_inside(5, stamp(1, 1));
+        let before = votes.clone();
+        let put_back = votes.before(&2, stamp(1, 2));
+        votes.reduce_inside(2, stamp(1, 2));
+        put_back(&mut votes);
+        assert_eq!(votes, before);
+    }
+
+    #[test]
+    fn removals_and_additions_commute() {
+        Laws::of(Map::<u8, Counter>::default).budget(3_000).check();
     }
 
     #[test]

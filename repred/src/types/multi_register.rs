@@ -218,3 +218,14 @@ impl<T> Changes for MultiRegisterChanges<T> {
         self.obsolete.iter().copied().for_each(name);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Laws;
+
+    #[test]
+    fn what_kept_something_else_away_is_not_obsolete() {
+        Laws::of(MultiRegister::<u8>::default).budget(3_000).check();
+    }
+}

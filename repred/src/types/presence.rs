@@ -224,3 +224,18 @@ impl<K, V> Changes for PresenceChanges<K, V> {
         self.overwrote.obsolete(name);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Laws;
+
+    #[test]
+    fn what_would_have_been_dropped_counts_as_dropped_whenever_it_comes() {
+        let short = || {
+            let lifetime = Duration::from_micros(1);
+            Presence::<u8, u8>::lasting(lifetime).remembering(Duration::from_micros(2))
+        };
+        Laws::of(short).budget(3_000).check();
+    }
+}

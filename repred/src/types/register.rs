@@ -140,3 +140,14 @@ impl<T: fmt::Display> fmt::Display for Register<T> {
         self.value.fmt(f)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{testing::Laws, types::Map};
+
+    #[test]
+    fn a_write_on_its_way_has_lost_against_one_that_was_taken_back() {
+        Laws::of(Map::<u8, Register<u8>>::default).budget(3_000).check();
+    }
+}

@@ -291,3 +291,14 @@ impl<T> Changes for SetChanges<T> {
         self.overwrote.obsolete(name);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Laws;
+
+    #[test]
+    fn an_addition_outlives_a_removal_that_did_not_see_it() {
+        Laws::of(Set::<u8>::default).budget(3_000).check();
+    }
+}
