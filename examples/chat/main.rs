@@ -130,7 +130,7 @@ async fn beat(chat: &Replica<Chat>, name: &str, port: u16) -> Result<Infallible,
     let mut ticks = interval(LIFETIME / BEATS);
     loop {
         ticks.tick().await;
-        chat.edit(|chat| chat.online().set(name, port))?;
+        chat.edit(|chat| chat.online().beat(name, port))?;
     }
 }
 

@@ -121,7 +121,7 @@ async fn beat(
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        members.edit(|members| members.set(own, ()))?;
+        members.edit(|members| members.beat(own, ()))?;
     }
 }
 

@@ -23,7 +23,7 @@ pub(crate) fn nobody(patience: Duration) -> Members {
 pub(crate) fn beats(members: &Members) -> impl Iterator<Item = (SocketAddr, Stamp)> {
     // At the beginning of time nothing has expired.
     let addresses = members.iter(Time::ZERO).map(|(&address, ())| address);
-    addresses.filter_map(|address| Some((address, members.beat(&address)?)))
+    addresses.filter_map(|address| Some((address, members.written(&address)?)))
 }
 
 /// The time of the latest beat of all.

@@ -11,7 +11,9 @@ use crate::{
 /// A reducer that can be a value of a [`Map`](crate::Map): removing its key *resets* what the remover had seen,
 /// while what others have written meanwhile stays.
 ///
-/// Registers, counters, flags, sets and maps implement it, and so does a derived struct of them. A join
+/// [`Register`](crate::Register), [`MultiRegister`](crate::MultiRegister), [`Counter`](crate::Counter),
+/// [`GrowCounter`](crate::GrowCounter), [`Flag`](crate::Flag), [`DisableFlag`](crate::DisableFlag), [`Set`](crate::Set),
+/// [`Map`](crate::Map) and `BTreeMap` implement it, and so does a derived struct of them. A join
 /// such as [`Max`](crate::Max) does not: what a larger value has beaten is forgotten, so when the larger one is taken
 /// back, nobody knows what it was before. Hold it in a `BTreeMap`, from which nothing is removed, or
 /// write a [`Register`](crate::Register).

@@ -50,7 +50,7 @@ pub enum UpdateError {
     },
     /// `reduce` has panicked before. Start again with a new replica.
     Poisoned,
-    /// The replica was used from inside its own `reduce` or `read`. Do it afterwards.
+    /// The replica was used from inside its own `reduce`, `read` or `edit`. Do it afterwards.
     Reentrant,
 }
 
@@ -150,7 +150,7 @@ pub enum SnapshotError {
     Encode(EncodeError),
     /// `reduce` has panicked.
     Poisoned,
-    /// The replica was used from inside its own `reduce` or `read`. Do it afterwards.
+    /// The replica was used from inside its own `reduce`, `read` or `edit`. Do it afterwards.
     Reentrant,
 }
 
@@ -167,7 +167,7 @@ pub enum FoldError {
     },
     /// This replica [keeps everything](crate::Core::keep_everything).
     KeepsEverything,
-    /// The replica was used from inside its own `reduce` or `read`. Do it afterwards.
+    /// The replica was used from inside its own `reduce`, `read` or `edit`. Do it afterwards.
     Reentrant,
 }
 
@@ -180,7 +180,7 @@ pub enum HistoryError {
         /// The history begins above this.
         floor: VersionVector,
     },
-    /// The replica was used from inside its own `reduce` or `read`. Do it afterwards.
+    /// The replica was used from inside its own `reduce`, `read` or `edit`. Do it afterwards.
     Reentrant,
 }
 
@@ -203,7 +203,7 @@ pub enum AtError {
     Forgotten,
     /// An update, or the snapshot that the history begins with, cannot be decoded.
     Decode(DecodeError),
-    /// The replica was used from inside its own `reduce` or `read`. Do it afterwards.
+    /// The replica was used from inside its own `reduce`, `read` or `edit`. Do it afterwards.
     Reentrant,
 }
 
@@ -242,7 +242,7 @@ impl fmt::Display for UpdateError {
             }
             Self::Poisoned => Poisoned.fmt(f),
             Self::Reentrant => f.write_str(
-                "the replica was used from inside its own reduce or read; do it afterwards",
+                "the replica was used from inside its own reduce, read or edit; do it afterwards",
             ),
         }
     }

@@ -122,7 +122,7 @@ pub enum SaveError {
     Io(io::Error),
     /// The replica could not be turned into messages.
     Content(SessionError),
-    /// The replica was used from inside its own `reduce` or `read`. Do it afterwards.
+    /// The replica was used from inside its own `reduce`, `read` or `edit`. Do it afterwards.
     Reentrant,
 }
 
@@ -136,7 +136,7 @@ pub enum LoadError {
     Truncated,
     /// Something in the file is not as it should be, or does not fit this replica.
     Content(SessionError),
-    /// The replica was used from inside its own `reduce` or `read`. Do it afterwards.
+    /// The replica was used from inside its own `reduce`, `read` or `edit`. Do it afterwards.
     Reentrant,
 }
 

@@ -193,7 +193,8 @@ impl<R: Replicated> Replica<R> {
     /// Edits the state like plain data, as one atomic step: whoever has taken in a part of it has taken in all.
     ///
     /// The closure gets an editor, which reads as the state does and has methods that write; what is
-    /// written can be read at once. Others wait meanwhile. If the closure panics, nothing has happened.
+    /// written can be read at once. Others wait meanwhile. If the closure panics, nothing has happened; an error that
+    /// it returns is handed on, and the edit made all the same: see [`try_edit`](Self::try_edit).
     ///
     /// ```
     /// use repred::{Counter, Reduce, Register, Replica};
@@ -290,11 +291,16 @@ impl<R: Replicated> Replica<R> {
 
     // ---- getters ----
 
+    /// The wall time, by this replica's clock: what a [`Presence`](crate::Presence) wants to be read with.
+    pub fn now(&self) -> Time {
+        self.shared.clock.now()
+    }
+
     /// The id under which updates are written now. It changes when somebody else turns out to use it.
     ///
     /// # Errors
     ///
-    /// When called from inside `reduce` or `read`.
+    /// When called from inside `reduce`, `read` or `edit`.
     pub fn id(&self) -> Result<ReplicaId, ReadError> {
         Ok(self.shared.with(|inner| inner.core.id())?)
     }
@@ -303,7 +309,7 @@ impl<R: Replicated> Replica<R> {
     ///
     /// # Errors
     ///
-    /// When called from inside `reduce` or `read`.
+    /// When called from inside `reduce`, `read` or `edit`.
     pub fn version(&self) -> Result<VersionVector, ReadError> {
         Ok(self.shared.with(|inner| inner.core.version())?)
     }
@@ -314,7 +320,7 @@ impl<R: Replicated> Replica<R> {
     ///
     /// # Errors
     ///
-    /// When called from inside `reduce` or `read`.
+    /// When called from inside `reduce`, `read` or `edit`.
     pub fn held(&self) -> Result<u64, ReadError> {
         Ok(self.shared.with(|inner| inner.core.held())?)
     }
@@ -323,7 +329,7 @@ impl<R: Replicated> Replica<R> {
     ///
     /// # Errors
     ///
-    /// When called from inside `reduce` or `read`.
+    /// When called from inside `reduce`, `read` or `edit`.
     pub fn peers(&self) -> Result<Vec<PeerStatus>, ReadError> {
         let statuses = self.shared.with(|inner| {
             inner.sweep();
@@ -344,7 +350,7 @@ impl<R: Replicated> Replica<R> {
     ///
     /// # Errors
     ///
-    /// When called from inside `reduce` or `read`.
+    /// When called from inside `reduce`, `read` or `edit`.
     pub fn history_len(&self) -> Result<usize, ReadError> {
         Ok(self.shared.with(|inner| inner.core.history_len())?)
     }
@@ -353,7 +359,7 @@ impl<R: Replicated> Replica<R> {
     ///
     /// # Errors
     ///
-    /// When called from inside `reduce` or `read`.
+    /// When called from inside `reduce`, `read` or `edit`.
     pub fn history_memory(&self) -> Result<usize, ReadError> {
         Ok(self.shared.with(|inner| inner.core.history_memory())?)
     }
@@ -494,7 +500,7 @@ impl<R: Replicated> Replica<R> {
     ///
     /// # Errors
     ///
-    /// When called from inside `reduce` or `read`.
+    /// When called from inside `reduce`, `read` or `edit`.
     pub fn subscribe(&self) -> Result<Subscription<R>, ReadError> {
         Ok(Subscription::new(&self.shared)?)
     }
@@ -778,7 +784,7 @@ impl<R: Replicated> fmt::Debug for ReplicaBuilder<R> {
 pub enum ReadError {
     /// `reduce` has panicked before, so the state may be half changed. Start again with a new replica.
     Poisoned,
-    /// The replica was used from inside its own `reduce` or `read`. Do it afterwards.
+    /// The replica was used from inside its own `reduce`, `read` or `edit`. Do it afterwards.
     Reentrant,
     /// Nobody holds the replica any more.
     Gone,

@@ -1,6 +1,6 @@
 //! [`LwwMap`]: a map of plain values, of which the last write wins.
 
-use std::{borrow::Borrow, collections::BTreeMap};
+use std::{borrow::Borrow, collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -36,7 +36,7 @@ use crate::{
 /// assert_eq!(prices.read(|prices| (prices.get("tea").copied(), prices.get("jam").copied()))?, (Some(3), None));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct LwwMap<K: Ord, V> {
     /// The latest write of each key that was ever written.
     writes: BTreeMap<K, (Stamp, Option<V>)>,
@@ -161,6 +161,13 @@ where
         let Some((key, (_, Some(_)))) = self.writes.get_key_value(key) else { return false };
         let removal = (key.clone(), None);
         self.update(removal)
+    }
+}
+
+/// What is there.
+impl<K: Ord + fmt::Debug, V: fmt::Debug> fmt::Debug for LwwMap<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.iter()).finish()
     }
 }
 

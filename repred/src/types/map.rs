@@ -1,6 +1,11 @@
 //! [`Map`]: a map of reducers, from which keys can be removed.
 
-use std::{borrow::Borrow, collections::BTreeMap};
+use std::{
+    borrow::Borrow,
+    collections::{BTreeMap, btree_map},
+    fmt,
+    iter::Filter,
+};
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -55,7 +60,7 @@ use crate::{
 /// assert!(cards.read(|cards| cards.is_empty())?);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Map<K: Ord, V> {
     /// No value is blank. Some are not there: they remember what must not come back.
     entries: BTreeMap<K, V>,
@@ -319,6 +324,22 @@ where
         for key in gone {
             self.remove(&key);
         }
+    }
+}
+
+impl<'a, K: Ord, V: Reset> IntoIterator for &'a Map<K, V> {
+    type Item = (&'a K, &'a V);
+    type IntoIter = Filter<btree_map::Iter<'a, K, V>, fn(&(&'a K, &'a V)) -> bool>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.entries.iter().filter(|(_, value)| value.is_there())
+    }
+}
+
+/// What is there.
+impl<K: Ord + fmt::Debug, V: Reset + fmt::Debug> fmt::Debug for Map<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self).finish()
     }
 }
 

@@ -27,15 +27,18 @@ use crate::{
 ///
 /// ```
 /// use std::time::Duration;
-/// use repred::{Presence, Reduce, Stamp, Time};
+/// use repred::{Presence, Replica};
 ///
-/// let mut online = Presence::lasting(Duration::from_secs(30));
-/// let noon = Time::from_micros(43_200_000_000);
-/// online.reduce(("jim".to_string(), Some(7u8)), Stamp::new(noon, 0xa.into(), 1));
+/// let online = Replica::new(Presence::<String, u16>::lasting(Duration::from_secs(30)));
+/// online.edit(|online| online.beat("jim", 7))?; // every ten seconds or so
 ///
-/// let soon = noon + Duration::from_secs(20);
-/// assert_eq!(online.iter(soon).collect::<Vec<_>>(), [(&"jim".to_string(), &7)]);
-/// assert_eq!(online.iter(soon + Duration::from_secs(20)).count(), 0);
+/// let now = online.now();
+/// assert_eq!(online.read(|online| online.get("jim", now).copied())?, Some(7));
+/// let later = now + Duration::from_secs(40);
+/// assert_eq!(online.read(|online| online.iter(later).count())?, 0);
+///
+/// online.edit(|online| online.leave("jim"))?; // or say so
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Presence<K: Ord, V> {
@@ -94,7 +97,7 @@ impl<K: Ord, V> Presence<K, V> {
     }
 
     /// The stamp of a key's latest beat, expired or not.
-    pub fn beat<Q: Ord + ?Sized>(&self, key: &Q) -> Option<Stamp>
+    pub fn written<Q: Ord + ?Sized>(&self, key: &Q) -> Option<Stamp>
     where
         K: Borrow<Q>,
     {
@@ -179,7 +182,7 @@ where
     V: Clone + Serialize + DeserializeOwned,
 {
     /// Says that a key is there for another lifetime, and what of it.
-    pub fn set(&mut self, key: impl IntoOwned<K>, value: impl IntoOwned<V>) {
+    pub fn beat(&mut self, key: impl IntoOwned<K>, value: impl IntoOwned<V>) {
         self.update((key.into_owned(), Some(value.into_owned())));
     }
 

@@ -1,6 +1,10 @@
 //! [`Set`]: a set of which an addition outlives a removal that did not see it.
 
-use std::{borrow::Borrow, collections::BTreeMap};
+use std::{
+    borrow::Borrow,
+    collections::{BTreeMap, btree_map},
+    fmt,
+};
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -43,7 +47,7 @@ use crate::{
 /// assert_eq!(tags.read(|tags| tags.iter().cloned().collect::<Vec<_>>())?, ["food"]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Set<T: Ord> {
     /// Each element with the latest addition of each origin that nobody has removed.
     elements: BTreeMap<T, Dots>,
@@ -237,6 +241,22 @@ impl<T: Ord + Clone + Serialize + DeserializeOwned, P: Place<Set<T>>> Editor<Set
 /// Without those of the author, which has seen what it has written.
 pub(super) fn but(dots: &Dots, author: ReplicaId) -> Dots {
     dots.iter().filter(|dot| dot.origin != author).collect()
+}
+
+impl<'a, T: Ord> IntoIterator for &'a Set<T> {
+    type Item = &'a T;
+    type IntoIter = btree_map::Keys<'a, T, Dots>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.elements.keys()
+    }
+}
+
+/// The elements.
+impl<T: Ord + fmt::Debug> fmt::Debug for Set<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self).finish()
+    }
 }
 
 impl<T: Ord> Default for Set<T> {
