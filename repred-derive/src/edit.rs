@@ -303,8 +303,8 @@ fn before(input: &Struct<'_>) -> TokenStream {
 /// ```text
 /// BoardUpdate::Title(ref __update) => {
 ///     let __inverse = Edit::inverse(&self.title, __update, __stamp)?;
-///     Some(Box::new(move |__state| {
-///         __inverse(&__state.title).into_iter().map(BoardUpdate::Title).collect()
+///     Some(Box::new(move |__state, __is_ours| {
+///         __inverse(&__state.title, __is_ours).into_iter().map(BoardUpdate::Title).collect()
 ///     }))
 /// }
 /// BoardUpdate::HighScore(_) => None,
@@ -321,9 +321,9 @@ fn inverse(input: &Struct<'_>) -> TokenStream {
                 #update::#variant(ref __update) => {
                     let __inverse =
                         <#ty as #library::Edit>::inverse(&self.#member, __update, __stamp)?;
-                    ::core::option::Option::Some(::std::boxed::Box::new(move |__state: &Self| {
+                    ::core::option::Option::Some(::std::boxed::Box::new(move |__state: &Self, __is_ours: &dyn ::core::ops::Fn(#library::Dot) -> ::core::primitive::bool| {
                         ::core::iter::Iterator::collect(::core::iter::Iterator::map(
-                            ::core::iter::IntoIterator::into_iter(__inverse(&__state.#member)),
+                            ::core::iter::IntoIterator::into_iter(__inverse(&__state.#member, __is_ours)),
                             #update::#variant,
                         ))
                     }))

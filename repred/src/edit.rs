@@ -2,7 +2,12 @@
 
 use std::{fmt, marker::PhantomData, ops::Deref};
 
-use crate::{id::ReplicaId, reduce::Reduce, stamp::Stamp, time::Time};
+use crate::{
+    id::ReplicaId,
+    reduce::Reduce,
+    stamp::{Dot, Stamp},
+    time::Time,
+};
 
 /// A reducer that is edited like plain data, in steps that are atomic.
 ///
@@ -85,9 +90,10 @@ pub trait Edit: Reduce<Update: Send> + Sized + 'static {
 /// Puts back what an update has changed; see [`Edit::before`].
 pub type PutBack<R> = Box<dyn FnOnce(&mut R)>;
 
-/// Says which updates take one back, in the state as it is by then: others may have written since. See
-/// [`Edit::inverse`].
-pub type Inverse<R> = Box<dyn FnOnce(&R) -> Vec<<R as Reduce>::Update> + Send>;
+/// Says which updates take one back, in the state as it is by then: others may have written since. The function tells
+/// what they have not: the updates of the edits, and of taking them back, that are being undone. See [`Edit::inverse`].
+pub type Inverse<R> =
+    Box<dyn FnOnce(&R, &dyn Fn(Dot) -> bool) -> Vec<<R as Reduce>::Update> + Send>;
 
 /// Edits a state, or a part of one: it dereferences to what is there, and methods write.
 ///
@@ -399,7 +405,9 @@ impl<R: Edit> Edit for Box<R> {
 
     fn inverse(&self, update: &Self::Update, stamp: Stamp) -> Option<Inverse<Self>> {
         let inverse = (**self).inverse(update, stamp)?;
-        Some(Box::new(move |state| inverse(state).into_iter().map(Box::new).collect()))
+        Some(Box::new(move |state, is_ours| {
+            inverse(state, is_ours).into_iter().map(Box::new).collect()
+        }))
     }
 
     fn rebuild(&self) -> Option<Vec<Self::Update>> {

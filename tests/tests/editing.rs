@@ -478,6 +478,63 @@ mod undoing {
     }
 
     #[test]
+    fn goes_back_step_by_step_and_forth_again() {
+        let board = board();
+        let mut log = UndoLog::new(&board);
+        let mut seen = vec![shown(&board)];
+        type Step = fn(&mut BoardEditor<Erased<'_, Board>>);
+        let steps: [Step; 5] = [
+            |board| board.title().set("one"),
+            |board| {
+                board.title().set("two");
+                board.title().set("three");
+            },
+            |board| {
+                board.cards().entry(7).tags().insert("new");
+                board.cards().entry(7).is_done().enable();
+            },
+            |board| {
+                board.cards().entry(7).tags().remove("new");
+                board.cards().entry(7).is_done().disable();
+            },
+            |board| drop(board.cards().remove(&7)),
+        ];
+        for step in steps {
+            log.edit(step).unwrap();
+            seen.push(shown(&board));
+        }
+        for _ in 0..2 {
+            for before in seen.iter().rev().skip(1) {
+                assert_eq!(log.undo(), Ok(Undone::Edit));
+                assert_eq!(shown(&board), *before);
+            }
+            for after in seen.iter().skip(1) {
+                assert_eq!(log.redo(), Ok(Undone::Edit));
+                assert_eq!(shown(&board), *after);
+            }
+        }
+    }
+
+    #[test]
+    fn leaves_what_others_have_added_to_what_only_grows() {
+        use repred::GrowCounter;
+        type Views = Map<u32, GrowCounter>;
+        let (ours, theirs) = (Replica::new(Views::default()), Replica::new(Views::default()));
+        let sync = |from: &Replica<Views>, to: &Replica<Views>| {
+            let mut file = Vec::new();
+            from.save(&mut file).unwrap();
+            to.load(&mut &*file).unwrap();
+        };
+        let mut log = UndoLog::new(&ours);
+        log.edit(|views| views.entry(7).add(1)).unwrap();
+        sync(&ours, &theirs);
+        theirs.edit(|views| views.entry(7).add(5)).unwrap();
+        sync(&theirs, &ours);
+        log.undo().unwrap();
+        assert_eq!(ours.read(|views| views.get(&7).map(GrowCounter::value)), Ok(Some(6)));
+    }
+
+    #[test]
     fn says_what_cannot_be_taken_back() {
         let board = board();
         let mut log = UndoLog::new(&board);

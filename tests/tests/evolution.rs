@@ -235,6 +235,49 @@ fn a_snapshot_of_the_older_one_is_read_with_defaults_and_what_it_holds_follows()
 }
 
 #[test]
+fn a_log_that_does_not_tell_of_a_newer_schema_ends_before_what_is_held() {
+    let now = repred::Now {
+        wall: repred::Time::ZERO + Duration::from_secs(1_800_000_000),
+        instant: std::time::Instant::now(),
+    };
+    let core = |id: u128| repred::Core::new(id.into(), old::Board::default());
+    let config = || repred::SessionConfig::new(Schema::new("board", 1));
+    let mut core = core(1);
+    let mut saving = repred::Saving::new(&config(), &mut core, now).unwrap();
+    while saving.poll_message(&mut core, &mut Vec::new()).unwrap() {}
+
+    let newer = new::board();
+    write_new(&newer);
+    let mut loading = repred::Loading::new(config());
+    for message in frames(&save(&newer)) {
+        loading.handle_message(&mut core, &message, now).unwrap();
+    }
+    assert_eq!(core.held(), 5);
+    let error = saving.poll_message(&mut core, &mut Vec::new()).unwrap_err();
+    assert_eq!(error, SessionError::NewerSchema);
+}
+
+/// The messages of a file.
+fn frames(mut file: &[u8]) -> Vec<Vec<u8>> {
+    let mut frames = Vec::new();
+    while !file.is_empty() {
+        let (mut len, mut shift) = (0, 0);
+        while let Some((&byte, rest)) = file.split_first() {
+            file = rest;
+            len |= usize::from(byte & 0x7f) << shift;
+            shift += 7;
+            if byte < 0x80 {
+                break;
+            }
+        }
+        let (frame, rest) = file.split_at(len);
+        frames.push(frame.to_vec());
+        file = rest;
+    }
+    frames
+}
+
+#[test]
 fn a_snapshot_of_the_newer_one_is_refused_with_what_to_do() {
     let (old, new) = (old::board(), new::board());
     write_new(&new);

@@ -184,6 +184,10 @@ tests! {
     map_of_sets: Map::<u8, Set<u8>>::default, entry(insert_or_remove), all of 4;
     map_of_maps: Map::<u8, Map<u8, Counter>>::default, entry(entry(any(&[1]))), all of 4;
     map_of_grow_maps: Map::<u8, BTreeMap<u8, Counter>>::default, entry(|_, _| (0, Box::new(1))), all of 4;
+    map_of_grow_maps_of_sets: Map::<u8, BTreeMap<u8, Set<u8>>>::default, entry(|lists: &BTreeMap<u8, Set<u8>>, chance| {
+        let absent = Set::default();
+        (0, Box::new(insert_or_remove(lists.get(&0).unwrap_or(&absent), chance)))
+    }), all of 4;
     map_of_cards: Cards::default, edit_card, all of 3;
     board: Board::default, edit_board, all of 3;
     tree: Tree::default, edit_tree, all of 4;

@@ -84,12 +84,15 @@ impl<R: Replicated> Core<R> {
             floor: self.floor(),
             snapshot: version.clone(),
         })?;
+        let beyond: Vec<Entry<R::Update>> = beyond.collect();
+        // What kept the others back may be in the snapshot.
+        let is_free = beyond.iter().all(|entry| entry.update.is_ok());
         let decode = |entry: Entry<R::Update>| match entry.update {
-            Ok(update) => Ok(Some(update).filter(|_| self.is_reduced(entry.stamp.dot))),
+            Ok(update) => Ok(Some(update).filter(|_| is_free || self.is_reduced(entry.stamp.dot))),
             Err(_) if !self.is_reduced(entry.stamp.dot) => Ok(None),
             Err(error) => Err(AdoptError::Decode(error)),
         };
-        beyond.map(decode).collect()
+        beyond.into_iter().map(decode).collect()
     }
 
     fn replay(&mut self, remnants: Vec<Remnant>, updates: Vec<Option<R::Update>>) {

@@ -1,12 +1,16 @@
 //! [`UndoLog`]: taking back one's own edits.
 
-use std::{collections::VecDeque, fmt};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    fmt,
+};
 
 use super::replica::Replica;
 use crate::{
     core::{Core, EditError, Inverses, Never, UpdateError},
     edit::{Edit, Erased},
     reduce::Replicated,
+    stamp::Dot,
     time::Time,
 };
 
@@ -43,7 +47,12 @@ pub struct UndoLog<R: Replicated + Edit> {
     done: VecDeque<Inverses<R>>,
     undone: Vec<Inverses<R>>,
     limit: usize,
+    /// What was written through this log, also to take something back: what is due to it may be taken back.
+    written: BTreeSet<Dot>,
 }
+
+/// More of what was written is not remembered.
+const MOST_WRITTEN: usize = 100_000;
 
 /// What became of [`UndoLog::undo`] or [`UndoLog::redo`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +74,8 @@ impl<R: Replicated + Edit> UndoLog<R> {
     /// A log of up to so many edits; the earliest are dropped.
     pub fn with_limit(replica: &Replica<R>, limit: usize) -> Self {
         let replica = replica.clone();
-        Self { replica, done: VecDeque::new(), undone: Vec::new(), limit: limit.max(1) }
+        let (done, undone, written) = (VecDeque::new(), Vec::new(), BTreeSet::new());
+        Self { replica, done, undone, limit: limit.max(1), written }
     }
 
     /// Edits the state as [`Replica::edit`] does, so that it can be undone. What was undone can no longer be redone.
@@ -99,9 +109,13 @@ impl<R: Replicated + Edit> UndoLog<R> {
         edit: impl FnOnce(&mut R::Editor<Erased<'_, R>>) -> Result<T, E>,
     ) -> Result<T, EditError<E>> {
         let draft = |core: &mut Core<R>, wall| {
-            core.draft(wall, Some(Vec::new()), |editor| edit(&mut editor.into()))
+            let first = next_dot(core);
+            let drafted = core.draft(wall, Some(Vec::new()), |editor| edit(&mut editor.into()))?;
+            Ok((drafted, first, next_dot(core)))
         };
-        let (value, inverses) = self.replica.write(draft)?;
+        let ((value, inverses), first, next): (_, _, _) =
+            self.replica.write::<_, EditError<E>>(draft)?;
+        self.note(first, next);
         if !inverses.is_empty() {
             self.undone.clear();
             self.push(inverses);
@@ -151,6 +165,14 @@ impl<R: Replicated + Edit> UndoLog<R> {
         self.undone.len()
     }
 
+    /// Takes note of what was written.
+    fn note(&mut self, first: Dot, next: Dot) {
+        self.written.extend((first.seq..next.seq).map(|seq| Dot::new(first.origin, seq)));
+        while self.written.len() > MOST_WRITTEN {
+            self.written.pop_first();
+        }
+    }
+
     fn push(&mut self, inverses: Inverses<R>) {
         if self.done.len() == self.limit {
             self.done.pop_front();
@@ -159,21 +181,34 @@ impl<R: Replicated + Edit> UndoLog<R> {
     }
 
     /// Takes back an edit, and says how to take that back.
-    fn take_back(&self, inverses: Inverses<R>) -> Result<(Undone, Inverses<R>), UpdateError> {
+    fn take_back(&mut self, inverses: Inverses<R>) -> Result<(Undone, Inverses<R>), UpdateError> {
         let is_whole = inverses.iter().all(Option::is_some);
+        let written = &self.written;
         let draft = |core: &mut Core<R>, wall: Time| {
-            core.draft(wall, Some(Vec::new()), |mut editor| {
+            let first = next_dot(core);
+            let is_ours = |dot: Dot| {
+                written.contains(&dot) || dot.origin == first.origin && dot.seq >= first.seq
+            };
+            let drafted = core.draft(wall, Some(Vec::new()), |mut editor| {
                 for inverse in inverses.into_iter().flatten() {
-                    for update in inverse(&editor) {
+                    for update in inverse(&editor, &is_ours) {
                         editor.update(update);
                     }
                 }
                 Ok::<_, Never>(())
-            })
+            })?;
+            Ok((drafted, first, next_dot(core)))
         };
-        let ((), inverses) = self.replica.write(draft).map_err(EditError::without_closure)?;
+        let written = self.replica.write::<_, EditError<Never>>(draft);
+        let (((), inverses), first, next) = written.map_err(EditError::without_closure)?;
+        self.note(first, next);
         Ok((if is_whole { Undone::Edit } else { Undone::Part }, inverses))
     }
+}
+
+/// The dot that the next local update gets.
+fn next_dot<R: Replicated>(core: &Core<R>) -> Dot {
+    Dot::new(core.id(), core.version().seq(core.id()) + 1)
 }
 
 impl<R: Replicated + Edit> fmt::Debug for UndoLog<R> {

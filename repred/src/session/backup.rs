@@ -55,6 +55,8 @@ pub struct Saving {
     outgoing: Outgoing,
     first: Vec<Vec<u8>>,
     is_complete: bool,
+    /// The newest version of the schema that the file tells of.
+    newest: u32,
 }
 
 impl Saving {
@@ -103,7 +105,8 @@ impl Saving {
         if !reaches {
             outgoing.freeze(core, Cause::Folded)?;
         }
-        Ok(Self { outgoing, first: vec![digest, opening], is_complete: false })
+        let newest = core.newest_schema();
+        Ok(Self { outgoing, first: vec![digest, opening], is_complete: false, newest })
     }
 
     /// Appends the next message to `out`. False if there is none now; after more updates there are more.
@@ -117,6 +120,10 @@ impl Saving {
         out: &mut Vec<u8>,
     ) -> Result<bool, SessionError> {
         core.check_health().map_err(|_| SessionError::Poisoned)?;
+        // Whoever reads the file would take what is held for a mistake.
+        if core.is_holding() && core.newest_schema() > self.newest {
+            return Err(SessionError::NewerSchema);
+        }
         if let Some(first) = self.first.pop() {
             out.extend_from_slice(&first);
             return Ok(true);

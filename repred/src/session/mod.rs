@@ -504,7 +504,7 @@ impl Session {
         let own_floor = core.floor();
         let discards =
             self.config.discard_ours || self.peer.as_ref().is_some_and(|peer| peer.discards);
-        let can_join = theirs.covers(&own_floor) || core.version().covers(&floor);
+        let can_join = theirs.covers(&own_floor) || core.reduced().covers(&floor);
         if !can_join && !discards {
             return Err(SessionError::BothFolded { ours: own_floor, theirs: floor });
         }

@@ -105,6 +105,12 @@ impl Counter {
         &mut self.parts[place].1
     }
 
+    /// Up to which seq an origin's additions are taken back, and what they come to.
+    fn taken(&self, origin: ReplicaId) -> (u64, i128) {
+        let place = self.parts.binary_search_by_key(&origin, |(origin, _)| *origin);
+        place.map_or((0, 0), |place| (self.parts[place].1.reset, self.parts[place].1.taken))
+    }
+
     /// Those of whose additions something is there.
     fn parts(&self) -> impl Iterator<Item = (Dot, i128)> + '_ {
         let there = self.parts.iter().filter(|(_, part)| part.is_there());
@@ -164,11 +170,11 @@ impl Reset for Counter {
         let Detail::Sums(sums) = detail else { return false };
         let mut has_changed = false;
         for (dot, total) in sums {
-            let part = self.part(dot.origin);
-            if (dot.seq, *total) > (part.reset, part.taken) {
-                let more = total.wrapping_sub(part.taken);
+            let (reset, taken) = self.taken(dot.origin);
+            if (dot.seq, *total) > (reset, taken) {
+                self.value = self.value.wrapping_sub(total.wrapping_sub(taken));
+                let part = self.part(dot.origin);
                 (part.reset, part.taken) = (dot.seq, *total);
-                self.value = self.value.wrapping_sub(more);
                 has_changed = true;
             }
         }
@@ -193,7 +199,7 @@ impl Edit for Counter {
 
     fn inverse(&self, amount: &i64, _stamp: Stamp) -> Option<Inverse<Self>> {
         let amount = -i128::from(*amount);
-        Some(Box::new(move |_| amounts(amount)))
+        Some(Box::new(move |_, _| amounts(amount)))
     }
 
     fn rebuild(&self) -> Option<Vec<i64>> {
@@ -273,6 +279,14 @@ mod tests {
         votes.reduce_inside(2, stamp(1, 2));
         put_back(&mut votes);
         assert_eq!(votes, before);
+    }
+
+    #[test]
+    fn a_removal_that_saw_nothing_leaves_nothing_behind() {
+        let mut votes = Counter::default();
+        let nothing = Detail::Sums(vec![(Dot::new(1.into(), 0), 0)]);
+        assert!(!votes.reset(&Dots::new(), &nothing, &mut |_| {}));
+        assert!(votes.is_blank());
     }
 
     #[test]

@@ -75,11 +75,11 @@ macro_rules! flag {
                 Box::new(|flag| *flag = before)
             }
 
-            fn inverse(&self, _update: &Self::Update, stamp: Stamp) -> Option<Inverse<Self>> {
+            fn inverse(&self, _update: &Self::Update, _stamp: Stamp) -> Option<Inverse<Self>> {
                 let before = self.value();
                 // Whoever has switched it since is not overruled.
-                Some(Box::new(move |flag| {
-                    match flag.0.written().any(|written| written == stamp) {
+                Some(Box::new(move |flag, is_ours| {
+                    match flag.0.written().any(|stamp| is_ours(stamp.dot)) {
                         true => vec![flag.write(before)],
                         false => vec![],
                     }

@@ -102,11 +102,8 @@ where
         let put_back = self.get(key).map(|value| value.before(update, stamp));
         let key = key.clone();
         Box::new(move |map| match put_back {
-            Some(put_back) => {
-                if let Some(value) = map.get_mut(&key) {
-                    put_back(value);
-                }
-            }
+            // In a map it may have become blank, and was forgotten then: that is as the default.
+            Some(put_back) => put_back(map.entry(key).or_default()),
             None => drop(map.remove(&key)),
         })
     }
@@ -117,8 +114,8 @@ where
             None => R::default().inverse(update, stamp)?,
         };
         let key = key.clone();
-        Some(Box::new(move |map| {
-            let updates = map.get(&key).map(inverse).into_iter().flatten();
+        Some(Box::new(move |map, is_ours| {
+            let updates = map.get(&key).map(|value| inverse(value, is_ours)).into_iter().flatten();
             updates.map(|update| (key.clone(), Box::new(update))).collect()
         }))
     }

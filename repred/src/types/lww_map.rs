@@ -127,12 +127,12 @@ where
         })
     }
 
-    fn inverse(&self, (key, _): &Self::Update, stamp: Stamp) -> Option<Inverse<Self>> {
+    fn inverse(&self, (key, _): &Self::Update, _stamp: Stamp) -> Option<Inverse<Self>> {
         let (key, before) = (key.clone(), self.get(key).cloned());
         // Whoever has written since is not overruled.
-        Some(Box::new(move |map| match map.written(&key) == Some(stamp) {
-            true => vec![(key, before)],
-            false => vec![],
+        Some(Box::new(move |map, is_ours| {
+            let is_ours = map.written(&key).is_some_and(|stamp| is_ours(stamp.dot));
+            is_ours.then_some((key, before)).into_iter().collect()
         }))
     }
 

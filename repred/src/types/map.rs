@@ -224,10 +224,10 @@ where
         let (key, value) = (key.clone(), self.get(key));
         match (update, value) {
             // Nothing was there to remove.
-            (MapUpdate::Remove(..), None) => Some(Box::new(|_| Vec::new())),
+            (MapUpdate::Remove(..), None) => Some(Box::new(|_, _| Vec::new())),
             (MapUpdate::Remove(..), Some(value)) => {
                 let rebuilt = value.rebuild()?;
-                Some(Box::new(move |map| match map.contains_key(&key) {
+                Some(Box::new(move |map, _| match map.contains_key(&key) {
                     // Somebody has brought it back: it is theirs.
                     true => Vec::new(),
                     false => of_value(&key, rebuilt),
@@ -235,20 +235,21 @@ where
             }
             (MapUpdate::Entry(_, update), Some(value)) => {
                 let inverse = value.inverse(update, stamp)?;
-                Some(Box::new(move |map| match map.get(&key) {
-                    Some(value) => of_value(&key, inverse(value)),
+                Some(Box::new(move |map, is_ours| match map.get(&key) {
+                    Some(value) => of_value(&key, inverse(value, is_ours)),
                     None => Vec::new(),
                 }))
             }
             (MapUpdate::Entry(_, update), None) => {
                 let inverse = V::default().inverse(update, stamp);
                 let author = stamp.origin();
-                Some(Box::new(move |map| {
+                Some(Box::new(move |map, is_ours| {
                     let Some(value) = map.get(&key) else { return Vec::new() };
                     // What nobody else has touched goes; otherwise only what we did does.
                     match (but(&dots_of(value), author).is_empty(), inverse) {
-                        (false, Some(inverse)) => of_value(&key, inverse(value)),
-                        _ => vec![map.removal(key)],
+                        (true, _) => vec![map.removal(key)],
+                        (false, Some(inverse)) => of_value(&key, inverse(value, is_ours)),
+                        (false, None) => Vec::new(),
                     }
                 }))
             }

@@ -166,12 +166,12 @@ impl<T: Clone + Serialize + DeserializeOwned + Send + 'static> Edit for MultiReg
         Box::new(|register| *register = before)
     }
 
-    fn inverse(&self, _update: &Self::Update, stamp: Stamp) -> Option<Inverse<Self>> {
+    fn inverse(&self, _update: &Self::Update, _stamp: Stamp) -> Option<Inverse<Self>> {
         let before = self.latest().cloned();
         // Whoever has written since is not overruled.
-        Some(Box::new(move |register| {
-            let is_there = register.written().any(|written| written == stamp);
-            before.filter(|_| is_there).map(|value| register.write(value)).into_iter().collect()
+        Some(Box::new(move |register, is_ours| {
+            let is_ours = register.written().any(|stamp| is_ours(stamp.dot));
+            before.filter(|_| is_ours).map(|value| register.write(value)).into_iter().collect()
         }))
     }
 

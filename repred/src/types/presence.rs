@@ -143,7 +143,8 @@ where
         if age > self.latest {
             self.latest = age;
             let beats = std::mem::take(&mut self.beats).into_iter();
-            let (kept, old) = beats.partition(|(_, (beat, _))| self.age(*beat) + 1 >= age);
+            let (kept, old) =
+                beats.partition(|(_, (beat, _))| self.age(*beat).saturating_add(1) >= age);
             self.beats = kept;
             let old: BTreeMap<_, _> = old;
             obsolete.extend(old.into_values().map(|(beat, _)| beat.dot));
@@ -162,8 +163,9 @@ where
 
     fn before(&self, (key, _): &Self::Update, stamp: Stamp) -> PutBack<Self> {
         let age = self.age(stamp);
-        let touched =
-            |other: &K, beat: Stamp| other == key || age > self.latest && self.age(beat) + 1 < age;
+        let touched = |other: &K, beat: Stamp| {
+            other == key || age > self.latest && self.age(beat).saturating_add(1) < age
+        };
         let kept = self.beats.iter().filter(|(key, (beat, _))| touched(key, *beat));
         let kept: Vec<_> = kept.map(|(key, beat)| (key.clone(), beat.clone())).collect();
         let (latest, key) = (self.latest, key.clone());
@@ -232,6 +234,16 @@ impl<K, V> Changes for PresenceChanges<K, V> {
 mod tests {
     use super::*;
     use crate::testing::Laws;
+
+    #[test]
+    fn the_end_of_time_does_not_panic() {
+        let mut online = Presence::<u8, u8>::lasting(Duration::ZERO).remembering(Duration::ZERO);
+        for time in [u64::MAX, 1, u64::MAX - 1] {
+            let beat = Stamp::new(Time::from_micros(time), u128::from(time).into(), 1);
+            online.reduce((time as u8, Some(0)), beat);
+        }
+        assert_eq!(online.iter(Time::ZERO).count(), 2);
+    }
 
     #[test]
     fn what_would_have_been_dropped_counts_as_dropped_whenever_it_comes() {

@@ -106,12 +106,12 @@ impl<T: Clone + Serialize + DeserializeOwned + Send + 'static> Edit for Register
         Box::new(|register| *register = before)
     }
 
-    fn inverse(&self, _value: &T, stamp: Stamp) -> Option<Inverse<Self>> {
+    fn inverse(&self, _value: &T, _stamp: Stamp) -> Option<Inverse<Self>> {
         let before = self.value.clone();
         // Whoever has written since is not overruled.
-        Some(Box::new(move |register| match register.written() == Some(stamp) {
-            true => vec![before],
-            false => vec![],
+        Some(Box::new(move |register, is_ours| {
+            let is_ours = register.written().is_some_and(|stamp| is_ours(stamp.dot));
+            is_ours.then_some(before).into_iter().collect()
         }))
     }
 

@@ -180,19 +180,18 @@ impl<T: Ord + Clone + Serialize + DeserializeOwned + Send + 'static> Edit for Se
         })
     }
 
-    fn inverse(&self, update: &SetUpdate<T>, stamp: Stamp) -> Option<Inverse<Self>> {
+    fn inverse(&self, update: &SetUpdate<T>, _stamp: Stamp) -> Option<Inverse<Self>> {
         let (SetUpdate::Insert(element) | SetUpdate::Remove(element, _)) = update;
         let (element, was_there) = (element.clone(), self.contains(element));
         Some(match update {
             // Who has added it too meanwhile keeps it.
-            SetUpdate::Insert(_) => Box::new(move |set| {
-                let is_ours =
-                    set.added(&element).is_some_and(|dots| dots.iter().any(|dot| dot == stamp.dot));
-                let ours = Dots::from_iter([stamp.dot]);
-                let removal = (!was_there && is_ours).then_some(SetUpdate::Remove(element, ours));
-                removal.into_iter().collect()
+            SetUpdate::Insert(_) => Box::new(move |set, is_ours| {
+                let dots = set.added(&element).into_iter().flat_map(Dots::iter);
+                let ours: Dots = dots.filter(|dot| is_ours(*dot)).collect();
+                let is_new = !was_there && !ours.is_empty();
+                is_new.then_some(SetUpdate::Remove(element, ours)).into_iter().collect()
             }),
-            SetUpdate::Remove(..) => Box::new(move |set| {
+            SetUpdate::Remove(..) => Box::new(move |set, _| {
                 let is_lost = was_there && !set.contains(&element);
                 is_lost.then_some(SetUpdate::Insert(element)).into_iter().collect()
             }),
