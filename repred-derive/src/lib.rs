@@ -162,7 +162,7 @@ use crate::{ast::Struct, mistakes::Mistakes};
 /// generic structs.
 ///
 /// ```
-/// use repred::{Counter, Reduce, Stamp, Time};
+/// use repred::{Counter, Reduce, Replaced, Stamp, Time};
 ///
 /// #[derive(Reduce, Default)]
 /// #[reduce(update(name = "Ballot", derive(PartialEq)), changes(derive(PartialEq)))]
@@ -175,7 +175,7 @@ use crate::{ast::Struct, mistakes::Mistakes};
 ///
 /// let mut poll = Poll::default();
 /// let changes = poll.reduce(Ballot::Yes(1), Stamp::new(Time::ZERO, 0xa.into(), 1));
-/// assert_eq!(changes, PollChanges::Yes(true));
+/// assert_eq!(changes, PollChanges::Yes(Replaced::of(0, 1, None)));
 /// ```
 // With `serde` among the attributes, `#[serde(skip)]` can stand beside an implementation of serde's traits
 // that is written by hand.
