@@ -13,6 +13,7 @@ use crate::{
 pub(crate) struct Disk {
     log: Vec<Vec<u8>>,
     saving: Saving,
+    begun: Now,
     /// So many messages survive a crash.
     synced: usize,
     /// The largest time that was used by then, which what is obsolete does not tell any more.
@@ -26,7 +27,7 @@ impl Disk {
         now: Now,
     ) -> Result<Self, SessionError> {
         let saving = Saving::new(&SessionConfig::for_state::<R>(), core, now)?;
-        let mut disk = Self { log: Vec::new(), saving, synced: 0, latest: Time::ZERO };
+        let mut disk = Self { log: Vec::new(), saving, begun: now, synced: 0, latest: Time::ZERO };
         disk.sync(core)?;
         Ok(disk)
     }
@@ -36,6 +37,20 @@ impl Disk {
         &mut self,
         core: &mut Core<Audited<R>>,
     ) -> Result<(), SessionError> {
+        match self.append(core) {
+            // A new file takes the place of the old one, in one step.
+            Err(SessionError::NewerSchema) => {
+                self.saving = Saving::new(&SessionConfig::for_state::<R>(), core, self.begun)?;
+                self.log.clear();
+                self.append(core)?;
+                self.synced = self.log.len();
+                Ok(())
+            }
+            appended => appended,
+        }
+    }
+
+    fn append<R: Replicated>(&mut self, core: &mut Core<Audited<R>>) -> Result<(), SessionError> {
         let mut message = Vec::new();
         while self.saving.poll_message(core, &mut message)? {
             self.log.push(std::mem::take(&mut message));
