@@ -68,6 +68,7 @@ impl<'a> EditorType<'a> {
         let (impl_generics, _, where_clause) = self.generics.split_for_impl();
         quote! {
             #[doc = #doc]
+            // Not all fields need be edited, and the fields' types may be more private than the struct.
             #[allow(dead_code, private_bounds, private_interfaces)]
             #vis struct #ident #impl_generics #where_clause {
                 __editor: #library::Editor<#edited, __P>,
@@ -81,7 +82,7 @@ impl<'a> EditorType<'a> {
         let methods = self.input.replicated().map(|field| self.method(field));
         quote! {
             #[automatically_derived]
-            #[allow(dead_code, private_bounds, private_interfaces, clippy::all)]
+            #[allow(dead_code, private_bounds, private_interfaces)]
             impl #impl_generics #ident #arguments #where_clause { #(#methods)* }
         }
     }
@@ -216,7 +217,6 @@ fn edit_trait(input: &Struct<'_>) -> TokenStream {
     let (before, inverse, rebuild) = (before(input), inverse(input), rebuild(input));
     quote! {
         #[automatically_derived]
-        #[allow(clippy::all)]
         impl #impl_generics #library::Edit for #ident #arguments #where_clause {
             type Editor<__P: #library::Place<Self>> = #editor<#editor_arguments>;
 
@@ -372,6 +372,7 @@ fn rebuild(input: &Struct<'_>) -> TokenStream {
         }
     };
     quote! {
+        // Where there is no field, nothing is extended.
         #[allow(unused_mut)]
         fn rebuild(
             &self,

@@ -58,7 +58,8 @@ pub(crate) fn expand(input: &Struct<'_>) -> TokenStream {
         each(&|_, Field { member, ty, .. }| quote!(<#ty as #reset>::is_blank(&self.#member)));
     quote! {
         #[automatically_derived]
-        #[allow(clippy::all, unused_mut, unused_variables)]
+        // Where there is no field, nothing is reset.
+        #[allow(unused_mut, unused_variables)]
         impl #impl_generics #reset for #ident #arguments #where_clause {
             fn reduce_inside(
                 &mut self,

@@ -86,8 +86,8 @@ pub use self::{
     types::{
         And, Counter, DisableFlag, EntryChanges, Events, EventsChanges, EventsUpdate, Flag,
         GrowCounter, GrowSet, LwwMap, LwwMapChanges, Map, MapChanges, MapUpdate, Max, Min,
-        MultiRegister, MultiRegisterChanges, MultiRegisterUpdate, Or, Presence, PresenceChanges,
-        Register, Set, SetChange, SetChanges, SetUpdate, TwoPhaseSet, TwoPhaseSetUpdate,
+        MultiRegister, MultiRegisterChanges, MultiRegisterUpdate, Or, Presence, Register, Set,
+        SetChange, SetChanges, SetUpdate, TwoPhaseSet, TwoPhaseSetUpdate,
     },
     version::VersionVector,
 };

@@ -1,8 +1,6 @@
 //! What goes wrong with editing.
 
-use std::collections::BTreeMap;
-
-use repred::{Counter, Map, Max, Reduce, Register, Replica, Stamp};
+use repred::{Map, Max, Reduce, Register, Replica, Stamp};
 use serde::{Deserialize, Serialize};
 
 /// Written by hand, and not editable.
@@ -35,6 +33,7 @@ struct Scored {
     best: Max<u8>,
 }
 
+// A value that cannot be removed.
 #[derive(Reduce, Default, Serialize, Deserialize)]
 struct Game {
     players: Map<u32, Scored>,
@@ -48,12 +47,4 @@ fn main() {
     // A value that cannot be put back.
     let cards = Replica::new(Map::<u32, Card>::default());
     let _ = cards.edit(|cards| cards.entry(1).text().set("milk"));
-
-    // A value that cannot be removed.
-    let game = Replica::new(Game::default());
-    let _ = game.update(GameUpdate::Players(todo!()));
-
-    // A field is read, and written by a method of the same name.
-    let counters = Replica::new(BTreeMap::<u32, Counter>::new());
-    let _ = counters.edit(|counters| counters.insert(1, Counter::default()));
 }

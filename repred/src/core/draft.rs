@@ -27,8 +27,16 @@ struct Draft<'c, R: Replicated + Edit> {
     payload: Vec<u8>,
     /// What went wrong first. Nothing is written after that.
     mistake: Option<UpdateError>,
-    /// How to take the edit back later, if somebody asks.
-    inverses: Option<Vec<Option<Inverse<R>>>>,
+    inverting: Inverting,
+    /// How to take each update back later, the first first.
+    inverses: Inverses<R>,
+}
+
+/// Whether it is to be known how an edit is taken back later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Inverting {
+    No,
+    Yes,
 }
 
 struct Drafted<R: Replicated + Edit> {
@@ -70,7 +78,8 @@ impl<R: Replicated + Edit> Core<R> {
         wall: Time,
         edit: impl FnOnce(&mut R::Editor<Erased<'_, R>>) -> T,
     ) -> Result<T, UpdateError> {
-        let edited = self.draft(wall, None, |editor| Ok::<_, Never>(edit(&mut editor.into())));
+        let edited =
+            self.draft(wall, Inverting::No, |editor| Ok::<_, Never>(edit(&mut editor.into())));
         edited.map(|(value, _)| value).map_err(EditError::without_closure)
     }
 
@@ -101,19 +110,19 @@ impl<R: Replicated + Edit> Core<R> {
         wall: Time,
         edit: impl FnOnce(&mut R::Editor<Erased<'_, R>>) -> Result<T, E>,
     ) -> Result<T, EditError<E>> {
-        let edited = self.draft(wall, None, |editor| edit(&mut editor.into()));
+        let edited = self.draft(wall, Inverting::No, |editor| edit(&mut editor.into()));
         edited.map(|(value, _)| value)
     }
 
-    /// An edit, with how to take it back, if that is wanted.
+    /// An edit, with how to take it back.
     pub(crate) fn draft<T, E>(
         &mut self,
         wall: Time,
-        inverses: Option<Inverses<R>>,
+        inverting: Inverting,
         edit: impl FnOnce(Editor<R, Erased<'_, R>>) -> Result<T, E>,
     ) -> Result<(T, Inverses<R>), EditError<E>> {
         self.check_writable()?;
-        let mut draft = Draft::new(self, wall, inverses);
+        let mut draft = Draft::new(self, wall, inverting);
         let value = edit(Editor::new(&mut draft as Erased<'_, R>)).map_err(EditError::Closure)?;
         match draft.mistake.take() {
             Some(mistake) => Err(mistake.into()),
@@ -123,12 +132,13 @@ impl<R: Replicated + Edit> Core<R> {
 }
 
 impl<'c, R: Replicated + Edit> Draft<'c, R> {
-    fn new(core: &'c mut Core<R>, wall: Time, inverses: Option<Inverses<R>>) -> Self {
+    fn new(core: &'c mut Core<R>, wall: Time, inverting: Inverting) -> Self {
         let own = core.history.intern(core.id);
         let last = Stamp::new(core.clock.latest(), core.id, core.history.last(own));
         let mut payload = std::mem::take(&mut core.scratch);
         payload.clear();
-        Self { core, own, wall, last, updates: Vec::new(), payload, mistake: None, inverses }
+        let (updates, inverses) = (Vec::new(), Vec::new());
+        Self { core, own, wall, last, updates, payload, mistake: None, inverting, inverses }
     }
 
     fn try_update(&mut self, update: R::Update) -> Result<bool, UpdateError> {
@@ -142,7 +152,10 @@ impl<'c, R: Replicated + Edit> Draft<'c, R> {
         // All that follows is the user's code: a panic in it poisons the core.
         self.core.is_reducing = true;
         let state = &mut self.core.state;
-        let inverse = self.inverses.as_ref().map(|_| state.inverse(&update, stamp));
+        let inverse = match self.inverting {
+            Inverting::Yes => Some(state.inverse(&update, stamp)),
+            Inverting::No => None,
+        };
         let put_back = state.before(&update, stamp);
         let changes = state.reduce(update, stamp);
         let is_empty = changes.is_empty();
@@ -152,9 +165,7 @@ impl<'c, R: Replicated + Edit> Draft<'c, R> {
             self.payload.truncate(start);
             return Ok(false);
         }
-        if let (Some(inverses), Some(inverse)) = (&mut self.inverses, inverse) {
-            inverses.push(inverse);
-        }
+        self.inverses.extend(inverse);
         self.last = stamp;
         self.updates.push(Drafted { stamp, changes, payload: start..self.payload.len(), put_back });
         Ok(true)
@@ -170,7 +181,7 @@ impl<'c, R: Replicated + Edit> Draft<'c, R> {
             self.core.record(own, stamp, changes, &self.payload[payload], step);
         }
         self.core.mark_edit(own, first);
-        let mut inverses = self.inverses.take().unwrap_or_default();
+        let mut inverses = std::mem::take(&mut self.inverses);
         inverses.reverse();
         inverses
     }

@@ -14,7 +14,12 @@ pub use self::error::{
     AdoptError, AtError, EditError, FoldError, HistoryError, Poisoned, ReceiveError, SnapshotError,
     UpdateError,
 };
-pub(crate) use self::{block::Block, draft::Inverses, error::Never, holding::IfUnknown};
+pub(crate) use self::{
+    block::Block,
+    draft::{Inverses, Inverting},
+    error::Never,
+    holding::IfUnknown,
+};
 
 use crate::{
     changes::Changes,

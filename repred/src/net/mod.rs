@@ -4,6 +4,7 @@
 //! session, a transport and a timer.
 
 mod backup;
+mod builder;
 mod clock;
 mod connection;
 mod only;
@@ -16,11 +17,12 @@ mod undo_log;
 
 pub use self::{
     backup::{LoadError, SaveError},
+    builder::ReplicaBuilder,
     clock::{Clock, SystemClock},
     connection::{Connection, ConnectionError},
     only::Only,
     pipe::{Pipe, pipe},
-    replica::{PeerStatus, ReadError, Replica, ReplicaBuilder},
+    replica::{PeerStatus, ReadError, Replica},
     subscription::Subscription,
     synced::Synced,
     transport::{AsyncBytes, ByteStream, Messages, Transport},

@@ -7,7 +7,7 @@ use std::{
 
 use super::replica::Replica;
 use crate::{
-    core::{Core, EditError, Inverses, Never, UpdateError},
+    core::{Core, EditError, Inverses, Inverting, Never, UpdateError},
     edit::{Edit, Erased},
     reduce::Replicated,
     stamp::Dot,
@@ -110,7 +110,7 @@ impl<R: Replicated + Edit> UndoLog<R> {
     ) -> Result<T, EditError<E>> {
         let draft = |core: &mut Core<R>, wall| {
             let first = next_dot(core);
-            let drafted = core.draft(wall, Some(Vec::new()), |editor| edit(&mut editor.into()))?;
+            let drafted = core.draft(wall, Inverting::Yes, |editor| edit(&mut editor.into()))?;
             Ok((drafted, first, next_dot(core)))
         };
         let ((value, inverses), first, next): (_, _, _) =
@@ -189,7 +189,7 @@ impl<R: Replicated + Edit> UndoLog<R> {
             let is_ours = |dot: Dot| {
                 written.contains(&dot) || dot.origin == first.origin && dot.seq >= first.seq
             };
-            let drafted = core.draft(wall, Some(Vec::new()), |mut editor| {
+            let drafted = core.draft(wall, Inverting::Yes, |mut editor| {
                 for inverse in inverses.into_iter().flatten() {
                     for update in inverse(&editor, &is_ours) {
                         editor.update(update);

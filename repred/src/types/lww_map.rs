@@ -39,7 +39,7 @@ use crate::{
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct LwwMap<K: Ord, V> {
     /// The latest write of each key that was ever written.
-    writes: BTreeMap<K, (Stamp, Option<V>)>,
+    pub(super) writes: BTreeMap<K, (Stamp, Option<V>)>,
 }
 
 impl<K: Ord, V> LwwMap<K, V> {
@@ -102,8 +102,7 @@ where
             };
         };
         if latest.0 > stamp {
-            let overwrote = Overwrote::nothing();
-            return LwwMapChanges { key, before: None, after: None, overwrote };
+            return LwwMapChanges::nothing(key);
         }
         let (old, before) = std::mem::replace(latest, (stamp, value.clone()));
         LwwMapChanges { key, before, after: value, overwrote: Overwrote::old([old.dot]) }
@@ -177,7 +176,7 @@ impl<K: Ord, V> Default for LwwMap<K, V> {
     }
 }
 
-/// What an update has changed in a [`LwwMap`].
+/// What an update has changed in a [`LwwMap`], or in a [`Presence`](crate::Presence).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct LwwMapChanges<K, V> {
@@ -189,6 +188,19 @@ pub struct LwwMapChanges<K, V> {
     pub after: Option<V>,
     #[serde(skip)]
     overwrote: Overwrote,
+}
+
+impl<K, V> LwwMapChanges<K, V> {
+    /// The update lost.
+    pub(super) fn nothing(key: K) -> Self {
+        Self { key, before: None, after: None, overwrote: Overwrote::nothing() }
+    }
+
+    /// The update has made these obsolete, too.
+    pub(super) fn and_obsolete(self, dots: impl IntoIterator<Item = Dot>) -> Self {
+        let dots = self.overwrote.dots().iter().copied().chain(dots);
+        Self { overwrote: Overwrote::old(dots), ..self }
+    }
 }
 
 impl<K, V> Changes for LwwMapChanges<K, V> {

@@ -53,7 +53,7 @@ pub use self::{
     min::Min,
     multi_register::{MultiRegister, MultiRegisterChanges, MultiRegisterUpdate},
     or::Or,
-    presence::{Presence, PresenceChanges},
+    presence::Presence,
     register::Register,
     set::{Set, SetChange, SetChanges, SetUpdate},
     two_phase_set::{TwoPhaseSet, TwoPhaseSetUpdate},

@@ -4,11 +4,12 @@ use std::{borrow::Borrow, collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
+use super::lww_map::{LwwMap, LwwMapChanges};
 use crate::{
-    changes::{Changes, Overwrote},
+    changes::Changes,
     edit::{Edit, Editor, IntoOwned, Place, PutBack},
     reduce::Reduce,
-    stamp::{Dot, Stamp},
+    stamp::Stamp,
     time::Time,
 };
 
@@ -49,7 +50,7 @@ pub struct Presence<K: Ord, V> {
     /// In which age since 1970 the latest beat was.
     latest: u64,
     /// The latest beat of each key, none of them older than the age before the latest.
-    beats: BTreeMap<K, (Stamp, Option<V>)>,
+    beats: LwwMap<K, V>,
 }
 
 /// How far clocks may be apart.
@@ -63,7 +64,7 @@ impl<K: Ord, V> Presence<K, V> {
     /// Entries last this long. All replicas must begin with the same. The default is 30 seconds.
     pub fn lasting(lifetime: Duration) -> Self {
         let presence =
-            Self { lifetime: micros(lifetime), memory: 1, latest: 0, beats: BTreeMap::new() };
+            Self { lifetime: micros(lifetime), memory: 1, latest: 0, beats: LwwMap::default() };
         presence.remembering(MEMORY.max(lifetime))
     }
 
@@ -83,8 +84,9 @@ impl<K: Ord, V> Presence<K, V> {
 
     /// Who is there at this time, in the order of the keys. O(n).
     pub fn iter(&self, now: Time) -> impl DoubleEndedIterator<Item = (&K, &V)> + Clone {
-        let beats = self.beats.iter().filter(move |(_, (stamp, _))| self.is_alive(*stamp, now));
-        beats.filter_map(|(key, (_, value))| Some((key, value.as_ref()?)))
+        let beats = self.beats.writes.iter();
+        let alive = beats.filter(move |(_, (stamp, _))| self.is_alive(*stamp, now));
+        alive.filter_map(|(key, (_, value))| Some((key, value.as_ref()?)))
     }
 
     /// What is said of a key at this time, if it is there.
@@ -92,8 +94,8 @@ impl<K: Ord, V> Presence<K, V> {
     where
         K: Borrow<Q>,
     {
-        let (stamp, value) = self.beats.get(key)?;
-        value.as_ref().filter(|_| self.is_alive(*stamp, now))
+        let is_alive = self.written(key).is_some_and(|stamp| self.is_alive(stamp, now));
+        self.beats.get(key).filter(|_| is_alive)
     }
 
     /// The stamp of a key's latest beat, expired or not.
@@ -101,12 +103,12 @@ impl<K: Ord, V> Presence<K, V> {
     where
         K: Borrow<Q>,
     {
-        self.beats.get(key).map(|(stamp, _)| *stamp)
+        self.beats.written(key)
     }
 
     /// When the next entry expires, to wake up and look again. O(n).
     pub fn next_expiry(&self, now: Time) -> Option<Time> {
-        let beats = self.beats.values().filter(|(_, value)| value.is_some());
+        let beats = self.beats.writes.values().filter(|(_, value)| value.is_some());
         let expiries = beats.map(|(stamp, _)| stamp.time + self.lifetime());
         expiries.filter(|expiry| *expiry > now).min()
     }
@@ -120,6 +122,11 @@ impl<K: Ord, V> Presence<K, V> {
         // A snapshot from a peer may hold anything.
         stamp.time.as_micros() / self.memory.max(1)
     }
+
+    /// Whether a beat is dropped once there has been one in this age.
+    fn is_forgotten(&self, beat: Stamp, age: u64) -> bool {
+        self.age(beat).saturating_add(1) < age
+    }
 }
 
 impl<K, V> Reduce for Presence<K, V>
@@ -128,29 +135,24 @@ where
     V: Clone + Serialize + DeserializeOwned,
 {
     type Update = (K, Option<V>);
-    type Changes = PresenceChanges<K, V>;
+    type Changes = LwwMapChanges<K, V>;
 
     fn reduce(&mut self, (key, value): Self::Update, stamp: Stamp) -> Self::Changes {
-        let age = self.age(stamp);
-        let is_late = self.beats.get(&key).is_some_and(|(beat, _)| *beat > stamp);
         // What would have been dropped by now counts as dropped, whenever it comes.
-        if is_late || age.saturating_add(1) < self.latest {
-            return PresenceChanges::nothing(key);
+        if self.is_forgotten(stamp, self.latest) {
+            return LwwMapChanges::nothing(key);
         }
-        let replaced = self.beats.insert(key.clone(), (stamp, value.clone()));
-        let (beat, before) = replaced.unzip();
-        let mut obsolete: Vec<_> = beat.into_iter().map(|beat| beat.dot).collect();
-        if age > self.latest {
-            self.latest = age;
-            let beats = std::mem::take(&mut self.beats).into_iter();
-            let (kept, old) =
-                beats.partition(|(_, (beat, _))| self.age(*beat).saturating_add(1) >= age);
-            self.beats = kept;
-            let old: BTreeMap<_, _> = old;
-            obsolete.extend(old.into_values().map(|(beat, _)| beat.dot));
+        let changes = self.beats.reduce((key, value), stamp);
+        let age = self.age(stamp);
+        if changes.is_empty() || age <= self.latest {
+            return changes;
         }
-        let overwrote = Overwrote::old(obsolete);
-        PresenceChanges { key, before: before.flatten(), after: value, overwrote }
+        self.latest = age;
+        let beats = std::mem::take(&mut self.beats.writes).into_iter();
+        let (old, kept): (BTreeMap<_, _>, _) =
+            beats.partition(|(_, (beat, _))| self.is_forgotten(*beat, age));
+        self.beats.writes = kept;
+        changes.and_obsolete(old.into_values().map(|(beat, _)| beat.dot))
     }
 }
 
@@ -164,15 +166,15 @@ where
     fn before(&self, (key, _): &Self::Update, stamp: Stamp) -> PutBack<Self> {
         let age = self.age(stamp);
         let touched = |other: &K, beat: Stamp| {
-            other == key || age > self.latest && self.age(beat).saturating_add(1) < age
+            other == key || age > self.latest && self.is_forgotten(beat, age)
         };
-        let kept = self.beats.iter().filter(|(key, (beat, _))| touched(key, *beat));
+        let kept = self.beats.writes.iter().filter(|(key, (beat, _))| touched(key, *beat));
         let kept: Vec<_> = kept.map(|(key, beat)| (key.clone(), beat.clone())).collect();
         let (latest, key) = (self.latest, key.clone());
         Box::new(move |presence| {
             presence.latest = latest;
-            presence.beats.remove(&key);
-            presence.beats.extend(kept);
+            presence.beats.writes.remove(&key);
+            presence.beats.writes.extend(kept);
         })
     }
 }
@@ -197,36 +199,6 @@ where
 impl<K: Ord, V> Default for Presence<K, V> {
     fn default() -> Self {
         Self::lasting(Duration::from_secs(30))
-    }
-}
-
-/// What an update has changed in a [`Presence`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[non_exhaustive]
-pub struct PresenceChanges<K, V> {
-    /// Whose beat it was.
-    pub key: K,
-    /// What was said of it before, expired or not.
-    pub before: Option<V>,
-    /// What is said of it now; `None` if it has left.
-    pub after: Option<V>,
-    #[serde(skip)]
-    overwrote: Overwrote,
-}
-
-impl<K, V> PresenceChanges<K, V> {
-    fn nothing(key: K) -> Self {
-        Self { key, before: None, after: None, overwrote: Overwrote::nothing() }
-    }
-}
-
-impl<K, V> Changes for PresenceChanges<K, V> {
-    fn is_empty(&self) -> bool {
-        self.overwrote.is_empty()
-    }
-
-    fn obsolete(&self, name: &mut dyn FnMut(Dot)) {
-        self.overwrote.obsolete(name);
     }
 }
 

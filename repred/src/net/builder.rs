@@ -1,0 +1,137 @@
+//! [`ReplicaBuilder`]: a replica with something set otherwise.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use super::{
+    clock::{Clock, SystemClock},
+    replica::{Replica, random_id},
+};
+use crate::{
+    core::{Core, CoreLimits},
+    id::ReplicaId,
+    message::Schema,
+    reduce::Replicated,
+    session::{SessionConfig, SessionLimits},
+};
+
+/// Sets up a [`Replica`]; see [`Replica::builder`].
+pub struct ReplicaBuilder<R: Replicated> {
+    state: R,
+    id: Option<ReplicaId>,
+    clock: Arc<dyn Clock>,
+    limits: CoreLimits,
+    config: SessionConfig,
+    keeps_everything: bool,
+}
+
+impl<R: Replicated> ReplicaBuilder<R> {
+    pub(super) fn new(state: R) -> Self {
+        Self {
+            state,
+            id: None,
+            clock: Arc::new(SystemClock),
+            limits: CoreLimits::default(),
+            config: SessionConfig::for_state::<R>(),
+            keeps_everything: false,
+        }
+    }
+
+    /// The id. It must never have been used, by this or any other replica. Default: a random one.
+    #[must_use]
+    pub fn id(mut self, id: ReplicaId) -> Self {
+        self.id = Some(id);
+        self
+    }
+
+    /// What the updates mean. Only replicas with the same schema connect. Default: the name of the
+    /// state's type, version 0; name it where two programs share a state, and where two states of one
+    /// program have the same type.
+    #[must_use]
+    pub fn schema(mut self, schema: Schema) -> Self {
+        self.config.schema = schema;
+        self
+    }
+
+    /// The wall clock. Default: the operating system's.
+    #[must_use]
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Keeps every update, so that the state of any version can be told; see [`Core::keep_everything`]. Default: what
+    /// is obsolete is forgotten.
+    #[must_use]
+    pub fn keep_everything(mut self) -> Self {
+        self.keeps_everything = true;
+        self
+    }
+
+    /// What the replica takes at most.
+    ///
+    /// ```
+    /// use repred::{Counter, Replica};
+    ///
+    /// let votes = Replica::builder(Counter::default()).limits(|limits| limits.origins = 1000).build();
+    /// ```
+    #[must_use]
+    pub fn limits(mut self, set: impl FnOnce(&mut CoreLimits)) -> Self {
+        set(&mut self.limits);
+        self
+    }
+
+    /// What a connection takes from its peer at most.
+    #[must_use]
+    pub fn session_limits(mut self, set: impl FnOnce(&mut SessionLimits)) -> Self {
+        set(&mut self.config.limits);
+        self
+    }
+
+    /// How often to ping a peer that nothing is sent to. Default five seconds.
+    #[must_use]
+    pub fn keep_alive(mut self, interval: Duration) -> Self {
+        self.config.keep_alive = interval;
+        self
+    }
+
+    /// When to give up a peer that is silent, or takes nothing; a few times its `keep_alive`. Default
+    /// twenty seconds.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.config.timeout = timeout;
+        self
+    }
+
+    /// Compare states with peers that want it too, whenever versions are equal, this often at most.
+    /// Each comparison costs an encoding of the state, which must be canonical (a `BTreeMap` is, a
+    /// `HashMap` is not). Default: never.
+    #[must_use]
+    pub fn check_divergence(mut self, interval: Duration) -> Self {
+        self.config.check_divergence = Some(interval);
+        self
+    }
+
+    /// The replica.
+    ///
+    /// # Panics
+    ///
+    /// If the operating system has no random numbers and no id was given.
+    pub fn build(self) -> Replica<R> {
+        let id = self.id.unwrap_or_else(random_id);
+        let mut core = Core::with_limits(id, self.state, self.limits);
+        if self.keeps_everything {
+            core.keep_everything();
+        }
+        Replica::of(core, self.clock, self.config)
+    }
+}
+
+impl<R: Replicated> fmt::Debug for ReplicaBuilder<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReplicaBuilder")
+            .field("id", &self.id)
+            .field("limits", &self.limits)
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
+}
