@@ -7,7 +7,7 @@ use std::{
 
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 
-use crate::stamp::Dot;
+use crate::{few::Few, stamp::Dot};
 
 /// What an update did to the state it was reduced into.
 ///
@@ -143,37 +143,7 @@ tuple!(A 0, B 1, C 2, D 3);
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Overwrote {
     changed: bool,
-    dots: Few,
-}
-
-/// None or one dot without an allocation: that is what nearly every update overwrites.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-enum Few {
-    #[default]
-    None,
-    One([Dot; 1]),
-    Many(Vec<Dot>),
-}
-
-impl Few {
-    fn as_slice(&self) -> &[Dot] {
-        match self {
-            Self::None => &[],
-            Self::One(dot) => dot,
-            Self::Many(dots) => dots,
-        }
-    }
-}
-
-impl FromIterator<Dot> for Few {
-    fn from_iter<I: IntoIterator<Item = Dot>>(dots: I) -> Self {
-        let mut dots = dots.into_iter();
-        match (dots.next(), dots.next()) {
-            (None, _) => Self::None,
-            (Some(one), None) => Self::One([one]),
-            (Some(one), Some(two)) => Self::Many([one, two].into_iter().chain(dots).collect()),
-        }
-    }
+    dots: Few<Dot>,
 }
 
 impl Overwrote {
@@ -226,7 +196,7 @@ impl Changes for Overwrote {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Replaced<T> {
     values: Option<(T, T)>,
-    obsolete: Few,
+    obsolete: Few<Dot>,
 }
 
 impl<T> Replaced<T> {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::{id::ReplicaId, stamp::Dot};
+use crate::{few::Few, id::ReplicaId, stamp::Dot};
 
 /// The latest dot of each of some origins, in the order of the origins.
 ///
@@ -21,16 +21,7 @@ use crate::{id::ReplicaId, stamp::Dot};
 /// assert!(seen.covers(Dot::new(a, 4)) && !seen.covers(Dot::new(b, 8)));
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Dots(Few);
-
-/// Most things are due to one update.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-enum Few {
-    #[default]
-    None,
-    One([Dot; 1]),
-    Many(Vec<Dot>),
-}
+pub struct Dots(Few<Dot>);
 
 impl Dots {
     /// No dots.
@@ -69,7 +60,7 @@ impl Dots {
 
     /// The dot of an origin.
     pub fn of(&self, origin: ReplicaId) -> Option<Dot> {
-        let dots = self.as_slice();
+        let dots = self.0.as_slice();
         let place = dots.binary_search_by_key(&origin, |dot| dot.origin).ok()?;
         Some(dots[place])
     }
@@ -79,41 +70,24 @@ impl Dots {
         let kept: Vec<_> = self.iter().filter(|dot| keep(*dot)).collect();
         let are_fewer = kept.len() < self.len();
         if are_fewer {
-            *self = Self::in_order(kept);
+            self.0 = kept.into_iter().collect();
         }
         are_fewer
     }
 
     /// The dots, by their origins.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = Dot> + Clone {
-        self.as_slice().iter().copied()
+        self.0.as_slice().iter().copied()
     }
 
     /// How many origins have a dot in here.
     pub fn len(&self) -> usize {
-        self.as_slice().len()
+        self.0.as_slice().len()
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         matches!(self.0, Few::None)
-    }
-
-    fn as_slice(&self) -> &[Dot] {
-        match &self.0 {
-            Few::None => &[],
-            Few::One(dot) => dot,
-            Few::Many(dots) => dots,
-        }
-    }
-
-    /// Of dots that are in order, no two of one origin. Equal dots are equal values, so few are `Few`.
-    fn in_order(dots: Vec<Dot>) -> Self {
-        match dots[..] {
-            [] => Self(Few::None),
-            [dot] => Self(Few::One([dot])),
-            _ => Self(Few::Many(dots)),
-        }
     }
 }
 
@@ -121,19 +95,20 @@ fn replace_earlier(there: &mut Dot, dot: Dot) -> Option<Dot> {
     (there.seq < dot.seq).then(|| std::mem::replace(there, dot))
 }
 
+// What is in a `Few` of these is in the order of the origins, no two of one.
 impl FromIterator<Dot> for Dots {
     fn from_iter<I: IntoIterator<Item = Dot>>(dots: I) -> Self {
         let mut dots: Vec<_> = dots.into_iter().collect();
         // The latest of each origin comes first, and is the one that is kept.
         dots.sort_unstable_by_key(|dot| (dot.origin, std::cmp::Reverse(dot.seq)));
         dots.dedup_by_key(|dot| dot.origin);
-        Self::in_order(dots)
+        Self(dots.into_iter().collect())
     }
 }
 
 impl Serialize for Dots {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.as_slice())
+        serializer.collect_seq(self.0.as_slice())
     }
 }
 

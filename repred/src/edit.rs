@@ -311,6 +311,23 @@ impl<R: Reduce, P: Place<R> + ?Sized> Place<R> for &mut P {
     }
 }
 
+/// What is the same for a part as for the whole.
+macro_rules! as_the_whole {
+    () => {
+        fn refuse(&mut self, why: String) {
+            self.whole.refuse(why);
+        }
+
+        fn origin(&self) -> ReplicaId {
+            self.whole.origin()
+        }
+
+        fn now(&self) -> Time {
+            self.whole.now()
+        }
+    };
+}
+
 /// A part that is always there; see [`Editor::field`].
 pub struct Field<'a, R: Reduce, C: Reduce, P> {
     whole: &'a mut P,
@@ -327,17 +344,7 @@ impl<R: Reduce, C: Reduce, P: Place<R>> Place<C> for Field<'_, R, C, P> {
         self.whole.update((self.wrap)(update))
     }
 
-    fn refuse(&mut self, why: String) {
-        self.whole.refuse(why);
-    }
-
-    fn origin(&self) -> ReplicaId {
-        self.whole.origin()
-    }
-
-    fn now(&self) -> Time {
-        self.whole.now()
-    }
+    as_the_whole! {}
 }
 
 impl<R: Reduce, C: Reduce, P> fmt::Debug for Field<'_, R, C, P> {
@@ -375,17 +382,7 @@ impl<R: Parts<K>, K, P: Place<R>> Place<R::Part> for Part<'_, R, K, P> {
         self.whole.update(R::wrap(&self.key, update))
     }
 
-    fn refuse(&mut self, why: String) {
-        self.whole.refuse(why);
-    }
-
-    fn origin(&self) -> ReplicaId {
-        self.whole.origin()
-    }
-
-    fn now(&self) -> Time {
-        self.whole.now()
-    }
+    as_the_whole! {}
 }
 
 impl<R: Parts<K>, K, P> fmt::Debug for Part<'_, R, K, P> {

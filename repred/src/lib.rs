@@ -8,6 +8,8 @@ mod time;
 
 mod stamp;
 
+mod few;
+
 mod dots;
 
 mod changes;

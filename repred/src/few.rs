@@ -1,0 +1,32 @@
+//! [`Few`]: a list that is hardly ever longer than one.
+
+/// A list of which most have no element or one, and so need no allocation. Lists of equal elements are equal.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) enum Few<T> {
+    #[default]
+    None,
+    One([T; 1]),
+    /// Never fewer than two.
+    Many(Vec<T>),
+}
+
+impl<T> Few<T> {
+    pub(crate) fn as_slice(&self) -> &[T] {
+        match self {
+            Self::None => &[],
+            Self::One(one) => one,
+            Self::Many(many) => many,
+        }
+    }
+}
+
+impl<T> FromIterator<T> for Few<T> {
+    fn from_iter<I: IntoIterator<Item = T>>(elements: I) -> Self {
+        let mut elements = elements.into_iter();
+        match (elements.next(), elements.next()) {
+            (None, _) => Self::None,
+            (Some(one), None) => Self::One([one]),
+            (Some(one), Some(two)) => Self::Many([one, two].into_iter().chain(elements).collect()),
+        }
+    }
+}
