@@ -131,9 +131,9 @@ use crate::{ast::Struct, mistakes::Mistakes};
 /// ```
 ///
 /// A struct can be edited if the types of its fields can (`repred::Edit`), and it can be a value of a
-/// [`Map`](../repred/struct.Map.html) if those can and it has a default (`repred::Reset`). If two structs contain
-/// each other, the compiler comes to no end with that, and says that it overflows: mark one of the fields
-/// by which it goes round with `#[reduce(recursive)]`.
+/// [`Map`](../repred/struct.Map.html) if those can and it has a default (`repred::Reset`). If two structs
+/// contain each other, the compiler comes to no end with that, and says that it overflows: mark one of the
+/// fields by which it goes round with `#[reduce(recursive)]`.
 ///
 /// # Attributes of fields
 ///

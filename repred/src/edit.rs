@@ -68,13 +68,13 @@ pub trait Edit: Reduce<Update: Send> + Sized + 'static {
     /// Keeps what `update` may change, so that it can be put back if the edit fails. The update has not been
     /// reduced yet.
     ///
-    /// What it returns is called when everything that was reduced after the update has been put back. It must then
-    /// leave the state exactly as it was, stamps included. It should keep no more than the update touches: it
-    /// is made for each update of an edit.
+    /// What it returns is called when everything that was reduced after the update has been put back. It
+    /// must then leave the state exactly as it was, stamps included. It should keep no more than the update
+    /// touches: it is made for each update of an edit.
     fn before(&self, update: &Self::Update, stamp: Stamp) -> PutBack<Self>;
 
-    /// How `update` is taken back later, by other updates; `None`, by default, if it cannot be. The update has not
-    /// been reduced yet. See [`UndoLog`](crate::UndoLog).
+    /// How `update` is taken back later, by other updates; `None`, by default, if it cannot be. The update
+    /// has not been reduced yet. See [`UndoLog`](crate::UndoLog).
     fn inverse(&self, update: &Self::Update, stamp: Stamp) -> Option<Inverse<Self>> {
         let _ = (update, stamp);
         None
@@ -90,8 +90,9 @@ pub trait Edit: Reduce<Update: Send> + Sized + 'static {
 /// Puts back what an update has changed; see [`Edit::before`].
 pub type PutBack<R> = Box<dyn FnOnce(&mut R)>;
 
-/// Says which updates take one back, in the state as it is by then: others may have written since. The function tells
-/// what they have not: the updates of the edits, and of taking them back, that are being undone. See [`Edit::inverse`].
+/// Says which updates take one back, in the state as it is by then: others may have written since. The
+/// function tells what they have not: the updates of the edits, and of taking them back, that are being
+/// undone. See [`Edit::inverse`].
 pub type Inverse<R> =
     Box<dyn FnOnce(&R, &dyn Fn(Dot) -> bool) -> Vec<<R as Reduce>::Update> + Send>;
 
@@ -159,7 +160,8 @@ impl<R: Reduce, P: Place<R>> Editor<R, P> {
         self.place.now()
     }
 
-    /// The editor of a part that is always there: where it is, and which update of the whole an update of it is.
+    /// The editor of a part that is always there: where it is, and which update of the whole an update of
+    /// it is.
     ///
     /// ```
     /// use repred::{Counter, Edit, Editor, Place, Reduce, Replica};

@@ -39,9 +39,9 @@ pub(crate) const MIN_MESSAGE: u64 = 256;
 /// What the updates of a replica mean: only replicas whose schemas fit understand each other.
 ///
 /// Those of the same name and version do. A newer version may say that it has grown out of older ones: by a
-/// field or a variant that was added, or one that was [renamed](derive@crate::Reduce). Then replicas of both connect: the
-/// newer one understands all, and the older one keeps what it does not and passes it on; see
-/// [`Replica::held`](crate::Replica::held).
+/// field or a variant that was added, or one that was [renamed](derive@crate::Reduce). Then replicas of
+/// both connect: the newer one understands all, and the older one keeps what it does not and passes it on;
+/// see [`Replica::held`](crate::Replica::held).
 ///
 /// ```
 /// use repred::Schema;

@@ -12,11 +12,11 @@ use crate::{
 /// while what others have written meanwhile stays.
 ///
 /// [`Register`](crate::Register), [`MultiRegister`](crate::MultiRegister), [`Counter`](crate::Counter),
-/// [`GrowCounter`](crate::GrowCounter), [`Flag`](crate::Flag), [`DisableFlag`](crate::DisableFlag), [`Set`](crate::Set),
-/// [`Map`](crate::Map) and `BTreeMap` implement it, and so does a derived struct of them. A join
-/// such as [`Max`](crate::Max) does not: what a larger value has beaten is forgotten, so when the larger one is taken
-/// back, nobody knows what it was before. Hold it in a `BTreeMap`, from which nothing is removed, or
-/// write a [`Register`](crate::Register).
+/// [`GrowCounter`](crate::GrowCounter), [`Flag`](crate::Flag), [`DisableFlag`](crate::DisableFlag),
+/// [`Set`](crate::Set), [`Map`](crate::Map) and `BTreeMap` implement it, and so does a derived struct of
+/// them. A join such as [`Max`](crate::Max) does not: what a larger value has beaten is forgotten, so when
+/// the larger one is taken back, nobody knows what it was before. Hold it in a `BTreeMap`, from which
+/// nothing is removed, or write a [`Register`](crate::Register).
 ///
 /// A removal names what its author had seen by dots, one for each origin; see [`Dots`]. So a reducer that
 /// can be reset keeps with everything it holds the dot of the update that it is due to:

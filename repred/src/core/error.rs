@@ -24,7 +24,8 @@ pub enum UpdateError {
     /// What was encoded cannot be decoded, so nobody could take it in. Tagged and untagged enums and
     /// values of any shape, such as `serde_json::Value`, need a format with names, and this is none.
     Decode(DecodeError),
-    /// It is larger than an update may be. Split it, or raise [`CoreLimits::update_bytes`](crate::CoreLimits::update_bytes) everywhere.
+    /// It is larger than an update may be. Split it, or raise
+    /// [`CoreLimits::update_bytes`](crate::CoreLimits::update_bytes) everywhere.
     TooLarge {
         /// Its encoded size in bytes.
         size: usize,
@@ -193,8 +194,8 @@ pub enum AtError {
         /// What has been seen.
         version: VersionVector,
     },
-    /// It is before the beginning of the history; [`Core::keep_everything`](crate::Core::keep_everything) is to be
-    /// called before anything is written.
+    /// It is before the beginning of the history; [`Core::keep_everything`](crate::Core::keep_everything)
+    /// is to be called before anything is written.
     BelowFloor {
         /// What the history begins with.
         floor: VersionVector,

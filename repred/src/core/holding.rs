@@ -22,8 +22,8 @@ pub(crate) enum IfUnknown {
 }
 
 impl<R: Replicated> Core<R> {
-    /// What is reduced: less than the [`version`](Self::version) while updates of a newer version of the program
-    /// are held. O(origins).
+    /// What is reduced: less than the [`version`](Self::version) while updates of a newer version of the
+    /// program are held. O(origins).
     pub fn reduced(&self) -> VersionVector {
         match &self.reduced {
             Some(reduced) => reduced.clone(),
@@ -31,9 +31,9 @@ impl<R: Replicated> Core<R> {
         }
     }
 
-    /// How many updates are held: kept and passed on, but not reduced, because they are of a newer version of the
-    /// program or came after one that is. The state stands still but for what is written here, until this
-    /// program is upgraded and reads them again. O(origins).
+    /// How many updates are held: kept and passed on, but not reduced, because they are of a newer version
+    /// of the program or came after one that is. The state stands still but for what is written here, until
+    /// this program is upgraded and reads them again. O(origins).
     pub fn held(&self) -> u64 {
         self.reduced.as_ref().map_or(0, |reduced| self.version().ahead_of(reduced))
     }

@@ -1,11 +1,11 @@
 //! How updates and states become bytes: the [postcard] format, with budgets.
 //!
-//! The format is compact and says nothing about itself: numbers are varints, strings and sequences
-//! are preceded by their length, an enum by the index of its variant, and structs and tuples are
-//! their fields one after the other. Bytes written here are read by the postcard crate and the
-//! other way round; states differ in that structs say how many fields they have. The serializer and the deserializer are nevertheless our own, because the bytes
-//! come from peers: plain serde decoding lets a few kilobytes overflow the stack (a recursive enum)
-//! or spin for ever (a set of units that announces 2⁶⁴ elements).
+//! The format is compact and says nothing about itself: numbers are varints, strings and sequences are
+//! preceded by their length, an enum by the index of its variant, and structs and tuples are their fields
+//! one after the other. Bytes written here are read by the postcard crate and the other way round; states
+//! differ in that structs say how many fields they have. The serializer and the deserializer are
+//! nevertheless our own, because the bytes come from peers: plain serde decoding lets a few kilobytes
+//! overflow the stack (a recursive enum) or spin for ever (a set of units that announces 2⁶⁴ elements).
 //!
 //! Hence the [budget](budget::Budget): so many levels of nesting, so many elements that take no
 //! bytes. Every other element takes at least a byte and so is paid for by the input. The writer

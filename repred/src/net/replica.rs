@@ -176,8 +176,9 @@ impl<R: Replicated> Replica<R> {
     /// Edits the state like plain data, as one atomic step: whoever has taken in a part of it has taken in all.
     ///
     /// The closure gets an editor, which reads as the state does and has methods that write; what is
-    /// written can be read at once. Others wait meanwhile. If the closure panics, nothing has happened; an error that
-    /// it returns is handed on, and the edit made all the same: see [`try_edit`](Self::try_edit).
+    /// written can be read at once. Others wait meanwhile. If the closure panics, nothing has happened; an
+    /// error that it returns is handed on, and the edit made all the same: see
+    /// [`try_edit`](Self::try_edit).
     ///
     /// ```
     /// use repred::{Counter, Reduce, Register, Replica};
@@ -297,9 +298,10 @@ impl<R: Replicated> Replica<R> {
         Ok(self.shared.with(|inner| inner.core.version())?)
     }
 
-    /// How many updates are held: kept and passed on, but not reduced, because they are of a newer version of this
-    /// program, or came after one that is. While there are any, the state stands still but for what is written
-    /// here. Upgrade the program: what it then [loads](Self::load) or gets from its peers, it understands.
+    /// How many updates are held: kept and passed on, but not reduced, because they are of a newer version
+    /// of this program, or came after one that is. While there are any, the state stands still but for what
+    /// is written here. Upgrade the program: what it then [loads](Self::load) or gets from its peers, it
+    /// understands.
     ///
     /// # Errors
     ///

@@ -17,8 +17,9 @@ use crate::{
 /// Edits that can be taken back, and made again.
 ///
 /// What is undone is what was written through this log, edit by edit; what others have written is left
-/// alone. Undoing is an edit like any other, by updates that take back those of the edit. It takes back only what
-/// is still as the edit left it: a register that somebody else has written since keeps what they wrote.
+/// alone. Undoing is an edit like any other, by updates that take back those of the edit. It takes back
+/// only what is still as the edit left it: a register that somebody else has written since keeps what they
+/// wrote.
 ///
 /// | type | undoing |
 /// |---|---|
@@ -78,7 +79,8 @@ impl<R: Replicated + Edit> UndoLog<R> {
         Self { replica, done, undone, limit: limit.max(1), written }
     }
 
-    /// Edits the state as [`Replica::edit`] does, so that it can be undone. What was undone can no longer be redone.
+    /// Edits the state as [`Replica::edit`] does, so that it can be undone. What was undone can no longer
+    /// be redone.
     ///
     /// # Errors
     ///

@@ -16,8 +16,8 @@ use crate::{
 
 /// A sum of increments and decrements, each counted exactly once everywhere.
 ///
-/// An update is the amount to add, an `i64`. The sum is wider, so it is exact: 2⁶⁴ updates of the largest amount do
-/// not overflow it, and an edit that would is refused.
+/// An update is the amount to add, an `i64`. The sum is wider, so it is exact: 2⁶⁴ updates of the largest
+/// amount do not overflow it, and an edit that would is refused.
 ///
 /// | meanwhile, elsewhere | outcome |
 /// |---|---|
@@ -41,8 +41,8 @@ use crate::{
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counter {
     value: i128,
-    /// What each origin has added, where that may be taken back; by the origins' order. There is hardly ever more
-    /// than a few of them.
+    /// What each origin has added, where that may be taken back; by the origins' order. There is hardly
+    /// ever more than a few of them.
     parts: Vec<(ReplicaId, Part)>,
 }
 

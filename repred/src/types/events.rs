@@ -13,17 +13,18 @@ use crate::{
 
 /// Events, each of which reaches everybody exactly once: a chat, a log, a feed.
 ///
-/// Observers are told of each event when it arrives, after all that its author had seen. The list itself is in
-/// the order of stamps, which is the same on every replica and also puts causes before effects; an event that was
-/// written elsewhere in between appears in between.
+/// Observers are told of each event when it arrives, after all that its author had seen. The list itself is
+/// in the order of stamps, which is the same on every replica and also puts causes before effects; an event
+/// that was written elsewhere in between appears in between.
 ///
 /// | meanwhile, elsewhere | outcome |
 /// |---|---|
 /// | two write an event each | both, in the order of their stamps, everywhere |
 /// | one forgets all before a time, another one writes | the event stays if its time is not before that |
 ///
-/// Takes 32 bytes beside each event. Writing takes constant time; an event that comes late takes O(those after it).
-/// Nothing leaves by itself: [`forget_before`](Editor::forget_before) takes out what is old, here and in the history.
+/// Takes 32 bytes beside each event. Writing takes constant time; an event that comes late takes O(those
+/// after it). Nothing leaves by itself: [`forget_before`](Editor::forget_before) takes out what is old,
+/// here and in the history.
 ///
 /// ```
 /// use repred::{Events, Replica};

@@ -120,8 +120,8 @@ flag! {
     /// | then one who sees that disables it | off |
     /// | one removes it from a [`Map`](crate::Map), another one enables it | on |
     ///
-    /// It begins switched off. It is a [`MultiRegister`] of `bool` and costs what one does; the history holds what
-    /// is in it. For a switch that is off then, see [`DisableFlag`].
+    /// It begins switched off. It is a [`MultiRegister`] of `bool` and costs what one does; the history
+    /// holds what is in it. For a switch that is off then, see [`DisableFlag`].
     ///
     /// ```
     /// use repred::{Flag, Replica};
@@ -143,8 +143,8 @@ flag! {
     /// | then one who sees that enables it | on |
     /// | one removes it from a [`Map`](crate::Map), another one disables it | off |
     ///
-    /// It begins switched on. It is a [`MultiRegister`] of `bool` and costs what one does; the history holds what
-    /// is in it. For a switch that is on then, see [`Flag`].
+    /// It begins switched on. It is a [`MultiRegister`] of `bool` and costs what one does; the history
+    /// holds what is in it. For a switch that is on then, see [`Flag`].
     ///
     /// ```
     /// use repred::{DisableFlag, Replica};

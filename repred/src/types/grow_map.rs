@@ -17,7 +17,8 @@ use crate::{
 /// A map of reducers that only grows: an update goes to the value of its key, which begins as the
 /// default. A value appears with the first update that changes it.
 ///
-/// To remove keys, use [`Map`](crate::Map). Updates are boxed, so that a derived struct may hold a map of itself.
+/// To remove keys, use [`Map`](crate::Map). Updates are boxed, so that a derived struct may hold a map of
+/// itself.
 ///
 /// ```
 /// use std::collections::BTreeMap;
@@ -58,7 +59,8 @@ where
     }
 }
 
-/// In a [`Map`](crate::Map): a removal there resets all values, but keys stay where something has to be remembered.
+/// In a [`Map`](crate::Map): a removal there resets all values, but keys stay where something has to be
+/// remembered.
 impl<K, R> Reset for BTreeMap<K, R>
 where
     K: Ord + Clone + Serialize + DeserializeOwned,

@@ -21,8 +21,9 @@ use crate::{
 /// | two write to one key | the one with the later stamp |
 /// | one writes what another one removes | the later of the two |
 ///
-/// Takes 41 bytes beside key and value; a removed key takes as much, without the value, because an earlier write may still be
-/// on its way. A read or a write takes O(log n). A map whose values are reducers is [`Map`](crate::Map).
+/// Takes 41 bytes beside key and value; a removed key takes as much, without the value, because an earlier
+/// write may still be on its way. A read or a write takes O(log n). A map whose values are reducers is
+/// [`Map`](crate::Map).
 ///
 /// ```
 /// use repred::{LwwMap, Replica};

@@ -33,10 +33,10 @@ use crate::{
 /// | one edits what another one removes | the key is there, with that edit alone |
 /// | two remove the same key | it is gone |
 ///
-/// What values can be is told by [`Reset`]. A value of registers or counters leaves some 60 bytes for each of them
-/// behind when its key is removed, those of sets, flags and multi-registers nothing. An operation costs what the
-/// value's costs, and O(log n); a removal costs O(value), and says by a dot for each other replica what its author
-/// has seen of it.
+/// What values can be is told by [`Reset`]. A value of registers or counters leaves some 60 bytes for each
+/// of them behind when its key is removed, those of sets, flags and multi-registers nothing. An operation
+/// costs what the value's costs, and O(log n); a removal costs O(value), and says by a dot for each other
+/// replica what its author has seen of it.
 ///
 /// ```
 /// use repred::{Counter, Map, Reduce, Register, Replica};

@@ -15,9 +15,9 @@ use crate::{
 
 /// Who is there, and what they say of themselves; each entry expires unless it is said again.
 ///
-/// An update is a key and its value, a *beat*, or `None` to leave. The history holds the last of each key. Reading
-/// is told what time it is: [`iter`](Self::iter) shows who has beaten within the lifetime before that. Who
-/// has not for long is dropped from state and history; see [`remembering`](Self::remembering).
+/// An update is a key and its value, a *beat*, or `None` to leave. The history holds the last of each key.
+/// Reading is told what time it is: [`iter`](Self::iter) shows who has beaten within the lifetime before
+/// that. Who has not for long is dropped from state and history; see [`remembering`](Self::remembering).
 ///
 /// | meanwhile, elsewhere | outcome |
 /// |---|---|

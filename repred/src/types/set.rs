@@ -29,10 +29,10 @@ use crate::{
 /// | two add the same element, then one who has seen only one of them removes it | it is there |
 /// | one removes the set from a [`Map`](crate::Map), another one adds to it | what was added meanwhile |
 ///
-/// Takes 32 bytes beside each element and its place in a tree, 24 more for each further replica that added it at
-/// the same time, and nothing for what was removed. A removal carries a dot, 17 bytes or more, for each other replica
-/// that added the element. An operation takes O(log n). The additions of what was removed leave the history, the
-/// removals stay until they are [folded](crate::Replica::fold).
+/// Takes 32 bytes beside each element and its place in a tree, 24 more for each further replica that added
+/// it at the same time, and nothing for what was removed. A removal carries a dot, 17 bytes or more, for
+/// each other replica that added the element. An operation takes O(log n). The additions of what was
+/// removed leave the history, the removals stay until they are [folded](crate::Replica::fold).
 ///
 /// ```
 /// use repred::{Replica, Set};

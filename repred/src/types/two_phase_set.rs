@@ -18,8 +18,8 @@ use crate::{
 /// | one adds what another one removes | the element is gone, and stays so |
 /// | one removes what has not been added yet | it can never be added |
 ///
-/// Use it where a name is never used again, such as that of a finished task. It takes nothing beside the elements and
-/// their tree, but an element for each that was ever removed. An operation takes O(log n).
+/// Use it where a name is never used again, such as that of a finished task. It takes nothing beside the
+/// elements and their tree, but an element for each that was ever removed. An operation takes O(log n).
 ///
 /// ```
 /// use repred::{Replica, TwoPhaseSet};

@@ -9,7 +9,8 @@ use super::{
 };
 use crate::testing::line::{Line, shorten};
 
-/// Pixels: the border, a letter, one of the title, a line of text, between lanes, and between what two events say.
+/// Pixels: the border, a letter, one of the title, a line of text, between lanes, and between what two
+/// events say.
 const MARGIN: usize = 24;
 const LETTER: usize = 8;
 const TITLE_LETTER: usize = 10;

@@ -181,9 +181,9 @@ impl<R: Replicated> Laws<R> {
         self
     }
 
-    /// How many microseconds later than all that its author has seen an update may be written at most. Default 2, so that
-    /// times tie or not. With 1, concurrent updates tie as often as can be, and there are far fewer histories to
-    /// look at all of.
+    /// How many microseconds later than all that its author has seen an update may be written at most.
+    /// Default 2, so that times tie or not. With 1, concurrent updates tie as often as can be, and there
+    /// are far fewer histories to look at all of.
     ///
     /// # Panics
     ///
