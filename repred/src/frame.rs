@@ -112,6 +112,14 @@ pub(crate) fn put_frame(bytes: &mut Vec<u8>, message: &[u8]) {
     bytes.extend_from_slice(message);
 }
 
+/// Takes a message off the front of bytes that hold nothing but whole messages.
+pub(crate) fn take_frame<'b>(bytes: &mut &'b [u8]) -> Option<&'b [u8]> {
+    let size = usize::try_from(take_u64(bytes).ok()?).ok()?;
+    let (message, rest) = bytes.split_at_checked(size)?;
+    *bytes = rest;
+    Some(message)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -35,6 +35,8 @@ mod history;
 mod snapshot;
 
 // A copy: state, version and history, which move together.
+mod mark;
+
 mod news;
 
 mod receipt;
@@ -47,6 +49,9 @@ mod message;
 mod session;
 
 mod frame;
+
+// A copy that lasts: what is on a disk.
+mod journal;
 
 // Outside: whatever waits, reads clocks, draws random numbers or moves bytes.
 mod net;
@@ -67,6 +72,9 @@ pub use self::{
     edit::{BoxEditor, Edit, Editor, Erased, Field, IntoOwned, Inverse, Part, Place, PutBack},
     encoding::{DecodeError, EncodeError},
     id::ReplicaId,
+    journal::{
+        Durability, Files, Journal, JournalError, Memory, OpenError, Recovery, Storage, Write,
+    },
     message::{Reason, Schema},
     net::{
         AsyncBytes, ByteStream, Clock, Connection, ConnectionError, LoadError, Messages, Only,
@@ -74,7 +82,7 @@ pub use self::{
         SystemClock, Transport, UndoLog, Undone, pipe,
     },
     news::Notice,
-    receipt::Receipt,
+    receipt::{Durable, NotDurable, Receipt},
     reduce::{Reduce, Replicated},
     reducer::{Reducer, reducer, stamped_reducer},
     reset::{Detail, Reset},

@@ -24,6 +24,9 @@ use serde::{Deserialize, Serialize};
 )]
 pub struct Time(u64);
 
+/// A wall clock beyond this is wrong, and stamps after it would come to the end of numbers.
+pub(crate) const MAX_WALL: Time = Time::from_micros(1 << 61);
+
 impl Time {
     /// The beginning of 1970; no stamp is earlier.
     pub const ZERO: Self = Self(0);

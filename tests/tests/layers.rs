@@ -1,4 +1,4 @@
-//! The layers of the library: a module uses only those before it, and only `net` touches the outside.
+//! The layers of the library: a module uses only those before it, and only `net` touches the outside, and `journal` files.
 
 use std::{
     fs,
@@ -76,7 +76,7 @@ fn a_module_uses_only_those_before_it() {
 }
 
 #[test]
-fn only_net_and_testing_touch_the_outside() {
+fn only_net_journal_and_testing_touch_the_outside() {
     let outside = [
         "std::io",
         "std::net",
@@ -90,7 +90,9 @@ fn only_net_and_testing_touch_the_outside() {
         "env::",
     ];
     for module in modules().iter().filter(|module| !["net", "testing"].contains(&&***module)) {
-        for word in outside {
+        // A journal has files, but nothing else of the outside.
+        let allowed = if module == "journal" { &["std::io", "std::fs"][..] } else { &[] };
+        for word in outside.iter().filter(|word| !allowed.contains(word)) {
             let code = code(module).replace("&'static ", "").replace("'static", "");
             assert!(!code.contains(word), "`{module}` uses {word}");
         }

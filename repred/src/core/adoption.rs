@@ -3,6 +3,7 @@
 use super::{AdoptError, Core, Entry, IfEmpty};
 use crate::{
     history::{Remnant, SeqRange},
+    id::ReplicaId,
     reduce::Replicated,
     snapshot::Snapshot,
     stamp::Dot,
@@ -57,6 +58,22 @@ impl<R: Replicated> Core<R> {
         let remnants = self.history.take_beyond(&snapshot.version);
         drop(remnants);
         self.finish_adoption(snapshot);
+        Ok(())
+    }
+
+    /// Gives up this replica's state, and begins anew with an encoded one, under an id that nobody ever
+    /// had.
+    pub(crate) fn start_over(&mut self, state: &[u8], id: ReplicaId) -> Result<(), AdoptError> {
+        self.check_health()?;
+        let (version, time) = (VersionVector::new(), Time::ZERO);
+        let start = Snapshot { version, time, state: state.to_vec() };
+        self.replace_state(&start)?;
+        self.id = id;
+        self.discards += 1;
+        self.reduced = None;
+        drop(self.history.take_beyond(&start.version));
+        self.finish_adoption(&start);
+        self.base = None;
         Ok(())
     }
 

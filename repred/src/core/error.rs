@@ -49,6 +49,11 @@ pub enum UpdateError {
         /// The id.
         id: ReplicaId,
     },
+    /// The journal takes nothing, now or for good; the replica can be read.
+    ReadOnly {
+        /// Why.
+        reason: String,
+    },
     /// `reduce` has panicked before. Start again with a new replica.
     Poisoned,
     /// The replica was used from inside its own `reduce`, `read` or `edit`. Do it afterwards.
@@ -238,6 +243,7 @@ impl fmt::Display for UpdateError {
                 write!(f, "the edit has over {size} bytes, but {limit} is the limit; split it")
             }
             Self::Refused { reason } => write!(f, "the edit was refused: {reason}"),
+            Self::ReadOnly { reason } => write!(f, "the replica can only be read: {reason}"),
             Self::IdTaken { id } => {
                 write!(f, "somebody else writes under our id {id}; take a new one first")
             }

@@ -26,12 +26,13 @@ use crate::{
     encoding::{self, DecodeError},
     history::{Cursor, History, Known, OriginIndex, Piece, Position, SeqRange},
     id::ReplicaId,
+    mark::Mark,
     news::{News, Notice},
     receipt::Receipt,
     reduce::Replicated,
     snapshot::{self, Snapshot},
     stamp::Stamp,
-    time::{HybridClock, Time},
+    time::{HybridClock, MAX_WALL, Time},
     version::VersionVector,
 };
 
@@ -116,9 +117,6 @@ impl Default for CoreLimits {
         }
     }
 }
-
-/// A wall clock beyond this is wrong, and stamps after it would come to the end of numbers.
-const MAX_WALL: Time = Time::from_micros(1 << 61);
 
 /// What is to become of an update that turns out to have changed nothing.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -404,6 +402,11 @@ impl<R: Replicated> Core<R> {
         self.clock.observe(latest);
     }
 
+    /// Takes note of a time that was used: no later stamp is before it.
+    pub(crate) fn observe_time(&mut self, latest: Time) {
+        self.clock.observe(latest);
+    }
+
     /// Compares what a peer claims to have seen with what we have written.
     pub(crate) fn check_id(&mut self, version: &VersionVector) {
         let own = self.history.origin(self.id).map_or(0, |own| self.history.last(own));
@@ -548,7 +551,12 @@ impl<R: Replicated> Core<R> {
         Ok(bytes)
     }
 
-    // ---- for sessions and observers ----
+    // ---- for sessions, observers and journals ----
+
+    /// Where the history stands. It moves with any change.
+    pub(crate) fn mark(&self) -> Mark {
+        Mark { end: self.history.end(), generation: self.history.generation() }
+    }
 
     /// Changes when the state is given up for another: what peers think we have, we may have no more.
     pub(crate) fn known_again(&self) -> u64 {

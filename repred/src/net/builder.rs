@@ -1,17 +1,24 @@
 //! [`ReplicaBuilder`]: a replica with something set otherwise.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use super::{
     clock::{Clock, SystemClock},
     replica::{Replica, random_id},
+    scribe::Scribe,
 };
 use crate::{
     core::{Core, CoreLimits},
     id::ReplicaId,
+    journal::{Book, Durability, Files, IfDamaged, OpenError, Storage},
     message::Schema,
     reduce::Replicated,
-    session::{SessionConfig, SessionLimits},
+    session::{Now, SessionConfig, SessionError, SessionLimits},
 };
 
 /// Sets up a [`Replica`]; see [`Replica::builder`].
@@ -22,6 +29,8 @@ pub struct ReplicaBuilder<R: Replicated> {
     limits: CoreLimits,
     config: SessionConfig,
     keeps_everything: bool,
+    durability: Durability,
+    if_damaged: IfDamaged,
 }
 
 impl<R: Replicated> ReplicaBuilder<R> {
@@ -33,6 +42,8 @@ impl<R: Replicated> ReplicaBuilder<R> {
             limits: CoreLimits::default(),
             config: SessionConfig::for_state::<R>(),
             keeps_everything: false,
+            durability: Durability::EveryUpdate,
+            if_damaged: IfDamaged::Refuse,
         }
     }
 
@@ -64,6 +75,23 @@ impl<R: Replicated> ReplicaBuilder<R> {
     #[must_use]
     pub fn keep_everything(mut self) -> Self {
         self.keeps_everything = true;
+        self
+    }
+
+    /// When an update counts as written, for a replica that is [opened](Self::open). Default: when the disk
+    /// says so.
+    #[must_use]
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.durability = durability;
+        self
+    }
+
+    /// Opens a journal that is [damaged](OpenError::Damaged) all the same, with what comes before the damage,
+    /// and under a new id. The damaged file is kept under another name. What came after it is lost, but
+    /// for what peers have of it. Default: refuse.
+    #[must_use]
+    pub fn recover(mut self) -> Self {
+        self.if_damaged = IfDamaged::Recover;
         self
     }
 
@@ -117,13 +145,80 @@ impl<R: Replicated> ReplicaBuilder<R> {
     ///
     /// If the operating system has no random numbers and no id was given.
     pub fn build(self) -> Replica<R> {
+        let (core, rest) = self.core();
+        Replica::of(core, rest.clock, rest.config)
+    }
+
+    /// The replica that lives in a folder of files, which is made if there is none: what was acknowledged there
+    /// is here again, whatever happened to the process. O(what the journal holds).
+    ///
+    /// An update is reduced at once and [acknowledged](crate::Receipt) when it is as
+    /// [durable](Self::durability) as chosen; no peer hears of it before.
+    ///
+    /// ```
+    /// use repred::{Counter, Replica};
+    ///
+    /// # let folder = std::env::temp_dir().join(format!("repred-open-{}", std::process::id()));
+    /// let votes = Replica::builder(Counter::default()).open(&folder)?;
+    /// votes.update(3)?.wait()?;
+    /// drop(votes);
+    ///
+    /// let again = Replica::builder(Counter::default()).open(&folder)?;
+    /// assert_eq!(again.read(|votes| votes.value())?, 3);
+    /// # drop(again);
+    /// # std::fs::remove_dir_all(folder)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// See [`OpenError`].
+    ///
+    /// # Panics
+    ///
+    /// If `reduce` does, or the operating system has no random numbers.
+    pub fn open(self, folder: impl AsRef<Path>) -> Result<Replica<R>, OpenError> {
+        self.open_in(Files::open(folder).map_err(OpenError::Io)?)
+    }
+
+    /// The same in any storage.
+    ///
+    /// # Errors
+    ///
+    /// See [`OpenError`].
+    ///
+    /// # Panics
+    ///
+    /// If `reduce` does, or the operating system has no random numbers.
+    pub fn open_in(self, storage: impl Storage) -> Result<Replica<R>, OpenError> {
+        let (mut core, rest) = self.core();
+        let Settings { clock, config, durability, if_damaged } = rest;
+        let initial = core.snapshot().map_err(SessionError::Snapshot)?.state;
+        let now = Now { wall: clock.now(), instant: Instant::now() };
+        let (book, recorder) =
+            Book::open(storage, &mut core, &config, durability, if_damaged, now)?;
+        let replica = Replica::with_recorder(core, Some(recorder), clock, config);
+        Scribe::start(replica.shared(), book, durability, initial).map_err(OpenError::Io)?;
+        Ok(replica)
+    }
+
+    fn core(self) -> (Core<R>, Settings) {
         let id = self.id.unwrap_or_else(random_id);
         let mut core = Core::with_limits(id, self.state, self.limits);
         if self.keeps_everything {
             core.keep_everything();
         }
-        Replica::of(core, self.clock, self.config)
+        let Self { clock, config, durability, if_damaged, .. } = self;
+        (core, Settings { clock, config, durability, if_damaged })
     }
+}
+
+/// What a builder sets beside the core.
+struct Settings {
+    clock: Arc<dyn Clock>,
+    config: SessionConfig,
+    durability: Durability,
+    if_damaged: IfDamaged,
 }
 
 impl<R: Replicated> fmt::Debug for ReplicaBuilder<R> {

@@ -15,12 +15,15 @@ use futures_timer::Delay;
 
 use super::{
     replica::{Inner, Key, Reentrant, Replica, Shared},
+    scribe::Trouble,
     transport::{Transport, TransportError},
 };
 use crate::{
     frame::FrameError,
     id::ReplicaId,
+    mark::Mark,
     message::{Malformed, Opening, check_opening},
+    receipt::NotDurable,
     reduce::Replicated,
     session::{Direction, Now, Sending, Session, SessionConfig, SessionError},
 };
@@ -44,10 +47,24 @@ pub struct Connection<R: Replicated, T: Transport> {
     key: Key,
     config: SessionConfig,
     transport: T,
+    /// What the peer may only get when the journal has what it tells of.
+    held: Held,
     timer: Timer,
     message: Vec<u8>,
     end: Option<End>,
 }
+
+/// Messages that tell of what the journal may not have yet.
+#[derive(Default)]
+struct Held {
+    messages: Vec<Vec<u8>>,
+    bytes: usize,
+    /// When the journal has everything up to here, they may go.
+    mark: Mark,
+}
+
+/// Bytes of messages that are held at most: as many as may wait for one sync of the disk.
+const MOST_HELD: usize = 1 << 20;
 
 /// The connection is over, but for the farewell.
 struct End {
@@ -83,6 +100,7 @@ impl<R: Replicated, T: Transport> Connection<R, T> {
             key: registered.unwrap_or(0),
             config: shared.config.clone(),
             transport,
+            held: Held::default(),
             timer: Timer::default(),
             message: Vec::new(),
             end: None,
@@ -135,10 +153,10 @@ impl<R: Replicated, T: Transport> Connection<R, T> {
         let now = shared.now();
         let (key, config, transport) = (self.key, &self.config, &mut self.transport);
         let taken = shared.with(|inner| {
-            let before = inner.mark();
+            let before = inner.core.mark();
             let was_synced = is_synced(inner, key);
             let result = take_in(inner, key, config, transport, now);
-            if inner.mark() != before || is_synced(inner, key) != was_synced {
+            if inner.core.mark() != before || is_synced(inner, key) != was_synced {
                 inner.wake();
             }
             result
@@ -185,30 +203,39 @@ impl<R: Replicated, T: Transport> Connection<R, T> {
         Ok(true)
     }
 
-    /// Takes messages from the session while the transport has room; with none left, asks to be woken.
+    /// Takes messages from the session while there is room; with none left, asks to be woken.
     fn fill(
         &mut self,
         shared: &Shared<R>,
         cx: &mut Context<'_>,
         now: Now,
     ) -> Result<(), ConnectionError> {
-        let Self { key, config, transport, message, .. } = self;
-        let polled = shared.with(|inner| {
-            begin(inner, *key, config, now);
-            while transport.has_room() {
-                let Inner { core, links, .. } = inner;
-                let link = links.get_mut(key).and_then(|link| link.session.as_mut());
-                let Some(session) = link else { return Ok(()) };
-                message.clear();
-                if !session.poll_message(core, now, message)? {
-                    inner.sleep(*key, cx.waker());
-                    break;
-                }
+        let Some(scribe) = &shared.scribe else {
+            let transport = &mut self.transport;
+            let (key, config, message) = (self.key, &self.config, &mut self.message);
+            return poll_session(shared, cx, key, config, now, message, |message| {
                 transport.push(message);
-            }
-            Ok(())
-        });
-        polled.map_err(|Reentrant| ConnectionError::Reentrant)?.map_err(ConnectionError::Session)
+                transport.has_room()
+            })
+            .map(drop);
+        };
+        let watch = scribe.watch();
+        // What waits goes first, and alone: what comes after it tells of more.
+        if self.held.messages.is_empty() {
+            let Self { key, config, held, message, .. } = self;
+            held.mark = poll_session(shared, cx, *key, config, now, message, |message| {
+                held.bytes += message.len();
+                held.messages.push(message.to_vec());
+                held.bytes < MOST_HELD
+            })?;
+        }
+        if !self.held.messages.is_empty()
+            && watch.poll(self.held.mark, cx).map_err(ConnectionError::Journal)?.is_ready()
+        {
+            let Held { messages, .. } = std::mem::take(&mut self.held);
+            messages.iter().for_each(|message| self.transport.push(message));
+        }
+        Ok(())
     }
 
     /// Arms the timer for the session. True if it is due.
@@ -238,6 +265,11 @@ impl<R: Replicated, T: Transport> Connection<R, T> {
                 Ok(key) => self.key = key,
                 Err(Reentrant) => return Poll::Ready(Err(ConnectionError::Reentrant)),
             }
+        }
+        if shared.scribe.is_some()
+            && let Ok(Some(reason)) = shared.with(|inner| inner.trouble().map(Trouble::to_string))
+        {
+            return Poll::Ready(Err(ConnectionError::ReadOnly { reason }));
         }
         for _ in 0..ROUNDS {
             match self.round(&shared, cx) {
@@ -296,11 +328,14 @@ impl<R: Replicated, T: Transport> Connection<R, T> {
                 let Inner { core, links, .. } = inner;
                 let session = links.get_mut(key).and_then(|link| link.session.as_mut());
                 if let (Some(session), Err(ConnectionError::Session(_))) = (session, &result) {
+                    // What is left may tell of what the journal does not have: only the reason goes then.
                     while {
                         message.clear();
                         session.poll_message(core, now, message) == Ok(true)
                     } {
-                        transport.push(message);
+                        if shared.scribe.is_none() || session.is_closed() {
+                            transport.push(message);
+                        }
                     }
                 }
                 links.remove(key);
@@ -310,6 +345,37 @@ impl<R: Replicated, T: Transport> Connection<R, T> {
         let deadline = Instant::now() + FAREWELL;
         self.end = Some(End { result: Some(result), deadline, is_closed: false });
     }
+}
+
+/// Takes messages from a session as long as `push` wants more; with none left, asks to be woken. Returns where
+/// the replica stood then.
+fn poll_session<R: Replicated>(
+    shared: &Shared<R>,
+    cx: &Context<'_>,
+    key: Key,
+    config: &SessionConfig,
+    now: Now,
+    message: &mut Vec<u8>,
+    mut push: impl FnMut(&[u8]) -> bool,
+) -> Result<Mark, ConnectionError> {
+    let polled = shared.with(|inner| {
+        begin(inner, key, config, now);
+        loop {
+            let Inner { core, links, .. } = inner;
+            let link = links.get_mut(&key).and_then(|link| link.session.as_mut());
+            let Some(session) = link else { break };
+            message.clear();
+            if !session.poll_message(core, now, message)? {
+                inner.sleep(key, cx.waker());
+                break;
+            }
+            if !push(message) {
+                break;
+            }
+        }
+        Ok(inner.core.mark())
+    });
+    polled.map_err(|Reentrant| ConnectionError::Reentrant)?.map_err(ConnectionError::Session)
 }
 
 fn session<R: Replicated>(inner: &mut Inner<R>, key: Key) -> Option<&mut Session> {
@@ -459,6 +525,13 @@ pub enum ConnectionError {
     Transport(Box<dyn std::error::Error + Send + Sync>),
     /// The two sides do not get along; the error says what to do.
     Session(SessionError),
+    /// Our journal takes nothing, now or for good, so neither can we.
+    ReadOnly {
+        /// Why.
+        reason: String,
+    },
+    /// Our journal has not taken what the peer was to be told of.
+    Journal(NotDurable),
     /// The connection was polled from inside its own replica's `reduce` or `read`.
     Reentrant,
 }
@@ -481,6 +554,8 @@ impl fmt::Display for ConnectionError {
             Self::Io(error) => write!(f, "the connection failed: {error}; connect again"),
             Self::Transport(error) => write!(f, "the connection failed: {error}; connect again"),
             Self::Session(error) => error.fmt(f),
+            Self::ReadOnly { reason } => write!(f, "nothing can be taken in: {reason}"),
+            Self::Journal(error) => error.fmt(f),
             Self::Reentrant => {
                 f.write_str("the connection was polled from inside its replica's reduce or read")
             }

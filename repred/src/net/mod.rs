@@ -10,6 +10,7 @@ mod connection;
 mod only;
 mod pipe;
 mod replica;
+mod scribe;
 mod subscription;
 mod synced;
 mod transport;

@@ -18,6 +18,7 @@ use super::{
     builder::ReplicaBuilder,
     clock::Clock,
     connection::Connection,
+    scribe::{Rest, Scribe, Trouble},
     subscription::Subscription,
     synced::Synced,
     transport::{AsyncBytes, ByteStream, Messages},
@@ -29,7 +30,9 @@ use crate::{
     },
     edit::{Edit, Erased},
     id::ReplicaId,
-    receipt::Receipt,
+    journal::{JournalError, Recorder},
+    mark::Mark,
+    receipt::{Durable, NotDurable, Receipt},
     reduce::Replicated,
     session::{Now, Session, SessionConfig},
     snapshot::Snapshot,
@@ -75,11 +78,19 @@ pub(super) struct Shared<R: Replicated> {
     holder: AtomicUsize,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) config: SessionConfig,
+    /// Who writes the journal, if there is one.
+    pub(super) scribe: Option<Scribe>,
 }
 
 pub(super) struct Inner<R: Replicated> {
     pub(super) core: Core<R>,
     pub(super) links: BTreeMap<Key, Link>,
+    /// What goes to the journal, if there is one.
+    pub(super) recorder: Option<Recorder>,
+    /// Why nothing is written now.
+    pub(super) trouble: Option<Trouble>,
+    /// How far the scribe was told that there is something new.
+    rung: Mark,
     /// Who wants to be woken at the next change, once.
     sleepers: Vec<(Key, Waker)>,
     /// Who is woken when the lock is let go.
@@ -152,7 +163,11 @@ impl<R: Replicated> Replica<R> {
     ///
     /// If `reduce` does; the replica is poisoned then.
     pub fn update(&self, update: R::Update) -> Result<Receipt<R::Changes>, UpdateError> {
-        self.write(|core, wall| core.update(update, wall))
+        let receipt = self.write(|core, wall| {
+            let receipt = core.update(update, wall)?;
+            Ok::<_, UpdateError>((receipt, core.mark()))
+        });
+        receipt.map(|(receipt, mark)| self.watched(receipt, mark))
     }
 
     /// Writes several updates as one atomic step: whoever has taken in one of them has taken in all.
@@ -170,7 +185,20 @@ impl<R: Replicated> Replica<R> {
     ) -> Result<Vec<Receipt<R::Changes>>, UpdateError> {
         // Not under the lock: the iterator is the caller's code.
         let updates: Vec<_> = updates.into_iter().collect();
-        self.write(|core, wall| core.update_all(updates, wall))
+        let receipts = self.write(|core, wall| {
+            let receipts = core.update_all(updates, wall)?;
+            Ok::<_, UpdateError>((receipts, core.mark()))
+        });
+        let (receipts, mark) = receipts?;
+        Ok(receipts.into_iter().map(|receipt| self.watched(receipt, mark)).collect())
+    }
+
+    /// The receipt is ready when the journal has everything up to a mark.
+    fn watched<C>(&self, receipt: Receipt<C>, mark: Mark) -> Receipt<C> {
+        match &self.shared.scribe {
+            Some(scribe) => receipt.watched(scribe.watch(), mark),
+            None => receipt,
+        }
     }
 
     /// Edits the state like plain data, as one atomic step: whoever has taken in a part of it has taken in all.
@@ -258,6 +286,7 @@ impl<R: Replicated> Replica<R> {
             if inner.core.needs_new_id() {
                 inner.core.set_id(random_id());
             }
+            inner.check_trouble()?;
             inner.wake();
             write(&mut inner.core, wall)
         });
@@ -421,6 +450,63 @@ impl<R: Replicated> Replica<R> {
         folded.unwrap_or(Err(FoldError::Reentrant))
     }
 
+    // ---- the journal ----
+
+    /// Ready when everything that is written here by now will survive; also what came from peers. At once
+    /// without a journal.
+    ///
+    /// It is for edits, which have no receipts:
+    ///
+    /// ```
+    /// use repred::{Counter, Memory, Replica};
+    ///
+    /// let votes = Replica::builder(Counter::default()).open_in(Memory::new())?;
+    /// votes.edit(|votes| votes.add(3))?;
+    /// votes.durable()?.wait()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When called from inside `reduce`, `read` or `edit`.
+    pub fn durable(&self) -> Result<Durable, ReadError> {
+        let mark = self.shared.with(|inner| inner.core.mark())?;
+        Ok(match &self.shared.scribe {
+            Some(scribe) => Durable::new(scribe.watch(), mark),
+            None => Durable::at_once(),
+        })
+    }
+
+    /// Writes the journal anew, without what is obsolete or [folded](Self::fold), and waits for that. It
+    /// is done by itself whenever the journal has doubled.
+    ///
+    /// # Errors
+    ///
+    /// See [`JournalError`]; without a journal there is none.
+    pub fn compact(&self) -> Result<(), JournalError> {
+        self.shared.scribe.as_ref().map_or(Ok(()), Scribe::compact)
+    }
+
+    /// Writes what is new, ends the journal and waits for that: another replica can open it now, and goes
+    /// on under the same id. This one can be read from now on, and nothing more. The same happens when the
+    /// last handle is dropped.
+    ///
+    /// # Errors
+    ///
+    /// See [`NotDurable`].
+    pub fn close(&self) -> Result<(), NotDurable> {
+        let Some(scribe) = &self.shared.scribe else { return Ok(()) };
+        let rest = self.shared.with(|inner| {
+            inner.trouble.get_or_insert(Trouble::Closed);
+            inner.wake();
+            (inner.rest(), inner.core.mark())
+        });
+        let cause = |Reentrant| NotDurable::Refused { cause: Arc::new(UpdateError::Reentrant) };
+        let (rest, mark) = rest.map_err(cause)?;
+        scribe.finish(rest);
+        Durable::new(scribe.watch(), mark).wait()
+    }
+
     // ---- waiting ----
 
     /// Replicates with whoever is at the other end of a byte stream, until it ends.
@@ -491,7 +577,22 @@ impl<R: Replicated> Replica<R> {
     }
 
     pub(super) fn of(core: Core<R>, clock: Arc<dyn Clock>, config: SessionConfig) -> Self {
+        Self::with_recorder(core, None, clock, config)
+    }
+
+    /// With a journal, for which a scribe has to be [started](Scribe::start).
+    pub(super) fn with_recorder(
+        core: Core<R>,
+        recorder: Option<Recorder>,
+        clock: Arc<dyn Clock>,
+        config: SessionConfig,
+    ) -> Self {
+        let rung = core.mark();
+        let scribe = recorder.is_some().then(|| Scribe::new(rung));
         let inner = Inner {
+            recorder,
+            trouble: None,
+            rung,
             core,
             links: BTreeMap::new(),
             sleepers: Vec::new(),
@@ -499,7 +600,7 @@ impl<R: Replicated> Replica<R> {
             last_key: 0,
         };
         let (inner, holder) = (Mutex::new(inner), AtomicUsize::new(0));
-        Self { shared: Arc::new(Shared { inner, holder, clock, config }) }
+        Self { shared: Arc::new(Shared { inner, holder, clock, config, scribe }) }
     }
 
     pub(super) fn shared(&self) -> &Arc<Shared<R>> {
@@ -538,7 +639,14 @@ impl<R: Replicated> Shared<R> {
         // A panic under the lock is the user's code; whether it has done harm, the core knows.
         let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         let mut held = Held::new(&self.holder, me, inner, &mut woken);
-        Ok(act(&mut held.inner))
+        let done = act(&mut held.inner);
+        if let Some(scribe) = &self.scribe {
+            let mark = held.inner.core.mark();
+            if std::mem::replace(&mut held.inner.rung, mark) != mark {
+                scribe.ring();
+            }
+        }
+        Ok(done)
     }
 
     pub(super) fn now(&self) -> Now {
@@ -590,6 +698,9 @@ impl<R: Replicated> Drop for Shared<R> {
         let inner = self.inner.get_mut().unwrap_or_else(PoisonError::into_inner);
         let sleepers = inner.sleepers.drain(..).chain(inner.woken.drain(..));
         sleepers.for_each(|(_, waker)| waker.wake());
+        if let Some(scribe) = &self.scribe {
+            scribe.finish(inner.rest());
+        }
     }
 }
 
@@ -600,6 +711,28 @@ impl<R: Replicated> Inner<R> {
         let key = self.key();
         self.links.insert(key, Link { connection: Arc::downgrade(connection), session: None });
         key
+    }
+
+    /// Whether anything may be written now.
+    fn check_trouble(&mut self) -> Result<(), UpdateError> {
+        match self.trouble() {
+            Some(trouble) => Err(UpdateError::ReadOnly { reason: trouble.to_string() }),
+            None => Ok(()),
+        }
+    }
+
+    /// Why nothing may be taken in now, if so.
+    pub(super) fn trouble(&mut self) -> Option<&Trouble> {
+        if self.trouble.as_ref().is_some_and(Trouble::is_over) {
+            self.trouble = None;
+        }
+        self.trouble.as_ref()
+    }
+
+    /// What the journal does not have yet.
+    fn rest(&mut self) -> Rest {
+        let Self { recorder, core, .. } = self;
+        recorder.as_mut().map_or(Ok(Vec::new()), |recorder| recorder.collect_all(core))
     }
 
     /// Forgets the connections that could not say that they were gone.
@@ -637,12 +770,6 @@ impl<R: Replicated> Inner<R> {
     /// Wakes this one no more.
     pub(super) fn forget(&mut self, key: Key) {
         self.sleepers.retain(|(sleeper, _)| *sleeper != key);
-    }
-
-    /// Where the history stands: it differs after any change.
-    pub(super) fn mark(&self) -> (u64, u64) {
-        let history = self.core.entries();
-        (history.end(), history.generation())
     }
 }
 

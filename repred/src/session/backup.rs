@@ -4,7 +4,7 @@
 //! on with what came later.
 
 use super::{
-    Now, SessionConfig, SessionError,
+    Now, SessionConfig, SessionError, SessionLimits,
     incoming::{Incoming, Taker, Terms},
     open,
     outgoing::Outgoing,
@@ -71,22 +71,8 @@ impl Saving {
         now: Now,
     ) -> Result<Self, SessionError> {
         let limits = &config.limits;
-        core.note_schema(config.schema.version());
-        let open = Open {
-            schema: config.schema.clone(),
-            newest: core.newest_schema(),
-            id: core.id(),
-            sends: true,
-            receives: false,
-            checks: false,
-            discards: false,
-            wall: now.wall,
-            max_message: limits.message_bytes as u64,
-            max_block: limits.block_bytes as u64,
-            version_hash: core.version_hash(),
-        };
-        let (mut opening, mut digest) = (Vec::new(), vec![Kind::Digest as u8]);
-        open.encode(&mut opening);
+        let opening = opening(config, core, now);
+        let mut digest = vec![Kind::Digest as u8];
         let version = core.version();
         put_version(&mut digest, &version);
         put_version(&mut digest, &core.floor());
@@ -107,6 +93,25 @@ impl Saving {
         }
         let newest = core.newest_schema();
         Ok(Self { outgoing, first: vec![digest, opening], is_complete: false, newest })
+    }
+
+    /// Begins with what comes from now on, for a log that has all that the core has.
+    pub(crate) fn at_end<R: Replicated>(
+        config: &SessionConfig,
+        core: &mut Core<R>,
+        now: Now,
+    ) -> Self {
+        let opening = opening(config, core, now);
+        let mut digest = vec![Kind::Digest as u8];
+        let nothing = VersionVector::new();
+        put_version(&mut digest, &nothing);
+        put_version(&mut digest, &nothing);
+        let history = core.entries();
+        let cursor = Cursor::at_end(history, Known::all_of(history));
+        let SessionLimits { message_bytes, block_bytes, .. } = config.limits;
+        let outgoing = Outgoing::new(cursor, &[], None, nothing, message_bytes, block_bytes);
+        let newest = core.newest_schema();
+        Self { outgoing, first: vec![digest, opening], is_complete: true, newest }
     }
 
     /// Appends the next message to `out`. False if there is none now; after more updates there are more.
@@ -141,6 +146,27 @@ impl Saving {
     }
 }
 
+/// What a file begins with.
+fn opening<R: Replicated>(config: &SessionConfig, core: &mut Core<R>, now: Now) -> Vec<u8> {
+    core.note_schema(config.schema.version());
+    let open = Open {
+        schema: config.schema.clone(),
+        newest: core.newest_schema(),
+        id: core.id(),
+        sends: true,
+        receives: false,
+        checks: false,
+        discards: false,
+        wall: now.wall,
+        max_message: config.limits.message_bytes as u64,
+        max_block: config.limits.block_bytes as u64,
+        version_hash: core.version_hash(),
+    };
+    let mut opening = Vec::new();
+    open.encode(&mut opening);
+    opening
+}
+
 /// Takes in the messages of a file, which [`Saving`] has made, one at a time.
 ///
 /// What is known already is left alone. An end that is missing is no error here:
@@ -166,6 +192,13 @@ impl Loading {
     /// Takes in files of the schema and within the limits of `config`.
     pub fn new(config: SessionConfig) -> Self {
         Self { config, incoming: Incoming::default(), step: Step::Open, newest: 0 }
+    }
+
+    /// Somebody else has gone on with the file, who begins as everybody does. What was not whole before is
+    /// left out.
+    pub(crate) fn begin_again(&mut self) {
+        self.step = Step::Open;
+        self.incoming = Incoming::default();
     }
 
     /// Whether the first message has come.

@@ -1,0 +1,199 @@
+//! [`Book`]: a log that a core can be read from, and what is written to it.
+
+use std::fmt;
+
+use super::{
+    Batch, Durability, JournalError, OpenError, Recorder, Storage,
+    log::{Log, Old},
+    reader::Reader,
+    record::Record,
+};
+use crate::{
+    core::Core,
+    id::ReplicaId,
+    reduce::Replicated,
+    session::{Now, SessionConfig, SessionError},
+};
+
+/// The side of a journal that does I/O. The other one is the [`Recorder`], which is with the core.
+pub(crate) struct Book<S> {
+    log: Log<S>,
+    config: SessionConfig,
+    is_strict: bool,
+    now: Now,
+    recovery: Recovery,
+}
+
+/// What was found when a journal was opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Recovery {
+    /// Bytes at the end that were cut off: what a crash has left of an update that nobody was told of; where
+    /// durability is less than [`EveryUpdate`](Durability::EveryUpdate), also of some that were.
+    pub torn_bytes: u64,
+    /// Under which id the journal was written, if it is not the one that the replica goes on under.
+    pub former_id: Option<ReplicaId>,
+}
+
+/// What is to become of a journal that is damaged.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum IfDamaged {
+    Refuse,
+    Recover,
+}
+
+impl<S: Storage> Book<S> {
+    /// Opens the log in a storage, or begins one, and makes of a new core what it was.
+    pub(crate) fn open<R: Replicated>(
+        storage: S,
+        core: &mut Core<R>,
+        config: &SessionConfig,
+        durability: Durability,
+        if_damaged: IfDamaged,
+        now: Now,
+    ) -> Result<(Self, Recorder), OpenError> {
+        let config = unlimited(config);
+        let is_strict = durability == Durability::EveryUpdate;
+        let (log, is_new) = match Log::find(storage)? {
+            Ok(log) => (log, false),
+            Err(storage) => (Log::new(storage), true),
+        };
+        let mut book = Self { log, config, is_strict, now, recovery: Recovery::default() };
+        if is_new {
+            let recorder = book.anew(core, Old::None)?;
+            return Ok((book, recorder));
+        }
+        let recorder = match book.read(core) {
+            Err(OpenError::Damaged { .. }) if if_damaged == IfDamaged::Recover => {
+                book.anew(core, Old::Keep)?
+            }
+            read => {
+                read?;
+                let mut recorder = book.resume(core);
+                for batch in recorder.collect_all(core)? {
+                    book.append(&batch)?;
+                }
+                book.sync()?;
+                recorder
+            }
+        };
+        Ok((book, recorder))
+    }
+
+    /// Makes of a new core what the log says.
+    fn read<R: Replicated>(&mut self, core: &mut Core<R>) -> Result<(), OpenError> {
+        let mut reader = Reader::new(self.config.clone(), self.now);
+        let read = self.log.read(|record| reader.take(core, record));
+        self.recovery.former_id = reader.finish(core, read.is_err());
+        self.recovery.torn_bytes = read?;
+        Ok(())
+    }
+
+    /// Makes of a core what the log says, whatever it is now. It keeps its id: nobody has heard of what is
+    /// lost. `initial` is the state that it began with, and `strange` an id that nobody ever had.
+    pub(crate) fn reread<R: Replicated>(
+        &mut self,
+        core: &mut Core<R>,
+        initial: &[u8],
+        strange: ReplicaId,
+    ) -> Result<(), OpenError> {
+        let (id, latest) = (core.id(), core.latest_time());
+        core.start_over(initial, strange).map_err(SessionError::from)?;
+        let recovery = self.recovery;
+        let read = self.read(core);
+        self.recovery = recovery;
+        core.resume(id, latest);
+        read
+    }
+
+    /// Writes a new log that begins with all there is.
+    fn anew<R: Replicated>(
+        &mut self,
+        core: &mut Core<R>,
+        old: Old,
+    ) -> Result<Recorder, JournalError> {
+        let mut recorder = self.recorder(core)?;
+        self.write_next(core, &mut recorder)?;
+        self.log.advance(old)?;
+        Ok(recorder)
+    }
+
+    /// A recorder for a log that has nothing yet.
+    pub(crate) fn recorder<R: Replicated>(
+        &self,
+        core: &mut Core<R>,
+    ) -> Result<Recorder, SessionError> {
+        Recorder::new(core, &self.config, self.is_strict, self.now)
+    }
+
+    /// A recorder for a log that has all there is.
+    pub(crate) fn resume<R: Replicated>(&self, core: &mut Core<R>) -> Recorder {
+        Recorder::resume(core, &self.config, self.is_strict, self.now)
+    }
+
+    pub(super) fn recovery(&self) -> Recovery {
+        self.recovery
+    }
+
+    pub(crate) fn size(&self) -> u64 {
+        self.log.size()
+    }
+
+    pub(crate) fn append(&mut self, batch: &Batch) -> Result<(), JournalError> {
+        Ok(self.log.append(&batch.records())?)
+    }
+
+    pub(crate) fn sync(&mut self) -> Result<(), JournalError> {
+        Ok(self.log.sync()?)
+    }
+
+    /// Says that nothing is missing.
+    pub(crate) fn close(&mut self) -> Result<(), JournalError> {
+        self.log.append(&[Record::Closed])?;
+        self.sync()
+    }
+
+    // ---- the next log ----
+
+    /// Begins a log that is to take the place of this one.
+    pub(crate) fn begin_next(&mut self) -> Result<(), JournalError> {
+        Ok(self.log.begin_next()?)
+    }
+
+    pub(crate) fn append_next(&mut self, batch: &Batch) -> Result<(), JournalError> {
+        Ok(self.log.append_next(&batch.records())?)
+    }
+
+    /// Writes all of it, as long as nothing else happens to the core.
+    pub(super) fn write_next<R: Replicated>(
+        &mut self,
+        core: &mut Core<R>,
+        recorder: &mut Recorder,
+    ) -> Result<(), JournalError> {
+        self.begin_next()?;
+        while let Some(batch) = recorder.collect(core)? {
+            self.append_next(&batch)?;
+        }
+        Ok(())
+    }
+
+    /// Puts the next log, which is durable then, in the place of this one.
+    pub(crate) fn advance(&mut self) -> Result<(), JournalError> {
+        Ok(self.log.advance(Old::Remove)?)
+    }
+}
+
+/// What is on our own disk was within the limits when it came.
+fn unlimited(config: &SessionConfig) -> SessionConfig {
+    let mut config = config.clone();
+    config.limits.message_bytes = usize::MAX >> 2;
+    config.limits.block_bytes = usize::MAX >> 2;
+    config.limits.snapshot_bytes = usize::MAX >> 2;
+    config
+}
+
+impl<S> fmt::Debug for Book<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Book").field("recovery", &self.recovery).finish_non_exhaustive()
+    }
+}

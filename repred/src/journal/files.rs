@@ -1,0 +1,114 @@
+//! [`Files`]: a folder of the operating system's.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File, OpenOptions, TryLockError},
+    io::{self, Read, Seek, SeekFrom, Write},
+    path::{Path, PathBuf},
+};
+
+use super::Storage;
+
+/// The file that says that somebody uses the folder.
+const LOCK: &str = "lock";
+
+/// A folder of the operating system's, for one process at a time.
+#[derive(Debug)]
+pub struct Files {
+    folder: PathBuf,
+    open: BTreeMap<String, File>,
+    /// Locked as long as this is open, whatever becomes of the process.
+    _lock: File,
+}
+
+impl Files {
+    /// Opens a folder, which is made if there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`WouldBlock`](io::ErrorKind::WouldBlock) if it is open already, in this process or another; and
+    /// those of the operating system.
+    pub fn open(folder: impl AsRef<Path>) -> io::Result<Self> {
+        let folder = folder.as_ref().to_owned();
+        fs::create_dir_all(&folder)?;
+        let lock =
+            OpenOptions::new().create(true).truncate(false).write(true).open(folder.join(LOCK))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self { folder, open: BTreeMap::new(), _lock: lock }),
+            Err(TryLockError::WouldBlock) => {
+                let folder = folder.display();
+                let text = format!("{folder} is in use by another replica; close that one first");
+                Err(io::Error::new(io::ErrorKind::WouldBlock, text))
+            }
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+
+    fn file(&mut self, name: &str) -> io::Result<&mut File> {
+        if !self.open.contains_key(name) {
+            let path = self.folder.join(name);
+            let file = OpenOptions::new().read(true).append(true).open(path)?;
+            self.open.insert(name.to_owned(), file);
+        }
+        self.open.get_mut(name).ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+}
+
+impl Storage for Files {
+    fn names(&mut self) -> io::Result<Vec<String>> {
+        let entries = fs::read_dir(&self.folder)?;
+        let names = entries.map(|entry| Ok(entry?.file_name().into_string().ok()));
+        let names: io::Result<Vec<_>> = names.collect();
+        Ok(names?.into_iter().flatten().filter(|name| name != LOCK).collect())
+    }
+
+    fn size(&mut self, name: &str) -> io::Result<u64> {
+        Ok(self.file(name)?.metadata()?.len())
+    }
+
+    fn read(&mut self, name: &str, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        let file = self.file(name)?;
+        file.seek(SeekFrom::Start(offset))?;
+        file.read(buffer)
+    }
+
+    fn create(&mut self, name: &str) -> io::Result<()> {
+        self.open.remove(name);
+        File::create(self.folder.join(name)).map(drop)
+    }
+
+    fn append(&mut self, name: &str, bytes: &[u8]) -> io::Result<usize> {
+        self.file(name)?.write(bytes)
+    }
+
+    fn truncate(&mut self, name: &str, size: u64) -> io::Result<()> {
+        self.file(name)?.set_len(size)
+    }
+
+    fn sync(&mut self, name: &str) -> io::Result<()> {
+        self.file(name)?.sync_data()
+    }
+
+    fn rename(&mut self, from: &str, to: &str) -> io::Result<()> {
+        // Some systems do not rename what is open.
+        self.open.remove(from);
+        self.open.remove(to);
+        fs::rename(self.folder.join(from), self.folder.join(to))
+    }
+
+    fn remove(&mut self, name: &str) -> io::Result<()> {
+        self.open.remove(name);
+        fs::remove_file(self.folder.join(name))
+    }
+
+    #[cfg(unix)]
+    fn sync_names(&mut self) -> io::Result<()> {
+        File::open(&self.folder)?.sync_all()
+    }
+
+    /// Elsewhere a folder cannot be synced, and need not be: names are part of the file system's own log.
+    #[cfg(not(unix))]
+    fn sync_names(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

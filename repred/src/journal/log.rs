@@ -1,0 +1,361 @@
+//! [`Log`]: records in a file, generation after generation.
+
+use std::io;
+
+use super::{
+    error::{OpenError, WriteError},
+    record::{self, Found, HEAD, HEADER, Record},
+    storage::{Storage, append_all, uninterrupted},
+};
+
+/// Bytes that are read at once.
+const WINDOW: usize = 1 << 20;
+
+/// The file of the present generation, which grows, and maybe that of the next, which is being made.
+#[derive(Debug)]
+pub(super) struct Log<S> {
+    storage: S,
+    file: LogFile,
+    next: Option<LogFile>,
+    /// Something failed in a way that leaves open what is on the disk: nothing is written any more.
+    has_failed: bool,
+    /// Where records are put together, kept for its memory.
+    buffer: Vec<u8>,
+}
+
+#[derive(Clone, Debug)]
+struct LogFile {
+    generation: u64,
+    name: String,
+    size: u64,
+    /// The size up to which it survives a loss of power.
+    synced: u64,
+}
+
+/// What becomes of the file whose place another takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Old {
+    /// There is none.
+    None,
+    Remove,
+    /// Somebody may want to look at it: it is damaged.
+    Keep,
+}
+
+impl LogFile {
+    fn present(generation: u64) -> Self {
+        Self { generation, name: format!("journal-{generation:08}"), size: 0, synced: 0 }
+    }
+
+    fn coming(generation: u64) -> Self {
+        let present = Self::present(generation);
+        Self { name: present.name + ".new", ..present }
+    }
+
+    /// What it is called when it is out of use.
+    fn damaged(&self) -> String {
+        format!("damaged-{:08}", self.generation)
+    }
+}
+
+/// The generation of a file of this name, if it is one.
+fn generation(name: &str) -> Option<u64> {
+    name.strip_prefix("journal-").filter(|rest| rest.len() >= 8)?.parse().ok()
+}
+
+impl<S: Storage> Log<S> {
+    /// The log that is in a storage; `None` if there is none yet.
+    pub(super) fn find(mut storage: S) -> Result<Result<Self, S>, OpenError> {
+        let names = uninterrupted(|| storage.names()).map_err(OpenError::Io)?;
+        let Some(latest) = names.iter().filter_map(|name| generation(name)).max() else {
+            return Ok(Err(storage));
+        };
+        let mut file = LogFile::present(latest);
+        file.size = uninterrupted(|| storage.size(&file.name)).map_err(OpenError::Io)?;
+        Ok(Ok(Self::of(storage, file)))
+    }
+
+    /// The first generation of a log, which begins to exist with [`advance`](Self::advance).
+    pub(super) fn new(storage: S) -> Self {
+        Self::of(storage, LogFile::present(0))
+    }
+
+    fn of(storage: S, file: LogFile) -> Self {
+        Self { storage, file, next: None, has_failed: false, buffer: Vec::new() }
+    }
+
+    /// Bytes of the file.
+    pub(super) fn size(&self) -> u64 {
+        self.file.size
+    }
+
+    // ---- reading ----
+
+    /// Reads all records, in order, and cuts off what a crash has left of an attempt to write. Returns how many
+    /// bytes that was.
+    pub(super) fn read(
+        &mut self,
+        mut take: impl FnMut(Record<'_>) -> Result<(), OpenError>,
+    ) -> Result<u64, OpenError> {
+        let LogFile { generation, name, size, .. } = self.file.clone();
+        let mut window =
+            Window { storage: &mut self.storage, name: &name, size, start: 0, bytes: Vec::new() };
+        if !record::is_header(window.get(0, HEADER as u64)?, generation) {
+            return Err(OpenError::Damaged { file: name, offset: 0 });
+        }
+        let mut at = HEADER as u64;
+        while at < size {
+            let Found::Record { record, size, .. } =
+                record::find(window.record(at)?, generation, at)
+            else {
+                break;
+            };
+            take(record)?;
+            at += size as u64;
+        }
+        if at < size && window.was_synced(generation, at)? {
+            return Err(OpenError::Damaged { file: name, offset: at });
+        }
+        self.cut(at)?;
+        Ok(size - at)
+    }
+
+    /// What is left is there to stay: it was only seen in the system's memory so far.
+    fn cut(&mut self, size: u64) -> Result<(), OpenError> {
+        let Self { storage, file, .. } = self;
+        if size < file.size {
+            uninterrupted(|| storage.truncate(&file.name, size)).map_err(OpenError::Io)?;
+        }
+        uninterrupted(|| storage.sync(&file.name)).map_err(OpenError::Io)?;
+        (file.size, file.synced) = (size, size);
+        self.sweep()
+    }
+
+    /// Removes what an earlier process has left over.
+    fn sweep(&mut self) -> Result<(), OpenError> {
+        let Self { storage, file, .. } = self;
+        let names = uninterrupted(|| storage.names()).map_err(OpenError::Io)?;
+        let is_ours = |name: &&String| {
+            let name = name.strip_suffix(".new").unwrap_or(name);
+            generation(name).is_some()
+        };
+        for name in names.iter().filter(is_ours).filter(|name| **name != file.name) {
+            uninterrupted(|| storage.remove(name)).map_err(OpenError::Io)?;
+        }
+        Ok(())
+    }
+
+    // ---- writing ----
+
+    /// Appends records: all of them, or none.
+    pub(super) fn append(&mut self, records: &[Record<'_>]) -> Result<(), WriteError> {
+        self.check()?;
+        put_all(&mut self.buffer, &self.file, records);
+        let Self { storage, file, buffer, .. } = self;
+        match append_all(storage, &file.name, buffer) {
+            Ok(()) => {
+                file.size += buffer.len() as u64;
+                Ok(())
+            }
+            Err(error) => Err(self.take_back(error)),
+        }
+    }
+
+    /// Makes sure that nothing of a failed attempt will ever be read.
+    fn take_back(&mut self, error: io::Error) -> WriteError {
+        let Self { storage, file, .. } = self;
+        let taken_back = uninterrupted(|| storage.truncate(&file.name, file.size))
+            .and_then(|()| uninterrupted(|| storage.sync(&file.name)));
+        match taken_back {
+            Ok(()) => {
+                file.synced = file.size;
+                WriteError::Refused(error)
+            }
+            Err(_) => self.fail(error),
+        }
+    }
+
+    /// Returns when all that was appended survives a loss of power.
+    pub(super) fn sync(&mut self) -> Result<(), WriteError> {
+        self.check()?;
+        let Self { storage, file, .. } = self;
+        // A later sync that succeeds would prove nothing: the system may have dropped what it could not write.
+        match uninterrupted(|| storage.sync(&file.name)) {
+            Ok(()) => {
+                file.synced = file.size;
+                Ok(())
+            }
+            Err(error) => Err(self.fail(error)),
+        }
+    }
+
+    fn fail(&mut self, error: io::Error) -> WriteError {
+        self.has_failed = true;
+        WriteError::Unknown(error)
+    }
+
+    fn check(&self) -> Result<(), WriteError> {
+        if self.has_failed { Err(WriteError::Failed) } else { Ok(()) }
+    }
+
+    // ---- the next generation ----
+
+    /// Begins a file that will take the place of the present one.
+    pub(super) fn begin_next(&mut self) -> Result<(), WriteError> {
+        self.check()?;
+        let mut next = LogFile::coming(self.file.generation + 1);
+        let mut header = Vec::with_capacity(HEADER);
+        record::put_header(&mut header, next.generation);
+        let storage = &mut self.storage;
+        let begun = uninterrupted(|| storage.create(&next.name))
+            .and_then(|()| append_all(storage, &next.name, &header));
+        next.size = HEADER as u64;
+        self.next = Some(next);
+        begun.map_err(|error| self.abandon_next(error))
+    }
+
+    /// Appends records to the file that is being made.
+    pub(super) fn append_next(&mut self, records: &[Record<'_>]) -> Result<(), WriteError> {
+        self.check()?;
+        let Some(next) = &mut self.next else { return Err(WriteError::Failed) };
+        put_all(&mut self.buffer, next, records);
+        match append_all(&mut self.storage, &next.name, &self.buffer) {
+            Ok(()) => {
+                next.size += self.buffer.len() as u64;
+                Ok(())
+            }
+            Err(error) => Err(self.abandon_next(error)),
+        }
+    }
+
+    /// Puts the file that was made in the place of the present one. It must hold all that the present one
+    /// does.
+    pub(super) fn advance(&mut self, old: Old) -> Result<(), WriteError> {
+        self.check()?;
+        let Some(next) = self.next.clone() else { return Err(WriteError::Failed) };
+        let storage = &mut self.storage;
+        if let Err(error) = uninterrupted(|| storage.sync(&next.name)) {
+            return Err(self.abandon_next(error));
+        }
+        let present = LogFile::present(next.generation);
+        let renamed = uninterrupted(|| storage.rename(&next.name, &present.name));
+        // If it was renamed all the same, what is written to the old one from now on would not be read.
+        let is_there = renamed.is_ok()
+            || match uninterrupted(|| storage.names()) {
+                Ok(names) => names.contains(&present.name),
+                Err(error) => return Err(self.fail(error)),
+            };
+        match (renamed, is_there) {
+            (Err(error), false) => return Err(self.abandon_next(error)),
+            (Err(error), true) => return Err(self.fail(error)),
+            (Ok(()), _) => {}
+        }
+        if let Err(error) = uninterrupted(|| storage.sync_names()) {
+            return Err(self.fail(error));
+        }
+        self.next = None;
+        let present = LogFile { size: next.size, synced: next.size, ..present };
+        let before = std::mem::replace(&mut self.file, present);
+        let storage = &mut self.storage;
+        // Where that fails it is in nobody's way, and is tried again when the log is opened.
+        let _ = match old {
+            Old::None => Ok(()),
+            Old::Remove => uninterrupted(|| storage.remove(&before.name)),
+            Old::Keep => uninterrupted(|| storage.rename(&before.name, &before.damaged())),
+        };
+        Ok(())
+    }
+
+    fn abandon_next(&mut self, error: io::Error) -> WriteError {
+        if let Some(next) = self.next.take() {
+            // It has no name that anybody would read.
+            let _ = uninterrupted(|| self.storage.remove(&next.name));
+        }
+        WriteError::Refused(error)
+    }
+}
+
+/// Puts records together for the end of a file.
+fn put_all(buffer: &mut Vec<u8>, file: &LogFile, records: &[Record<'_>]) {
+    buffer.clear();
+    for record in records {
+        let offset = file.size + buffer.len() as u64;
+        record.put(buffer, file.generation, offset, file.synced);
+    }
+}
+
+/// A part of a file that is held in memory.
+struct Window<'a, S> {
+    storage: &'a mut S,
+    name: &'a str,
+    size: u64,
+    start: u64,
+    bytes: Vec<u8>,
+}
+
+impl<S: Storage> Window<'_, S> {
+    /// So many bytes from `offset` on, or fewer at the end of the file.
+    fn get(&mut self, offset: u64, len: u64) -> Result<&[u8], OpenError> {
+        let end = self.size.min(offset + len);
+        let held = self.start..self.start + self.bytes.len() as u64;
+        if !(held.contains(&offset) && end <= held.end) {
+            self.fill(offset, end)?;
+        }
+        let part = (offset - self.start) as usize..(end - self.start) as usize;
+        // Somebody may have cut the file since.
+        Ok(self.bytes.get(part).unwrap_or_default())
+    }
+
+    fn fill(&mut self, offset: u64, end: u64) -> Result<(), OpenError> {
+        let end = self.size.min(end.max(offset + WINDOW as u64));
+        let Self { storage, name, bytes, .. } = self;
+        self.start = offset;
+        bytes.clear();
+        bytes.resize((end - offset) as usize, 0);
+        let mut filled = 0;
+        while filled < bytes.len() {
+            let at = offset + filled as u64;
+            match uninterrupted(|| storage.read(name, at, &mut bytes[filled..])) {
+                Ok(0) => break,
+                Ok(count) => filled += count,
+                Err(error) => return Err(OpenError::Io(error)),
+            }
+        }
+        bytes.truncate(filled);
+        Ok(())
+    }
+
+    /// The bytes of the record at `offset`, if there is one; else some.
+    fn record(&mut self, offset: u64) -> Result<&[u8], OpenError> {
+        let size = record::size(self.get(offset, HEAD as u64)?);
+        let rest = self.size - offset;
+        // A length that reaches beyond the file is none, whatever it says.
+        self.get(offset, size.filter(|size| *size <= rest).unwrap_or(HEAD as u64))
+    }
+
+    /// Whether a later record says that what is broken at `offset` had been written in full.
+    fn was_synced(&mut self, generation: u64, offset: u64) -> Result<bool, OpenError> {
+        // Mostly only the content is broken, and the length tells where the next one is.
+        let size = record::size(self.get(offset, HEAD as u64)?);
+        let after = size.map_or(self.size, |size| offset + size);
+        Ok(self.says_synced(generation, offset, after)?
+            || self.says_synced(generation, offset, offset + 1)?)
+    }
+
+    /// Whether a record at `at` or later says so. Where there is none, one is looked for at every byte.
+    fn says_synced(
+        &mut self,
+        generation: u64,
+        offset: u64,
+        mut at: u64,
+    ) -> Result<bool, OpenError> {
+        while at < self.size {
+            match record::find(self.record(at)?, generation, at) {
+                Found::Record { synced, .. } if synced > offset => return Ok(true),
+                Found::Record { size, .. } => at += size as u64,
+                Found::Broken => at += 1,
+            }
+        }
+        Ok(false)
+    }
+}

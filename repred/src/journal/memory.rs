@@ -1,0 +1,207 @@
+//! [`Memory`]: files in memory, with what a crash leaves of them.
+
+use std::{
+    collections::BTreeMap,
+    io,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use super::Storage;
+
+/// Files in memory, for tests: a clone is the same disk, and [`crash`](Self::crash) shows what a loss of
+/// power may leave of it.
+///
+/// ```
+/// use repred::{Memory, Storage};
+///
+/// let mut disk = Memory::new();
+/// disk.create("a")?;
+/// disk.append("a", b"one")?;
+/// disk.sync("a")?;
+/// disk.sync_names()?;
+/// disk.append("a", b"two")?;
+///
+/// // Nothing of what was not synced is left.
+/// let mut after = disk.crash(|_| Vec::new());
+/// assert_eq!(after.size("a")?, 3);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Memory {
+    disk: Arc<Mutex<Disk>>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Disk {
+    files: Vec<Content>,
+    names: BTreeMap<String, usize>,
+    /// What the names were at the last sync.
+    synced_names: BTreeMap<String, usize>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Content {
+    bytes: Vec<u8>,
+    synced: Vec<u8>,
+    /// What was done since.
+    writes: Vec<Write>,
+}
+
+/// Something that was done to a file, and is lost in a crash unless it was synced.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Write {
+    /// Bytes, from an offset on.
+    Bytes {
+        /// Where.
+        offset: usize,
+        /// What.
+        bytes: Vec<u8>,
+    },
+    /// The file was cut.
+    Truncate {
+        /// To this size.
+        size: usize,
+    },
+}
+
+impl Memory {
+    /// An empty disk.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The disk after a loss of power, for a new process; this one stays as it is. For each file, `kept`
+    /// gets what was not synced, in its order, and says what of it is there all the same, in the order in
+    /// which it got there. Of names that were not synced none is there.
+    pub fn crash(&self, mut kept: impl FnMut(&[Write]) -> Vec<Write>) -> Self {
+        let disk = self.lock();
+        let files = disk.files.iter().map(|file| {
+            let mut bytes = file.synced.clone();
+            kept(&file.writes).iter().for_each(|write| write.make(&mut bytes));
+            Content { synced: bytes.clone(), bytes, writes: Vec::new() }
+        });
+        let names = disk.synced_names.clone();
+        let disk = Disk { files: files.collect(), synced_names: names.clone(), names };
+        Self { disk: Arc::new(Mutex::new(disk)) }
+    }
+
+    /// The disk as a new process finds it after this one was killed, while the system goes on: nothing is
+    /// lost.
+    pub fn copy(&self) -> Self {
+        Self { disk: Arc::new(Mutex::new(self.lock().clone())) }
+    }
+
+    /// Changes the bytes of a file behind everybody's back, and syncs it.
+    ///
+    /// # Errors
+    ///
+    /// If there is no file of the name.
+    pub fn damage(&mut self, name: &str, change: impl FnOnce(&mut Vec<u8>)) -> io::Result<()> {
+        self.with(name, |file| {
+            change(&mut file.bytes);
+            file.synced.clone_from(&file.bytes);
+            file.writes.clear();
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Disk> {
+        self.disk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn with<T>(&self, name: &str, act: impl FnOnce(&mut Content) -> T) -> io::Result<T> {
+        let mut disk = self.lock();
+        let file = disk.names.get(name).copied().ok_or(io::ErrorKind::NotFound)?;
+        Ok(act(&mut disk.files[file]))
+    }
+}
+
+impl Content {
+    fn write(&mut self, write: Write) {
+        write.make(&mut self.bytes);
+        self.writes.push(write);
+    }
+
+    fn sync(&mut self) {
+        // What is new, and not all of a long file at each sync.
+        self.writes.drain(..).for_each(|write| write.make(&mut self.synced));
+    }
+}
+
+impl Write {
+    fn make(&self, file: &mut Vec<u8>) {
+        match self {
+            Self::Bytes { offset, bytes } => {
+                let end = offset + bytes.len();
+                // What lies before, and did not get there, reads as zeros.
+                if file.len() < end {
+                    file.resize(end, 0);
+                }
+                file[*offset..end].copy_from_slice(bytes);
+            }
+            Self::Truncate { size } => file.truncate(*size),
+        }
+    }
+}
+
+impl Storage for Memory {
+    fn names(&mut self) -> io::Result<Vec<String>> {
+        Ok(self.lock().names.keys().cloned().collect())
+    }
+
+    fn size(&mut self, name: &str) -> io::Result<u64> {
+        self.with(name, |file| file.bytes.len() as u64)
+    }
+
+    fn read(&mut self, name: &str, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        self.with(name, |file| {
+            let start = file.bytes.len().min(usize::try_from(offset).unwrap_or(usize::MAX));
+            let count = buffer.len().min(file.bytes.len() - start);
+            buffer[..count].copy_from_slice(&file.bytes[start..start + count]);
+            count
+        })
+    }
+
+    fn create(&mut self, name: &str) -> io::Result<()> {
+        let mut disk = self.lock();
+        let file = disk.files.len();
+        disk.files.push(Content::default());
+        disk.names.insert(name.to_owned(), file);
+        Ok(())
+    }
+
+    fn append(&mut self, name: &str, bytes: &[u8]) -> io::Result<usize> {
+        self.with(name, |file| {
+            let offset = file.bytes.len();
+            file.write(Write::Bytes { offset, bytes: bytes.to_vec() });
+            bytes.len()
+        })
+    }
+
+    fn truncate(&mut self, name: &str, size: u64) -> io::Result<()> {
+        let size = usize::try_from(size).unwrap_or(usize::MAX);
+        self.with(name, |file| file.write(Write::Truncate { size }))
+    }
+
+    fn sync(&mut self, name: &str) -> io::Result<()> {
+        self.with(name, Content::sync)
+    }
+
+    fn rename(&mut self, from: &str, to: &str) -> io::Result<()> {
+        let mut disk = self.lock();
+        let file = disk.names.remove(from).ok_or(io::ErrorKind::NotFound)?;
+        disk.names.insert(to.to_owned(), file);
+        Ok(())
+    }
+
+    fn remove(&mut self, name: &str) -> io::Result<()> {
+        let removed = self.lock().names.remove(name);
+        removed.map(drop).ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    fn sync_names(&mut self) -> io::Result<()> {
+        let mut disk = self.lock();
+        disk.synced_names = disk.names.clone();
+        Ok(())
+    }
+}

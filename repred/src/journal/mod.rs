@@ -1,0 +1,200 @@
+//! [`Journal`]: a core on a disk, so that what was acknowledged survives whatever happens to the process.
+//!
+//! ```text
+//! Core ──▶ Recorder ──▶ batch ──▶ Log ──▶ Storage        written: the messages a peer would get
+//! Core ◀── Loading ◀── messages ◀── Log ◀── Storage      read again
+//! ```
+//!
+//! There is one file, of which each record is what was new at some moment. Compaction writes the next
+//! generation of it, with a snapshot of what is folded and without what is obsolete.
+
+mod book;
+mod durability;
+mod error;
+mod files;
+mod log;
+mod memory;
+mod reader;
+mod record;
+mod recorder;
+mod storage;
+
+use std::fmt;
+
+pub use self::{
+    book::Recovery,
+    durability::Durability,
+    error::{JournalError, OpenError},
+    files::Files,
+    memory::{Memory, Write},
+    storage::Storage,
+};
+pub(crate) use self::{
+    book::{Book, IfDamaged},
+    recorder::{Batch, Recorder},
+};
+use crate::{
+    core::Core,
+    reduce::Replicated,
+    session::{Now, SessionConfig},
+};
+
+/// A log of everything that a core takes in, from which it is made again after whatever happened.
+///
+/// This is for who drives a [`Core`] and its sessions by hand. A [`Replica`](crate::Replica) is
+/// [opened](crate::ReplicaBuilder::open) with one, and does all this in a thread of its own. The rules:
+///
+/// 1. Open the journal with a new core, before anything else is done with that.
+/// 2. [`write`](Self::write) after anything has changed, then [`sync`](Self::sync).
+/// 3. Only when that has returned, tell users or peers of it: no message that a session has made since the
+///    change may leave before.
+///
+/// ```
+/// use std::time::Instant;
+///
+/// use repred::{Core, Counter, Durability, Journal, Memory, Now, SessionConfig, Time};
+///
+/// let now = Now { wall: Time::from_micros(1_700_000_000_000_000), instant: Instant::now() };
+/// let config = SessionConfig::for_state::<Counter>();
+/// let disk = Memory::new();
+///
+/// let mut core = Core::new(0xa.into(), Counter::default());
+/// let mut journal = Journal::open(disk.clone(), &mut core, &config, Durability::EveryUpdate, now)?;
+/// core.update(3, now.wall)?;
+/// journal.write(&mut core)?;
+/// journal.sync()?;
+/// drop((core, journal));
+///
+/// let after = disk.crash(|_| Vec::new());
+/// let mut again = Core::new(0xb.into(), Counter::default());
+/// Journal::open(after, &mut again, &config, Durability::EveryUpdate, now)?;
+/// assert_eq!(again.state()?.value(), 3);
+/// assert_eq!(again.id(), 0xa.into());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Journal<S> {
+    book: Book<S>,
+    recorder: Recorder,
+    /// What the storage has refused, and is tried again.
+    refused: Option<Batch>,
+}
+
+impl<S: Storage> Journal<S> {
+    /// Opens the journal in a storage, or begins one, and makes of `core` what it was. The core must be new,
+    /// under an id that nobody ever had.
+    ///
+    /// Where every update was durable before anybody heard of it, and where the journal was
+    /// [closed](Self::close), the core goes on under the id that the journal was written under. Otherwise
+    /// somebody may have seen updates of that id that are not in the journal, and it keeps its new one.
+    /// O(what the journal holds).
+    ///
+    /// # Errors
+    ///
+    /// See [`OpenError`]; the core is of no use then.
+    ///
+    /// # Panics
+    ///
+    /// If `reduce` does.
+    pub fn open<R: Replicated>(
+        storage: S,
+        core: &mut Core<R>,
+        config: &SessionConfig,
+        durability: Durability,
+        now: Now,
+    ) -> Result<Self, OpenError> {
+        Self::of(Book::open(storage, core, config, durability, IfDamaged::Refuse, now)?)
+    }
+
+    /// The same for a journal that is [damaged](OpenError::Damaged): goes on with what comes before the
+    /// damage, under the new id. The damaged file is kept under another name. What came after the damage
+    /// is lost, but for what peers have of it.
+    ///
+    /// # Errors
+    ///
+    /// See [`OpenError`].
+    ///
+    /// # Panics
+    ///
+    /// If `reduce` does.
+    pub fn recover<R: Replicated>(
+        storage: S,
+        core: &mut Core<R>,
+        config: &SessionConfig,
+        durability: Durability,
+        now: Now,
+    ) -> Result<Self, OpenError> {
+        Self::of(Book::open(storage, core, config, durability, IfDamaged::Recover, now)?)
+    }
+
+    fn of((book, recorder): (Book<S>, Recorder)) -> Result<Self, OpenError> {
+        Ok(Self { book, recorder, refused: None })
+    }
+
+    /// What was found when it was opened.
+    pub fn recovery(&self) -> Recovery {
+        self.book.recovery()
+    }
+
+    /// Bytes on the disk.
+    pub fn size(&self) -> u64 {
+        self.book.size()
+    }
+
+    /// Writes what is new. It survives the end of the process then, but not that of the system.
+    ///
+    /// # Errors
+    ///
+    /// See [`JournalError`]. What was refused is tried again at the next call.
+    pub fn write<R: Replicated>(&mut self, core: &mut Core<R>) -> Result<(), JournalError> {
+        loop {
+            let batch = match self.refused.take() {
+                None => self.recorder.collect(core)?,
+                refused => refused,
+            };
+            let Some(batch) = batch else { return Ok(()) };
+            if let Err(error) = self.book.append(&batch) {
+                self.refused = Some(batch);
+                return Err(error);
+            }
+        }
+    }
+
+    /// Returns when all that was written will survive a loss of power.
+    ///
+    /// # Errors
+    ///
+    /// See [`JournalError`].
+    pub fn sync(&mut self) -> Result<(), JournalError> {
+        self.book.sync()
+    }
+
+    /// Writes everything anew, without what is obsolete or folded. A crash in the middle leaves the old
+    /// file, or the new one.
+    ///
+    /// # Errors
+    ///
+    /// See [`JournalError`].
+    pub fn compact<R: Replicated>(&mut self, core: &mut Core<R>) -> Result<(), JournalError> {
+        let mut next = self.book.recorder(core)?;
+        self.book.write_next(core, &mut next)?;
+        self.book.advance()?;
+        (self.recorder, self.refused) = (next, None);
+        Ok(())
+    }
+
+    /// Ends the journal: whoever opens it may go on under the same id, whatever the durability is.
+    ///
+    /// # Errors
+    ///
+    /// See [`JournalError`].
+    pub fn close<R: Replicated>(mut self, core: &mut Core<R>) -> Result<(), JournalError> {
+        self.write(core)?;
+        self.book.close()
+    }
+}
+
+impl<S> fmt::Debug for Journal<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Journal").field("recorder", &self.recorder).finish_non_exhaustive()
+    }
+}

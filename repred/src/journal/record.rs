@@ -1,0 +1,194 @@
+//! [`Record`]: what a journal's file is made of.
+//!
+//! ```text
+//! file    magic 8 │ generation 8 │ hash 8 │ record …
+//! record  length 4 │ hash 8 │ kind 1 │ synced, a varint │ …
+//! opened  … │ durability 1 │ id 16
+//! named   … │ id 16
+//! batch   … │ time, a varint │ messages, each behind its length, a varint
+//! closed  …
+//! ```
+//!
+//! A hash is that of the generation, the offset of the record, its length and its content, so that nothing
+//! old or misplaced can be taken for it. `synced` is the size up to which the file was known to survive
+//! when the record was written: what is not whole before it is damage, and what is not whole after it is
+//! what a crash has left of an attempt to write.
+
+use std::hash::Hasher;
+
+use siphasher::sip::SipHasher24;
+
+use crate::{
+    encoding::varint::{put_u64, take_u64},
+    id::ReplicaId,
+    time::Time,
+};
+
+const MAGIC: [u8; 8] = *b"repred\x00\x01";
+
+/// Bytes of what a file begins with.
+pub(super) const HEADER: usize = 24;
+
+/// Bytes of what a record begins with.
+pub(super) const HEAD: usize = 12;
+
+/// A record is held whole; a longer one is nothing that was ever written.
+pub(super) const MAX_RECORD: u64 = 1 << 30;
+
+/// What happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Record<'a> {
+    /// Somebody goes on with the journal, under this id. Messages begin anew.
+    Opened {
+        /// Whether nobody hears of an update before it is durable.
+        is_strict: bool,
+        id: ReplicaId,
+    },
+    /// From now on, updates are written under another id.
+    Named { id: ReplicaId },
+    /// Something new.
+    Batch {
+        /// The largest time there was.
+        latest: Time,
+        /// What a peer would get, each message behind its length.
+        messages: &'a [u8],
+    },
+    /// The journal was closed, and nothing is missing.
+    Closed,
+}
+
+/// What stands at some place of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Found<'a> {
+    Record { record: Record<'a>, synced: u64, size: usize },
+    Broken,
+}
+
+/// What a file begins with.
+pub(super) fn put_header(bytes: &mut Vec<u8>, generation: u64) {
+    bytes.extend_from_slice(&MAGIC);
+    bytes.extend_from_slice(&generation.to_le_bytes());
+    bytes.extend_from_slice(&hash(generation, 0, &MAGIC).to_le_bytes());
+}
+
+/// Whether this is what the file of a generation begins with.
+pub(super) fn is_header(bytes: &[u8], generation: u64) -> bool {
+    let mut expected = Vec::with_capacity(HEADER);
+    put_header(&mut expected, generation);
+    bytes == expected
+}
+
+impl Record<'_> {
+    /// Appends the record to `bytes`, for a place in the file of a generation.
+    pub(super) fn put(&self, bytes: &mut Vec<u8>, generation: u64, offset: u64, synced: u64) {
+        let start = bytes.len();
+        bytes.extend_from_slice(&[0; HEAD]);
+        bytes.push(self.kind());
+        put_u64(bytes, synced);
+        match self {
+            Self::Opened { is_strict, id } => {
+                bytes.push(u8::from(*is_strict));
+                bytes.extend_from_slice(&id.to_bytes());
+            }
+            Self::Named { id } => bytes.extend_from_slice(&id.to_bytes()),
+            Self::Batch { latest, messages } => {
+                put_u64(bytes, latest.as_micros());
+                bytes.extend_from_slice(messages);
+            }
+            Self::Closed => {}
+        }
+        let body = &bytes[start + HEAD..];
+        let (len, hash) = (body.len() as u32, hash(generation, offset, body));
+        bytes[start..start + 4].copy_from_slice(&len.to_le_bytes());
+        bytes[start + 4..start + HEAD].copy_from_slice(&hash.to_le_bytes());
+    }
+
+    fn kind(&self) -> u8 {
+        match self {
+            Self::Opened { .. } => 1,
+            Self::Named { .. } => 2,
+            Self::Batch { .. } => 3,
+            Self::Closed => 4,
+        }
+    }
+
+    fn take(mut body: &[u8]) -> Option<(Record<'_>, u64)> {
+        let (&kind, rest) = body.split_first()?;
+        body = rest;
+        let synced = take_u64(&mut body).ok()?;
+        let record = match kind {
+            1 => {
+                let (&strict, id) = body.split_first()?;
+                let id = ReplicaId::from_bytes(id.try_into().ok()?);
+                Record::Opened { is_strict: strict == 1, id }
+            }
+            2 => Record::Named { id: ReplicaId::from_bytes(body.try_into().ok()?) },
+            3 => {
+                let latest = Time::from_micros(take_u64(&mut body).ok()?);
+                Record::Batch { latest, messages: body }
+            }
+            4 if body.is_empty() => Record::Closed,
+            _ => return None,
+        };
+        Some((record, synced))
+    }
+}
+
+/// How many bytes the record that begins so has, if that is possible at all.
+pub(super) fn size(head: &[u8]) -> Option<u64> {
+    let len = u32::from_le_bytes(*head.first_chunk()?);
+    let size = u64::from(len) + HEAD as u64;
+    (len > 0 && size <= MAX_RECORD).then_some(size)
+}
+
+/// The record that `bytes` begin with.
+pub(super) fn find(bytes: &[u8], generation: u64, offset: u64) -> Found<'_> {
+    let found = || {
+        let size = usize::try_from(size(bytes)?).ok()?;
+        let body = bytes.get(HEAD..size)?;
+        let expected = u64::from_le_bytes(*bytes.get(4..)?.first_chunk()?);
+        let (record, synced) =
+            Record::take(body).filter(|_| hash(generation, offset, body) == expected)?;
+        Some(Found::Record { record, synced, size })
+    };
+    found().unwrap_or(Found::Broken)
+}
+
+fn hash(generation: u64, offset: u64, body: &[u8]) -> u64 {
+    let mut hasher = SipHasher24::new();
+    hasher.write(&generation.to_le_bytes());
+    hasher.write(&offset.to_le_bytes());
+    hasher.write(&(body.len() as u64).to_le_bytes());
+    hasher.write(body);
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_is_found_where_it_was_put_and_nowhere_else() {
+        let messages = [1, 2, 3];
+        let records = [
+            Record::Opened { is_strict: true, id: ReplicaId::from(7) },
+            Record::Named { id: ReplicaId::from(8) },
+            Record::Batch { latest: Time::from_micros(300), messages: &messages },
+            Record::Closed,
+        ];
+        for record in records {
+            let mut bytes = Vec::new();
+            record.put(&mut bytes, 5, 100, 90);
+            let size = bytes.len();
+            assert_eq!(find(&bytes, 5, 100), Found::Record { record, synced: 90, size });
+            assert_eq!(find(&bytes, 6, 100), Found::Broken, "another generation");
+            assert_eq!(find(&bytes, 5, 101), Found::Broken, "another place");
+            assert_eq!(find(&bytes[..size - 1], 5, 100), Found::Broken, "cut");
+            for bit in 0..size * 8 {
+                bytes[bit / 8] ^= 1 << (bit % 8);
+                assert_eq!(find(&bytes, 5, 100), Found::Broken, "bit {bit}");
+                bytes[bit / 8] ^= 1 << (bit % 8);
+            }
+        }
+    }
+}

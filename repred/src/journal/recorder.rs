@@ -1,0 +1,114 @@
+//! [`Recorder`]: what is new in a core, as bytes for a log.
+
+use super::record::Record;
+use crate::{
+    core::Core,
+    frame::put_frame,
+    id::ReplicaId,
+    mark::Mark,
+    reduce::Replicated,
+    session::{Now, Saving, SessionConfig, SessionError},
+    time::Time,
+};
+
+/// Bytes at which a batch is full: so long the core is locked, and so much is held twice.
+const FULL: usize = 1 << 20;
+
+/// Turns what is new in a core into batches. It does no I/O, so a batch is made while the core is locked,
+/// and written when it is not.
+#[derive(Debug)]
+pub(crate) struct Recorder {
+    saving: Saving,
+    is_strict: bool,
+    /// Under whose id the log goes on.
+    id: Option<ReplicaId>,
+    /// Up to here everything is in a batch.
+    recorded: Mark,
+    message: Vec<u8>,
+}
+
+/// What is to be written next.
+#[derive(Debug)]
+pub(crate) struct Batch {
+    /// What the log has to be told before.
+    heading: Option<Record<'static>>,
+    latest: Time,
+    /// Messages behind their lengths.
+    messages: Vec<u8>,
+    /// When this is written, everything up to here is.
+    pub(crate) mark: Mark,
+    /// Whether there is more than fits a batch.
+    pub(crate) has_more: bool,
+}
+
+impl Recorder {
+    /// For a log that has nothing yet: all there is, and then what comes.
+    pub(super) fn new<R: Replicated>(
+        core: &mut Core<R>,
+        config: &SessionConfig,
+        is_strict: bool,
+        now: Now,
+    ) -> Result<Self, SessionError> {
+        Ok(Self::of(Saving::new(config, core, now)?, is_strict))
+    }
+
+    /// For a log that has everything there is: what comes.
+    pub(super) fn resume<R: Replicated>(
+        core: &mut Core<R>,
+        config: &SessionConfig,
+        is_strict: bool,
+        now: Now,
+    ) -> Self {
+        Self::of(Saving::at_end(config, core, now), is_strict)
+    }
+
+    fn of(saving: Saving, is_strict: bool) -> Self {
+        Self { saving, is_strict, id: None, recorded: Mark::default(), message: Vec::new() }
+    }
+
+    /// What is new. `None` if nothing is.
+    pub(crate) fn collect<R: Replicated>(
+        &mut self,
+        core: &mut Core<R>,
+    ) -> Result<Option<Batch>, SessionError> {
+        let id = core.id();
+        let heading = match self.id {
+            None => Some(Record::Opened { is_strict: self.is_strict, id }),
+            Some(before) => (before != id).then_some(Record::Named { id }),
+        };
+        if heading.is_none() && self.recorded == core.mark() {
+            return Ok(None);
+        }
+        let (mut messages, mut has_more) = (Vec::new(), true);
+        while has_more && messages.len() < FULL {
+            self.message.clear();
+            has_more = self.saving.poll_message(core, &mut self.message)?;
+            if has_more {
+                put_frame(&mut messages, &self.message);
+            }
+        }
+        self.id = Some(id);
+        if !has_more {
+            self.recorded = core.mark();
+        }
+        let (latest, mark) = (core.latest_time(), self.recorded);
+        Ok(Some(Batch { heading, latest, messages, mark, has_more }))
+    }
+
+    /// All that is new.
+    pub(crate) fn collect_all<R: Replicated>(
+        &mut self,
+        core: &mut Core<R>,
+    ) -> Result<Vec<Batch>, SessionError> {
+        std::iter::from_fn(|| self.collect(core).transpose()).collect()
+    }
+}
+
+impl Batch {
+    /// How it is written.
+    pub(super) fn records(&self) -> Vec<Record<'_>> {
+        let Self { latest, messages, .. } = self;
+        let batch = (!messages.is_empty()).then_some(Record::Batch { latest: *latest, messages });
+        self.heading.into_iter().chain(batch).collect()
+    }
+}

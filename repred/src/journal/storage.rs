@@ -1,0 +1,111 @@
+//! [`Storage`]: where a journal keeps its files.
+
+use std::io;
+
+/// A folder of files that only grow, as a [`Journal`](super::Journal) needs it: [`Files`](super::Files) is one,
+/// [`Memory`](super::Memory) another.
+///
+/// Names are made of lower-case letters, digits, `-` and `.`. What is written may be lost in a crash of
+/// the machine until it is synced: the content of a file by [`sync`](Self::sync), that it is there, or is
+/// called something else, by [`sync_names`](Self::sync_names). An implementation that says so too early
+/// loses updates that were acknowledged.
+///
+/// Operations may fail as the operating system's do. [`Interrupted`](io::ErrorKind::Interrupted) is tried
+/// again; whatever else happens, the journal leaves what it has acknowledged alone.
+pub trait Storage: Send + 'static {
+    /// The names of all files.
+    ///
+    /// # Errors
+    ///
+    /// Those of the operating system.
+    fn names(&mut self) -> io::Result<Vec<String>>;
+
+    /// How many bytes a file has.
+    ///
+    /// # Errors
+    ///
+    /// Those of the operating system; [`NotFound`](io::ErrorKind::NotFound) if there is none of the name.
+    fn size(&mut self, name: &str) -> io::Result<u64>;
+
+    /// Reads from `offset` on, as much as there is and as fits. Returns how many bytes; 0 at the end.
+    ///
+    /// # Errors
+    ///
+    /// Those of the operating system.
+    fn read(&mut self, name: &str, offset: u64, buffer: &mut [u8]) -> io::Result<usize>;
+
+    /// Makes an empty file, in the place of one of the same name if there is one.
+    ///
+    /// # Errors
+    ///
+    /// Those of the operating system.
+    fn create(&mut self, name: &str) -> io::Result<()>;
+
+    /// Writes at the end of a file. Returns how many of the bytes, at least one.
+    ///
+    /// # Errors
+    ///
+    /// Those of the operating system. None of the bytes counts as written then.
+    fn append(&mut self, name: &str, bytes: &[u8]) -> io::Result<usize>;
+
+    /// Cuts a file to a size.
+    ///
+    /// # Errors
+    ///
+    /// Those of the operating system.
+    fn truncate(&mut self, name: &str, size: u64) -> io::Result<()>;
+
+    /// Returns when the whole content of a file will survive a loss of power.
+    ///
+    /// # Errors
+    ///
+    /// Those of the operating system. What was not synced before is in doubt then, for good: the next sync
+    /// may succeed without having written it.
+    fn sync(&mut self, name: &str) -> io::Result<()>;
+
+    /// Gives a file another name, at once, in the place of any file that has it.
+    ///
+    /// # Errors
+    ///
+    /// Those of the operating system.
+    fn rename(&mut self, from: &str, to: &str) -> io::Result<()>;
+
+    /// Removes a file.
+    ///
+    /// # Errors
+    ///
+    /// Those of the operating system.
+    fn remove(&mut self, name: &str) -> io::Result<()>;
+
+    /// Returns when all names will survive a loss of power.
+    ///
+    /// # Errors
+    ///
+    /// Those of the operating system.
+    fn sync_names(&mut self) -> io::Result<()>;
+}
+
+/// Does what may be interrupted until it is not.
+pub(super) fn uninterrupted<T>(mut act: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match act() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}
+
+/// Writes all of the bytes at the end of a file.
+pub(super) fn append_all(
+    storage: &mut impl Storage,
+    name: &str,
+    mut bytes: &[u8],
+) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match uninterrupted(|| storage.append(name, bytes))? {
+            0 => return Err(io::ErrorKind::WriteZero.into()),
+            count => bytes = &bytes[count.min(bytes.len())..],
+        }
+    }
+    Ok(())
+}

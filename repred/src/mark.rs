@@ -1,0 +1,17 @@
+//! [`Mark`]: where a replica stood at some moment.
+
+/// Where a history stood at some moment. Both parts only grow, and one of them does with any change.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Mark {
+    /// The position of the next entry.
+    pub(crate) end: u64,
+    /// Grows when a snapshot is adopted or something is folded.
+    pub(crate) generation: u64,
+}
+
+impl Mark {
+    /// Whether everything that there was at the other mark was there at this one.
+    pub(crate) fn covers(self, other: Self) -> bool {
+        self.end >= other.end && self.generation >= other.generation
+    }
+}

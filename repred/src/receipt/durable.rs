@@ -1,0 +1,95 @@
+//! [`Durable`]: waiting until something will survive.
+
+use std::{
+    error::Error,
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use super::watch::Watch;
+use crate::mark::Mark;
+
+/// Ready when what was written is as durable as was [chosen](crate::Durability); at once for a replica
+/// without a journal. Dropping it changes nothing.
+#[must_use = "a future does nothing unless it is awaited"]
+#[derive(Clone)]
+pub struct Durable {
+    /// `None` where there is no journal.
+    watched: Option<(Arc<Watch>, Mark)>,
+}
+
+impl Durable {
+    pub(crate) fn at_once() -> Self {
+        Self { watched: None }
+    }
+
+    pub(crate) fn new(watch: &Arc<Watch>, mark: Mark) -> Self {
+        Self { watched: Some((Arc::clone(watch), mark)) }
+    }
+
+    /// Waits, and blocks the thread meanwhile. In a task, `.await` it instead.
+    ///
+    /// # Errors
+    ///
+    /// See [`NotDurable`].
+    pub fn wait(self) -> Result<(), NotDurable> {
+        match self.watched {
+            Some((watch, mark)) => watch.wait(mark),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Future for Durable {
+    type Output = Result<(), NotDurable>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match &self.watched {
+            Some((watch, mark)) => watch.poll(*mark, cx),
+            None => Poll::Ready(Ok(())),
+        }
+    }
+}
+
+impl fmt::Debug for Durable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mark = self.watched.as_ref().map(|(_, mark)| mark);
+        f.debug_struct("Durable").field("mark", &mark).finish()
+    }
+}
+
+/// Why an update is not durable. No peer has heard of it.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum NotDurable {
+    /// The journal has refused it, because the disk is full, say: the state is as it was before, and
+    /// nothing of the update is left. Write it again when there is room.
+    Refused {
+        /// What the storage said.
+        cause: Arc<dyn Error + Send + Sync>,
+    },
+    /// The journal has failed, so whether the update survives is unknown. The replica can be read, and
+    /// nothing more: open it again.
+    Unknown {
+        /// What has happened.
+        cause: Arc<dyn Error + Send + Sync>,
+    },
+}
+
+impl fmt::Display for NotDurable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused { cause } => {
+                write!(f, "the update was not written, and the state is as before: {cause}")
+            }
+            Self::Unknown { cause } => {
+                write!(f, "whether the update survives is unknown; open the replica again: {cause}")
+            }
+        }
+    }
+}
+
+impl Error for NotDurable {}

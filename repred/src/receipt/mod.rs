@@ -1,0 +1,113 @@
+//! [`Receipt`]: what the author of an update gets back.
+
+mod durable;
+mod watch;
+
+use std::{fmt, future::IntoFuture, ops::Deref, sync::Arc};
+
+pub use self::durable::{Durable, NotDurable};
+pub(crate) use self::watch::Watch;
+use crate::{mark::Mark, stamp::Stamp};
+
+/// What became of a local update: its changes, and the stamp it was given.
+///
+/// It dereferences to the changes. Where there is a [journal](crate::Journal), the update has been reduced
+/// when there is a receipt, and will survive when the receipt has been awaited:
+///
+/// ```
+/// use repred::{Counter, Memory, Replica};
+///
+/// # futures::executor::block_on(async {
+/// let votes = Replica::builder(Counter::default()).open_in(Memory::new())?;
+/// let receipt = votes.update(3)?;
+/// assert_eq!(votes.read(|votes| votes.value())?, 3);
+/// receipt.await?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
+pub struct Receipt<C> {
+    stamp: Option<Stamp>,
+    changes: Kept<C>,
+    durable: Durable,
+}
+
+/// Changes are shared only when somebody observes them: an update nobody watches costs no allocation.
+enum Kept<C> {
+    Alone(C),
+    Shared(Arc<C>),
+}
+
+impl<C> Receipt<C> {
+    /// For an update that changed nothing, and so was given no stamp.
+    pub(crate) fn unchanged(changes: C) -> Self {
+        Self { stamp: None, changes: Kept::Alone(changes), durable: Durable::at_once() }
+    }
+
+    pub(crate) fn alone(stamp: Stamp, changes: C) -> Self {
+        Self { durable: Durable::at_once(), stamp: Some(stamp), changes: Kept::Alone(changes) }
+    }
+
+    pub(crate) fn shared(stamp: Stamp, changes: Arc<C>) -> Self {
+        Self { durable: Durable::at_once(), stamp: Some(stamp), changes: Kept::Shared(changes) }
+    }
+
+    /// The same for an update that is durable when everything up to a mark is.
+    pub(crate) fn watched(self, watch: &Arc<Watch>, mark: Mark) -> Self {
+        Self { durable: Durable::new(watch, mark), ..self }
+    }
+
+    /// Waits until the update will survive, and blocks the thread meanwhile. In a task, `.await` the receipt
+    /// instead.
+    ///
+    /// # Errors
+    ///
+    /// See [`NotDurable`].
+    pub fn wait(&self) -> Result<(), NotDurable> {
+        self.durable().wait()
+    }
+
+    /// Ready when the update will survive; it is not bound to the receipt.
+    pub fn durable(&self) -> Durable {
+        self.durable.clone()
+    }
+
+    /// The stamp that the update was given; `None` if it changed nothing, in which case it is not kept
+    /// and nobody will hear of it.
+    pub fn stamp(&self) -> Option<Stamp> {
+        self.stamp
+    }
+
+    /// What the update changed.
+    pub fn changes(&self) -> &C {
+        match &self.changes {
+            Kept::Alone(changes) => changes,
+            Kept::Shared(changes) => changes,
+        }
+    }
+}
+
+impl<C> IntoFuture for Receipt<C> {
+    type Output = Result<(), NotDurable>;
+    type IntoFuture = Durable;
+
+    fn into_future(self) -> Durable {
+        self.durable
+    }
+}
+
+impl<C> Deref for Receipt<C> {
+    type Target = C;
+
+    fn deref(&self) -> &C {
+        self.changes()
+    }
+}
+
+impl<C: fmt::Debug> fmt::Debug for Receipt<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Receipt")
+            .field("stamp", &self.stamp)
+            .field("changes", self.changes())
+            .finish()
+    }
+}

@@ -1,0 +1,116 @@
+//! [`Watch`]: how far a replica is durable, and who waits for it.
+
+use std::{
+    fmt,
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, Waker},
+};
+
+use super::durable::NotDurable;
+use crate::mark::Mark;
+
+/// How far a replica is durable. Whoever writes its journal moves it, whoever waits looks.
+#[derive(Default)]
+pub(crate) struct Watch {
+    state: Mutex<State>,
+    moved: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    durable: Mark,
+    /// What was lost on the way: after one mark and up to the other.
+    lost: Vec<(Mark, Mark, Arc<NotDurable>)>,
+    /// Nothing becomes durable any more.
+    failed: Option<Arc<NotDurable>>,
+    waiting: Vec<(Mark, Waker)>,
+}
+
+impl State {
+    /// What has become of everything up to a mark; `None` if that is open.
+    fn result(&self, mark: Mark) -> Option<Result<(), NotDurable>> {
+        let is_lost =
+            |(after, upto, _): &&(Mark, Mark, _)| !after.covers(mark) && upto.covers(mark);
+        if let Some((_, _, error)) = self.lost.iter().find(is_lost) {
+            return Some(Err((**error).clone()));
+        }
+        if self.durable.covers(mark) {
+            return Some(Ok(()));
+        }
+        self.failed.as_ref().map(|error| Err((**error).clone()))
+    }
+}
+
+impl Watch {
+    /// Everything up to here is durable.
+    pub(crate) fn advance(&self, durable: Mark) {
+        self.change(|state| {
+            debug_assert!(durable.covers(state.durable), "what is durable stays so");
+            state.durable = durable;
+        });
+    }
+
+    /// What came since the last mark, up to this one, is lost, and nothing of it is left.
+    pub(crate) fn lose(&self, upto: Mark, error: NotDurable) {
+        self.change(|state| {
+            state.lost.push((state.durable, upto, Arc::new(error)));
+            state.durable = upto;
+        });
+    }
+
+    /// Nothing becomes durable any more.
+    pub(crate) fn fail(&self, error: NotDurable) {
+        self.change(|state| state.failed = Some(Arc::new(error)));
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        let mut state = self.lock();
+        change(&mut state);
+        let mut woken = Vec::new();
+        let waiting = std::mem::take(&mut state.waiting);
+        for (mark, waker) in waiting {
+            match state.result(mark) {
+                Some(_) => woken.push(waker),
+                None => state.waiting.push((mark, waker)),
+            }
+        }
+        drop(state);
+        self.moved.notify_all();
+        woken.into_iter().for_each(Waker::wake);
+    }
+
+    /// What has become of everything up to a mark; if that is open, the task is woken when it is not.
+    pub(crate) fn poll(&self, mark: Mark, cx: &Context<'_>) -> Poll<Result<(), NotDurable>> {
+        let mut state = self.lock();
+        if let Some(result) = state.result(mark) {
+            return Poll::Ready(result);
+        }
+        let is_same =
+            |(other, waker): &(Mark, Waker)| *other == mark && waker.will_wake(cx.waker());
+        if !state.waiting.iter().any(is_same) {
+            state.waiting.push((mark, cx.waker().clone()));
+        }
+        Poll::Pending
+    }
+
+    /// The same, waiting.
+    pub(crate) fn wait(&self, mark: Mark) -> Result<(), NotDurable> {
+        let mut state = self.lock();
+        loop {
+            if let Some(result) = state.result(mark) {
+                return result;
+            }
+            state = self.moved.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Watch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Watch").field("durable", &self.lock().durable).finish_non_exhaustive()
+    }
+}
