@@ -147,6 +147,11 @@ impl<S: Storage> Book<S> {
         Ok(self.log.sync()?)
     }
 
+    /// Whether the storage would take so many bytes now.
+    pub(crate) fn probe(&mut self, size: usize) -> Result<(), JournalError> {
+        Ok(self.log.probe(size)?)
+    }
+
     /// Says that nothing is missing.
     pub(crate) fn close(&mut self) -> Result<(), JournalError> {
         self.log.append(&[Record::Closed])?;

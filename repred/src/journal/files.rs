@@ -47,7 +47,7 @@ impl Files {
     fn file(&mut self, name: &str) -> io::Result<&mut File> {
         if !self.open.contains_key(name) {
             let path = self.folder.join(name);
-            let file = OpenOptions::new().read(true).append(true).open(path)?;
+            let file = OpenOptions::new().read(true).write(true).open(path)?;
             self.open.insert(name.to_owned(), file);
         }
         self.open.get_mut(name).ok_or_else(|| io::ErrorKind::NotFound.into())
@@ -77,8 +77,10 @@ impl Storage for Files {
         File::create(self.folder.join(name)).map(drop)
     }
 
-    fn append(&mut self, name: &str, bytes: &[u8]) -> io::Result<usize> {
-        self.file(name)?.write(bytes)
+    fn write(&mut self, name: &str, offset: u64, bytes: &[u8]) -> io::Result<usize> {
+        let file = self.file(name)?;
+        file.seek(SeekFrom::Start(offset))?;
+        file.write(bytes)
     }
 
     fn truncate(&mut self, name: &str, size: u64) -> io::Result<()> {

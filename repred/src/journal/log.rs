@@ -5,7 +5,7 @@ use std::io;
 use super::{
     error::{OpenError, WriteError},
     record::{self, Found, HEAD, HEADER, Record},
-    storage::{Storage, append_all, uninterrupted},
+    storage::{Storage, uninterrupted, write_all},
 };
 
 /// Bytes that are read at once.
@@ -98,6 +98,11 @@ impl<S: Storage> Log<S> {
         mut take: impl FnMut(Record<'_>) -> Result<(), OpenError>,
     ) -> Result<u64, OpenError> {
         let LogFile { generation, name, size, .. } = self.file.clone();
+        if size < HEADER as u64 {
+            // Nothing can have been in it.
+            self.begin()?;
+            return Ok(size);
+        }
         let mut window =
             Window { storage: &mut self.storage, name: &name, size, start: 0, bytes: Vec::new() };
         if !record::is_header(window.get(0, HEADER as u64)?, generation) {
@@ -118,6 +123,18 @@ impl<S: Storage> Log<S> {
         }
         self.cut(at)?;
         Ok(size - at)
+    }
+
+    /// Makes the file one that has nothing.
+    fn begin(&mut self) -> Result<(), OpenError> {
+        let mut header = Vec::with_capacity(HEADER);
+        record::put_header(&mut header, self.file.generation);
+        let Self { storage, file, .. } = self;
+        uninterrupted(|| storage.truncate(&file.name, 0))
+            .and_then(|()| write_all(storage, &file.name, 0, &header))
+            .map_err(OpenError::Io)?;
+        file.size = HEADER as u64;
+        self.cut(HEADER as u64)
     }
 
     /// What is left is there to stay: it was only seen in the system's memory so far.
@@ -151,28 +168,33 @@ impl<S: Storage> Log<S> {
     pub(super) fn append(&mut self, records: &[Record<'_>]) -> Result<(), WriteError> {
         self.check()?;
         put_all(&mut self.buffer, &self.file, records);
-        let Self { storage, file, buffer, .. } = self;
-        match append_all(storage, &file.name, buffer) {
+        match write_all(&mut self.storage, &self.file.name, self.file.size, &self.buffer) {
             Ok(()) => {
-                file.size += buffer.len() as u64;
+                self.file.size += self.buffer.len() as u64;
                 Ok(())
             }
-            Err(error) => Err(self.take_back(error)),
+            Err(error) => {
+                Err(self.take_back().map_or_else(|failed| failed, |()| WriteError::Refused(error)))
+            }
         }
     }
 
-    /// Makes sure that nothing of a failed attempt will ever be read.
-    fn take_back(&mut self, error: io::Error) -> WriteError {
+    /// Makes sure that nothing of what was not appended will ever be read.
+    fn take_back(&mut self) -> Result<(), WriteError> {
         let Self { storage, file, .. } = self;
         let taken_back = uninterrupted(|| storage.truncate(&file.name, file.size))
             .and_then(|()| uninterrupted(|| storage.sync(&file.name)));
-        match taken_back {
-            Ok(()) => {
-                file.synced = file.size;
-                WriteError::Refused(error)
-            }
-            Err(_) => self.fail(error),
-        }
+        taken_back.map_err(|error| self.fail(error))?;
+        self.file.synced = self.file.size;
+        Ok(())
+    }
+
+    /// Whether the storage would take so many bytes now. Zeros are no record, so a crash leaves nothing.
+    pub(super) fn probe(&mut self, size: usize) -> Result<(), WriteError> {
+        self.check()?;
+        let probed = write_all(&mut self.storage, &self.file.name, self.file.size, &vec![0; size]);
+        self.take_back()?;
+        probed.map_err(WriteError::Refused)
     }
 
     /// Returns when all that was appended survives a loss of power.
@@ -208,7 +230,7 @@ impl<S: Storage> Log<S> {
         record::put_header(&mut header, next.generation);
         let storage = &mut self.storage;
         let begun = uninterrupted(|| storage.create(&next.name))
-            .and_then(|()| append_all(storage, &next.name, &header));
+            .and_then(|()| write_all(storage, &next.name, 0, &header));
         next.size = HEADER as u64;
         self.next = Some(next);
         begun.map_err(|error| self.abandon_next(error))
@@ -219,7 +241,7 @@ impl<S: Storage> Log<S> {
         self.check()?;
         let Some(next) = &mut self.next else { return Err(WriteError::Failed) };
         put_all(&mut self.buffer, next, records);
-        match append_all(&mut self.storage, &next.name, &self.buffer) {
+        match write_all(&mut self.storage, &next.name, next.size, &self.buffer) {
             Ok(()) => {
                 next.size += self.buffer.len() as u64;
                 Ok(())
@@ -261,7 +283,8 @@ impl<S: Storage> Log<S> {
         let _ = match old {
             Old::None => Ok(()),
             Old::Remove => uninterrupted(|| storage.remove(&before.name)),
-            Old::Keep => uninterrupted(|| storage.rename(&before.name, &before.damaged())),
+            Old::Keep => uninterrupted(|| storage.rename(&before.name, &before.damaged()))
+                .and_then(|()| uninterrupted(|| storage.sync_names())),
         };
         Ok(())
     }

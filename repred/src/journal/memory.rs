@@ -16,10 +16,10 @@ use super::Storage;
 ///
 /// let mut disk = Memory::new();
 /// disk.create("a")?;
-/// disk.append("a", b"one")?;
+/// disk.write("a", 0, b"one")?;
 /// disk.sync("a")?;
 /// disk.sync_names()?;
-/// disk.append("a", b"two")?;
+/// disk.write("a", 3, b"two")?;
 ///
 /// // Nothing of what was not synced is left.
 /// let mut after = disk.crash(|_| Vec::new());
@@ -170,9 +170,9 @@ impl Storage for Memory {
         Ok(())
     }
 
-    fn append(&mut self, name: &str, bytes: &[u8]) -> io::Result<usize> {
+    fn write(&mut self, name: &str, offset: u64, bytes: &[u8]) -> io::Result<usize> {
+        let offset = usize::try_from(offset).map_err(|_| io::ErrorKind::FileTooLarge)?;
         self.with(name, |file| {
-            let offset = file.bytes.len();
             file.write(Write::Bytes { offset, bytes: bytes.to_vec() });
             bytes.len()
         })

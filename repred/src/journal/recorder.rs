@@ -105,6 +105,11 @@ impl Recorder {
 }
 
 impl Batch {
+    /// Bytes of what is to be written, about.
+    pub(crate) fn size(&self) -> usize {
+        self.messages.len() + 64
+    }
+
     /// How it is written.
     pub(super) fn records(&self) -> Vec<Record<'_>> {
         let Self { latest, messages, .. } = self;

@@ -2,7 +2,7 @@
 
 use std::io;
 
-/// A folder of files that only grow, as a [`Journal`](super::Journal) needs it: [`Files`](super::Files) is one,
+/// A folder of files, as a [`Journal`](super::Journal) needs it: [`Files`](super::Files) is one,
 /// [`Memory`](super::Memory) another.
 ///
 /// Names are made of lower-case letters, digits, `-` and `.`. What is written may be lost in a crash of
@@ -41,12 +41,13 @@ pub trait Storage: Send + 'static {
     /// Those of the operating system.
     fn create(&mut self, name: &str) -> io::Result<()>;
 
-    /// Writes at the end of a file. Returns how many of the bytes, at least one.
+    /// Writes from `offset` on, which is nowhere beyond the end of the file. Returns how many of the bytes, at
+    /// least one.
     ///
     /// # Errors
     ///
-    /// Those of the operating system. None of the bytes counts as written then.
-    fn append(&mut self, name: &str, bytes: &[u8]) -> io::Result<usize>;
+    /// Those of the operating system. Some of the bytes may have been written all the same.
+    fn write(&mut self, name: &str, offset: u64, bytes: &[u8]) -> io::Result<usize>;
 
     /// Cuts a file to a size.
     ///
@@ -95,17 +96,20 @@ pub(super) fn uninterrupted<T>(mut act: impl FnMut() -> io::Result<T>) -> io::Re
     }
 }
 
-/// Writes all of the bytes at the end of a file.
-pub(super) fn append_all(
+/// Writes all of the bytes from `offset` on.
+pub(super) fn write_all(
     storage: &mut impl Storage,
     name: &str,
+    mut offset: u64,
     mut bytes: &[u8],
 ) -> io::Result<()> {
     while !bytes.is_empty() {
-        match uninterrupted(|| storage.append(name, bytes))? {
-            0 => return Err(io::ErrorKind::WriteZero.into()),
-            count => bytes = &bytes[count.min(bytes.len())..],
+        let count = uninterrupted(|| storage.write(name, offset, bytes))?.min(bytes.len());
+        if count == 0 {
+            return Err(io::ErrorKind::WriteZero.into());
         }
+        offset += count as u64;
+        bytes = &bytes[count..];
     }
     Ok(())
 }

@@ -82,13 +82,14 @@ impl<R: Replicated> Replica<R> {
             };
             frames.filled(count);
             let taken = shared.with(|inner| {
+                shared.check_trouble(inner).map_err(LoadError::ReadOnly)?;
                 inner.wake();
                 let now = shared.now();
                 // Something else has no lengths either: it would seem to be a backup that was cut.
                 if !loading.has_begun() && check_opening(frames.partial()) == Opening::Foreign {
                     let start = frames.rest();
                     let start = start[..start.len().min(16)].to_vec();
-                    return Err(SessionError::NotRepred { start });
+                    return Err(LoadError::from(SessionError::NotRepred { start }));
                 }
                 while let Some(message) = next(&mut frames, loading.message_limit())? {
                     loading.handle_message(&mut inner.core, message, now)?;
@@ -101,7 +102,7 @@ impl<R: Replicated> Replica<R> {
                 }
                 Ok(())
             });
-            taken?.map_err(LoadError::Content)?;
+            taken??;
         }
         Ok(())
     }
@@ -136,6 +137,8 @@ pub enum LoadError {
     Truncated,
     /// Something in the file is not as it should be, or does not fit this replica.
     Content(SessionError),
+    /// The replica's journal takes nothing, now or for good.
+    ReadOnly(UpdateError),
     /// The replica was used from inside its own `reduce`, `read` or `edit`. Do it afterwards.
     Reentrant,
 }
@@ -147,6 +150,12 @@ impl From<Reentrant> for SaveError {
 }
 
 impl From<SessionError> for SaveError {
+    fn from(error: SessionError) -> Self {
+        Self::Content(error)
+    }
+}
+
+impl From<SessionError> for LoadError {
     fn from(error: SessionError) -> Self {
         Self::Content(error)
     }
@@ -174,6 +183,7 @@ impl fmt::Display for LoadError {
             Self::Io(error) => write!(f, "the backup could not be read: {error}"),
             Self::Truncated => f.write_str("the backup ends too early; what there is was taken in"),
             Self::Content(error) => write!(f, "not all of the backup could be taken in: {error}"),
+            Self::ReadOnly(error) => error.fmt(f),
             Self::Reentrant => UpdateError::Reentrant.fmt(f),
         }
     }

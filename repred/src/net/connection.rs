@@ -15,10 +15,10 @@ use futures_timer::Delay;
 
 use super::{
     replica::{Inner, Key, Reentrant, Replica, Shared},
-    scribe::Trouble,
     transport::{Transport, TransportError},
 };
 use crate::{
+    core::UpdateError,
     frame::FrameError,
     id::ReplicaId,
     mark::Mark,
@@ -267,9 +267,9 @@ impl<R: Replicated, T: Transport> Connection<R, T> {
             }
         }
         if shared.scribe.is_some()
-            && let Ok(Some(reason)) = shared.with(|inner| inner.trouble().map(Trouble::to_string))
+            && let Ok(Err(error)) = shared.with(|inner| shared.check_trouble(inner))
         {
-            return Poll::Ready(Err(ConnectionError::ReadOnly { reason }));
+            return Poll::Ready(Err(ConnectionError::ReadOnly(error)));
         }
         for _ in 0..ROUNDS {
             match self.round(&shared, cx) {
@@ -526,10 +526,7 @@ pub enum ConnectionError {
     /// The two sides do not get along; the error says what to do.
     Session(SessionError),
     /// Our journal takes nothing, now or for good, so neither can we.
-    ReadOnly {
-        /// Why.
-        reason: String,
-    },
+    ReadOnly(UpdateError),
     /// Our journal has not taken what the peer was to be told of.
     Journal(NotDurable),
     /// The connection was polled from inside its own replica's `reduce` or `read`.
@@ -554,7 +551,7 @@ impl fmt::Display for ConnectionError {
             Self::Io(error) => write!(f, "the connection failed: {error}; connect again"),
             Self::Transport(error) => write!(f, "the connection failed: {error}; connect again"),
             Self::Session(error) => error.fmt(f),
-            Self::ReadOnly { reason } => write!(f, "nothing can be taken in: {reason}"),
+            Self::ReadOnly(error) => error.fmt(f),
             Self::Journal(error) => error.fmt(f),
             Self::Reentrant => {
                 f.write_str("the connection was polled from inside its replica's reduce or read")

@@ -286,7 +286,7 @@ impl<R: Replicated> Replica<R> {
             if inner.core.needs_new_id() {
                 inner.core.set_id(random_id());
             }
-            inner.check_trouble()?;
+            self.shared.check_trouble(inner)?;
             inner.wake();
             write(&mut inner.core, wall)
         });
@@ -649,6 +649,14 @@ impl<R: Replicated> Shared<R> {
         Ok(done)
     }
 
+    /// Whether anything may be taken in now.
+    pub(super) fn check_trouble(&self, inner: &Inner<R>) -> Result<(), UpdateError> {
+        let (Some(trouble), Some(scribe)) = (&inner.trouble, &self.scribe) else { return Ok(()) };
+        // Somebody wants to write: it may be possible by now.
+        scribe.ring();
+        Err(UpdateError::ReadOnly { reason: trouble.to_string() })
+    }
+
     pub(super) fn now(&self) -> Now {
         Now { wall: self.clock.now(), instant: Instant::now() }
     }
@@ -711,22 +719,6 @@ impl<R: Replicated> Inner<R> {
         let key = self.key();
         self.links.insert(key, Link { connection: Arc::downgrade(connection), session: None });
         key
-    }
-
-    /// Whether anything may be written now.
-    fn check_trouble(&mut self) -> Result<(), UpdateError> {
-        match self.trouble() {
-            Some(trouble) => Err(UpdateError::ReadOnly { reason: trouble.to_string() }),
-            None => Ok(()),
-        }
-    }
-
-    /// Why nothing may be taken in now, if so.
-    pub(super) fn trouble(&mut self) -> Option<&Trouble> {
-        if self.trouble.as_ref().is_some_and(Trouble::is_over) {
-            self.trouble = None;
-        }
-        self.trouble.as_ref()
     }
 
     /// What the journal does not have yet.

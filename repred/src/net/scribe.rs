@@ -25,9 +25,8 @@ use crate::{
     session::SessionError,
 };
 
-/// How long nothing is written after the storage has refused something: to take back what was reduced costs
-/// as much as to open the journal.
-const PAUSE: Duration = Duration::from_secs(1);
+/// How often a storage that has refused something is tried again.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// A file is not written anew before it has grown by this much.
 const SMALL: u64 = 4 << 20;
@@ -97,6 +96,7 @@ impl Scribe {
             initial,
             written: None,
             due: None,
+            refused: None,
         };
         let thread = thread::Builder::new().name("repred journal".into());
         let thread = thread.spawn(move || writer.run())?;
@@ -195,12 +195,15 @@ struct Writer<R: Replicated, S> {
     due: Option<Instant>,
     /// Bytes of the file when it was made.
     base: u64,
+    /// How many bytes the storage has refused. Nothing is written to the replica until it would take them.
+    refused: Option<usize>,
 }
 
 impl<R: Replicated, S: Storage> Writer<R, S> {
     fn run(mut self) {
         loop {
             let result = match self.desk.wait(self.due) {
+                Order::Write if self.refused.is_some() => self.probe(),
                 Order::Write => self.write(),
                 Order::Compact(askers) => {
                     let result = self.compact();
@@ -212,7 +215,7 @@ impl<R: Replicated, S: Storage> Writer<R, S> {
             };
             match result {
                 Ok(()) => {}
-                Err(JournalError::Refused(cause)) => self.take_back(JournalError::Refused(cause)),
+                Err(error @ JournalError::Refused(_)) => self.take_back(error),
                 Err(error) => self.fail(error),
             }
         }
@@ -255,9 +258,12 @@ impl<R: Replicated, S: Storage> Writer<R, S> {
     }
 
     fn append(&mut self, batch: &Batch) -> Result<(), JournalError> {
-        self.book.append(batch)?;
-        self.written = Some(batch.mark);
-        Ok(())
+        let appended = self.book.append(batch);
+        match appended {
+            Ok(()) => self.written = Some(batch.mark),
+            Err(_) => self.refused = Some(batch.size()),
+        }
+        appended
     }
 
     /// What is written becomes durable, now or later.
@@ -327,13 +333,13 @@ impl<R: Replicated, S: Storage> Writer<R, S> {
             // Of what was written, nothing is in doubt: the refusal has synced it.
             watch.advance(mark);
         }
-        *due = None;
+        *due = Some(Instant::now() + RETRY);
         let Some(shared) = replica.upgrade() else { return };
         let taken_back = shared.with(|inner| {
             let before = inner.core.mark();
             let result = book.reread(&mut inner.core, initial, random_id());
             inner.recorder = Some(book.resume(&mut inner.core));
-            inner.trouble = Some(Trouble::Pause(Instant::now() + PAUSE, error.clone()));
+            inner.trouble = Some(Trouble::Full(error.clone()));
             inner.wake();
             (result, before, inner.core.mark())
         });
@@ -346,13 +352,34 @@ impl<R: Replicated, S: Storage> Writer<R, S> {
         }
     }
 
+    /// Whether the storage would take by now what it has refused.
+    fn probe(&mut self) -> Result<(), JournalError> {
+        match self.book.probe(self.refused.unwrap_or(0)) {
+            Ok(()) => {
+                (self.refused, self.due) = (None, None);
+                self.with(|inner| {
+                    inner.trouble = None;
+                    inner.wake();
+                });
+                Ok(())
+            }
+            Err(JournalError::Refused(_)) => {
+                self.due = Some(Instant::now() + RETRY);
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     /// What is on the disk is unknown: nothing is written any more.
     fn fail(&self, error: JournalError) {
-        self.watch.fail(NotDurable::Unknown { cause: Arc::new(error.clone()) });
+        let cause = Arc::new(error.clone());
+        // First, so that nobody who hears that it has failed can still write.
         self.with(|inner| {
             inner.trouble = Some(Trouble::Failed(error));
             inner.wake();
         });
+        self.watch.fail(NotDurable::Unknown { cause });
     }
 
     /// Writes the last of it, and closes the journal.
@@ -383,23 +410,17 @@ fn switch<R: Replicated>(
 /// Why nothing is written to a replica now.
 #[derive(Clone, Debug)]
 pub(super) enum Trouble {
-    /// The storage has just refused something; it is tried again then.
-    Pause(Instant, JournalError),
+    /// The storage has refused something, and is tried again and again.
+    Full(JournalError),
     Failed(JournalError),
     /// The replica was closed.
     Closed,
 }
 
-impl Trouble {
-    pub(super) fn is_over(&self) -> bool {
-        matches!(self, Self::Pause(until, _) if *until <= Instant::now())
-    }
-}
-
 impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Pause(_, error) | Self::Failed(error) => error.fmt(f),
+            Self::Full(error) | Self::Failed(error) => error.fmt(f),
             Self::Closed => f.write_str("it was closed"),
         }
     }

@@ -1,0 +1,199 @@
+//! [`Disk`]: a disk that is watched, and fails when it is told to.
+
+use std::{
+    fmt, io,
+    sync::{Arc, Condvar, Mutex, MutexGuard},
+};
+
+use repred::{Memory, Storage};
+
+/// A disk in memory of which every operation that changes something is seen, and of which one can fail. A clone is
+/// the same disk.
+#[derive(Clone, Default)]
+pub struct Disk {
+    memory: Memory,
+    plan: Arc<Mutex<Plan>>,
+    released: Arc<Condvar>,
+}
+
+#[derive(Default)]
+struct Plan {
+    /// How many operations there were.
+    count: usize,
+    fault: Option<(usize, Fault)>,
+    is_held: bool,
+    /// Called after each.
+    watcher: Option<Watcher>,
+}
+
+/// Is shown the disk after each operation.
+type Watcher = Box<dyn FnMut(&Memory) + Send>;
+
+/// How an operation fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The disk is full: from then on no write is done.
+    Full,
+    /// Nothing is done, this once.
+    Once(io::ErrorKind),
+    /// Half of it is done, and this is the error.
+    Half(io::ErrorKind),
+    /// A write writes one byte, and says so.
+    Short,
+}
+
+/// What an operation does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Write,
+    Sync,
+    Other,
+}
+
+impl fmt::Debug for Disk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Disk").field("count", &self.count()).finish_non_exhaustive()
+    }
+}
+
+impl Disk {
+    /// A disk whose state is shown to `watcher` after each operation.
+    pub fn watched(watcher: impl FnMut(&Memory) + Send + 'static) -> Self {
+        let disk = Self::default();
+        disk.plan().watcher = Some(Box::new(watcher));
+        disk
+    }
+
+    /// A disk of which the operation of this number, from 0, fails.
+    pub fn failing(at: usize, fault: Fault) -> Self {
+        let disk = Self::default();
+        disk.plan().fault = Some((at, fault));
+        disk
+    }
+
+    /// From now on it is full.
+    pub fn fill(&self) {
+        let mut plan = self.plan();
+        plan.fault = Some((plan.count, Fault::Full));
+    }
+
+    /// Syncs do not return from now on.
+    pub fn hold(&self) {
+        self.plan().is_held = true;
+    }
+
+    /// They do again.
+    pub fn release(&self) {
+        self.plan().is_held = false;
+        self.released.notify_all();
+    }
+
+    /// Nothing fails any more.
+    pub fn mend(&self) {
+        self.plan().fault = None;
+    }
+
+    /// How many operations there were that change something.
+    pub fn count(&self) -> usize {
+        self.plan().count
+    }
+
+    /// What is on it.
+    pub fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    fn plan(&self) -> MutexGuard<'_, Plan> {
+        self.plan.lock().unwrap()
+    }
+
+    /// Does something that may fail. `half` does half of it.
+    fn act<T>(
+        &mut self,
+        kind: Kind,
+        whole: impl FnOnce(&mut Memory) -> io::Result<T>,
+        half: impl FnOnce(&mut Memory) -> io::Result<T>,
+    ) -> io::Result<T> {
+        let number = self.plan().count;
+        self.plan().count += 1;
+        let fault = self.plan().fault;
+        let fault = fault.filter(|(at, fault)| match fault {
+            Fault::Full => number >= *at && kind == Kind::Write,
+            _ => number == *at,
+        });
+        let result = match fault.map(|(_, fault)| fault) {
+            Some(Fault::Full) => Err(io::ErrorKind::StorageFull.into()),
+            Some(Fault::Once(error)) => Err(error.into()),
+            Some(Fault::Half(error)) if kind == Kind::Write => {
+                half(&mut self.memory)?;
+                Err(error.into())
+            }
+            Some(Fault::Half(error)) => Err(error.into()),
+            Some(Fault::Short) if kind == Kind::Write => half(&mut self.memory),
+            Some(Fault::Short) | None => whole(&mut self.memory),
+        };
+        // Out of the plan, so that it may look at the disk.
+        let watcher = self.plan().watcher.take();
+        if let Some(mut watcher) = watcher {
+            watcher(&self.memory);
+            self.plan().watcher = Some(watcher);
+        }
+        result
+    }
+
+    fn all_or_nothing<T>(
+        &mut self,
+        kind: Kind,
+        act: impl Fn(&mut Memory) -> io::Result<T>,
+    ) -> io::Result<T> {
+        self.act(kind, &act, &act)
+    }
+}
+
+impl Storage for Disk {
+    fn names(&mut self) -> io::Result<Vec<String>> {
+        self.memory.names()
+    }
+
+    fn size(&mut self, name: &str) -> io::Result<u64> {
+        self.memory.size(name)
+    }
+
+    fn read(&mut self, name: &str, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        self.memory.read(name, offset, buffer)
+    }
+
+    fn create(&mut self, name: &str) -> io::Result<()> {
+        self.all_or_nothing(Kind::Other, |memory| memory.create(name))
+    }
+
+    fn write(&mut self, name: &str, offset: u64, bytes: &[u8]) -> io::Result<usize> {
+        let some = &bytes[..(bytes.len() / 2).max(1)];
+        self.act(
+            Kind::Write,
+            |memory| memory.write(name, offset, bytes),
+            |memory| memory.write(name, offset, some),
+        )
+    }
+
+    fn truncate(&mut self, name: &str, size: u64) -> io::Result<()> {
+        self.all_or_nothing(Kind::Other, |memory| memory.truncate(name, size))
+    }
+
+    fn sync(&mut self, name: &str) -> io::Result<()> {
+        drop(self.released.wait_while(self.plan(), |plan| plan.is_held).unwrap());
+        self.all_or_nothing(Kind::Sync, |memory| memory.sync(name))
+    }
+
+    fn rename(&mut self, from: &str, to: &str) -> io::Result<()> {
+        self.all_or_nothing(Kind::Other, |memory| memory.rename(from, to))
+    }
+
+    fn remove(&mut self, name: &str) -> io::Result<()> {
+        self.all_or_nothing(Kind::Other, |memory| memory.remove(name))
+    }
+
+    fn sync_names(&mut self) -> io::Result<()> {
+        self.all_or_nothing(Kind::Sync, Storage::sync_names)
+    }
+}

@@ -1,0 +1,344 @@
+//! A replica with a journal: receipts, what peers hear and when, and disks that fail.
+
+use std::{
+    future::Future,
+    io,
+    pin::Pin,
+    task::{Context, Waker},
+    thread,
+    time::Duration,
+};
+
+use futures::{
+    FutureExt, StreamExt,
+    executor::{LocalPool, block_on},
+    future::join,
+    task::LocalSpawnExt,
+};
+use repred::{
+    Counter, Durability, GrowSet, Memory, NotDurable, Notice, OpenError, Register, Replica,
+    Storage, UpdateError, pipe,
+};
+use repred_tests::{Disk, Fault};
+
+type Numbers = GrowSet<u64>;
+
+fn open(disk: impl Storage) -> Result<Replica<Numbers>, OpenError> {
+    Replica::builder(Numbers::default()).open_in(disk)
+}
+
+fn numbers(replica: &Replica<Numbers>) -> Vec<u64> {
+    replica.read(|numbers| numbers.iter().copied().collect()).unwrap()
+}
+
+/// How many updates a script writes.
+const UPDATES: u64 = 20;
+
+/// What became of an update.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    Durable,
+    /// It is not there, and never will be.
+    Refused,
+    Unknown,
+    /// Nothing is taken any more.
+    ReadOnly,
+}
+
+fn write(replica: &Replica<Numbers>, number: u64) -> Outcome {
+    // A replica whose disk was full takes updates again as soon as it has seen that there is room.
+    for _ in 0..10_000 {
+        match replica.update(number) {
+            Ok(receipt) => {
+                return match receipt.wait() {
+                    Ok(()) => Outcome::Durable,
+                    Err(NotDurable::Refused { .. }) => Outcome::Refused,
+                    Err(_) => Outcome::Unknown,
+                };
+            }
+            Err(UpdateError::ReadOnly { reason }) if reason.contains("open it again") => break,
+            Err(UpdateError::ReadOnly { reason }) if reason.contains("until it is opened") => break,
+            Err(UpdateError::ReadOnly { .. }) => thread::sleep(Duration::from_millis(1)),
+            Err(error) => panic!("{error}"),
+        }
+    }
+    Outcome::ReadOnly
+}
+
+/// Writes the numbers, with a compaction in the middle, on a disk that fails once.
+fn outcomes(disk: &Disk) -> Option<Vec<Outcome>> {
+    let replica = match open(disk.clone()) {
+        Ok(replica) => replica,
+        Err(OpenError::Io(_) | OpenError::Write(_)) => return None,
+        Err(error) => panic!("{error}"),
+    };
+    let outcomes = (0..UPDATES).map(|number| {
+        if number == UPDATES / 2 {
+            // Whatever becomes of it, nothing is lost by it.
+            let _ = replica.compact();
+        }
+        let before = numbers(&replica);
+        let outcome = write(&replica, number);
+        if outcome == Outcome::Refused {
+            assert_eq!(numbers(&replica), before, "the state is as it was");
+        }
+        outcome
+    });
+    Some(outcomes.collect())
+}
+
+/// What the disk has after a loss of power.
+fn survived(disk: &Disk) -> Vec<u64> {
+    numbers(&open(disk.memory().crash(|_| Vec::new())).unwrap())
+}
+
+/// What was acknowledged is there, what was refused is not, and of the rest nobody knows.
+fn check(disk: &Disk, outcomes: &[Outcome], context: &str) {
+    let survived = survived(disk);
+    for (number, outcome) in (0..).zip(outcomes) {
+        let is_there = survived.contains(&number);
+        match outcome {
+            Outcome::Durable => assert!(is_there, "{context}: {number} is lost"),
+            Outcome::Refused | Outcome::ReadOnly => {
+                assert!(!is_there, "{context}: {number} was refused and is there");
+            }
+            Outcome::Unknown => {}
+        }
+    }
+}
+
+/// How many operations on the disk the script takes.
+fn operations() -> usize {
+    let disk = Disk::default();
+    let all = outcomes(&disk).unwrap();
+    assert_eq!(all, [Outcome::Durable; UPDATES as usize]);
+    disk.count()
+}
+
+#[test]
+fn an_interrupted_or_short_operation_is_done_again() {
+    let kind = io::ErrorKind::Interrupted;
+    for at in 0..operations() {
+        for fault in [Fault::Once(kind), Fault::Half(kind), Fault::Short] {
+            let disk = Disk::failing(at, fault);
+            let outcomes = outcomes(&disk).unwrap();
+            assert_eq!(outcomes, [Outcome::Durable; UPDATES as usize], "{fault:?} at {at}");
+            check(&disk, &outcomes, "interrupted");
+        }
+    }
+}
+
+#[test]
+fn an_update_that_the_disk_refuses_has_not_happened_and_the_next_one_can() {
+    let mut refused = 0;
+    for kind in [io::ErrorKind::StorageFull, io::ErrorKind::Other] {
+        for at in 0..operations() {
+            for fault in [Fault::Once(kind), Fault::Half(kind)] {
+                let disk = Disk::failing(at, fault);
+                let Some(outcomes) = outcomes(&disk) else {
+                    // It was never opened, and is when the disk is well.
+                    disk.mend();
+                    assert_eq!(numbers(&open(disk.clone()).unwrap()), [0; 0]);
+                    continue;
+                };
+                check(&disk, &outcomes, &format!("{fault:?} at {at}"));
+                let is_bad = |outcome: &&Outcome| **outcome != Outcome::Durable;
+                let first = outcomes.iter().find(is_bad);
+                match first {
+                    None => {}
+                    // It has not happened, and all others have.
+                    Some(Outcome::Refused) => {
+                        refused += 1;
+                        assert_eq!(outcomes.iter().filter(is_bad).count(), 1, "at {at}");
+                    }
+                    // A sync has failed: nothing is believed any more.
+                    Some(Outcome::Unknown) => {
+                        let rest = outcomes.iter().skip_while(|o| **o == Outcome::Durable).skip(1);
+                        assert!(
+                            rest.clone().all(|o| *o == Outcome::ReadOnly),
+                            "{fault:?} at {at}: {outcomes:?}"
+                        );
+                    }
+                    // The compaction's.
+                    Some(_) => assert_eq!(outcomes[UPDATES as usize / 2], Outcome::ReadOnly),
+                }
+            }
+        }
+    }
+    assert!(refused > 20, "{refused}");
+}
+
+#[test]
+fn while_the_disk_is_full_the_state_can_be_read_and_after_it_everything_goes_on() {
+    let disk = Disk::default();
+    let replica = open(disk.clone()).unwrap();
+    assert_eq!(write(&replica, 1), Outcome::Durable);
+    disk.fill();
+    let mut observer = replica.subscribe().unwrap();
+    assert_eq!(write(&replica, 2), Outcome::Refused);
+    let refused = replica.update(3).unwrap_err();
+    assert!(matches!(refused, UpdateError::ReadOnly { .. }), "{refused}");
+    assert_eq!(numbers(&replica), [1]);
+    assert!(matches!(block_on(observer.next()), Some(Notice::Reset)));
+    disk.mend();
+    assert_eq!(write(&replica, 4), Outcome::Durable);
+    assert_eq!(numbers(&replica), [1, 4]);
+    let id = replica.id().unwrap();
+    assert_eq!(replica.version().unwrap().seq(id), 2, "no seq was used in vain");
+    drop(replica);
+    assert_eq!(survived(&disk), [1, 4]);
+}
+
+/// Two replicas with a connection, which run until nothing moves.
+struct Connected {
+    pool: LocalPool,
+    here: Replica<Numbers>,
+    there: Replica<Numbers>,
+}
+
+impl Connected {
+    fn new(here: Replica<Numbers>, there: Replica<Numbers>) -> Self {
+        let pool = LocalPool::new();
+        let (a, b) = pipe(1 << 16);
+        let links = join(here.connect(a), there.connect(b));
+        pool.spawner().spawn_local(links.map(drop)).unwrap();
+        Self { pool, here, there }
+    }
+
+    /// Runs until something is so; other threads may be needed for that.
+    fn run_until(&mut self, is_so: impl Fn(&Self) -> bool) {
+        for _ in 0..10_000 {
+            self.pool.run_until_stalled();
+            if is_so(self) {
+                return;
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+        panic!("it never comes to be so");
+    }
+
+    fn lag(replica: &Replica<Numbers>) -> Option<u64> {
+        replica.peers().unwrap()[0].lag
+    }
+}
+
+#[test]
+fn no_peer_hears_of_an_update_before_it_is_durable() {
+    let disk = Disk::default();
+    let mut both = Connected::new(open(disk.clone()).unwrap(), Replica::new(Numbers::default()));
+    both.run_until(|both| Connected::lag(&both.there) == Some(0));
+    disk.hold();
+    let mut receipt = both.here.update(7).unwrap().durable();
+    for _ in 0..100 {
+        both.pool.run_until_stalled();
+    }
+    assert_eq!(numbers(&both.there), [0; 0]);
+    let waiting = Pin::new(&mut receipt).poll(&mut Context::from_waker(Waker::noop()));
+    assert!(waiting.is_pending());
+    disk.release();
+    receipt.wait().unwrap();
+    both.run_until(|both| numbers(&both.there) == [7]);
+}
+
+#[test]
+fn an_update_is_confirmed_to_its_sender_only_when_it_is_durable() {
+    let disk = Disk::default();
+    let mut both = Connected::new(open(disk.clone()).unwrap(), Replica::new(Numbers::default()));
+    both.run_until(|both| Connected::lag(&both.there) == Some(0));
+    disk.hold();
+    both.there.update(7).unwrap().wait().unwrap();
+    both.run_until(|both| numbers(&both.here) == [7]);
+    for _ in 0..100 {
+        both.pool.run_until_stalled();
+    }
+    assert_eq!(Connected::lag(&both.there), Some(1));
+    disk.release();
+    both.run_until(|both| Connected::lag(&both.there) == Some(0));
+}
+
+#[test]
+fn what_a_peer_has_sent_is_taken_back_too_and_comes_again() {
+    let disk = Disk::default();
+    let here = open(disk.clone()).unwrap();
+    assert_eq!(write(&here, 1), Outcome::Durable);
+    let there = Replica::new(Numbers::default());
+    there.update(7).unwrap();
+    disk.fill();
+    let mut both = Connected::new(here, there);
+    both.run_until(|both| both.here.peers().unwrap().is_empty());
+    assert_eq!(numbers(&both.here), [1]);
+    disk.mend();
+    assert_eq!(write(&both.here, 2), Outcome::Durable);
+    let mut both = Connected::new(both.here, both.there);
+    both.run_until(|both| numbers(&both.here) == [1, 2, 7] && numbers(&both.there) == [1, 2, 7]);
+    drop(both);
+    assert_eq!(survived(&disk), [1, 2, 7]);
+}
+
+#[test]
+fn a_replica_that_is_closed_can_be_read_and_another_opens_the_journal() {
+    let disk = Memory::new();
+    for (level, count) in [(Durability::System, 1), (Durability::EveryUpdate, 2)] {
+        let votes = Replica::builder(Counter::default()).durability(level);
+        let votes = votes.open_in(disk.clone()).unwrap();
+        votes.update(1).unwrap();
+        votes.close().unwrap();
+        assert_eq!(votes.read(|votes| votes.value()).unwrap(), count);
+        let refused = votes.update(1).unwrap_err();
+        assert!(matches!(refused, UpdateError::ReadOnly { .. }), "{refused}");
+        let again = Replica::builder(Counter::default()).open_in(disk.copy()).unwrap();
+        assert_eq!(again.read(|votes| votes.value()).unwrap(), count);
+        assert_eq!(again.id().unwrap(), votes.id().unwrap());
+    }
+}
+
+#[test]
+fn the_last_handle_that_is_dropped_writes_what_is_left() {
+    for level in [
+        Durability::EveryUpdate,
+        Durability::Interval(Duration::from_secs(3600)),
+        Durability::System,
+    ] {
+        let disk = Memory::new();
+        let votes = Replica::builder(Counter::default()).durability(level);
+        let votes = votes.open_in(disk.clone()).unwrap();
+        let id = votes.id().unwrap();
+        for _ in 0..100 {
+            votes.update(1).unwrap();
+        }
+        drop(votes);
+        // It was closed, so the disk was synced too.
+        let again =
+            Replica::builder(Counter::default()).open_in(disk.crash(|_| Vec::new())).unwrap();
+        assert_eq!(again.read(|votes| votes.value()).unwrap(), 100, "{level:?}");
+        assert_eq!(again.id().unwrap(), id, "{level:?}");
+    }
+}
+
+#[test]
+fn a_journal_that_has_doubled_is_compacted_by_itself() {
+    let disk = Memory::new();
+    let text = Replica::builder(Register::new(String::new())).open_in(disk.clone()).unwrap();
+    for number in 10..30_u32 {
+        text.update(number.to_string().repeat(400_000)).unwrap().wait().unwrap();
+    }
+    text.close().unwrap();
+    let mut disk = disk;
+    let names = disk.names().unwrap();
+    let size: u64 = names.iter().map(|name| disk.size(name).unwrap()).sum();
+    assert!(size < 12 << 20, "{size} bytes in {names:?}");
+    let again = Replica::builder(Register::new(String::new())).open_in(disk).unwrap();
+    assert!(again.read(|text| text.ends_with("29")).unwrap());
+}
+
+#[test]
+fn many_writers_share_one_sync() {
+    let disk = Disk::default();
+    let replica = open(disk.clone()).unwrap();
+    disk.hold();
+    let receipts: Vec<_> = (0..1000).map(|number| replica.update(number).unwrap()).collect();
+    let before = disk.count();
+    disk.release();
+    receipts.iter().for_each(|receipt| receipt.wait().unwrap());
+    assert!(disk.count() - before < 20, "{} operations", disk.count() - before);
+}
