@@ -36,7 +36,7 @@ pub(crate) use self::{
 use crate::{
     core::Core,
     reduce::Replicated,
-    session::{Now, SessionConfig},
+    session::{Now, SessionConfig, SessionError},
 };
 
 /// A log of everything that a core takes in, from which it is made again after whatever happened.
@@ -148,10 +148,16 @@ impl<S: Storage> Journal<S> {
     pub fn write<R: Replicated>(&mut self, core: &mut Core<R>) -> Result<(), JournalError> {
         loop {
             let batch = match self.refused.take() {
-                None => self.recorder.collect(core)?,
-                refused => refused,
+                None => self.recorder.collect(core),
+                refused => Ok(refused),
             };
-            let Some(batch) = batch else { return Ok(()) };
+            let batch = match batch {
+                Ok(Some(batch)) => batch,
+                Ok(None) => return Ok(()),
+                // The file does not tell of a newer version of the schema, as it has to.
+                Err(SessionError::NewerSchema) => return self.compact(core),
+                Err(error) => return Err(error.into()),
+            };
             if let Err(error) = self.book.append(&batch) {
                 self.refused = Some(batch);
                 return Err(error);

@@ -5,7 +5,6 @@ use std::fmt;
 use super::{Plan, guarded, story::Story, world::World};
 use crate::{
     reduce::Replicated,
-    session::SessionError,
     testing::{
         Chance,
         laws::name_of,
@@ -85,11 +84,6 @@ impl Broken {
 
     pub(crate) fn with(self, details: Vec<Line>) -> Self {
         Self { details, ..self }
-    }
-
-    /// What a disk was given, or gave back, was no good.
-    pub(crate) fn session(error: SessionError) -> Self {
-        Self::new(Guarantee::Sessions, format!("a log: {error}"))
     }
 }
 

@@ -6,8 +6,6 @@ mod ledger;
 
 mod audited;
 
-mod disk;
-
 mod node;
 
 mod link;

@@ -2,23 +2,26 @@
 
 use std::sync::{Arc, Mutex};
 
-use super::{audited::Audited, disk::Disk, ledger::Ledger};
+use super::{Broken, Guarantee, audited::Audited, faults, ledger::Ledger};
 use crate::{
     core::Core,
     id::ReplicaId,
+    journal::{Durability, Journal, JournalError, Memory, OpenError, Write},
     reduce::Replicated,
-    session::{Now, SessionError},
+    session::{Now, SessionConfig},
 };
 
-/// The id under which a log is read, before it is known who goes on with it.
-const READER: u128 = u128::MAX;
+/// How many parts of a write a crash may leave.
+const PARTS: usize = 4;
 
 /// A replica with its disk and its clock.
 pub(crate) struct Node<R: Replicated> {
     pub(crate) id: ReplicaId,
     /// `None` while it is down.
     pub(crate) core: Option<Core<Audited<R>>>,
-    pub(crate) disk: Disk,
+    disk: Memory,
+    journal: Option<Journal<Memory>>,
+    durability: Durability,
     /// Whether something is not on the disk yet.
     pub(crate) is_dirty: bool,
     /// What is on its disk.
@@ -34,19 +37,25 @@ impl<R: Replicated> Node<R> {
         id: ReplicaId,
         state: R,
         ledger: &Arc<Mutex<Ledger>>,
+        durability: faults::Durability,
         now: Now,
-    ) -> Result<Self, SessionError> {
-        let mut core = Core::new(id, Audited::new(state, ledger));
-        let disk = Disk::new(&mut core, now)?;
-        Ok(Self {
+    ) -> Result<Self, Broken> {
+        let mut node = Self {
             id,
-            core: Some(core),
-            disk,
+            core: None,
+            disk: Memory::new(),
+            journal: None,
+            durability: match durability {
+                faults::Durability::Strict => Durability::EveryUpdate,
+                faults::Durability::Weak => Durability::System,
+            },
             is_dirty: false,
             durable: Vec::new(),
             promised: Vec::new(),
             skew: 0,
-        })
+        };
+        node.restart(id, state, ledger, now)?;
+        Ok(node)
     }
 
     /// What it has seen.
@@ -55,12 +64,21 @@ impl<R: Replicated> Node<R> {
     }
 
     /// Puts everything on the disk. Says whether anything was not there yet.
-    pub(crate) fn sync(&mut self) -> Result<bool, SessionError> {
-        let Some(core) = self.core.as_mut().filter(|_| self.is_dirty) else { return Ok(false) };
-        self.disk.sync(core)?;
+    pub(crate) fn sync(&mut self) -> Result<bool, Broken> {
+        let core = self.core.as_mut().filter(|_| self.is_dirty);
+        let (Some(core), Some(journal)) = (core, &mut self.journal) else { return Ok(false) };
+        journal.write(core).and_then(|()| journal.sync()).map_err(not_written)?;
         self.durable = core.entries().seqs().collect();
         self.is_dirty = false;
         Ok(true)
+    }
+
+    /// Writes everything anew.
+    pub(crate) fn compact(&mut self) -> Result<(), Broken> {
+        let (Some(core), Some(journal)) = (&mut self.core, &mut self.journal) else {
+            return Ok(());
+        };
+        journal.compact(core).map_err(not_written)
     }
 
     /// Others were told that it has this.
@@ -73,39 +91,58 @@ impl<R: Replicated> Node<R> {
         }
     }
 
-    /// Goes down. Of what was not synced, `keep` decides how many messages the disk has.
-    pub(crate) fn crash(
-        &mut self,
-        keep: impl FnOnce(usize) -> usize,
-    ) -> Result<bool, SessionError> {
-        if let Some(core) = &mut self.core {
-            self.disk.write(core)?;
-        }
-        let unsynced = self.disk.unsynced();
-        let kept = keep(unsynced);
-        self.disk.crash(kept);
-        self.core = None;
+    /// Goes down. Of what was written and not synced, `keep` says how many parts there are after it.
+    pub(crate) fn crash(&mut self, mut keep: impl FnMut(usize) -> usize) -> Result<bool, Broken> {
+        let (Some(mut core), Some(mut journal)) = (self.core.take(), self.journal.take()) else {
+            return Ok(false);
+        };
+        journal.write(&mut core).map_err(not_written)?;
+        let mut is_torn = false;
+        self.disk = self.disk.crash(|writes| {
+            let parts = writes.len() * PARTS;
+            let kept = keep(parts);
+            is_torn |= kept < parts;
+            first(writes, kept)
+        });
         self.is_dirty = false;
-        Ok(kept < unsynced)
+        Ok(is_torn)
     }
 
-    /// Comes back, under this id, with what its disk has.
+    /// Comes back with what its disk has: under the id it had, if that is safe, or else under this one.
     pub(crate) fn restart(
         &mut self,
         id: ReplicaId,
         state: R,
         ledger: &Arc<Mutex<Ledger>>,
         now: Now,
-    ) -> Result<(), SessionError> {
-        let mut core = Core::new(READER.into(), Audited::new(state, ledger));
-        self.disk.read(&mut core, id, now)?;
-        // What was torn must not stand in the way of what comes after it.
-        self.disk = Disk::new(&mut core, now)?;
+    ) -> Result<(), Broken> {
+        let mut core = Core::new(id, Audited::new(state, ledger));
+        let config = SessionConfig::for_state::<R>();
+        let journal = Journal::open(self.disk.clone(), &mut core, &config, self.durability, now);
+        self.journal = Some(journal.map_err(not_opened)?);
         self.durable = core.entries().seqs().collect();
-        self.id = id;
+        self.id = core.id();
         self.core = Some(core);
         Ok(())
     }
+}
+
+fn not_written(error: JournalError) -> Broken {
+    Broken::new(Guarantee::Sessions, error.to_string())
+}
+
+fn not_opened(error: OpenError) -> Broken {
+    Broken::new(Guarantee::NothingLost, error.to_string())
+}
+
+/// The first so many parts of some writes.
+fn first(writes: &[Write], parts: usize) -> Vec<Write> {
+    let mut kept = writes[..parts / PARTS].to_vec();
+    if let Some(Write::Bytes { offset, bytes }) = writes.get(parts / PARTS) {
+        let bytes = bytes[..bytes.len() * (parts % PARTS) / PARTS].to_vec();
+        kept.push(Write::Bytes { offset: *offset, bytes });
+    }
+    kept
 }
 
 /// How much of an origin a version has.

@@ -104,8 +104,8 @@ impl<'p, R: Replicated> World<'p, R> {
         };
         for _ in 0..count {
             let (id, now) = (world.new_id(), world.now(0));
-            let node = Node::new(id, (plan.make)(), &world.ledger, now);
-            world.nodes.push(node.map_err(Broken::session)?);
+            let state = (plan.make)();
+            world.nodes.push(Node::new(id, state, &world.ledger, world.mix.durability, now)?);
         }
         world.story.begin(count);
         Ok(world)

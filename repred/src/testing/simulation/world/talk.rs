@@ -8,7 +8,7 @@ use crate::{
     session::SessionError,
     testing::simulation::{
         Broken, Guarantee,
-        faults::{Folds, Lies},
+        faults::{Durability, Folds, Lies},
         link::{Flight, Link},
     },
 };
@@ -32,7 +32,7 @@ impl<R: Replicated> World<'_, R> {
     /// One end says its next message, if it has one. False if that was the end of the link.
     pub(super) fn say(&mut self, link: usize, end: usize) -> Result<bool, Broken> {
         let at = self.links[link].ends[end];
-        if self.mix.durability.is_strict() {
+        if self.mix.durability == Durability::Strict {
             self.put_on_disk(at)?;
         }
         let now = self.now_of(at);

@@ -6,7 +6,7 @@ use crate::{
     testing::simulation::{
         Broken, Guarantee,
         audited::lock,
-        faults::Folds,
+        faults::{Durability, Folds},
         node::{Node, seq},
     },
     version::VersionVector,
@@ -22,7 +22,7 @@ impl<R: Replicated> World<'_, R> {
         }
         let Self { nodes, chance, .. } = self;
         let keep = |unsynced: usize| chance.below(unsynced as u64 + 1) as usize;
-        let is_torn = nodes[at].crash(keep).map_err(Broken::session)?;
+        let is_torn = nodes[at].crash(keep)?;
         self.counts.faults.crashes += 1;
         self.counts.faults.torn += u64::from(is_torn);
         self.story.event(at, "crash", String::new());
@@ -34,11 +34,12 @@ impl<R: Replicated> World<'_, R> {
         if self.nodes[at].core.is_some() {
             return Ok(());
         }
-        let is_strict = self.mix.durability.is_strict();
-        let id = if is_strict { self.nodes[at].id } else { self.new_id() };
+        let is_strict = self.mix.durability == Durability::Strict;
+        let id = self.new_id();
         let now = self.now_of(at);
         let state = (self.plan.make)();
-        self.nodes[at].restart(id, state, &self.ledger, now).map_err(Broken::session)?;
+        self.nodes[at].restart(id, state, &self.ledger, now)?;
+        let id = self.nodes[at].id;
         self.story.event(at, "restart", String::new());
         self.story.tell(|| format!("{} is back, as {id:?}", name(at)));
         if is_strict { self.resume(at) } else { Ok(()) }
@@ -105,6 +106,10 @@ impl<R: Replicated> World<'_, R> {
         core.fold(&floor).map_err(|error| Broken::new(Guarantee::Sessions, error.to_string()))?;
         self.counts.faults.folds += 1;
         self.story.tell(|| format!("{} folds {floor}", name(at)));
+        if self.chance.percent(30) {
+            self.nodes[at].compact()?;
+            self.story.tell(|| format!("{} compacts its journal", name(at)));
+        }
         Ok(())
     }
 
@@ -114,7 +119,7 @@ impl<R: Replicated> World<'_, R> {
 
     pub(super) fn put_on_disk(&mut self, at: usize) -> Result<(), Broken> {
         let node = &mut self.nodes[at];
-        if node.sync().map_err(Broken::session)? {
+        if node.sync()? {
             // Its own updates are safe now, and their author is told.
             self.acknowledged.insert(node.id, seq(&node.durable, node.id));
         }
