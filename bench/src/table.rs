@@ -77,7 +77,9 @@ impl<'a> Contest<'a> {
             rates.sort_by(f64::total_cmp);
             let median = rates[rates.len() / 2];
             let ratio = median / *first.get_or_insert(median) * 100.0;
-            println!("  {name:<36} {:>8.2} M/s {ratio:>6.0} %", median / 1e6);
+            let (scaled, unit) =
+                if median < 1e5 { (median / 1e3, 'k') } else { (median / 1e6, 'M') };
+            println!("  {name:<36} {scaled:>8.2} {unit}/s {ratio:>6.0} %");
         }
     }
 }

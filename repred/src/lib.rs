@@ -102,6 +102,9 @@ pub use self::{
     version::VersionVector,
 };
 
+#[cfg(feature = "redb")]
+pub use self::journal::Redb;
+
 #[cfg(feature = "derive")]
 pub use repred_derive::Reduce;
 

@@ -17,9 +17,14 @@ mod memory;
 mod reader;
 mod record;
 mod recorder;
+#[cfg(feature = "redb")]
+mod redb;
 mod storage;
 
 use std::fmt;
+
+#[cfg(feature = "redb")]
+pub use self::redb::Redb;
 
 pub use self::{
     book::Recovery,

@@ -1,0 +1,213 @@
+//! [`Redb`]: files in a database that users may have anyway.
+
+use std::{fmt, io, path::Path};
+
+use redb::{
+    Database, Durability, Error, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction,
+};
+
+use super::Storage;
+
+/// From names to the number and the size of a file.
+const NAMES: TableDefinition<'_, &str, (u64, u64)> = TableDefinition::new("repred names");
+
+/// From numbers of files and of their parts to bytes.
+const PARTS: TableDefinition<'_, (u64, u64), &[u8]> = TableDefinition::new("repred parts");
+
+/// Bytes of a part: little, since the last one is written again whenever the file grows.
+const PART: u64 = 4096;
+
+/// A journal inside a [redb](redb::Database) database: one file on the disk, which may hold tables of the user's,
+/// too.
+///
+/// What is written is a transaction that is not durable, and what is synced one that is. So a journal costs some
+/// times what it costs in [`Files`](super::Files); it is for who has such a database anyway.
+pub struct Redb {
+    database: Database,
+}
+
+impl Redb {
+    /// Opens a database, which is made if there is none.
+    ///
+    /// # Errors
+    ///
+    /// If it is open already, or damaged; and those of the operating system.
+    pub fn open(path: impl AsRef<Path>) -> io::Result<Self> {
+        Self::new(Database::create(path).map_err(io_error)?)
+    }
+
+    /// Uses a database that is open.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub fn new(database: Database) -> io::Result<Self> {
+        let storage = Self { database };
+        // So that there are tables to read from.
+        storage.commit(Durability::Immediate, |transaction| {
+            transaction.open_table(NAMES)?;
+            transaction.open_table(PARTS)?;
+            Ok(())
+        })?;
+        Ok(storage)
+    }
+
+    fn commit<T>(
+        &self,
+        durability: Durability,
+        act: impl FnOnce(&WriteTransaction) -> Result<T, Error>,
+    ) -> io::Result<T> {
+        let done = || {
+            let mut transaction = self.database.begin_write()?;
+            transaction.set_durability(durability)?;
+            let done = act(&transaction)?;
+            transaction.commit()?;
+            Ok(done)
+        };
+        done().map_err(io_error::<Error>)
+    }
+
+    /// The number and the size of a file.
+    fn file(&self, name: &str) -> io::Result<(u64, u64)> {
+        let found = || {
+            let names = self.database.begin_read()?.open_table(NAMES)?;
+            Ok(names.get(name)?.map(|file| file.value()))
+        };
+        found().map_err(io_error::<Error>)?.ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+}
+
+/// What the database was asked to do failed because the operating system did, or by itself.
+fn io_error<E: Into<Error>>(error: E) -> io::Error {
+    match error.into() {
+        Error::Io(error) => error,
+        error => io::Error::other(error),
+    }
+}
+
+/// Takes out the parts of a file from one on.
+fn remove_parts(transaction: &WriteTransaction, file: u64, from: u64) -> Result<(), Error> {
+    let mut parts = transaction.open_table(PARTS)?;
+    parts.retain_in((file, from)..=(file, u64::MAX), |_, _| false)?;
+    Ok(())
+}
+
+impl Storage for Redb {
+    fn names(&mut self) -> io::Result<Vec<String>> {
+        let names = || -> Result<Vec<_>, Error> {
+            let names = self.database.begin_read()?.open_table(NAMES)?;
+            names.iter()?.map(|entry| Ok(entry?.0.value().to_owned())).collect()
+        };
+        names().map_err(io_error)
+    }
+
+    fn size(&mut self, name: &str) -> io::Result<u64> {
+        Ok(self.file(name)?.1)
+    }
+
+    fn read(&mut self, name: &str, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        let (file, size) = self.file(name)?;
+        let end = size.min(offset.saturating_add(buffer.len() as u64));
+        let mut read = || {
+            let parts = self.database.begin_read()?.open_table(PARTS)?;
+            let mut at = offset;
+            while at < end {
+                let Some(part) = parts.get((file, at / PART))? else { break };
+                let bytes = part.value().get((at % PART) as usize..).unwrap_or_default();
+                let count = bytes.len().min((end - at) as usize);
+                if count == 0 {
+                    break;
+                }
+                let start = (at - offset) as usize;
+                buffer[start..start + count].copy_from_slice(&bytes[..count]);
+                at += count as u64;
+            }
+            Ok((at - offset.min(at)) as usize)
+        };
+        read().map_err(io_error::<Error>)
+    }
+
+    fn create(&mut self, name: &str) -> io::Result<()> {
+        self.commit(Durability::None, |transaction| {
+            let mut names = transaction.open_table(NAMES)?;
+            let before = names.get(name)?.map(|file| file.value().0);
+            let mut last = 0;
+            for file in names.iter()? {
+                last = last.max(file?.1.value().0);
+            }
+            names.insert(name, (last + 1, 0))?;
+            before.map_or(Ok(()), |file| remove_parts(transaction, file, 0))
+        })
+    }
+
+    fn write(&mut self, name: &str, offset: u64, bytes: &[u8]) -> io::Result<usize> {
+        let (file, size) = self.file(name)?;
+        self.commit(Durability::None, |transaction| {
+            let mut parts = transaction.open_table(PARTS)?;
+            let (mut at, mut rest) = (offset, bytes);
+            while !rest.is_empty() {
+                let (part, start) = (at / PART, (at % PART) as usize);
+                let mut content = match parts.get((file, part))? {
+                    Some(content) => content.value().to_vec(),
+                    None => Vec::new(),
+                };
+                let (now, later) = rest.split_at(rest.len().min(PART as usize - start));
+                content.resize(content.len().max(start + now.len()), 0);
+                content[start..start + now.len()].copy_from_slice(now);
+                parts.insert((file, part), &*content)?;
+                at += now.len() as u64;
+                rest = later;
+            }
+            transaction.open_table(NAMES)?.insert(name, (file, size.max(at)))?;
+            Ok(bytes.len())
+        })
+    }
+
+    fn truncate(&mut self, name: &str, size: u64) -> io::Result<()> {
+        let (file, before) = self.file(name)?;
+        self.commit(Durability::None, |transaction| {
+            remove_parts(transaction, file, size.div_ceil(PART))?;
+            let mut parts = transaction.open_table(PARTS)?;
+            let last = parts.get((file, size / PART))?.map(|content| content.value().to_vec());
+            if let Some(mut content) = last.filter(|_| !size.is_multiple_of(PART)) {
+                content.truncate((size % PART) as usize);
+                parts.insert((file, size / PART), &*content)?;
+            }
+            transaction.open_table(NAMES)?.insert(name, (file, size.min(before)))?;
+            Ok(())
+        })
+    }
+
+    fn sync(&mut self, _name: &str) -> io::Result<()> {
+        self.sync_names()
+    }
+
+    fn rename(&mut self, from: &str, to: &str) -> io::Result<()> {
+        let file = self.file(from)?;
+        self.commit(Durability::None, |transaction| {
+            let mut names = transaction.open_table(NAMES)?;
+            names.remove(from)?;
+            let before = names.insert(to, file)?.map(|file| file.value().0);
+            before.map_or(Ok(()), |file| remove_parts(transaction, file, 0))
+        })
+    }
+
+    fn remove(&mut self, name: &str) -> io::Result<()> {
+        let (file, _) = self.file(name)?;
+        self.commit(Durability::None, |transaction| {
+            transaction.open_table(NAMES)?.remove(name)?;
+            remove_parts(transaction, file, 0)
+        })
+    }
+
+    /// A durable transaction makes all those before it durable.
+    fn sync_names(&mut self) -> io::Result<()> {
+        self.commit(Durability::Immediate, |_| Ok(()))
+    }
+}
+
+impl fmt::Debug for Redb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Redb").finish_non_exhaustive()
+    }
+}
