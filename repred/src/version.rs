@@ -84,6 +84,12 @@ impl VersionVector {
         merged
     }
 
+    /// What both have seen.
+    #[must_use]
+    pub fn common(&self, other: &Self) -> Self {
+        self.iter().map(|(origin, seq)| (origin, seq.min(other.seq(origin)))).collect()
+    }
+
     /// How many updates this has seen that `other` has not.
     pub fn ahead_of(&self, other: &Self) -> u64 {
         self.iter().fold(0, |sum: u64, (origin, seq)| {

@@ -16,8 +16,8 @@ use futures::{
     task::LocalSpawnExt,
 };
 use repred::{
-    Counter, Durability, GrowSet, Memory, NotDurable, Notice, OpenError, Register, Replica,
-    Storage, UpdateError, pipe,
+    Counter, Durability, Folding, GrowSet, Memory, NotDurable, Notice, OpenError, Register,
+    Replica, Storage, UpdateError, pipe,
 };
 use repred_tests::{Disk, Fault};
 
@@ -341,4 +341,79 @@ fn many_writers_share_one_sync() {
     disk.release();
     receipts.iter().for_each(|receipt| receipt.wait().unwrap());
     assert!(disk.count() - before < 20, "{} operations", disk.count() - before);
+}
+
+fn open_folding(disk: &Memory, folding: Folding) -> Replica<Numbers> {
+    let replica = Replica::builder(Numbers::default()).folding(folding);
+    replica.open_in(disk.clone()).unwrap()
+}
+
+/// How many entries there are after a compaction.
+fn compacted(replica: &Replica<Numbers>) -> usize {
+    replica.compact().unwrap();
+    replica.history_len().unwrap()
+}
+
+#[test]
+fn compaction_folds_what_everybody_has_who_counts() {
+    let disk = Memory::new();
+    let week = Folding::Lease(Duration::from_secs(7 * 24 * 3600));
+    let here = open_folding(&disk, week.clone());
+    (0..10).for_each(|number| drop(here.update(number).unwrap()));
+    assert_eq!(compacted(&here), 10, "nobody is known who could have it");
+    let mut both = Connected::new(here, Replica::new(Numbers::default()));
+    both.run_until(|both| Connected::lag(&both.here) == Some(0));
+    assert_eq!(compacted(&both.here), 0);
+    let Connected { here, there, pool } = both;
+    drop(pool);
+    // It is remembered who has what, over a restart too.
+    here.update(10).unwrap();
+    here.close().unwrap();
+    let here = open_folding(&disk.copy(), week);
+    assert_eq!(numbers(&here), (0..=10).collect::<Vec<_>>());
+    here.update(11).unwrap();
+    assert_eq!(compacted(&here), 2);
+    let mut both = Connected::new(here, there);
+    both.run_until(|both| numbers(&both.there).len() == 12);
+    // Who has nothing gets the snapshot.
+    let mut late = Connected::new(both.here, Replica::new(Numbers::default()));
+    late.run_until(|late| numbers(&late.there).len() == 12);
+}
+
+#[test]
+fn who_counts_can_be_named() {
+    let alone = open_folding(&Memory::new(), Folding::Among(Vec::new()));
+    let waiting = open_folding(&Memory::new(), Folding::Among(vec![7.into()]));
+    let never = open_folding(&Memory::new(), Folding::Never);
+    for (replica, kept) in [(alone, 0), (waiting, 10), (never, 10)] {
+        (0..10).for_each(|number| drop(replica.update(number).unwrap()));
+        assert_eq!(compacted(&replica), kept);
+        assert_eq!(numbers(&replica).len(), 10);
+    }
+}
+
+#[test]
+fn an_old_copy_of_a_journal_takes_a_new_id_when_it_meets_who_knows_more() {
+    let disk = Memory::new();
+    let here = open(disk.clone()).unwrap();
+    assert_eq!(write(&here, 1), Outcome::Durable);
+    let old = disk.copy();
+    assert_eq!(write(&here, 2), Outcome::Durable);
+    let mut both = Connected::new(here, Replica::new(Numbers::default()));
+    both.run_until(|both| numbers(&both.there) == [1, 2]);
+    let Connected { here, there, .. } = both;
+    let id = here.id().unwrap();
+    here.close().unwrap();
+
+    let restored = open(old.clone()).unwrap();
+    assert_eq!(restored.id().unwrap(), id, "it cannot know");
+    let mut both = Connected::new(restored, there);
+    both.run_until(|both| numbers(&both.here) == [1, 2]);
+    assert_eq!(write(&both.here, 3), Outcome::Durable);
+    assert_ne!(both.here.id().unwrap(), id);
+    both.run_until(|both| numbers(&both.there) == [1, 2, 3]);
+    // The journal knows under which id it goes on.
+    let new = both.here.id().unwrap();
+    let again = open(old.crash(|_| Vec::new())).unwrap();
+    assert_eq!((numbers(&again), again.id().unwrap()), (vec![1, 2, 3], new));
 }

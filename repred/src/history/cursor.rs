@@ -64,6 +64,12 @@ impl Known {
         }
     }
 
+    /// What is known of what the history has. O(origins).
+    pub(crate) fn version(&self, history: &History) -> VersionVector {
+        let origins = 0..history.origins() as OriginIndex;
+        origins.map(|origin| (history.id(origin), self.seq(history, origin))).collect()
+    }
+
     /// How many updates the history has that are not known. O(origins).
     pub(crate) fn behind(&self, history: &History) -> u64 {
         (0..history.origins() as OriginIndex).fold(0, |sum: u64, origin| {

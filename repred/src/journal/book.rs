@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::{
-    Batch, Durability, JournalError, OpenError, Recorder, Storage,
+    Batch, Durability, JournalError, KnownPeers, OpenError, Recorder, Storage,
     log::{Log, Old},
     reader::Reader,
     record::Record,
@@ -22,6 +22,8 @@ pub(crate) struct Book<S> {
     is_strict: bool,
     now: Now,
     recovery: Recovery,
+    /// Who was met, as far as the log knows.
+    peers: KnownPeers,
 }
 
 /// What was found when a journal was opened.
@@ -58,7 +60,8 @@ impl<S: Storage> Book<S> {
             Ok(log) => (log, false),
             Err(storage) => (Log::new(storage), true),
         };
-        let mut book = Self { log, config, is_strict, now, recovery: Recovery::default() };
+        let (recovery, peers) = (Recovery::default(), KnownPeers::default());
+        let mut book = Self { log, config, is_strict, now, recovery, peers };
         if is_new {
             let recorder = book.anew(core, Old::None)?;
             return Ok((book, recorder));
@@ -84,6 +87,7 @@ impl<S: Storage> Book<S> {
     fn read<R: Replicated>(&mut self, core: &mut Core<R>) -> Result<(), OpenError> {
         let mut reader = Reader::new(self.config.clone(), self.now);
         let read = self.log.read(|record| reader.take(core, record));
+        self.peers = std::mem::take(&mut reader.peers);
         self.recovery.former_id = reader.finish(core, read.is_err());
         self.recovery.torn_bytes = read?;
         Ok(())
@@ -131,6 +135,16 @@ impl<S: Storage> Book<S> {
         Recorder::resume(core, &self.config, self.is_strict, self.now)
     }
 
+    /// Who was met before.
+    pub(crate) fn peers(&self) -> &KnownPeers {
+        &self.peers
+    }
+
+    /// Takes note of who was met by now, for the next log, or the end of this one.
+    pub(crate) fn note_peers(&mut self, peers: KnownPeers) {
+        self.peers = peers;
+    }
+
     pub(super) fn recovery(&self) -> Recovery {
         self.recovery
     }
@@ -154,7 +168,8 @@ impl<S: Storage> Book<S> {
 
     /// Says that nothing is missing.
     pub(crate) fn close(&mut self) -> Result<(), JournalError> {
-        self.log.append(&[Record::Closed])?;
+        let known = self.peers.encode();
+        self.log.append(&[Record::Peers { known: &known }, Record::Closed])?;
         self.sync()
     }
 
@@ -162,7 +177,9 @@ impl<S: Storage> Book<S> {
 
     /// Begins a log that is to take the place of this one.
     pub(crate) fn begin_next(&mut self) -> Result<(), JournalError> {
-        Ok(self.log.begin_next()?)
+        self.log.begin_next()?;
+        let known = self.peers.encode();
+        Ok(self.log.append_next(&[Record::Peers { known: &known }])?)
     }
 
     pub(crate) fn append_next(&mut self, batch: &Batch) -> Result<(), JournalError> {

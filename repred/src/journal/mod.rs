@@ -12,6 +12,7 @@ mod book;
 mod durability;
 mod error;
 mod files;
+mod known_peers;
 mod log;
 mod memory;
 mod reader;
@@ -31,11 +32,13 @@ pub use self::{
     durability::Durability,
     error::{JournalError, OpenError},
     files::Files,
+    known_peers::Folding,
     memory::{Memory, Write},
     storage::Storage,
 };
 pub(crate) use self::{
     book::{Book, IfDamaged},
+    known_peers::KnownPeers,
     recorder::{Batch, Recorder},
 };
 use crate::{

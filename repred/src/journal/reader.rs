@@ -1,6 +1,6 @@
 //! [`Reader`]: a core from what a log tells.
 
-use super::{error::OpenError, record::Record};
+use super::{KnownPeers, error::OpenError, record::Record};
 use crate::{
     core::Core,
     frame::take_frame,
@@ -20,6 +20,7 @@ pub(super) struct Reader {
     is_complete: bool,
     is_strict: bool,
     latest: Time,
+    pub(super) peers: KnownPeers,
 }
 
 impl Reader {
@@ -32,6 +33,7 @@ impl Reader {
             is_complete: false,
             is_strict: false,
             latest: Time::ZERO,
+            peers: KnownPeers::default(),
         }
     }
 
@@ -50,6 +52,10 @@ impl Reader {
             Record::Batch { latest, messages } => {
                 self.latest = latest.max(self.latest);
                 self.messages(core, messages)?;
+            }
+            Record::Peers { known } => {
+                let malformed = SessionError::Malformed { expected: "known peers" };
+                self.peers = KnownPeers::decode(known).ok_or(malformed)?;
             }
             Record::Closed => {}
         }

@@ -6,6 +6,7 @@
 //! opened  … │ durability 1 │ id 16
 //! named   … │ id 16
 //! batch   … │ time, a varint │ messages, each behind its length, a varint
+//! peers   … │ each: id 16 │ time, a varint │ version
 //! closed  …
 //! ```
 //!
@@ -53,6 +54,8 @@ pub(super) enum Record<'a> {
         /// What a peer would get, each message behind its length.
         messages: &'a [u8],
     },
+    /// Who was met, and what each is known to have.
+    Peers { known: &'a [u8] },
     /// The journal was closed, and nothing is missing.
     Closed,
 }
@@ -95,6 +98,7 @@ impl Record<'_> {
                 put_u64(bytes, latest.as_micros());
                 bytes.extend_from_slice(messages);
             }
+            Self::Peers { known } => bytes.extend_from_slice(known),
             Self::Closed => {}
         }
         let body = &bytes[start + HEAD..];
@@ -109,6 +113,7 @@ impl Record<'_> {
             Self::Named { .. } => 2,
             Self::Batch { .. } => 3,
             Self::Closed => 4,
+            Self::Peers { .. } => 5,
         }
     }
 
@@ -128,6 +133,7 @@ impl Record<'_> {
                 Record::Batch { latest, messages: body }
             }
             4 if body.is_empty() => Record::Closed,
+            5 => Record::Peers { known: body },
             _ => return None,
         };
         Some((record, synced))
@@ -174,6 +180,7 @@ mod tests {
             Record::Opened { is_strict: true, id: ReplicaId::from(7) },
             Record::Named { id: ReplicaId::from(8) },
             Record::Batch { latest: Time::from_micros(300), messages: &messages },
+            Record::Peers { known: &messages },
             Record::Closed,
         ];
         for record in records {

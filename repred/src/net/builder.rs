@@ -10,16 +10,19 @@ use std::{
 use super::{
     clock::{Clock, SystemClock},
     replica::{Replica, random_id},
-    scribe::Scribe,
+    scribe::{self, Scribe},
 };
 use crate::{
     core::{Core, CoreLimits},
     id::ReplicaId,
-    journal::{Book, Durability, Files, IfDamaged, OpenError, Storage},
+    journal::{Book, Durability, Files, Folding, IfDamaged, OpenError, Storage},
     message::Schema,
     reduce::Replicated,
     session::{Now, SessionConfig, SessionError, SessionLimits},
 };
+
+/// Whoever was not connected for so long is given a snapshot when it comes.
+const LEASE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// Sets up a [`Replica`]; see [`Replica::builder`].
 pub struct ReplicaBuilder<R: Replicated> {
@@ -31,6 +34,7 @@ pub struct ReplicaBuilder<R: Replicated> {
     keeps_everything: bool,
     durability: Durability,
     if_damaged: IfDamaged,
+    folding: Folding,
 }
 
 impl<R: Replicated> ReplicaBuilder<R> {
@@ -44,6 +48,7 @@ impl<R: Replicated> ReplicaBuilder<R> {
             keeps_everything: false,
             durability: Durability::EveryUpdate,
             if_damaged: IfDamaged::Refuse,
+            folding: Folding::Lease(LEASE),
         }
     }
 
@@ -92,6 +97,14 @@ impl<R: Replicated> ReplicaBuilder<R> {
     #[must_use]
     pub fn recover(mut self) -> Self {
         self.if_damaged = IfDamaged::Recover;
+        self
+    }
+
+    /// What is folded when the journal is compacted. Default: what everybody has confirmed who was connected
+    /// in the last thirty days.
+    #[must_use]
+    pub fn folding(mut self, folding: Folding) -> Self {
+        self.folding = folding;
         self
     }
 
@@ -192,13 +205,14 @@ impl<R: Replicated> ReplicaBuilder<R> {
     /// If `reduce` does, or the operating system has no random numbers.
     pub fn open_in(self, storage: impl Storage) -> Result<Replica<R>, OpenError> {
         let (mut core, rest) = self.core();
-        let Settings { clock, config, durability, if_damaged } = rest;
+        let Settings { clock, config, durability, if_damaged, folding } = rest;
         let initial = core.snapshot().map_err(SessionError::Snapshot)?.state;
         let now = Now { wall: clock.now(), instant: Instant::now() };
         let (book, recorder) =
             Book::open(storage, &mut core, &config, durability, if_damaged, now)?;
         let replica = Replica::with_recorder(core, Some(recorder), clock, config);
-        Scribe::start(replica.shared(), book, durability, initial).map_err(OpenError::Io)?;
+        let terms = scribe::Terms { durability, folding, initial };
+        Scribe::start(replica.shared(), book, terms).map_err(OpenError::Io)?;
         Ok(replica)
     }
 
@@ -208,8 +222,8 @@ impl<R: Replicated> ReplicaBuilder<R> {
         if self.keeps_everything {
             core.keep_everything();
         }
-        let Self { clock, config, durability, if_damaged, .. } = self;
-        (core, Settings { clock, config, durability, if_damaged })
+        let Self { clock, config, durability, if_damaged, folding, .. } = self;
+        (core, Settings { clock, config, durability, if_damaged, folding })
     }
 }
 
@@ -219,6 +233,7 @@ struct Settings {
     config: SessionConfig,
     durability: Durability,
     if_damaged: IfDamaged,
+    folding: Folding,
 }
 
 impl<R: Replicated> fmt::Debug for ReplicaBuilder<R> {

@@ -338,7 +338,7 @@ impl<R: Replicated, T: Transport> Connection<R, T> {
                         }
                     }
                 }
-                links.remove(key);
+                inner.unlink(*key, now.wall);
                 inner.wake();
             });
         }
@@ -499,8 +499,9 @@ impl<R: Replicated, T: Transport> Future for Connection<R, T> {
 impl<R: Replicated, T: Transport> Drop for Connection<R, T> {
     fn drop(&mut self) {
         if let Some(shared) = self.shared.upgrade() {
+            let now = shared.clock.now();
             let _ = shared.with(|inner| {
-                if inner.links.remove(&self.key).is_some() {
+                if inner.unlink(self.key, now) {
                     inner.wake();
                 }
             });

@@ -30,7 +30,7 @@ use crate::{
     },
     edit::{Edit, Erased},
     id::ReplicaId,
-    journal::{JournalError, Recorder},
+    journal::{Folding, JournalError, KnownPeers, Recorder},
     mark::Mark,
     receipt::{Durable, NotDurable, Receipt},
     reduce::Replicated,
@@ -87,6 +87,8 @@ pub(super) struct Inner<R: Replicated> {
     pub(super) links: BTreeMap<Key, Link>,
     /// What goes to the journal, if there is one.
     pub(super) recorder: Option<Recorder>,
+    /// Who was met, where there is a journal.
+    pub(super) known_peers: KnownPeers,
     /// Why nothing is written now.
     pub(super) trouble: Option<Trouble>,
     /// How far the scribe was told that there is something new.
@@ -477,8 +479,9 @@ impl<R: Replicated> Replica<R> {
         })
     }
 
-    /// Writes the journal anew, without what is obsolete or [folded](Self::fold), and waits for that. It
-    /// is done by itself whenever the journal has doubled.
+    /// Writes the journal anew, without what is obsolete, and with a snapshot in the place of what is folded:
+    /// by [`fold`](Self::fold), or because [all have it who count](crate::Folding). Waits for that. It is done by
+    /// itself whenever the journal has doubled.
     ///
     /// # Errors
     ///
@@ -496,10 +499,11 @@ impl<R: Replicated> Replica<R> {
     /// See [`NotDurable`].
     pub fn close(&self) -> Result<(), NotDurable> {
         let Some(scribe) = &self.shared.scribe else { return Ok(()) };
+        let now = self.now();
         let rest = self.shared.with(|inner| {
             inner.trouble.get_or_insert(Trouble::Closed);
             inner.wake();
-            (inner.rest(), inner.core.mark())
+            (inner.rest(now), inner.core.mark())
         });
         let cause = |Reentrant| NotDurable::Refused { cause: Arc::new(UpdateError::Reentrant) };
         let (rest, mark) = rest.map_err(cause)?;
@@ -591,6 +595,7 @@ impl<R: Replicated> Replica<R> {
         let scribe = recorder.is_some().then(|| Scribe::new(rung));
         let inner = Inner {
             recorder,
+            known_peers: KnownPeers::default(),
             trouble: None,
             rung,
             core,
@@ -707,7 +712,7 @@ impl<R: Replicated> Drop for Shared<R> {
         let sleepers = inner.sleepers.drain(..).chain(inner.woken.drain(..));
         sleepers.for_each(|(_, waker)| waker.wake());
         if let Some(scribe) = &self.scribe {
-            scribe.finish(inner.rest());
+            scribe.finish(inner.rest(self.clock.now()));
         }
     }
 }
@@ -721,10 +726,44 @@ impl<R: Replicated> Inner<R> {
         key
     }
 
+    /// Forgets a connection. Returns whether there was one.
+    pub(super) fn unlink(&mut self, key: Key, now: Time) -> bool {
+        self.note_peer(key, now);
+        self.links.remove(&key).is_some()
+    }
+
+    /// Takes note of what the peer of a connection has confirmed.
+    fn note_peer(&mut self, key: Key, now: Time) {
+        let session = self.links.get(&key).and_then(|link| link.session.as_ref());
+        let (Some(session), Some(_)) = (session, &self.recorder) else { return };
+        if let (Some(id), Some(has)) = (session.peer(), session.confirmed(&self.core)) {
+            self.known_peers.note(id, has, now);
+        }
+    }
+
+    fn note_peers(&mut self, now: Time) {
+        let links: Vec<_> = self.links.keys().copied().collect();
+        links.into_iter().for_each(|key| self.note_peer(key, now));
+    }
+
+    /// Folds what everybody has who counts.
+    pub(super) fn fold_stable(&mut self, folding: &Folding, now: Time) {
+        self.note_peers(now);
+        let stable = self.known_peers.stable(folding, &self.core.reduced(), now);
+        if let Some(stable) = stable.filter(|_| !self.core.entries().keeps_everything()) {
+            // It is part of what is reduced, and there is nothing else to be wrong.
+            let folded = self.core.fold(&stable);
+            debug_assert!(folded.is_ok(), "{folded:?}");
+            self.wake();
+        }
+    }
+
     /// What the journal does not have yet.
-    fn rest(&mut self) -> Rest {
-        let Self { recorder, core, .. } = self;
-        recorder.as_mut().map_or(Ok(Vec::new()), |recorder| recorder.collect_all(core))
+    fn rest(&mut self, now: Time) -> Rest {
+        self.note_peers(now);
+        let Self { recorder, core, known_peers, .. } = self;
+        let batches = recorder.as_mut().map(|recorder| recorder.collect_all(core)).transpose()?;
+        Ok((batches.unwrap_or_default(), known_peers.clone()))
     }
 
     /// Forgets the connections that could not say that they were gone.

@@ -18,7 +18,7 @@ use std::{
 
 use super::replica::{Inner, Shared, random_id};
 use crate::{
-    journal::{Batch, Book, Durability, JournalError, Recorder, Storage},
+    journal::{Batch, Book, Durability, Folding, JournalError, KnownPeers, Recorder, Storage},
     mark::Mark,
     receipt::{NotDurable, Watch},
     reduce::Replicated,
@@ -57,7 +57,7 @@ struct Orders {
 }
 
 /// What is new when a replica ends.
-pub(super) type Rest = Result<Vec<Batch>, SessionError>;
+pub(super) type Rest = Result<(Vec<Batch>, KnownPeers), SessionError>;
 
 /// What the thread is to do.
 enum Order {
@@ -82,18 +82,18 @@ impl Scribe {
     pub(super) fn start<R: Replicated, S: Storage>(
         shared: &Arc<Shared<R>>,
         book: Book<S>,
-        durability: Durability,
-        initial: Vec<u8>,
+        terms: Terms,
     ) -> std::io::Result<()> {
         let Some(scribe) = &shared.scribe else { return Ok(()) };
+        let peers = book.peers().clone();
+        let _ = shared.with(|inner| inner.known_peers = peers);
         let writer = Writer {
             replica: Arc::downgrade(shared),
             base: book.size(),
             book,
             desk: Arc::clone(&scribe.desk),
             watch: Arc::clone(&scribe.watch),
-            durability,
-            initial,
+            terms,
             written: None,
             due: None,
             refused: None,
@@ -179,6 +179,15 @@ impl Desk {
     }
 }
 
+/// How a journal is written.
+#[derive(Debug)]
+pub(super) struct Terms {
+    pub(super) durability: Durability,
+    pub(super) folding: Folding,
+    /// The state that the replica began with, encoded.
+    pub(super) initial: Vec<u8>,
+}
+
 /// The thread.
 struct Writer<R: Replicated, S> {
     /// Weak, so that the thread does not keep a replica alive that nobody holds any more.
@@ -186,9 +195,7 @@ struct Writer<R: Replicated, S> {
     book: Book<S>,
     desk: Arc<Desk>,
     watch: Arc<Watch>,
-    durability: Durability,
-    /// The state that the replica began with, encoded.
-    initial: Vec<u8>,
+    terms: Terms,
     /// Up to here everything is written, and not durable yet.
     written: Option<Mark>,
     /// When to sync.
@@ -232,6 +239,17 @@ impl<R: Replicated, S: Storage> Writer<R, S> {
 
     /// Writes what is new, and makes it durable.
     fn write(&mut self) -> Result<(), JournalError> {
+        match self.write_new() {
+            // The file does not tell of a newer version of the schema, as it has to.
+            Err(JournalError::Content(SessionError::NewerSchema)) => return self.compact(),
+            written => written?,
+        }
+        self.settle()?;
+        let size = self.book.size();
+        if size > SMALL && size / 2 > self.base { self.compact_if_possible() } else { Ok(()) }
+    }
+
+    fn write_new(&mut self) -> Result<(), JournalError> {
         loop {
             let batch = self.with(|inner| {
                 inner
@@ -243,18 +261,13 @@ impl<R: Replicated, S: Storage> Writer<R, S> {
                 Some(Ok(Some(batch))) => {
                     self.append(&batch)?;
                     if !batch.has_more {
-                        break;
+                        return Ok(());
                     }
                 }
-                // The file does not tell of a newer version of the schema, as it has to.
-                Some(Err(SessionError::NewerSchema)) => return self.compact(),
                 Some(Err(error)) => return Err(error.into()),
-                Some(Ok(None)) | None => break,
+                Some(Ok(None)) | None => return Ok(()),
             }
         }
-        self.settle(self.durability)?;
-        let size = self.book.size();
-        if size > SMALL && size / 2 > self.base { self.compact_if_possible() } else { Ok(()) }
     }
 
     fn append(&mut self, batch: &Batch) -> Result<(), JournalError> {
@@ -267,15 +280,15 @@ impl<R: Replicated, S: Storage> Writer<R, S> {
     }
 
     /// What is written becomes durable, now or later.
-    fn settle(&mut self, durability: Durability) -> Result<(), JournalError> {
+    fn settle(&mut self) -> Result<(), JournalError> {
         let Some(mark) = self.written else { return Ok(()) };
-        if let Durability::Interval(interval) = durability {
+        if let Durability::Interval(interval) = self.terms.durability {
             let now = Instant::now();
             if *self.due.get_or_insert(now + interval) > now {
                 return Ok(());
             }
         }
-        if durability != Durability::System {
+        if self.terms.durability != Durability::System {
             self.book.sync()?;
         }
         (self.written, self.due) = (None, None);
@@ -297,8 +310,21 @@ impl<R: Replicated, S: Storage> Writer<R, S> {
     }
 
     fn compact(&mut self) -> Result<(), JournalError> {
-        let begun = self.with(|inner| self.book.recorder(&mut inner.core));
-        let Some(mut next) = begun.transpose()? else { return Ok(()) };
+        // What is folded has to be written first; who cannot be told of a newer schema is told by the next file.
+        match self.write_new() {
+            Err(JournalError::Content(SessionError::NewerSchema)) => {}
+            written => written?,
+        }
+        let Some(shared) = self.replica.upgrade() else { return Ok(()) };
+        let now = shared.clock.now();
+        drop(shared);
+        let begun = self.with(|inner| {
+            inner.fold_stable(&self.terms.folding, now);
+            (inner.known_peers.clone(), self.book.recorder(&mut inner.core))
+        });
+        let Some((peers, next)) = begun else { return Ok(()) };
+        let mut next = next?;
+        self.book.note_peers(peers);
         self.book.begin_next()?;
         let collect = |inner: &mut Inner<R>, next: &mut Recorder| next.collect(&mut inner.core);
         while let Some(batch) = self.with(|inner| collect(inner, &mut next)).transpose()?.flatten()
@@ -328,7 +354,7 @@ impl<R: Replicated, S: Storage> Writer<R, S> {
     /// The storage has refused what is new. Nobody has heard of it, so the replica can be what its journal
     /// says it is.
     fn take_back(&mut self, error: JournalError) {
-        let Self { replica, book, initial, watch, written, due, .. } = self;
+        let Self { replica, book, terms, watch, written, due, .. } = self;
         if let Some(mark) = written.take() {
             // Of what was written, nothing is in doubt: the refusal has synced it.
             watch.advance(mark);
@@ -337,7 +363,7 @@ impl<R: Replicated, S: Storage> Writer<R, S> {
         let Some(shared) = replica.upgrade() else { return };
         let taken_back = shared.with(|inner| {
             let before = inner.core.mark();
-            let result = book.reread(&mut inner.core, initial, random_id());
+            let result = book.reread(&mut inner.core, &terms.initial, random_id());
             inner.recorder = Some(book.resume(&mut inner.core));
             inner.trouble = Some(Trouble::Full(error.clone()));
             inner.wake();
@@ -385,7 +411,9 @@ impl<R: Replicated, S: Storage> Writer<R, S> {
     /// Writes the last of it, and closes the journal.
     fn finish(mut self, rest: Rest) {
         let closed = rest.map_err(JournalError::from).and_then(|rest| {
-            rest.iter().try_for_each(|batch| self.append(batch))?;
+            let (batches, peers) = rest;
+            batches.iter().try_for_each(|batch| self.append(batch))?;
+            self.book.note_peers(peers);
             self.book.close()
         });
         match (closed, self.written) {
@@ -401,7 +429,7 @@ impl<R: Replicated, S: Storage> Writer<R, S> {
 fn switch<R: Replicated>(
     inner: &mut Inner<R>,
     mut next: Recorder,
-) -> (Rest, Option<Recorder>, Mark) {
+) -> (Result<Vec<Batch>, SessionError>, Option<Recorder>, Mark) {
     let rest = next.collect_all(&mut inner.core);
     let present = inner.recorder.replace(next);
     (rest, present, inner.core.mark())

@@ -200,6 +200,12 @@ impl Session {
         self.outgoing.as_ref().map(|outgoing| outgoing.acked().behind(core.entries()))
     }
 
+    /// What the peer has confirmed to have, of what we have; `None` as for [`lag`](Self::lag). O(origins).
+    pub(crate) fn confirmed<R: Replicated>(&self, core: &Core<R>) -> Option<VersionVector> {
+        let history = core.entries();
+        self.outgoing.as_ref().map(|outgoing| outgoing.acked().version(history))
+    }
+
     /// How much of an origin the peer has confirmed to have.
     pub(crate) fn acked_seq<R: Replicated>(&self, core: &Core<R>, id: ReplicaId) -> u64 {
         let history = core.entries();

@@ -1,0 +1,154 @@
+//! [`KnownPeers`]: who was met, and what each is known to have.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use crate::{
+    encoding::varint::{put_u64, take_u64},
+    id::ReplicaId,
+    message::{put_version, take, take_version},
+    time::Time,
+    version::VersionVector,
+};
+
+/// What is folded when a journal is compacted: the entries that everybody has who counts. Who has less, because
+/// it does not count, gets a snapshot when it comes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Folding {
+    /// Nothing is folded.
+    Never,
+    /// Whoever was connected within this time counts. As long as nobody was, nothing is folded.
+    ///
+    /// Two that have never met may each have folded what only the other's peers have seen, and cannot be joined
+    /// then: so let all meet before the journals grow, or fold never.
+    Lease(Duration),
+    /// These count, and no others; whoever of them was never met has nothing.
+    Among(Vec<ReplicaId>),
+}
+
+/// Who was met, and what each is known to have. What is known of somebody may be less than it has.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct KnownPeers {
+    peers: BTreeMap<ReplicaId, KnownPeer>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct KnownPeer {
+    /// When it was connected last.
+    seen: Time,
+    has: VersionVector,
+}
+
+/// Peers that are remembered; of more, those that were here last. Who restarts without a journal is another
+/// each time.
+const MOST: usize = 1024;
+
+impl KnownPeers {
+    /// A peer is here, and has confirmed all of this.
+    pub(crate) fn note(&mut self, id: ReplicaId, has: VersionVector, now: Time) {
+        self.peers.insert(id, KnownPeer { seen: now, has });
+        if self.peers.len() > MOST {
+            let oldest = self.peers.iter().min_by_key(|(_, peer)| peer.seen);
+            if let Some(id) = oldest.map(|(&id, _)| id) {
+                self.peers.remove(&id);
+            }
+        }
+    }
+
+    /// What everybody has who counts, of what we have ourselves; `None` if nothing may be folded.
+    pub(crate) fn stable(
+        &self,
+        folding: &Folding,
+        own: &VersionVector,
+        now: Time,
+    ) -> Option<VersionVector> {
+        let nothing = VersionVector::new();
+        let counting: Vec<&VersionVector> = match folding {
+            Folding::Never => return None,
+            Folding::Lease(lease) => {
+                let is_here = |peer: &&KnownPeer| now.since(peer.seen) <= *lease;
+                let here: Vec<_> =
+                    self.peers.values().filter(is_here).map(|peer| &peer.has).collect();
+                if here.is_empty() {
+                    return None;
+                }
+                here
+            }
+            Folding::Among(ids) => {
+                let has = |id| self.peers.get(id).map_or(&nothing, |peer| &peer.has);
+                ids.iter().map(has).collect()
+            }
+        };
+        Some(counting.into_iter().fold(own.clone(), |stable, has| stable.common(has)))
+    }
+
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for (id, KnownPeer { seen, has }) in &self.peers {
+            bytes.extend_from_slice(&id.to_bytes());
+            put_u64(&mut bytes, seen.as_micros());
+            put_version(&mut bytes, has);
+        }
+        bytes
+    }
+
+    pub(super) fn decode(mut bytes: &[u8]) -> Option<Self> {
+        let mut peers = BTreeMap::new();
+        while !bytes.is_empty() {
+            let id = ReplicaId::from_bytes(take(&mut bytes).ok()?);
+            let seen = Time::from_micros(take_u64(&mut bytes).ok()?);
+            let has = take_version(&mut bytes, usize::MAX).ok()?;
+            peers.insert(id, KnownPeer { seen, has });
+        }
+        Some(Self { peers })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn version(seqs: &[(u128, u64)]) -> VersionVector {
+        seqs.iter().map(|&(id, seq)| (id.into(), seq)).collect()
+    }
+
+    fn at(seconds: u64) -> Time {
+        Time::from_micros(seconds * 1_000_000)
+    }
+
+    fn met() -> KnownPeers {
+        let mut peers = KnownPeers::default();
+        peers.note(0xb.into(), version(&[(0xa, 5), (0xb, 3)]), at(100));
+        peers.note(0xc.into(), version(&[(0xa, 2), (0xb, 9), (0xc, 1)]), at(10));
+        peers
+    }
+
+    #[test]
+    fn stable_is_what_everybody_has_who_counts() {
+        let own = version(&[(0xa, 7), (0xb, 3)]);
+        let stable = |folding| met().stable(&folding, &own, at(101));
+        assert_eq!(stable(Folding::Never), None);
+        let lease = |seconds| Folding::Lease(Duration::from_secs(seconds));
+        assert_eq!(stable(lease(1)), Some(version(&[(0xa, 5), (0xb, 3)])));
+        assert_eq!(stable(lease(100)), Some(version(&[(0xa, 2), (0xb, 3)])));
+        assert_eq!(stable(lease(0)), None, "nobody is here");
+        assert_eq!(stable(Folding::Among(Vec::new())), Some(own.clone()));
+        assert_eq!(stable(Folding::Among(vec![0xd.into()])), Some(version(&[])));
+    }
+
+    #[test]
+    fn what_is_known_can_be_written_and_read() {
+        assert_eq!(KnownPeers::decode(&met().encode()), Some(met()));
+        assert_eq!(KnownPeers::decode(&met().encode()[1..]), None);
+    }
+
+    #[test]
+    fn only_so_many_are_remembered_and_those_that_were_here_last() {
+        let mut peers = met();
+        for id in 0..MOST as u128 {
+            peers.note((1000 + id).into(), VersionVector::new(), at(50));
+        }
+        assert_eq!(peers.peers.len(), MOST);
+        assert!(peers.peers.contains_key(&0xb.into()) && !peers.peers.contains_key(&0xc.into()));
+    }
+}
