@@ -316,6 +316,50 @@ fn the_last_handle_that_is_dropped_writes_what_is_left() {
 }
 
 #[test]
+fn what_each_level_promises_when_it_acknowledges() {
+    let hour = Duration::from_secs(3600);
+    for (level, after_power) in
+        [(Durability::EveryUpdate, 1), (Durability::Interval(hour), 0), (Durability::System, 0)]
+    {
+        let disk = Disk::default();
+        let votes = Replica::builder(Counter::default()).durability(level);
+        let votes = votes.open_in(disk.clone()).unwrap();
+        if level != Durability::EveryUpdate {
+            disk.hold();
+        }
+        votes.update(1).unwrap().wait().unwrap();
+        let killed = Replica::builder(Counter::default()).open_in(disk.memory().copy()).unwrap();
+        assert_eq!(killed.read(|votes| votes.value()).unwrap(), 1, "{level:?}");
+        let crashed = disk.memory().crash(|_| Vec::new());
+        let crashed = Replica::builder(Counter::default()).open_in(crashed).unwrap();
+        assert_eq!(crashed.read(|votes| votes.value()).unwrap(), after_power, "{level:?}");
+        for again in [killed, crashed] {
+            let keeps_id = again.id().unwrap() == votes.id().unwrap();
+            assert_eq!(keeps_id, level == Durability::EveryUpdate, "{level:?}");
+        }
+        disk.release();
+    }
+}
+
+#[test]
+fn a_disk_that_is_to_sync_in_time_does() {
+    let disk = Disk::default();
+    let level = Durability::Interval(Duration::from_millis(1));
+    let votes = Replica::builder(Counter::default()).durability(level);
+    let votes = votes.open_in(disk.clone()).unwrap();
+    votes.update(1).unwrap().wait().unwrap();
+    for _ in 0..10_000 {
+        let crashed = disk.memory().crash(|_| Vec::new());
+        let crashed = Replica::builder(Counter::default()).open_in(crashed).unwrap();
+        if crashed.read(|votes| votes.value()).unwrap() == 1 {
+            return;
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+    panic!("it was never synced");
+}
+
+#[test]
 fn a_journal_that_has_doubled_is_compacted_by_itself() {
     let disk = Memory::new();
     let text = Replica::builder(Register::new(String::new())).open_in(disk.clone()).unwrap();

@@ -2,18 +2,34 @@
 
 use std::time::Duration;
 
-/// When an update counts as written: before that, its receipt is not ready, and no peer hears of it.
+/// When an update counts as written: before that, its [receipt](crate::Receipt) is not ready, and no peer
+/// hears of it.
+///
+/// What is left after what, of updates that were acknowledged:
+///
+/// | | [`EveryUpdate`](Self::EveryUpdate) | [`Interval`](Self::Interval) | [`System`](Self::System) |
+/// |---|---|---|---|
+/// | the process crashes, or is killed | all | all | all |
+/// | the operating system crashes, or power is lost | all | all but those of the last interval | all but those of some half a minute (Linux) |
+/// | the disk is full | all; what is refused has not happened | all; the same | all; the same |
+/// | a sync fails | all; of what waits for it, nobody knows | those before the last sync that did not | nobody can tell |
+/// | bytes on the disk are damaged | found when it is opened, and told where; what comes before can be recovered | the same, but for the end | the same, but for the end |
+/// | under which id it goes on after that | the one it had; a new one after damage | a new one, unless it was closed | a new one, unless it was closed |
+/// | what an update costs | a sync, shared by all that come meanwhile | a write | a write |
+///
+/// Updates that were not acknowledged may be there, or not; nobody else has heard of them. What a peer has
+/// sent is confirmed to it only when it is as durable as our own, so what is lost here comes again from there.
+///
+/// A disk that says that it has what it has not, as some do unless they are told otherwise, makes
+/// `EveryUpdate` the same as `System`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Durability {
-    /// When the disk says that it has it. What was acknowledged survives a loss of power. Updates that
-    /// come while the disk is busy share the next sync.
+    /// When the disk says that it has it.
     #[default]
     EveryUpdate,
-    /// The same, but the disk is asked this often at most. A crash of the system takes what came since;
-    /// of the process, nothing.
+    /// When the operating system has it, and the disk is told to have it this much later at most.
     Interval(Duration),
-    /// When the operating system has it, which writes it to the disk when it likes. A crash of the process
-    /// takes nothing; of the system, the last half minute or so.
+    /// When the operating system has it, which writes it to the disk when it likes.
     System,
 }

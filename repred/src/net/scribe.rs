@@ -279,20 +279,30 @@ impl<R: Replicated, S: Storage> Writer<R, S> {
         appended
     }
 
-    /// What is written becomes durable, now or later.
+    /// What is written becomes as durable as was chosen.
     fn settle(&mut self) -> Result<(), JournalError> {
-        let Some(mark) = self.written else { return Ok(()) };
-        if let Durability::Interval(interval) = self.terms.durability {
-            let now = Instant::now();
-            if *self.due.get_or_insert(now + interval) > now {
-                return Ok(());
-            }
+        let written = self.written.take();
+        match self.terms.durability {
+            Durability::System => {}
+            Durability::EveryUpdate if written.is_none() => {}
+            Durability::EveryUpdate => self.book.sync()?,
+            Durability::Interval(interval) => self.sync_in_time(interval, written.is_some())?,
         }
-        if self.terms.durability != Durability::System {
+        if let Some(mark) = written {
+            self.watch.advance(mark);
+        }
+        Ok(())
+    }
+
+    /// Syncs so often at most.
+    fn sync_in_time(&mut self, interval: Duration, is_new: bool) -> Result<(), JournalError> {
+        let now = Instant::now();
+        if self.due.is_some_and(|due| due <= now) {
+            self.due = None;
             self.book.sync()?;
+        } else if is_new {
+            self.due.get_or_insert(now + interval);
         }
-        (self.written, self.due) = (None, None);
-        self.watch.advance(mark);
         Ok(())
     }
 
