@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     fmt,
+    path::Path,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicUsize, Ordering},
@@ -30,7 +31,7 @@ use crate::{
     },
     edit::{Edit, Erased},
     id::ReplicaId,
-    journal::{Folding, JournalError, KnownPeers, Recorder},
+    journal::{Folding, JournalError, KnownPeers, OpenError, Recorder},
     mark::Mark,
     receipt::{Durable, NotDurable, Receipt},
     reduce::Replicated,
@@ -133,6 +134,16 @@ impl<R: Replicated> Replica<R> {
     /// If the operating system has no random numbers.
     pub fn new(state: R) -> Self {
         Self::builder(state).build()
+    }
+
+    /// The replica that lives in a folder, which is made if there is none; see [`ReplicaBuilder::open`], also for
+    /// errors and panics. What was acknowledged there is here again, whatever happened to the process.
+    ///
+    /// # Errors
+    ///
+    /// See [`OpenError`].
+    pub fn open(folder: impl AsRef<Path>, state: R) -> Result<Self, OpenError> {
+        Self::builder(state).open(folder)
     }
 
     /// The same, with something set otherwise:
