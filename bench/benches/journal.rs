@@ -14,8 +14,8 @@ use std::{
 
 use futures_executor::block_on;
 use futures_util::{StreamExt, stream::FuturesUnordered};
-use repred::{Durability, Replica};
-use repred_bench::{Contest, Scale, Workload, plain, rate};
+use repred::{Durability, Redb, Replica, Replicated};
+use repred_bench::{Contest, Scale, Update, Workload, plain, rate};
 
 /// How many write at once, where many do.
 const MANY: usize = 64;
@@ -62,12 +62,14 @@ fn acknowledged(scale: Scale, folder: &Folder) {
     Contest::new("Acknowledged updates, one writer")
         .with("write and sync by hand", || by_hand(folder, one.len(), one_size, 1))
         .with("every update", || written(folder, &one, 1, Durability::EveryUpdate))
+        .with("every update, in redb", || in_redb(folder, &one, 1))
         .with("every 10 ms", || written(folder, &one, 1, interval))
         .with("left to the system", || written(folder, &fast, 1, Durability::System))
         .run(scale.rounds());
     Contest::new(format!("Acknowledged updates, {MANY} writers"))
         .with("write and sync by hand", || by_hand(folder, many.len(), many_size, MANY))
         .with("every update", || written(folder, &many, MANY, Durability::EveryUpdate))
+        .with("every update, in redb", || in_redb(folder, &many, MANY))
         .with("every 10 ms", || written(folder, &many, MANY, interval))
         .with("left to the system", || written(folder, &fast, MANY, Durability::System))
         .run(scale.rounds());
@@ -103,7 +105,19 @@ fn by_hand(folder: &Folder, updates: usize, size: usize, writers: usize) -> f64 
 /// So many writers, each of which waits for its receipt before it writes again.
 fn written(folder: &Folder, workload: &Workload, writers: usize, durability: Durability) -> f64 {
     let replica = Replica::builder(plain()).durability(durability).open(folder.empty());
-    let replica = replica.expect("a journal can be made");
+    acknowledge(&replica.expect("a journal can be made"), workload, writers)
+}
+
+fn in_redb(folder: &Folder, workload: &Workload, writers: usize) -> f64 {
+    let database = Redb::open(folder.empty().join("redb")).expect("a database can be made");
+    let replica = Replica::builder(plain()).open_in(database);
+    acknowledge(&replica.expect("a journal can be made"), workload, writers)
+}
+
+fn acknowledge<R>(replica: &Replica<R>, workload: &Workload, writers: usize) -> f64
+where
+    R: Replicated<Update = Update>,
+{
     let mut updates = workload.updates();
     let mut write = || updates.next().map(|update| replica.update(update).expect("it is written"));
     let begun = Instant::now();
@@ -120,15 +134,12 @@ fn written(folder: &Folder, workload: &Workload, writers: usize, durability: Dur
 
 fn opened(scale: Scale, folder: &Folder) {
     let workload = Workload::new(scale.pick(1_000_000, 2000), scale.pick(100_000, 200));
-    let replica = Replica::builder(plain()).durability(Durability::System).open(folder.empty());
-    let replica = replica.expect("a journal can be made");
-    for update in workload.updates() {
-        replica.update(update).expect("it is written");
-    }
-    replica.close().expect("the disk works");
-    drop(replica);
+    fill(folder, &workload);
     let bytes = size(&folder.0) as f64 / workload.len() as f64;
     println!("\nA journal of {} updates: {bytes:.1} bytes an update", workload.len());
+    let bytes = size_in_redb(folder, &workload) as f64 / workload.len() as f64;
+    println!("In redb: {bytes:.1} bytes an update");
+    fill(folder, &workload);
     Contest::new("Opening it, updates")
         .with("with all of its history", || open(folder, workload.len()))
         .run(scale.rounds());
@@ -137,6 +148,25 @@ fn opened(scale: Scale, folder: &Folder) {
     Contest::new("Opening it, updates")
         .with("with a snapshot", || open(folder, workload.len()))
         .run(scale.rounds());
+}
+
+fn fill(folder: &Folder, workload: &Workload) {
+    let replica = Replica::builder(plain()).durability(Durability::System).open(folder.empty());
+    write_all(&replica.expect("a journal can be made"), workload);
+}
+
+fn size_in_redb(folder: &Folder, workload: &Workload) -> usize {
+    let database = Redb::open(folder.empty().join("redb")).expect("a database can be made");
+    let replica = Replica::builder(plain()).durability(Durability::System).open_in(database);
+    write_all(&replica.expect("a journal can be made"), workload);
+    size(&folder.0)
+}
+
+fn write_all<R: Replicated<Update = Update>>(replica: &Replica<R>, workload: &Workload) {
+    for update in workload.updates() {
+        replica.update(update).expect("it is written");
+    }
+    replica.close().expect("the disk works");
 }
 
 fn open(folder: &Folder, updates: usize) -> f64 {
