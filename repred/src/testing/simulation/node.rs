@@ -1,8 +1,6 @@
 //! [`Node`]: a replica in a simulated network, with its disk and its clock.
 
-use std::sync::{Arc, Mutex};
-
-use super::{audited::Audited, disk::Disk, ledger::Ledger};
+use super::{audited::Audited, disk::Disk};
 use crate::{
     core::Core,
     id::ReplicaId,
@@ -11,7 +9,7 @@ use crate::{
 };
 
 /// The id under which a log is read, before it is known who goes on with it.
-const READER: u128 = u128::MAX;
+pub(crate) const READER: ReplicaId = ReplicaId::from_bytes([u8::MAX; 16]);
 
 /// A replica with its disk and its clock.
 pub(crate) struct Node<R: Replicated> {
@@ -30,16 +28,11 @@ pub(crate) struct Node<R: Replicated> {
 }
 
 impl<R: Replicated> Node<R> {
-    pub(crate) fn new(
-        id: ReplicaId,
-        state: R,
-        ledger: &Arc<Mutex<Ledger>>,
-        now: Now,
-    ) -> Result<Self, SessionError> {
-        let mut core = Core::new(id, Audited::new(state, ledger));
+    /// With nothing on its disk but what the core has.
+    pub(crate) fn new(mut core: Core<Audited<R>>, now: Now) -> Result<Self, SessionError> {
         let disk = Disk::new(&mut core, now)?;
         Ok(Self {
-            id,
+            id: core.id(),
             core: Some(core),
             disk,
             is_dirty: false,
@@ -89,15 +82,13 @@ impl<R: Replicated> Node<R> {
         Ok(kept < unsynced)
     }
 
-    /// Comes back, under this id, with what its disk has.
+    /// Comes back, under this id, with what its disk has, read by a core that has nothing.
     pub(crate) fn restart(
         &mut self,
+        mut core: Core<Audited<R>>,
         id: ReplicaId,
-        state: R,
-        ledger: &Arc<Mutex<Ledger>>,
         now: Now,
     ) -> Result<(), SessionError> {
-        let mut core = Core::new(READER.into(), Audited::new(state, ledger));
         self.disk.read(&mut core, id, now)?;
         // What was torn must not stand in the way of what comes after it.
         self.disk = Disk::new(&mut core, now)?;

@@ -7,7 +7,7 @@ use crate::{
         Broken, Guarantee,
         audited::lock,
         faults::Folds,
-        node::{Node, seq},
+        node::{Node, READER, seq},
     },
     version::VersionVector,
 };
@@ -37,8 +37,8 @@ impl<R: Replicated> World<'_, R> {
         let is_strict = self.mix.durability.is_strict();
         let id = if is_strict { self.nodes[at].id } else { self.new_id() };
         let now = self.now_of(at);
-        let state = (self.plan.make)();
-        self.nodes[at].restart(id, state, &self.ledger, now).map_err(Broken::session)?;
+        let core = self.plan.core(READER, &self.ledger);
+        self.nodes[at].restart(core, id, now).map_err(Broken::session)?;
         self.story.event(at, "restart", String::new());
         self.story.tell(|| format!("{} is back, as {id:?}", name(at)));
         if is_strict { self.resume(at) } else { Ok(()) }
