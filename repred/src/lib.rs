@@ -65,8 +65,8 @@ pub mod testing;
 pub use self::{
     changes::{Changes, Overwrote, Replaced},
     core::{
-        AdoptError, AtError, Core, CoreLimits, EditError, Entry, FoldError, HistoryError, Poisoned,
-        ReceiveError, SnapshotError, UpdateError,
+        AdoptError, AtError, Core, CoreLimits, EditError, Entry, FoldError, HistoryError,
+        OrderError, Poisoned, ReceiveError, SnapshotError, UpdateError,
     },
     dots::Dots,
     edit::{BoxEditor, Edit, Editor, Erased, Field, IntoOwned, Inverse, Part, Place, PutBack},

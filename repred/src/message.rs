@@ -361,7 +361,12 @@ pub(crate) mod tag {
     pub(crate) const COMMIT: u8 = 3;
     pub(crate) const ABANDON: u8 = 4;
     pub(crate) const EDIT: u8 = 5;
+    /// A run, with what its author had newly seen before it.
+    pub(crate) const RECORDED: u8 = 6;
 }
+
+/// The most that one thing takes that an author had seen: a new origin, and a seq.
+pub(crate) const MAX_SIGHTING: usize = 5 + 16 + 10;
 
 /// Appends the entries of a run: each with its time as the distance to the one before, and with its
 /// length unless that is the same again.
@@ -455,8 +460,9 @@ pub(crate) enum OriginRef {
 /// One of the things in a message of items.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Item {
-    /// Entries of this origin; [`Items::next_entry`] has them.
-    Run(OriginRef),
+    /// Entries of this origin; [`Items::next_entry`] has them. And what their author had newly seen before
+    /// the first, if the speaker knows.
+    Run(OriginRef, Option<Vec<(OriginRef, u64)>>),
     /// From the seq to the seq, of each origin.
     Skip(Vec<(OriginRef, u64, u64)>),
     Begin,
@@ -504,26 +510,46 @@ impl<'a> Items<'a> {
         };
         self.bytes = rest;
         Ok(Some(match tag {
-            tag::RUN => self.run()?,
+            tag::RUN => {
+                let (origin, first, last) = self.range()?;
+                self.begin_run(first, last)?;
+                Item::Run(origin, None)
+            }
+            tag::RECORDED => {
+                let (origin, first, last) = self.range()?;
+                let seen = self.sightings()?;
+                self.begin_run(first, last)?;
+                Item::Run(origin, Some(seen))
+            }
             tag::SKIP => self.skip()?,
             tag::BEGIN => Item::Begin,
             tag::COMMIT => Item::Commit,
             tag::ABANDON => Item::Abandon,
             tag::EDIT => {
-                let origin = self.origin()?;
-                let (first, last) = seqs(&mut self.bytes)?;
+                let (origin, first, last) = self.range()?;
                 Item::Edit(origin, first, last)
             }
             _ => return Err(Malformed("an item")),
         }))
     }
 
-    fn run(&mut self) -> Result<Item, Malformed> {
-        let origin = self.origin()?;
-        let (first, last) = seqs(&mut self.bytes)?;
+    /// The entries from a seq to a seq follow.
+    fn begin_run(&mut self, first: u64, last: u64) -> Result<(), Malformed> {
         let base = time(&mut self.bytes)?.as_micros();
         self.run = Run { left: last - first + 1, seq: first, base, len: 0 };
-        Ok(Item::Run(origin))
+        Ok(())
+    }
+
+    fn sightings(&mut self) -> Result<Vec<(OriginRef, u64)>, Malformed> {
+        let len = number(&mut self.bytes)?;
+        // Each of another origin, so of what is in the table, and of what is new and has an id.
+        let origins = (self.origins + self.bytes.len() / 17) as u64;
+        if len > origins.min(self.bytes.len() as u64 / 2) {
+            return Err(Malformed(
+                "as much that was seen as the run announces, of each origin once",
+            ));
+        }
+        (0..len).map(|_| Ok((self.origin()?, seq(&mut self.bytes)?))).collect()
     }
 
     /// The next entry of the run; `None` at its end.
@@ -558,12 +584,14 @@ impl<'a> Items<'a> {
         if len == 0 || len > self.bytes.len() as u64 / 3 {
             return Err(Malformed("as many ranges as the skip announces, and one at least"));
         }
-        let range = |_| {
-            let origin = self.origin()?;
-            let (first, last) = seqs(&mut self.bytes)?;
-            Ok((origin, first, last))
-        };
-        Ok(Item::Skip((0..len).map(range).collect::<Result<_, Malformed>>()?))
+        Ok(Item::Skip((0..len).map(|_| self.range()).collect::<Result<_, Malformed>>()?))
+    }
+
+    /// From a seq to a seq, of an origin.
+    fn range(&mut self) -> Result<(OriginRef, u64, u64), Malformed> {
+        let origin = self.origin()?;
+        let (first, last) = seqs(&mut self.bytes)?;
+        Ok((origin, first, last))
     }
 
     fn origin(&mut self) -> Result<OriginRef, Malformed> {
@@ -632,7 +660,7 @@ mod tests {
             run.put(&mut bytes, Time::from_micros(time), payload);
         }
         let mut items = Items::new(&bytes, 0);
-        assert_eq!(items.next(), Ok(Some(Item::Run(OriginRef::New(7.into())))));
+        assert_eq!(items.next(), Ok(Some(Item::Run(OriginRef::New(7.into()), None))));
         for (seq, (time, payload)) in (41..).zip(entries) {
             let time = Time::from_micros(time);
             let entry = RunEntry { seq, time, payload };
@@ -640,6 +668,26 @@ mod tests {
         }
         assert_eq!(items.next_entry(), Ok(None));
         assert_eq!(items.next(), Ok(None));
+    }
+
+    #[test]
+    fn what_the_author_of_a_run_had_seen_costs_an_origin_and_a_seq() {
+        // Three origins in the table; b.300 and c.7 before a.2, which is empty.
+        let bytes = [tag::RECORDED, 0, 2, 1, 2, 1, 0xac, 0x02, 2, 7, 9, 0, 0];
+        let mut items = Items::new(&bytes, 3);
+        let seen = vec![(OriginRef::Known(1), 300), (OriginRef::Known(2), 7)];
+        assert_eq!(items.next(), Ok(Some(Item::Run(OriginRef::Known(0), Some(seen)))));
+        let entry = RunEntry { seq: 2, time: Time::from_micros(9), payload: b"" };
+        assert_eq!(items.next_entry(), Ok(Some(entry)));
+        assert_eq!((items.next_entry(), items.next()), (Ok(None), Ok(None)));
+    }
+
+    #[test]
+    fn more_cannot_have_been_seen_than_there_are_origins() {
+        let mut bytes = vec![tag::RECORDED, 0, 2, 1, 4];
+        bytes.extend_from_slice(&[1; 16]);
+        assert!(Items::new(&bytes, 3).next().is_err());
+        assert!(Items::new(&[tag::RECORDED, 0, 2, 1, 2, 1, 1], 3).next().is_err());
     }
 
     #[test]

@@ -205,6 +205,33 @@ impl Items {
         self.origin(origin);
         number(&mut self.0, first);
         number(&mut self.0, count);
+        self.entries(entries);
+        self
+    }
+
+    /// The same, with what their author had newly seen before the first.
+    #[must_use]
+    pub fn recorded(
+        mut self,
+        origin: Origin,
+        first: u64,
+        seen: &[(Origin, u64)],
+        entries: &[(u64, &[u8])],
+    ) -> Self {
+        self.0.push(6);
+        self.origin(origin);
+        number(&mut self.0, first);
+        number(&mut self.0, entries.len() as u64);
+        number(&mut self.0, seen.len() as u64);
+        for (origin, seq) in seen {
+            self.origin(*origin);
+            number(&mut self.0, *seq);
+        }
+        self.entries(entries);
+        self
+    }
+
+    fn entries(&mut self, entries: &[(u64, &[u8])]) {
         let mut base = entries.first().map_or(0, |entry| entry.0);
         number(&mut self.0, base);
         for (time, payload) in entries {
@@ -214,7 +241,6 @@ impl Items {
             self.0.extend_from_slice(payload);
             base = time + 1;
         }
-        self
     }
 
     /// Seqs that need no entry: an origin, the first seq, how many.

@@ -5,8 +5,8 @@ use std::{env, fs, process::Command, time::Duration};
 
 use futures::{FutureExt, StreamExt, executor::block_on, future};
 use repred::{
-    ConnectionError, Counter, LoadError, Map, Notice, Reduce, Register, Replica, Replicated,
-    Schema, SessionError, Set, VersionVector, pipe,
+    ConnectionError, Counter, Dot, LoadError, Map, Notice, Reduce, Register, Replica,
+    ReplicaBuilder, Replicated, Schema, SessionError, Set, VersionVector, pipe,
 };
 use serde::{Deserialize, Serialize};
 
@@ -34,8 +34,12 @@ mod old {
         pub(super) votes: Counter,
     }
 
+    pub(super) fn builder() -> ReplicaBuilder<Board> {
+        Replica::builder(Board::default()).schema(Schema::new("board", 1))
+    }
+
     pub(super) fn board() -> Replica<Board> {
-        Replica::builder(Board::default()).schema(Schema::new("board", 1)).build()
+        builder().build()
     }
 }
 
@@ -69,9 +73,12 @@ mod new {
         pub(super) guests: Set<String>,
     }
 
+    pub(super) fn builder() -> ReplicaBuilder<Board> {
+        Replica::builder(Board::default()).schema(Schema::new("board", 2).grown_from(1))
+    }
+
     pub(super) fn board() -> Replica<Board> {
-        let schema = Schema::new("board", 2).grown_from(1);
-        Replica::builder(Board::default()).schema(schema).build()
+        builder().build()
     }
 }
 
@@ -159,6 +166,37 @@ fn the_older_one_holds_what_it_does_not_know_and_passes_it_on() {
     assert_eq!(middle.held(), Ok(5), "nothing was reduced after it");
     meet(&middle, &other);
     assert_eq!(other.read(shown).unwrap(), ALL);
+}
+
+/// The last update that a replica has written.
+fn last<R: Replicated>(replica: &Replica<R>) -> Dot {
+    let id = replica.id().unwrap();
+    Dot::new(id, replica.version().unwrap().seq(id))
+}
+
+#[test]
+fn what_is_held_was_not_seen_by_who_writes_meanwhile() {
+    let (old, new) =
+        (old::builder().keep_everything().build(), new::builder().keep_everything().build());
+    new.edit(|board| board.votes().add(1)).unwrap();
+    let known = last(&new);
+    meet(&old, &new);
+    write_new(&new);
+    let held = last(&new);
+    meet(&old, &new);
+    old.edit(|board| board.votes().add(1)).unwrap();
+    let own = last(&old);
+    meet(&old, &new);
+
+    // Also after the upgrade.
+    let upgraded = new::builder().keep_everything().build();
+    upgraded.load(&mut &*save(&old)).unwrap();
+    let orders = [
+        (old.is_before(known, own), old.is_concurrent(held, own)),
+        (new.is_before(known, own), new.is_concurrent(held, own)),
+        (upgraded.is_before(known, own), upgraded.is_concurrent(held, own)),
+    ];
+    assert_eq!(orders, [(Ok(true), Ok(true)); 3]);
 }
 
 #[test]

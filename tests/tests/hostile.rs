@@ -14,11 +14,12 @@ use futures::{
     future::{Either, pending, select},
 };
 use repred::{
-    AdoptError, ConnectionError, Core, Counter, GrowSet, Now, Pipe, Reason, ReceiveError, Replica,
-    Schema, Sending, Session, SessionConfig, SessionError, Time, VersionVector, pipe,
+    AdoptError, ConnectionError, Core, Counter, Dot, GrowSet, Now, OrderError, Pipe, Reason,
+    ReceiveError, Replica, Schema, Sending, Session, SessionConfig, SessionError, Time,
+    VersionVector, pipe,
 };
 use repred_tests::{
-    Chance, Driven, Network, Pair, now_at,
+    Chance, Driven, LEFT, Network, Pair, RIGHT, now_at,
     wire::{self, Items, Open, Origin},
 };
 
@@ -190,6 +191,35 @@ fn what_a_replica_says_is_what_is_written_by_hand() {
     assert_eq!(said[2], runs.encode());
     assert_eq!(said[3], wire::SYNCED);
     assert_eq!(said.len(), 4);
+}
+
+#[test]
+fn what_a_replica_that_keeps_everything_says_is_what_is_written_by_hand() {
+    let now = now_at(Duration::ZERO);
+    let mut author = Core::new(VICTIM.into(), Counter::default());
+    author.keep_everything();
+    author.update(1, now.wall).unwrap();
+    author.set_id(FRIEND.into());
+    author.update(1, now.wall).unwrap();
+    author.update(1, now.wall).unwrap();
+    let mut session = Session::new(SessionConfig::for_state::<Counter>(), &mut author, now);
+    session.handle_message(&mut author, &open(), now).unwrap();
+    session.handle_message(&mut author, &wire::digest(&[], &[]), now).unwrap();
+    let mut said = vec![Vec::new(); 3];
+    for message in &mut said {
+        assert!(session.poll_message(&mut author, now, message).unwrap());
+    }
+    let runs = Items::new().recorded(Origin::At(0), 1, &[], &[(wall(), ONE)]).recorded(
+        Origin::At(1),
+        1,
+        &[(Origin::At(0), 1)],
+        &[(wall() + 1, ONE), (wall() + 2, ONE)],
+    );
+    // The second of one length needs no length.
+    let mut runs = runs.encode();
+    runs.truncate(runs.len() - 3);
+    runs.extend([1, ONE[0]]);
+    assert_eq!(said[2], runs);
 }
 
 // ---- openings ----
@@ -460,6 +490,112 @@ fn a_block_that_ends_before_its_edit_is_refused() {
     };
     assert_eq!((dot.origin, dot.seq, expected), (FOE.into(), 3, 3));
     victim.assert_kept(&[], 0, Reason::Refused);
+}
+
+#[test]
+fn what_an_author_had_seen_has_to_come_before() {
+    let mut victim = Victim::new().met();
+    let items = Items::new()
+        .recorded(Origin::New(0, FOE), 1, &[(Origin::New(1, VICTIM), 1)], &[(wall(), ONE)])
+        .recorded(Origin::At(0), 2, &[(Origin::New(2, FRIEND), 2)], &[(wall() + 1, ONE)]);
+    let error = victim.hears(&items.encode()).unwrap_err();
+    let SessionError::Receive(ReceiveError::SeenTooMuch { dot, seen }) = error else {
+        panic!("{error}");
+    };
+    assert_eq!((dot, seen), (Dot::new(FOE.into(), 2), Dot::new(FRIEND.into(), 2)));
+    victim.assert_kept(&[(FOE, 1)], 1, Reason::Refused);
+}
+
+#[test]
+fn what_an_author_had_seen_may_come_before_in_the_same_block() {
+    let block = |first: u128, second: u128, seen: u64| {
+        Items::new()
+            .begin()
+            .recorded(Origin::New(0, first), 1, &[], &[(wall(), ONE)])
+            .recorded(Origin::New(1, second), 1, &[(Origin::At(0), seen)], &[(wall() + 1, ONE)])
+            .commit()
+            .encode()
+    };
+    let mut victim = Victim::new().met();
+    let error = victim.hears(&block(0xd, FOE, 2)).unwrap_err();
+    let is_too_much = matches!(error, SessionError::Receive(ReceiveError::SeenTooMuch { .. }));
+    assert!(is_too_much, "{error}");
+    victim.assert_unhurt(Reason::Refused);
+    let mut victim = Victim::new().met();
+    victim.hears(&block(0xd, FOE, 1)).unwrap();
+    assert_eq!(victim.core.version().seq(FOE.into()), 1);
+}
+
+#[test]
+fn what_an_author_had_seen_is_new_once() {
+    let mut victim = Victim::new().met();
+    victim.core.keep_everything();
+    let items = Items::new()
+        .recorded(Origin::New(0, FOE), 1, &[(Origin::New(1, VICTIM), 1)], &[(wall(), ONE)])
+        .begin()
+        .recorded(Origin::At(0), 2, &[(Origin::New(2, FRIEND), 1)], &[(wall() + 1, ONE)])
+        .recorded(Origin::At(0), 3, &[(Origin::At(2), 1)], &[(wall() + 2, ONE)])
+        .commit();
+    let error = victim.hears(&items.encode()).unwrap_err();
+    let SessionError::Receive(ReceiveError::SeenBefore { dot, seen }) = error else {
+        panic!("{error}");
+    };
+    assert_eq!((dot, seen), (Dot::new(FOE.into(), 3), Dot::new(FRIEND.into(), 1)));
+    victim.assert_kept(&[(FOE, 1)], 1, Reason::Refused);
+}
+
+#[test]
+fn an_author_that_names_itself_or_another_twice_is_malformed() {
+    for seen in [&[(Origin::At(0), 1)][..], &[(Origin::At(1), 1), (Origin::At(1), 1)]] {
+        let mut victim = Victim::new();
+        victim.hears(&open()).unwrap();
+        victim.hears(&wire::digest(&[(FOE, 2), (FRIEND, 1)], &[])).unwrap();
+        let items = Items::new().recorded(Origin::At(0), 1, seen, &[(wall(), ONE)]);
+        let error = victim.hears(&items.encode()).unwrap_err();
+        assert!(matches!(error, SessionError::Malformed { .. }), "{error}");
+        victim.assert_unhurt(Reason::Malformed);
+    }
+}
+
+#[test]
+fn an_author_that_had_seen_more_than_comes_is_malformed() {
+    let mut victim = Victim::new().met();
+    let mut items = Items::new().encode();
+    items.extend([6, 0]);
+    items.extend(FOE.to_be_bytes());
+    items.extend([1, 1]);
+    wire::number(&mut items, 1 << 40);
+    items.extend([0; 64]);
+    let error = victim.hears(&items).unwrap_err();
+    assert!(matches!(error, SessionError::Malformed { .. }), "{error}");
+    victim.assert_unhurt(Reason::Malformed);
+}
+
+#[test]
+fn what_is_told_of_an_entry_that_is_known_does_not_count() {
+    let mut victim = Victim::new().met();
+    victim.core.keep_everything();
+    let entry = [(wall(), ONE)];
+    let items = Items::new().recorded(Origin::New(0, FOE), 1, &[], &entry).recorded(
+        Origin::At(0),
+        1,
+        &[(Origin::New(1, FRIEND), 99)],
+        &entry,
+    );
+    victim.hears(&items.encode()).unwrap();
+    let (friends, foes) = (Dot::new(FRIEND.into(), 1), Dot::new(FOE.into(), 1));
+    assert_eq!(victim.core.is_before(friends, foes), Ok(false));
+}
+
+#[test]
+fn who_forgets_takes_in_what_was_recorded_and_does_not_tell() {
+    let mut victim = Victim::new().met();
+    let seen = [(Origin::New(1, FRIEND), 1)];
+    let items = Items::new().recorded(Origin::New(0, FOE), 1, &seen, &[(wall(), ONE)]);
+    victim.hears(&items.encode()).unwrap();
+    let (friends, foes) = (Dot::new(FRIEND.into(), 1), Dot::new(FOE.into(), 1));
+    let error = victim.core.is_before(friends, foes).unwrap_err();
+    assert_eq!(error, OrderError::NotRecorded { dot: foes });
 }
 
 #[test]
@@ -1415,6 +1551,75 @@ fn mutated_conversations_change_nothing_beyond_valid_prefixes() {
         pair.assert_converged();
     }
     assert!(refused > 4_000, "only {refused} were refused");
+}
+
+fn keeper(id: u128) -> Core<Counter> {
+    let mut core = Core::new(id.into(), Counter::default());
+    core.keep_everything();
+    core
+}
+
+/// Two that keep everything, each of which has seen the other's in between.
+fn keepers() -> Pair<Counter> {
+    let mut pair = Pair::of([keeper(0xa), keeper(0xb)]);
+    for amount in 1..5 {
+        pair.update(LEFT, amount);
+        pair.connect();
+        pair.run_until_quiet();
+        pair.update(RIGHT, 10 * amount);
+        pair.connect();
+        pair.run_until_quiet();
+        let wall = pair.now().wall;
+        pair.cores[LEFT].update_all([7, 8], wall).unwrap();
+    }
+    pair
+}
+
+/// What a third is told by the left one, with errors in it, still makes sense: of two updates at most one
+/// was written with knowledge of the other, and a fourth can take in all of it.
+#[test]
+fn mutated_records_of_what_was_seen_make_no_contradiction() {
+    let mut chance = Chance::new(4);
+    let [left, _] = keepers().cores;
+    let mut first = Pair::of([left, keeper(0xc)]);
+    first.connect();
+    first.run_until_quiet();
+    let said = first.said.iter().filter(|(side, _)| *side == LEFT);
+    let said: Vec<_> = said.map(|(_, message)| message.clone()).collect();
+    let (mut refused, mut told) = (0, 0);
+    for _ in 0..3_000 {
+        let mut messages = said.clone();
+        for _ in 0..chance.within(1..3) {
+            // The opening, the digest and the end stay as they are.
+            let at = chance.within(2..messages.len() - 1);
+            let byte = chance.within(0..messages[at].len());
+            match chance.within(0..3) {
+                0 => messages[at][byte] ^= 1 << chance.within(0..8),
+                1 => messages[at].insert(byte, chance.within(0..4) as u8),
+                _ => drop(messages[at].remove(byte)),
+            }
+        }
+        let mut pair = Pair::of([keeper(0xe), keeper(0xc)]);
+        pair.connect();
+        messages.iter().for_each(|message| pair.hear_this(RIGHT, message));
+        refused += usize::from(pair.errors[RIGHT].is_some());
+        let [_, victim] = pair.cores;
+        let dots = victim.version();
+        let dots = dots.iter().flat_map(|(id, last)| (1..=last.min(20)).map(move |seq| (id, seq)));
+        let dots: Vec<_> = dots.map(|(id, seq)| Dot::new(id, seq)).collect();
+        for &a in &dots {
+            for &b in &dots {
+                let orders = [victim.is_before(a, b), victim.is_before(b, a)];
+                assert_ne!(orders, [Ok(true), Ok(true)], "{a} and {b}");
+                told += usize::from(orders[0] == Ok(true));
+            }
+        }
+        let mut pair = Pair::of([victim, keeper(0xd)]);
+        pair.connect();
+        pair.run_until_quiet();
+        pair.assert_converged();
+    }
+    assert!(refused > 1000 && told > 1000, "{refused} were refused, {told} told");
 }
 
 #[test]

@@ -83,6 +83,11 @@ mod each_survives {
     fn model() {
         super::model().check();
     }
+
+    #[test]
+    fn model_that_keeps_everything() {
+        super::model().keep_everything().check();
+    }
 }
 
 /// 20,000 runs of at least 300 faults each.

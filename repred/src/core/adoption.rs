@@ -146,6 +146,7 @@ impl<R: Replicated> Core<R> {
 
     fn finish_adoption(&mut self, snapshot: &Snapshot) {
         self.base = self.history.keeps_everything().then(|| snapshot.clone());
+        self.history.cut_seen();
         self.clock.observe(snapshot.time);
         self.version_hash = None;
         self.news.reset();

@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 
+use super::receiving::Received;
 use crate::{
-    history::{OriginIndex, SeqRange},
+    history::{OriginIndex, SeqRange, Sighting},
     time::Time,
 };
 
@@ -18,17 +19,26 @@ pub(crate) struct Block {
 
 #[derive(Debug)]
 pub(super) enum BlockItem {
-    Entry { origin: OriginIndex, seq: u64, time: Time, payload: Range<usize> },
+    Entry {
+        origin: OriginIndex,
+        seq: u64,
+        time: Time,
+        payload: Range<usize>,
+        seen: Option<Box<[Sighting]>>,
+    },
     Skip(Vec<SeqRange>),
 }
 
 impl Block {
-    pub(crate) fn entry(&mut self, origin: OriginIndex, seq: u64, time: Time, payload: &[u8]) {
+    pub(crate) fn entry(&mut self, entry: Received<'_>) {
+        let Received { origin, seq, time, payload, seen } = entry;
         let start = self.payload.len();
         self.payload.extend_from_slice(payload);
         let payload = start..self.payload.len();
-        self.memory += payload.len() + size_of::<BlockItem>();
-        self.items.push(BlockItem::Entry { origin, seq, time, payload });
+        let seen_bytes = seen.map_or(0, size_of_val::<[Sighting]>);
+        self.memory += payload.len() + seen_bytes + size_of::<BlockItem>();
+        let seen = seen.map(Box::from);
+        self.items.push(BlockItem::Entry { origin, seq, time, payload, seen });
     }
 
     pub(crate) fn skip(&mut self, ranges: Vec<SeqRange>) {

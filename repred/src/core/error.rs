@@ -109,6 +109,20 @@ pub enum ReceiveError {
         /// What is wrong with them.
         error: DecodeError,
     },
+    /// Its author is said to have seen what should then have come before it: the peer's fault.
+    SeenTooMuch {
+        /// Its name.
+        dot: Dot,
+        /// What its author is said to have seen.
+        seen: Dot,
+    },
+    /// What its author is said to have newly seen, it is said to have seen before: the peer's fault.
+    SeenBefore {
+        /// Its name.
+        dot: Dot,
+        /// What its author is said to have newly seen.
+        seen: Dot,
+    },
     /// The version has no room for another origin.
     TooManyOrigins {
         /// What is allowed: [`CoreLimits::origins`](crate::CoreLimits::origins).
@@ -213,6 +227,25 @@ pub enum AtError {
     Reentrant,
 }
 
+/// Why it cannot be told which of two updates was written with knowledge of the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OrderError {
+    /// This replica has not seen one of the two.
+    NotSeen {
+        /// The one.
+        dot: Dot,
+    },
+    /// It is not on record what the author of this one had seen. It is where every replica
+    /// [keeps everything](crate::Core::keep_everything) from its start.
+    NotRecorded {
+        /// The one.
+        dot: Dot,
+    },
+    /// The replica was used from inside its own `reduce`, `read` or `edit`. Do it afterwards.
+    Reentrant,
+}
+
 impl From<Poisoned> for ReceiveError {
     fn from(Poisoned: Poisoned) -> Self {
         Self::Poisoned
@@ -303,6 +336,15 @@ impl fmt::Display for ReceiveError {
                 stamp.dot
             ),
             Self::Decode { dot, error } => write!(f, "update {dot} cannot be decoded: {error}"),
+            Self::SeenTooMuch { dot, seen } => {
+                write!(
+                    f,
+                    "the author of {dot} is said to have seen {seen}, which did not come before"
+                )
+            }
+            Self::SeenBefore { dot, seen } => {
+                write!(f, "the author of {dot} is said to have newly seen {seen}, and had before")
+            }
             Self::TooManyOrigins { limit } => {
                 write!(f, "there are over {limit} origins; raise the limit to go on")
             }
@@ -386,7 +428,22 @@ impl fmt::Display for AtError {
     }
 }
 
+impl fmt::Display for OrderError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotSeen { dot } => write!(f, "update {dot} has not been seen"),
+            Self::NotRecorded { dot } => write!(
+                f,
+                "it is not on record what the author of {dot} had seen; for that, every replica has to keep \
+                 everything from its start"
+            ),
+            Self::Reentrant => UpdateError::Reentrant.fmt(f),
+        }
+    }
+}
+
 impl std::error::Error for AtError {}
+impl std::error::Error for OrderError {}
 impl std::error::Error for Poisoned {}
 impl std::error::Error for FoldError {}
 impl std::error::Error for HistoryError {}

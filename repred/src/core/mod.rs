@@ -5,20 +5,22 @@ mod block;
 mod draft;
 mod error;
 mod holding;
+mod order;
 mod past;
 mod receiving;
 
 use std::{collections::BTreeSet, fmt, sync::Arc, time::Duration};
 
 pub use self::error::{
-    AdoptError, AtError, EditError, FoldError, HistoryError, Poisoned, ReceiveError, SnapshotError,
-    UpdateError,
+    AdoptError, AtError, EditError, FoldError, HistoryError, OrderError, Poisoned, ReceiveError,
+    SnapshotError, UpdateError,
 };
 pub(crate) use self::{
     block::Block,
     draft::{Inverses, Inverting},
     error::Never,
     holding::IfUnknown,
+    receiving::Received,
 };
 
 use crate::{
@@ -426,7 +428,11 @@ impl<R: Replicated> Core<R> {
         let own = self.history.intern(self.id);
         let last = Stamp::new(self.clock.latest(), self.id, self.history.last(own));
         let stamp = self.next_stamp(last, wall);
-        self.take_in(own, stamp, update, payload, IfEmpty::Forget, step)
+        let receipt = self.take_in(own, stamp, update, payload, IfEmpty::Forget, step);
+        if receipt.stamp().is_some() {
+            self.note_written(own);
+        }
+        receipt
     }
 
     /// The stamp of the local update after `last`, whose time is the largest there is.

@@ -11,7 +11,9 @@ use crate::{
 
 impl<R: Replicated> Core<R> {
     /// Keeps every update from now on, also those that have become obsolete, so that the state of any
-    /// version can be told; see [`at`](Self::at). Call it before anything is written.
+    /// version can be told; see [`at`](Self::at). Also puts on record what authors had seen, so that it can
+    /// be told which update was written with knowledge of which; see [`is_before`](Self::is_before). Call
+    /// it before anything is written.
     ///
     /// The history then grows with every update, and cannot be folded. A snapshot that is adopted is kept
     /// as its beginning, and what others have forgotten stays forgotten.

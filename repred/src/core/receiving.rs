@@ -1,6 +1,6 @@
 //! Taking in what peers send: everything is checked before anything is moved.
 
-use std::{collections::BTreeMap, ops::Range};
+use std::collections::BTreeMap;
 
 use super::{
     Core, IfEmpty, ReceiveError, Step,
@@ -9,12 +9,23 @@ use super::{
 };
 use crate::{
     encoding,
-    history::{OriginIndex, SeqRange},
+    history::{History, OriginIndex, SeqRange, Sighting},
     id::ReplicaId,
     reduce::Replicated,
     stamp::{Dot, Stamp},
     time::Time,
 };
+
+/// An entry as a peer has sent it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Received<'a> {
+    pub(crate) origin: OriginIndex,
+    pub(crate) seq: u64,
+    pub(crate) time: Time,
+    pub(crate) payload: &'a [u8],
+    /// What its author had newly seen before it, of each other origin once, if the peer knows.
+    pub(crate) seen: Option<&'a [Sighting]>,
+}
 
 impl<R: Replicated> Core<R> {
     /// The place of a peer's origin in the history's table.
@@ -31,14 +42,12 @@ impl<R: Replicated> Core<R> {
     /// Takes in one entry by itself. One that is known is dropped.
     pub(crate) fn receive_entry(
         &mut self,
-        origin: OriginIndex,
-        seq: u64,
-        time: Time,
-        payload: &[u8],
+        entry: Received<'_>,
         wall: Time,
         if_unknown: IfUnknown,
     ) -> Result<(), ReceiveError> {
         self.check_health()?;
+        let Received { origin, seq, time, payload, seen } = entry;
         let head = Head { seq: self.history.last(origin), time: self.history.latest(origin) };
         if seq <= head.seq {
             self.known_again += 1;
@@ -48,12 +57,14 @@ impl<R: Replicated> Core<R> {
         let checked = self.check_entry(head, stamp, wall);
         self.note_own(&checked);
         checked?;
+        Heads::of(&self.history).check_seen(origin, stamp.dot, seen.unwrap_or_default())?;
         match self.decode_update(stamp.dot, payload, if_unknown)? {
             Some(update) => {
                 self.take_in(origin, stamp, update, payload, IfEmpty::Skip, Step::End);
             }
             None => self.hold(origin, stamp, payload),
         }
+        self.history.note_seen(origin, seen);
         Ok(())
     }
 
@@ -81,7 +92,8 @@ impl<R: Replicated> Core<R> {
             return Ok(());
         }
         // If one of its updates is held, all of it is: no edit is reduced in part.
-        let is_unknown = |item: &Fresh<'_, R::Update>| matches!(item, Fresh::Entry(_, _, None, _));
+        let is_unknown =
+            |item: &Fresh<'_, R::Update>| matches!(item, Fresh::Entry { update: None, .. });
         if news.iter().any(is_unknown) {
             self.begin_to_hold();
         }
@@ -90,10 +102,10 @@ impl<R: Replicated> Core<R> {
         let barrier = self.history.end() + news.len() as u64 - 1;
         for item in news {
             match item {
-                Fresh::Entry(origin, stamp, update, payload) => {
-                    let payload = block.payload(payload);
+                Fresh::Entry { origin, stamp, update, payload, seen } => {
                     let update = update.filter(|_| !self.is_holding());
                     self.take_in_or_hold(origin, stamp, update, payload, IfEmpty::Keep);
+                    self.history.note_seen(origin, seen);
                 }
                 Fresh::Skip(ranges) => {
                     self.version_hash = None;
@@ -115,26 +127,27 @@ impl<R: Replicated> Core<R> {
         wall: Time,
         if_unknown: IfUnknown,
     ) -> Result<Vec<Fresh<'b, R::Update>>, ReceiveError> {
-        let mut heads: BTreeMap<OriginIndex, Head> = BTreeMap::new();
+        let mut heads = Heads::of(&self.history);
         let mut fresh = Vec::with_capacity(block.items.len());
         for item in &block.items {
             match item {
-                BlockItem::Entry { origin, seq, time, payload } => {
-                    let head = self.head(&mut heads, *origin);
-                    if *seq <= head.seq {
+                &BlockItem::Entry { origin, seq, time, ref payload, ref seen } => {
+                    let head = heads.of_origin(origin);
+                    if seq <= head.seq {
                         continue;
                     }
-                    let stamp = Stamp::new(*time, self.history.id(*origin), *seq);
+                    let stamp = Stamp::new(time, self.history.id(origin), seq);
                     self.check_entry(*head, stamp, wall)?;
-                    *head = Head { seq: *seq, time: *time };
-                    let update =
-                        self.decode_update(stamp.dot, block.payload(payload), if_unknown)?;
-                    fresh.push(Fresh::Entry(*origin, stamp, update, payload));
+                    *head = Head { seq, time };
+                    let (payload, seen) = (block.payload(payload), seen.as_deref());
+                    heads.check_seen(origin, stamp.dot, seen.unwrap_or_default())?;
+                    let update = self.decode_update(stamp.dot, payload, if_unknown)?;
+                    fresh.push(Fresh::Entry { origin, stamp, update, payload, seen });
                 }
                 BlockItem::Skip(ranges) => {
                     let mut beyond = Vec::with_capacity(ranges.len());
                     for range in ranges {
-                        let head = self.head(&mut heads, range.origin);
+                        let head = heads.of_origin(range.origin);
                         if range.last <= head.seq {
                             continue;
                         }
@@ -151,22 +164,13 @@ impl<R: Replicated> Core<R> {
         }
         // A block that ends too early, because a message was said twice, must not split an edit.
         for edit in &block.edits {
-            let head = self.head(&mut heads, edit.origin);
+            let head = heads.of_origin(edit.origin);
             if edit.last > head.seq {
                 let dot = Dot::new(self.history.id(edit.origin), edit.last);
                 return Err(ReceiveError::Gap { dot, expected: head.seq + 1 });
             }
         }
         Ok(fresh)
-    }
-
-    fn head<'m>(
-        &self,
-        heads: &'m mut BTreeMap<OriginIndex, Head>,
-        origin: OriginIndex,
-    ) -> &'m mut Head {
-        let now = || Head { seq: self.history.last(origin), time: self.history.latest(origin) };
-        heads.entry(origin).or_insert_with(now)
     }
 
     fn check_entry(&self, head: Head, stamp: Stamp, wall: Time) -> Result<(), ReceiveError> {
@@ -212,10 +216,59 @@ struct Head {
     time: Time,
 }
 
+/// Where all stand while a block is checked: as in the history, but for what the block has so far.
+struct Heads<'h> {
+    history: &'h History,
+    origins: BTreeMap<OriginIndex, Head>,
+    /// What an author had seen of another origin.
+    seen: BTreeMap<(OriginIndex, OriginIndex), u64>,
+}
+
+impl<'h> Heads<'h> {
+    fn of(history: &'h History) -> Self {
+        Self { history, origins: BTreeMap::new(), seen: BTreeMap::new() }
+    }
+
+    fn of_origin(&mut self, origin: OriginIndex) -> &mut Head {
+        let history = self.history;
+        let now = || Head { seq: history.last(origin), time: history.latest(origin) };
+        self.origins.entry(origin).or_insert_with(now)
+    }
+
+    /// What an author had seen before an update has to be here by then, and it can be new only once.
+    fn check_seen(
+        &mut self,
+        author: OriginIndex,
+        dot: Dot,
+        seen: &[Sighting],
+    ) -> Result<(), ReceiveError> {
+        let history = self.history;
+        for &Sighting { origin, seq } in seen {
+            let sighted = Dot::new(history.id(origin), seq);
+            if seq > self.of_origin(origin).seq {
+                return Err(ReceiveError::SeenTooMuch { dot, seen: sighted });
+            }
+            let before = || history.latest_seen(author, origin);
+            let latest = self.seen.entry((author, origin)).or_insert_with(before);
+            if seq <= *latest {
+                return Err(ReceiveError::SeenBefore { dot, seen: sighted });
+            }
+            *latest = seq;
+        }
+        Ok(())
+    }
+}
+
 /// What of a block is new.
 enum Fresh<'b, U> {
-    /// Without an update if it is to be held.
-    Entry(OriginIndex, Stamp, Option<U>, &'b Range<usize>),
+    Entry {
+        origin: OriginIndex,
+        stamp: Stamp,
+        /// Nothing if it is to be held.
+        update: Option<U>,
+        payload: &'b [u8],
+        seen: Option<&'b [Sighting]>,
+    },
     Skip(Vec<SeqRange>),
 }
 

@@ -117,7 +117,8 @@ pub(crate) enum Piece<'h> {
     Skip(Skip),
 }
 
-/// Entries of one origin with consecutive seqs at consecutive positions.
+/// Entries of one origin with consecutive seqs at consecutive positions. If it is on record what their
+/// author had seen, it is for all of them, and before the others than the first there was nothing new.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Entries<'h> {
     pub(crate) position: Position,
@@ -216,7 +217,7 @@ impl Cursor {
                 continue;
             };
             if let Some(piece) = self.missing_in(history, span, limit) {
-                return (piece.position() <= limit).then_some(piece);
+                return (piece.position() <= limit).then(|| piece.alike(history));
             }
             // Nothing is missing up to the limit; beyond it nobody has looked.
             self.at = self.at.max(span.last().min(limit) + 1);
@@ -356,6 +357,17 @@ impl Piece<'_> {
         match self {
             Self::Entries(entries) => entries.position + entries.len as u64 - 1,
             Self::Skip(skip) => skip.last,
+        }
+    }
+
+    /// As much of it as can be told of as one.
+    fn alike(self, history: &History) -> Self {
+        match self {
+            Self::Entries(entries) => {
+                let len = history.alike(entries.origin, entries.first_seq, entries.len);
+                Self::Entries(Entries { len, ..entries })
+            }
+            Self::Skip(_) => self,
         }
     }
 

@@ -105,6 +105,9 @@ impl History {
         self.open = Segment::new(end);
         (self.generation, self.era) = (generation, era);
         self.keeps_everything = old.keeps_everything;
+        // What an author had seen stays true, and the origins keep their places.
+        self.seen = std::mem::take(&mut old.seen);
+        self.seen.forget_writer();
         for origin in &old.origins {
             let index = self.intern(origin.id) as usize;
             // The time of what is taken out is that of a later entry, or of none that is here.

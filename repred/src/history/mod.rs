@@ -16,6 +16,7 @@ mod cursor;
 mod folding;
 mod gap;
 mod pin;
+mod seen;
 mod segment;
 #[cfg(test)]
 mod tests;
@@ -27,8 +28,9 @@ pub(crate) use self::{
     folding::Remnant,
     gap::SeqRange,
     pin::Pin,
+    seen::Sighting,
 };
-use self::{gap::Gap, segment::Segment};
+use self::{gap::Gap, seen::Seen, segment::Segment};
 use crate::{id::ReplicaId, stamp::Dot, time::Time, version::VersionVector};
 
 /// A place in this replica's history. Positions grow, are never reused, and mean nothing elsewhere; 0 is
@@ -58,6 +60,8 @@ pub(crate) struct History {
     era: u64,
     /// Nothing is forgotten here.
     keeps_everything: bool,
+    /// What the authors of the entries had seen, if nothing is forgotten here.
+    seen: Seen,
 }
 
 #[derive(Debug)]
@@ -113,6 +117,7 @@ impl History {
             generation: 0,
             era: 0,
             keeps_everything: false,
+            seen: Seen::default(),
         }
     }
 
@@ -213,6 +218,9 @@ impl History {
             self.seal();
         }
         self.latest = index;
+        if self.keeps_everything {
+            self.seen.came(index);
+        }
         let start = self.open.start();
         let origin = &mut self.origins[index as usize];
         origin.last += 1;
@@ -241,6 +249,9 @@ impl History {
             origin.last = range.last;
             origin.index.insert(range.first, position);
             gap.add(range);
+            if self.keeps_everything {
+                self.seen.came(range.origin);
+            }
         }
         self.spans.insert(position, Span::Gap(Box::new(gap)));
         self.open = Segment::new(position + 1);
@@ -552,6 +563,7 @@ impl History {
             + tree(self.spans.len(), 24)
             + index
             + self.origins.len() * size_of::<Origin>()
+            + self.seen.memory()
     }
 }
 

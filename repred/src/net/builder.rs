@@ -75,8 +75,8 @@ impl<R: Replicated> ReplicaBuilder<R> {
         self
     }
 
-    /// Keeps every update, so that the state of any version can be told; see [`Core::keep_everything`].
-    /// Default: what is obsolete is forgotten.
+    /// Keeps every update, so that the state of any version can be told, and the order of any two updates;
+    /// see [`Core::keep_everything`]. Default: what is obsolete is forgotten.
     #[must_use]
     pub fn keep_everything(mut self) -> Self {
         self.keeps_everything = true;

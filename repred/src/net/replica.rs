@@ -26,8 +26,8 @@ use super::{
 };
 use crate::{
     core::{
-        AtError, Core, EditError, Entry, FoldError, HistoryError, Poisoned, SnapshotError,
-        UpdateError,
+        AtError, Core, EditError, Entry, FoldError, HistoryError, OrderError, Poisoned,
+        SnapshotError, UpdateError,
     },
     edit::{Edit, Erased},
     id::ReplicaId,
@@ -37,6 +37,7 @@ use crate::{
     reduce::Replicated,
     session::{Now, Session, SessionConfig},
     snapshot::Snapshot,
+    stamp::Dot,
     time::Time,
     version::VersionVector,
 };
@@ -424,6 +425,37 @@ impl<R: Replicated> Replica<R> {
     pub fn at(&self, version: &VersionVector, start: R) -> Result<R, AtError> {
         let state = self.shared.with(|inner| inner.core.at(version, start));
         state.unwrap_or(Err(AtError::Reentrant))
+    }
+
+    /// Whether the author of `b` had seen `a` when it wrote `b`; see [`Core::is_before`]. O(log updates).
+    ///
+    /// ```
+    /// use repred::{Counter, Replica};
+    ///
+    /// let votes = Replica::builder(Counter::default()).keep_everything().build();
+    /// let first = votes.update(3)?.stamp().unwrap().dot;
+    /// let second = votes.update(4)?.stamp().unwrap().dot;
+    /// assert!(votes.is_before(first, second)? && !votes.is_concurrent(first, second)?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// See [`OrderError`].
+    pub fn is_before(&self, a: Dot, b: Dot) -> Result<bool, OrderError> {
+        let is_before = self.shared.with(|inner| inner.core.is_before(a, b));
+        is_before.unwrap_or(Err(OrderError::Reentrant))
+    }
+
+    /// Whether two updates were written without knowledge of each other; see [`Core::is_concurrent`].
+    /// O(log updates).
+    ///
+    /// # Errors
+    ///
+    /// See [`OrderError`].
+    pub fn is_concurrent(&self, a: Dot, b: Dot) -> Result<bool, OrderError> {
+        let is_concurrent = self.shared.with(|inner| inner.core.is_concurrent(a, b));
+        is_concurrent.unwrap_or(Err(OrderError::Reentrant))
     }
 
     /// The state and the version it stands for; see [`Core::snapshot`].

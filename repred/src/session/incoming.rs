@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use super::{Now, SessionConfig, SessionError, SessionLimits, outgoing::Outgoing};
 use crate::{
-    core::{Block, Core, IfUnknown, ReceiveError},
-    history::{OriginIndex, SeqRange},
+    core::{Block, Core, IfUnknown, ReceiveError, Received},
+    history::{OriginIndex, SeqRange, Sighting},
     id::ReplicaId,
     message::{
         Cause, Item, Items, Malformed, OriginRef, RunEntry, end, number, take, take_version, time,
@@ -118,9 +118,11 @@ impl Incoming {
         let mut items = Items::new(bytes, self.table.len());
         while let Some(item) = items.next()? {
             match item {
-                Item::Run(origin) => {
+                Item::Run(origin, seen) => {
                     let origin = self.resolve(core, origin)?;
-                    let last = self.run(core, origin, &mut items, terms, now)?;
+                    let seen =
+                        seen.map(|seen| self.resolve_seen(core, origin, seen)).transpose()?;
+                    let last = self.run(core, origin, seen, &mut items, terms, now)?;
                     if let (Some(outgoing), Some(last)) = (&mut outgoing, last) {
                         outgoing.confirm(core.entries(), origin, last);
                     }
@@ -158,26 +160,28 @@ impl Incoming {
         Ok(())
     }
 
-    /// Takes in the entries of a run. Returns the seq of the last one.
+    /// Takes in the entries of a run, before the first of which its author had newly seen `seen`. Returns the
+    /// seq of the last one.
     fn run<R: Replicated>(
         &mut self,
         core: &mut Core<R>,
         origin: OriginIndex,
+        mut seen: Option<Vec<Sighting>>,
         items: &mut Items<'_>,
         terms: &Terms<'_>,
         now: Now,
     ) -> Result<Option<u64>, SessionError> {
         let mut last = None;
         while let Some(RunEntry { seq, time, payload }) = items.next_entry()? {
+            let entry = Received { origin, seq, time, payload, seen: seen.as_deref() };
             match &mut self.staged {
-                None => {
-                    core.receive_entry(origin, seq, time, payload, now.wall, terms.if_unknown)?;
-                }
+                None => core.receive_entry(entry, now.wall, terms.if_unknown)?,
                 Some(staged) => {
-                    staged.block.entry(origin, seq, time, payload);
+                    staged.block.entry(entry);
                     self.check_size(terms.limits)?;
                 }
             }
+            seen.iter_mut().for_each(Vec::clear);
             last = Some(seq);
         }
         Ok(last)
@@ -204,27 +208,40 @@ impl Incoming {
         Ok(())
     }
 
-    /// The index of an origin that the peer has named.
+    /// The index of an origin of which the peer sends something.
     fn resolve<R: Replicated>(
         &mut self,
         core: &mut Core<R>,
         origin: OriginRef,
     ) -> Result<OriginIndex, SessionError> {
-        let place = match origin {
-            OriginRef::Known(place) => place,
-            OriginRef::New(id) => {
-                let limit = core.limits().origins;
-                if self.table.len() >= limit {
-                    return Err(ReceiveError::TooManyOrigins { limit }.into());
-                }
-                self.table.push((id, None));
-                self.table.len() - 1
-            }
-        };
+        let place = self.place(origin, core.limits().origins)?;
         match &mut self.staged {
             Some(staged) => staged.places.insert(place),
             None => self.unacked.insert(place),
         };
+        self.index(core, place)
+    }
+
+    /// The place of an origin in the peer's table.
+    fn place(&mut self, origin: OriginRef, limit: usize) -> Result<usize, SessionError> {
+        match origin {
+            OriginRef::Known(place) => Ok(place),
+            OriginRef::New(_) if self.table.len() >= limit => {
+                Err(ReceiveError::TooManyOrigins { limit }.into())
+            }
+            OriginRef::New(id) => {
+                self.table.push((id, None));
+                Ok(self.table.len() - 1)
+            }
+        }
+    }
+
+    /// The index of the origin at a place of the peer's table.
+    fn index<R: Replicated>(
+        &mut self,
+        core: &mut Core<R>,
+        place: usize,
+    ) -> Result<OriginIndex, SessionError> {
         match self.table.get(place) {
             Some(&(_, Some(index))) => Ok(index),
             Some(&(id, None)) => {
@@ -234,6 +251,28 @@ impl Incoming {
             }
             None => Err(Malformed("an origin in the table").into()),
         }
+    }
+
+    /// What an author had seen, of each other origin once.
+    fn resolve_seen<R: Replicated>(
+        &mut self,
+        core: &mut Core<R>,
+        author: OriginIndex,
+        seen: Vec<(OriginRef, u64)>,
+    ) -> Result<Vec<Sighting>, SessionError> {
+        let limit = core.limits().origins;
+        let seen = seen.into_iter().map(|(origin, seq)| {
+            let place = self.place(origin, limit)?;
+            Ok(Sighting { origin: self.index(core, place)?, seq })
+        });
+        let mut seen = seen.collect::<Result<Vec<_>, SessionError>>()?;
+        seen.sort_unstable();
+        let is_again = |pair: &[Sighting]| pair[0].origin == pair[1].origin;
+        let is_author = |sighting: &Sighting| sighting.origin == author;
+        if seen.windows(2).any(is_again) || seen.iter().any(is_author) {
+            return Err(Malformed("each origin but the author's that was seen, and once").into());
+        }
+        Ok(seen)
     }
 
     fn resolve_ranges<R: Replicated>(

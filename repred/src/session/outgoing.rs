@@ -6,8 +6,11 @@ use super::SessionError;
 use crate::{
     core::Core,
     encoding::varint::put_u64,
-    history::{Cursor, Edit, Entries, History, Known, OriginIndex, Piece, Pin, Position, SeqRange},
-    message::{Cause, Kind, RunWriter, put_version, tag},
+    history::{
+        Cursor, Edit, Entries, History, Known, OriginIndex, Piece, Pin, Position, SeqRange,
+        Sighting,
+    },
+    message::{Cause, Kind, MAX_SIGHTING, RunWriter, put_version, tag},
     reduce::Replicated,
     snapshot::{self, Snapshot},
     version::VersionVector,
@@ -16,6 +19,9 @@ use crate::{
 /// Bytes at which a message of items or a part of a snapshot is full: enough for one write to carry
 /// thousands of updates, little enough for a slow link to complete one well within the timeout.
 const FULL: usize = 32 << 10;
+
+/// Bytes of what stands before the entries of a run at most, but for what their author had seen.
+const HEAD: usize = 64;
 
 /// Bytes of one range of a skip at most: a new origin, a first seq, a count.
 const MAX_RANGE: usize = 5 + 16 + 10 + 10;
@@ -279,7 +285,9 @@ impl Outgoing {
             size += match &piece {
                 Piece::Entries(entries) => {
                     probe.took_entries(history, entries, entries.len);
-                    entries.iter().map(|(_, payload)| payload.len() + 64).sum::<usize>()
+                    let seen = history.sightings(entries.origin, entries.first_seq);
+                    let seen = seen.map_or(0, |seen| seen.len() * size_of::<Sighting>());
+                    entries.iter().map(|(_, payload)| payload.len() + 64).sum::<usize>() + seen
                 }
                 Piece::Skip(skip) => {
                     probe.took_skip(history, skip);
@@ -342,40 +350,51 @@ impl Outgoing {
         start: usize,
         full: usize,
     ) -> Result<bool, SessionError> {
-        let overhead = |count: usize| 64 + count * RunWriter::MAX_OVERHEAD;
-        let room = full.saturating_sub(out.len());
-        let (mut count, mut size) = (entries.len, entries.payload_bytes());
-        if count > 1 && size + overhead(count) > room {
-            // So many as fit, and one at least.
-            (count, size) = (0, 0);
-            for (_, payload) in entries.iter() {
-                if count > 0 && size + payload.len() + overhead(count + 1) > room {
-                    break;
-                }
-                (count, size) = (count + 1, size + payload.len());
-            }
-        }
         let Some((base, _)) = entries.iter().next() else {
             return Ok(false);
         };
-        let first = out.len() + size + overhead(count) - start;
-        if count == 1 && first > self.max_message {
+        let seen = self.seen_before(history, entries);
+        let head = HEAD + seen.as_ref().map_or(0, |seen| seen.len() * MAX_SIGHTING);
+        let (count, size) = fitting(entries, head, full.saturating_sub(out.len()));
+        let size = out.len() - start + head + size;
+        if count == 1 && size > self.max_message {
             // It may fit a message of its own.
             if out.len() > start + 1 {
                 return Ok(false);
             }
-            return Err(SessionError::TooLargeForPeer { size: first, limit: self.max_message });
+            return Err(SessionError::TooLargeForPeer { size, limit: self.max_message });
         }
-        out.push(tag::RUN);
+        out.push(if seen.is_some() { tag::RECORDED } else { tag::RUN });
         self.table.put(history, entries.origin, out);
         put_u64(out, entries.first_seq);
         put_u64(out, count as u64);
+        if let Some(seen) = seen {
+            put_u64(out, seen.len() as u64);
+            for Sighting { origin, seq } in seen {
+                self.table.put(history, origin, out);
+                put_u64(out, seq);
+            }
+        }
         let mut run = RunWriter::new(out, base);
         for (time, payload) in entries.iter().take(count) {
             run.put(out, time, payload);
         }
         self.cursor.took_entries(history, entries, count);
         Ok(true)
+    }
+
+    /// What the author of some entries had newly seen before them, if that is on record. Where it is more
+    /// than fits a message, it is better to say nothing of it than to send nothing at all.
+    fn seen_before<'h>(
+        &self,
+        history: &'h History,
+        entries: &Entries<'_>,
+    ) -> Option<impl ExactSizeIterator<Item = Sighting> + use<'h>> {
+        let seen = history.sightings(entries.origin, entries.first_seq)?;
+        let (_, first) = fitting(entries, HEAD, 0);
+        // And the kind of the message.
+        let fits = 1 + HEAD + first + seen.len() * MAX_SIGHTING <= self.max_message;
+        (fits || seen.len() == 0).then_some(seen)
     }
 
     // ---- snapshots ----
@@ -517,6 +536,23 @@ impl Outgoing {
             self.transfer = Transfer::Answer(std::mem::take(&mut snapshot.version));
         }
     }
+}
+
+/// How many entries fit behind a head of so many bytes, one at least, and how many bytes they take at most.
+fn fitting(entries: &Entries<'_>, head: usize, room: usize) -> (usize, usize) {
+    let all = entries.payload_bytes() + entries.len * RunWriter::MAX_OVERHEAD;
+    if head + all <= room {
+        return (entries.len, all);
+    }
+    let (mut count, mut size) = (0, 0);
+    for (_, payload) in entries.iter() {
+        let more = payload.len() + RunWriter::MAX_OVERHEAD;
+        if count > 0 && head + size + more > room {
+            break;
+        }
+        (count, size) = (count + 1, size + more);
+    }
+    (count, size)
 }
 
 impl Table {

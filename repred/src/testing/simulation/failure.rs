@@ -26,6 +26,8 @@ pub enum Guarantee {
     ExactlyOnce,
     /// An update is reduced after everything that its author had seen.
     Causal,
+    /// What a replica tells of the order of two updates is so.
+    Order,
     /// An edit is taken in as one.
     Atomic,
     /// What an author was told to be safe, and what a peer was told to have arrived, stays.
@@ -57,6 +59,7 @@ impl fmt::Display for Guarantee {
             Self::Fold => "a state is the fold of what was seen",
             Self::ExactlyOnce => "every update is reduced once",
             Self::Causal => "causes come before their effects",
+            Self::Order => "the order of updates is told as it was",
             Self::Atomic => "an edit is taken in as one",
             Self::NothingLost => "nothing acknowledged is lost",
             Self::NothingInvented => "nothing is invented",

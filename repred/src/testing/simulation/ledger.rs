@@ -175,6 +175,18 @@ impl Ledger {
         })
     }
 
+    /// Whether the author of one update had seen another when it wrote it.
+    pub(crate) fn had_seen(&self, one: Dot, other: Dot) -> bool {
+        let place = self.origins.iter().position(|id| *id == other.origin);
+        let seen = place.and_then(|place| self.written.get(&one)?.after.get(place));
+        seen.is_some_and(|seq| *seq >= other.seq)
+    }
+
+    /// Whether any replica has ever adopted a snapshot.
+    pub(crate) fn has_snapshots(&self) -> bool {
+        self.lives.iter().any(|life| life.has_snapshot)
+    }
+
     /// The updates of a version, in an order that causality allows: later stamps are never of causes.
     pub(crate) fn within(&self, version: &[(ReplicaId, u64)]) -> Vec<(Stamp, &[u8])> {
         let mut entries: Vec<_> = version

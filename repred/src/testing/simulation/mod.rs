@@ -21,7 +21,7 @@ use std::{
     ops::Range,
     path::PathBuf,
     sync::{
-        Mutex,
+        Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
     thread,
@@ -30,7 +30,9 @@ use std::{
 
 pub(crate) use self::failure::Broken;
 use self::{
+    audited::Audited,
     failure::shrink,
+    ledger::Ledger,
     story::Story,
     world::{Counts, World},
 };
@@ -43,7 +45,7 @@ use super::{
     laws::quietly,
     tree::{Grower, Tree},
 };
-use crate::reduce::Replicated;
+use crate::{core::Core, id::ReplicaId, reduce::Replicated};
 
 /// A test of a reducer, and of everything below it, in a network in which everything goes wrong.
 ///
@@ -75,6 +77,7 @@ pub(crate) struct Plan<R: Replicated> {
     equal: Option<Box<Equal<R>>>,
     replicas: Range<u64>,
     steps: usize,
+    keeps_everything: bool,
     start: Instant,
 }
 
@@ -92,6 +95,7 @@ impl<R: Replicated> Simulation<R> {
             equal: None,
             replicas: 2..6,
             steps: 400,
+            keeps_everything: false,
             start: Instant::now(),
         };
         Self { plan, seeds: 0..50, svg: None }
@@ -127,6 +131,19 @@ impl<R: Replicated> Simulation<R> {
     /// How many things happen in a run, before everything heals. Default 400, of which some 50 are faults.
     pub fn steps(mut self, count: usize) -> Self {
         self.plan.steps = count;
+        self
+    }
+
+    /// Every replica [keeps everything](crate::Core::keep_everything), so that none folds its history, and
+    /// what they tell of the order of updates is checked too. Default: what is obsolete is forgotten.
+    ///
+    /// ```
+    /// use repred::{Register, testing::Simulation};
+    ///
+    /// Simulation::of(|| Register::new(0)).keep_everything().runs(10).check();
+    /// ```
+    pub fn keep_everything(mut self) -> Self {
+        self.plan.keeps_everything = true;
         self
     }
 
@@ -230,6 +247,15 @@ impl<R: Replicated> Plan<R> {
             world.heal()?;
             Ok(world.counts)
         })
+    }
+
+    /// A replica that has seen nothing.
+    fn core(&self, id: ReplicaId, ledger: &Arc<Mutex<Ledger>>) -> Core<Audited<R>> {
+        let mut core = Core::new(id, Audited::new((self.make)(), ledger));
+        if self.keeps_everything {
+            core.keep_everything();
+        }
+        core
     }
 
     fn is_same(&self, one: &R, other: &R) -> bool {

@@ -1,8 +1,6 @@
 //! [`Node`]: a replica in a simulated network, with its disk and its clock.
 
-use std::sync::{Arc, Mutex};
-
-use super::{Broken, Guarantee, audited::Audited, faults, ledger::Ledger};
+use super::{Broken, Guarantee, audited::Audited, faults};
 use crate::{
     core::Core,
     id::ReplicaId,
@@ -34,14 +32,12 @@ pub(crate) struct Node<R: Replicated> {
 
 impl<R: Replicated> Node<R> {
     pub(crate) fn new(
-        id: ReplicaId,
-        state: R,
-        ledger: &Arc<Mutex<Ledger>>,
+        core: Core<Audited<R>>,
         durability: faults::Durability,
         now: Now,
     ) -> Result<Self, Broken> {
         let mut node = Self {
-            id,
+            id: core.id(),
             core: None,
             disk: Memory::new(),
             journal: None,
@@ -54,7 +50,7 @@ impl<R: Replicated> Node<R> {
             promised: Vec::new(),
             skew: 0,
         };
-        node.restart(id, state, ledger, now)?;
+        node.restart(core, now)?;
         Ok(node)
     }
 
@@ -108,15 +104,9 @@ impl<R: Replicated> Node<R> {
         Ok(is_torn)
     }
 
-    /// Comes back with what its disk has: under the id it had, if that is safe, or else under this one.
-    pub(crate) fn restart(
-        &mut self,
-        id: ReplicaId,
-        state: R,
-        ledger: &Arc<Mutex<Ledger>>,
-        now: Now,
-    ) -> Result<(), Broken> {
-        let mut core = Core::new(id, Audited::new(state, ledger));
+    /// Comes back with what its disk has, read by a core that has nothing: under the id it had, if that is
+    /// safe, or else under that of the core.
+    pub(crate) fn restart(&mut self, mut core: Core<Audited<R>>, now: Now) -> Result<(), Broken> {
         let config = SessionConfig::for_state::<R>();
         let journal = Journal::open(self.disk.clone(), &mut core, &config, self.durability, now);
         self.journal = Some(journal.map_err(not_opened)?);

@@ -10,6 +10,8 @@ mod trouble;
 
 mod healing;
 
+mod order;
+
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex},
@@ -18,7 +20,7 @@ use std::{
 
 use super::{
     Broken, Plan,
-    faults::{Faults, Lies, Mix},
+    faults::{Faults, Folds, Lies, Mix},
     ledger::Ledger,
     link::Link,
     node::Node,
@@ -77,7 +79,10 @@ const EPOCH: u64 = 1_000_000_000_000;
 impl<'p, R: Replicated> World<'p, R> {
     pub(crate) fn new(plan: &'p Plan<R>, mut chance: Chance, story: Story) -> Result<Self, Broken> {
         let count = chance.within(plan.replicas.clone()) as usize;
-        let mix = Mix::draw(count, &mut chance);
+        let mut mix = Mix::draw(count, &mut chance);
+        if plan.keeps_everything {
+            mix.folds = Folds::Never;
+        }
         let has_forgers = mix.liar.is_some_and(|(_, lies)| lies == Lies::Forges);
         // Only a run that failed has to be explained, and only if states can be compared as they print.
         let is_explained = story.is_told() && plan.equal.is_none();
@@ -104,8 +109,8 @@ impl<'p, R: Replicated> World<'p, R> {
         };
         for _ in 0..count {
             let (id, now) = (world.new_id(), world.now(0));
-            let state = (plan.make)();
-            world.nodes.push(Node::new(id, state, &world.ledger, world.mix.durability, now)?);
+            let core = plan.core(id, &world.ledger);
+            world.nodes.push(Node::new(core, world.mix.durability, now)?);
         }
         world.story.begin(count);
         Ok(world)

@@ -37,8 +37,8 @@ impl<R: Replicated> World<'_, R> {
         let is_strict = self.mix.durability == Durability::Strict;
         let id = self.new_id();
         let now = self.now_of(at);
-        let state = (self.plan.make)();
-        self.nodes[at].restart(id, state, &self.ledger, now)?;
+        let core = self.plan.core(id, &self.ledger);
+        self.nodes[at].restart(core, now)?;
         let id = self.nodes[at].id;
         self.story.event(at, "restart", String::new());
         self.story.tell(|| format!("{} is back, as {id:?}", name(at)));
