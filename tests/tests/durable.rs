@@ -17,7 +17,7 @@ use futures::{
 };
 use repred::{
     Counter, Durability, Folding, GrowSet, Memory, NotDurable, Notice, OpenError, Register,
-    Replica, Storage, UpdateError, pipe,
+    Replica, Storage, UpdateError, pipe, reducer,
 };
 use repred_tests::{Disk, Fault};
 
@@ -460,4 +460,33 @@ fn an_old_copy_of_a_journal_takes_a_new_id_when_it_meets_who_knows_more() {
     let new = both.here.id().unwrap();
     let again = open(old.crash(|_| Vec::new())).unwrap();
     assert_eq!((numbers(&again), again.id().unwrap()), (vec![1, 2, 3], new));
+}
+
+#[test]
+fn a_reduce_that_panics_does_no_harm_to_the_journal() {
+    let unlucky = || {
+        reducer(Vec::new(), |state: &mut Vec<u8>, number: u8| {
+            state.push(number);
+            assert_ne!(number, 13, "bad luck");
+            true
+        })
+    };
+    let disk = Memory::new();
+    let replica = Replica::builder(unlucky()).open_in(disk.clone()).unwrap();
+    replica.update(12).unwrap().wait().unwrap();
+    let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| replica.update(13)));
+    assert!(panic.is_err());
+    assert!(replica.update(14).is_err());
+    drop(replica);
+    let again = Replica::builder(unlucky()).open_in(disk).unwrap();
+    again.read(|state| assert_eq!(**state, [12])).unwrap();
+    again.update(14).unwrap().wait().unwrap();
+}
+
+#[test]
+fn a_closed_journal_is_not_compacted() {
+    let replica = open(Memory::new()).unwrap();
+    replica.close().unwrap();
+    assert!(replica.compact().is_err());
+    replica.close().unwrap();
 }

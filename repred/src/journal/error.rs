@@ -19,6 +19,13 @@ pub enum OpenError {
         /// Where the first thing stands that cannot be read.
         offset: u64,
     },
+    /// A file was written in another format, by a newer version of this crate: use that.
+    Format {
+        /// The name of the file.
+        file: String,
+        /// The number of its format.
+        format: u8,
+    },
     /// What the journal tells does not fit this replica: another schema, smaller limits, another beginning.
     /// It was not written by this program, or this version of it.
     Content(SessionError),
@@ -94,6 +101,12 @@ impl fmt::Display for OpenError {
                 f,
                 "{file} is damaged at byte {offset}; what comes before it can be recovered, and peers may have the rest"
             ),
+            Self::Format { file, format } => {
+                write!(
+                    f,
+                    "{file} has format {format}, which a newer version of repred has written; use that"
+                )
+            }
             Self::Content(error) => write!(f, "the journal does not fit this program: {error}"),
             Self::Write(error) => error.fmt(f),
         }

@@ -30,7 +30,10 @@ impl Files {
     /// those of the operating system.
     pub fn open(folder: impl AsRef<Path>) -> io::Result<Self> {
         let folder = folder.as_ref().to_owned();
-        fs::create_dir_all(&folder)?;
+        if !folder.is_dir() {
+            fs::create_dir_all(&folder)?;
+            sync_folder(&folder.join(".."))?;
+        }
         let lock =
             OpenOptions::new().create(true).truncate(false).write(true).open(folder.join(LOCK))?;
         match lock.try_lock() {
@@ -103,14 +106,18 @@ impl Storage for Files {
         fs::remove_file(self.folder.join(name))
     }
 
-    #[cfg(unix)]
     fn sync_names(&mut self) -> io::Result<()> {
-        File::open(&self.folder)?.sync_all()
+        sync_folder(&self.folder)
     }
+}
 
-    /// Elsewhere a folder cannot be synced, and need not be: names are part of the file system's own log.
-    #[cfg(not(unix))]
-    fn sync_names(&mut self) -> io::Result<()> {
-        Ok(())
-    }
+#[cfg(unix)]
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+/// Elsewhere a folder cannot be synced, and need not be: names are part of the file system's own log.
+#[cfg(not(unix))]
+fn sync_folder(_: &Path) -> io::Result<()> {
+    Ok(())
 }

@@ -4,7 +4,7 @@ use std::io;
 
 use super::{
     error::{OpenError, WriteError},
-    record::{self, Found, HEAD, HEADER, Record},
+    record::{self, Found, HEAD, HEADER, Header, MAX_RECORD, Record},
     storage::{Storage, uninterrupted, write_all},
 };
 
@@ -105,8 +105,10 @@ impl<S: Storage> Log<S> {
         }
         let mut window =
             Window { storage: &mut self.storage, name: &name, size, start: 0, bytes: Vec::new() };
-        if !record::is_header(window.get(0, HEADER as u64)?, generation) {
-            return Err(OpenError::Damaged { file: name, offset: 0 });
+        match record::header(window.get(0, HEADER as u64)?, generation) {
+            Header::Ours => {}
+            Header::OtherFormat(format) => return Err(OpenError::Format { file: name, format }),
+            Header::Broken => return Err(OpenError::Damaged { file: name, offset: 0 }),
         }
         let mut at = HEADER as u64;
         while at < size {
@@ -167,7 +169,7 @@ impl<S: Storage> Log<S> {
     /// Appends records: all of them, or none.
     pub(super) fn append(&mut self, records: &[Record<'_>]) -> Result<(), WriteError> {
         self.check()?;
-        put_all(&mut self.buffer, &self.file, records);
+        put_all(&mut self.buffer, &self.file, records)?;
         match write_all(&mut self.storage, &self.file.name, self.file.size, &self.buffer) {
             Ok(()) => {
                 self.file.size += self.buffer.len() as u64;
@@ -240,7 +242,7 @@ impl<S: Storage> Log<S> {
     pub(super) fn append_next(&mut self, records: &[Record<'_>]) -> Result<(), WriteError> {
         self.check()?;
         let Some(next) = &mut self.next else { return Err(WriteError::Failed) };
-        put_all(&mut self.buffer, next, records);
+        put_all(&mut self.buffer, next, records)?;
         match write_all(&mut self.storage, &next.name, next.size, &self.buffer) {
             Ok(()) => {
                 next.size += self.buffer.len() as u64;
@@ -299,12 +301,16 @@ impl<S: Storage> Log<S> {
 }
 
 /// Puts records together for the end of a file.
-fn put_all(buffer: &mut Vec<u8>, file: &LogFile, records: &[Record<'_>]) {
+fn put_all(buffer: &mut Vec<u8>, file: &LogFile, records: &[Record<'_>]) -> Result<(), WriteError> {
     buffer.clear();
     for record in records {
-        let offset = file.size + buffer.len() as u64;
-        record.put(buffer, file.generation, offset, file.synced);
+        let start = buffer.len();
+        record.put(buffer, file.generation, file.size + start as u64, file.synced);
+        if (buffer.len() - start) as u64 > MAX_RECORD {
+            return Err(WriteError::Refused(io::ErrorKind::FileTooLarge.into()));
+        }
     }
+    Ok(())
 }
 
 /// A part of a file that is held in memory.

@@ -67,6 +67,15 @@ pub(super) enum Found<'a> {
     Broken,
 }
 
+/// What a file seems to be, by what it begins with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Header {
+    Ours,
+    /// It was written by another version of this crate.
+    OtherFormat(u8),
+    Broken,
+}
+
 /// What a file begins with.
 pub(super) fn put_header(bytes: &mut Vec<u8>, generation: u64) {
     bytes.extend_from_slice(&MAGIC);
@@ -74,11 +83,21 @@ pub(super) fn put_header(bytes: &mut Vec<u8>, generation: u64) {
     bytes.extend_from_slice(&hash(generation, 0, &MAGIC).to_le_bytes());
 }
 
-/// Whether this is what the file of a generation begins with.
-pub(super) fn is_header(bytes: &[u8], generation: u64) -> bool {
+/// What the file of a generation is that begins so.
+pub(super) fn header(bytes: &[u8], generation: u64) -> Header {
     let mut expected = Vec::with_capacity(HEADER);
     put_header(&mut expected, generation);
-    bytes == expected
+    if bytes == expected {
+        return Header::Ours;
+    }
+    let (Some(magic), Some(found)) = (bytes.first_chunk::<8>(), bytes.last_chunk()) else {
+        return Header::Broken;
+    };
+    let is_sound = hash(generation, 0, magic) == u64::from_le_bytes(*found);
+    match magic {
+        [start @ .., format] if is_sound && *start == MAGIC[..7] => Header::OtherFormat(*format),
+        _ => Header::Broken,
+    }
 }
 
 impl Record<'_> {
@@ -172,6 +191,19 @@ fn hash(generation: u64, offset: u64, body: &[u8]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_of_another_format_is_told_from_a_broken_one() {
+        let mut bytes = Vec::new();
+        put_header(&mut bytes, 5);
+        assert_eq!(header(&bytes, 5), Header::Ours);
+        assert_eq!(header(&bytes, 6), Header::Broken);
+        bytes[7] = 2;
+        assert_eq!(header(&bytes, 5), Header::Broken, "a flipped bit");
+        let newer = hash(5, 0, &bytes[..8]);
+        bytes[16..].copy_from_slice(&newer.to_le_bytes());
+        assert_eq!(header(&bytes, 5), Header::OtherFormat(2));
+    }
 
     #[test]
     fn a_record_is_found_where_it_was_put_and_nowhere_else() {

@@ -54,6 +54,8 @@ struct Orders {
     compactions: Vec<mpsc::Sender<Result<(), JournalError>>>,
     /// The replica is gone, or closed: this is to be written, and that is all.
     rest: Option<Rest>,
+    /// The thread has ended, and does nothing any more.
+    is_over: bool,
 }
 
 /// What is new when a replica ends.
@@ -121,7 +123,12 @@ impl Scribe {
     /// Has the journal compacted, and waits for it.
     pub(super) fn compact(&self) -> Result<(), JournalError> {
         let (sender, receiver) = mpsc::channel();
-        self.desk.orders().compactions.push(sender);
+        let mut orders = self.desk.orders();
+        if orders.is_over {
+            return Err(JournalError::Failed);
+        }
+        orders.compactions.push(sender);
+        drop(orders);
         self.desk.bell.notify_one();
         receiver.recv().unwrap_or(Err(JournalError::Failed))
     }
@@ -431,6 +438,17 @@ impl<R: Replicated, S: Storage> Writer<R, S> {
             (Ok(()), None) => {}
             (Err(error), _) => self.fail(error),
         }
+    }
+}
+
+impl<R: Replicated, S> Drop for Writer<R, S> {
+    /// However the thread ends, nobody waits for it any longer.
+    fn drop(&mut self) {
+        let mut orders = self.desk.orders();
+        orders.is_over = true;
+        orders.compactions.clear();
+        drop(orders);
+        self.watch.fail(NotDurable::Unknown { cause: Arc::new(JournalError::Failed) });
     }
 }
 
