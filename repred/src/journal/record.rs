@@ -93,7 +93,8 @@ pub(super) fn header(bytes: &[u8], generation: u64) -> Header {
     let (Some(magic), Some(found)) = (bytes.first_chunk::<8>(), bytes.last_chunk()) else {
         return Header::Broken;
     };
-    let is_sound = hash(generation, 0, magic) == u64::from_le_bytes(*found);
+    let is_sound = hash(generation, 0, magic) == u64::from_le_bytes(*found)
+        && bytes[8..].starts_with(&generation.to_le_bytes());
     match magic {
         [start @ .., format] if is_sound && *start == MAGIC[..7] => Header::OtherFormat(*format),
         _ => Header::Broken,
