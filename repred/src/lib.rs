@@ -78,8 +78,8 @@ pub use self::{
     },
     message::{Reason, Schema},
     net::{
-        AsyncBytes, ByteStream, Clock, Connection, ConnectionError, LoadError, Messages, Only,
-        PeerStatus, Pipe, ReadError, Replica, ReplicaBuilder, SaveError, Subscription, Synced,
+        AsyncBytes, ByteStream, CaughtUp, Clock, Connection, ConnectionError, LoadError, Messages,
+        Only, PeerStatus, Pipe, ReadError, Replica, ReplicaBuilder, SaveError, Subscription,
         SystemClock, Transport, UndoLog, Undone, pipe,
     },
     news::Notice,

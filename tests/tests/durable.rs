@@ -490,3 +490,23 @@ fn a_closed_journal_is_not_compacted() {
     assert!(replica.compact().is_err());
     replica.close().unwrap();
 }
+
+#[test]
+fn what_is_delivered_is_durable_at_the_other_end() {
+    let disk = Disk::default();
+    let mut both = Connected::new(Replica::new(Numbers::default()), open(disk.clone()).unwrap());
+    both.run_until(|both| Connected::lag(&both.here) == Some(0));
+    disk.hold();
+    both.here.update(7).unwrap();
+    let mut delivered = Box::pin(both.here.delivered());
+    both.run_until(|both| numbers(&both.there) == [7]);
+    for _ in 0..100 {
+        both.pool.run_until_stalled();
+    }
+    assert!((&mut delivered).now_or_never().is_none());
+    // What comes later is not waited for.
+    both.here.update(8).unwrap();
+    disk.release();
+    both.pool.run_until(delivered);
+    assert!(survived(&disk).contains(&7));
+}

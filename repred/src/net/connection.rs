@@ -159,6 +159,7 @@ impl<R: Replicated, T: Transport> Connection<R, T> {
             if inner.core.mark() != before || is_synced(inner, key) != was_synced {
                 inner.wake();
             }
+            inner.wake_listeners();
             result
         });
         match taken {

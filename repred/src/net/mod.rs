@@ -5,6 +5,7 @@
 
 mod backup;
 mod builder;
+mod caught_up;
 mod clock;
 mod connection;
 mod only;
@@ -12,20 +13,19 @@ mod pipe;
 mod replica;
 mod scribe;
 mod subscription;
-mod synced;
 mod transport;
 mod undo_log;
 
 pub use self::{
     backup::{LoadError, SaveError},
     builder::ReplicaBuilder,
+    caught_up::CaughtUp,
     clock::{Clock, SystemClock},
     connection::{Connection, ConnectionError},
     only::Only,
     pipe::{Pipe, pipe},
     replica::{PeerStatus, ReadError, Replica},
     subscription::Subscription,
-    synced::Synced,
     transport::{AsyncBytes, ByteStream, Messages, Transport},
     undo_log::{UndoLog, Undone},
 };

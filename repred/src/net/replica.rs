@@ -17,11 +17,11 @@ use futures_sink::Sink;
 
 use super::{
     builder::ReplicaBuilder,
+    caught_up::{CaughtUp, Side},
     clock::Clock,
     connection::Connection,
     scribe::{Rest, Scribe, Trouble},
     subscription::Subscription,
-    synced::Synced,
     transport::{AsyncBytes, ByteStream, Messages},
 };
 use crate::{
@@ -97,6 +97,8 @@ pub(super) struct Inner<R: Replicated> {
     rung: Mark,
     /// Who wants to be woken at the next change, once.
     sleepers: Vec<(Key, Waker)>,
+    /// Who wants to be woken when a peer confirms something, once.
+    listeners: Vec<(Key, Waker)>,
     /// Who is woken when the lock is let go.
     woken: Vec<(Key, Waker)>,
     last_key: Key,
@@ -607,8 +609,30 @@ impl<R: Replicated> Replica<R> {
     /// A connection counts from the call of `connect`, so it need not have been polled before. One that
     /// ends is no longer waited for, and without any this is ready at once: ask [`peers`](Self::peers)
     /// how many there are. It says nothing of what the peers lack; for that, see [`PeerStatus::lag`].
-    pub fn synced(&self) -> Synced<R> {
-        Synced::new(&self.shared)
+    pub fn synced(&self) -> CaughtUp<R> {
+        CaughtUp::new(&self.shared, Side::Ours)
+    }
+
+    /// Waits until the peers that this replica is connected to now have confirmed everything that is here now: what
+    /// was written here is then in two places at least, and, where the peers have journals, durable there too.
+    ///
+    /// It counts connections as [`synced`](Self::synced) does. A peer to which nothing is sent is not waited for.
+    ///
+    /// ```
+    /// use repred::{Counter, Replica, pipe};
+    ///
+    /// # futures::executor::block_on(async {
+    /// let (here, there) = (Replica::new(Counter::default()), Replica::new(Counter::default()));
+    /// let (a, b) = pipe(1024);
+    /// let links = futures::future::join(here.connect(a), there.connect(b));
+    /// here.update(3)?;
+    /// futures::future::select(Box::pin(links), here.delivered()).await;
+    /// assert_eq!(there.read(|votes| votes.value())?, 3);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
+    pub fn delivered(&self) -> CaughtUp<R> {
+        CaughtUp::new(&self.shared, Side::Theirs)
     }
 
     /// A stream of what changes from now on, by local and remote updates alike.
@@ -644,6 +668,7 @@ impl<R: Replicated> Replica<R> {
             core,
             links: BTreeMap::new(),
             sleepers: Vec::new(),
+            listeners: Vec::new(),
             woken: Vec::new(),
             last_key: 0,
         };
@@ -752,8 +777,8 @@ impl<R: Replicated> Drop for Shared<R> {
     /// Nobody holds the replica any more: its connections have to see that, and end.
     fn drop(&mut self) {
         let inner = self.inner.get_mut().unwrap_or_else(PoisonError::into_inner);
-        let sleepers = inner.sleepers.drain(..).chain(inner.woken.drain(..));
-        sleepers.for_each(|(_, waker)| waker.wake());
+        let sleepers = inner.sleepers.drain(..).chain(inner.listeners.drain(..));
+        sleepers.chain(inner.woken.drain(..)).for_each(|(_, waker)| waker.wake());
         if let Some(scribe) = &self.scribe {
             scribe.finish(inner.rest(self.clock.now()));
         }
@@ -833,17 +858,33 @@ impl<R: Replicated> Inner<R> {
         }
     }
 
+    /// Wakes those who wait for a peer to confirm something, once the lock is let go. There are rarely any, and
+    /// peers confirm all the time.
+    pub(super) fn wake_listeners(&mut self) {
+        self.woken.append(&mut self.listeners);
+    }
+
     /// Wakes this one at the next change.
     pub(super) fn sleep(&mut self, key: Key, waker: &Waker) {
-        match self.sleepers.iter_mut().find(|(sleeper, _)| *sleeper == key) {
-            Some((_, there)) => there.clone_from(waker),
-            None => self.sleepers.push((key, waker.clone())),
-        }
+        register(&mut self.sleepers, key, waker);
+    }
+
+    /// Wakes this one when a peer confirms something.
+    pub(super) fn listen(&mut self, key: Key, waker: &Waker) {
+        register(&mut self.listeners, key, waker);
     }
 
     /// Wakes this one no more.
     pub(super) fn forget(&mut self, key: Key) {
         self.sleepers.retain(|(sleeper, _)| *sleeper != key);
+        self.listeners.retain(|(listener, _)| *listener != key);
+    }
+}
+
+fn register(waiting: &mut Vec<(Key, Waker)>, key: Key, waker: &Waker) {
+    match waiting.iter_mut().find(|(other, _)| *other == key) {
+        Some((_, there)) => there.clone_from(waker),
+        None => waiting.push((key, waker.clone())),
     }
 }
 

@@ -206,6 +206,18 @@ impl Session {
         self.outgoing.as_ref().map(|outgoing| outgoing.acked().version(history))
     }
 
+    /// Whether the peer has confirmed to have all of a version; so it is if we do not send to it.
+    pub(crate) fn has_confirmed<R: Replicated>(
+        &self,
+        core: &Core<R>,
+        version: &VersionVector,
+    ) -> bool {
+        match self.confirmed(core) {
+            Some(confirmed) => confirmed.covers(version),
+            None => self.phase == Phase::Streaming || self.is_closed(),
+        }
+    }
+
     /// How much of an origin the peer has confirmed to have.
     pub(crate) fn acked_seq<R: Replicated>(&self, core: &Core<R>, id: ReplicaId) -> u64 {
         let history = core.entries();
