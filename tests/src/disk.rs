@@ -22,6 +22,8 @@ struct Plan {
     count: usize,
     fault: Option<(usize, Fault)>,
     is_held: bool,
+    /// Syncs that do not return.
+    waiting: usize,
     /// Called after each.
     watcher: Option<Watcher>,
 }
@@ -80,6 +82,11 @@ impl Disk {
     /// Syncs do not return from now on.
     pub fn hold(&self) {
         self.plan().is_held = true;
+    }
+
+    /// How many of them there are.
+    pub fn waiting(&self) -> usize {
+        self.plan().waiting
     }
 
     /// They do again.
@@ -181,7 +188,11 @@ impl Storage for Disk {
     }
 
     fn sync(&mut self, name: &str) -> io::Result<()> {
-        drop(self.released.wait_while(self.plan(), |plan| plan.is_held).unwrap());
+        let mut plan = self.plan.lock().unwrap();
+        plan.waiting += 1;
+        let mut plan = self.released.wait_while(plan, |plan| plan.is_held).unwrap();
+        plan.waiting -= 1;
+        drop(plan);
         self.all_or_nothing(Kind::Sync, |memory| memory.sync(name))
     }
 

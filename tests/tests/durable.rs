@@ -1,11 +1,14 @@
 //! A replica with a journal: receipts, what peers hear and when, and disks that fail.
 
 use std::{
+    collections::BTreeSet,
     future::Future,
     io,
+    ops::Range,
     pin::Pin,
+    sync::{Arc, Mutex},
     task::{Context, Waker},
-    thread,
+    thread::{self, JoinHandle},
     time::Duration,
 };
 
@@ -19,7 +22,7 @@ use repred::{
     Counter, Durability, Folding, GrowSet, Memory, NotDurable, Notice, OpenError, Register,
     Replica, Storage, UpdateError, pipe, reducer,
 };
-use repred_tests::{Disk, Fault};
+use repred_tests::{Chance, Disk, Fault};
 
 type Numbers = GrowSet<u64>;
 
@@ -509,4 +512,113 @@ fn what_is_delivered_is_durable_at_the_other_end() {
     disk.release();
     both.pool.run_until(delivered);
     assert!(survived(&disk).contains(&7));
+}
+
+#[test]
+fn an_update_that_is_refused_while_a_compaction_waits_has_not_happened() {
+    let disk = Disk::default();
+    let replica = open(disk.clone()).unwrap();
+    assert_eq!(write(&replica, 0), Outcome::Durable);
+    disk.hold();
+    let first = replica.update(1).unwrap();
+    // The journal is busy with the first; the compaction is next, and has to write the second before.
+    while disk.waiting() == 0 {
+        thread::yield_now();
+    }
+    let second = replica.update(2).unwrap();
+    let compaction = thread::spawn({
+        let replica = replica.clone();
+        move || replica.compact()
+    });
+    thread::sleep(Duration::from_millis(20));
+    disk.fill();
+    disk.release();
+    first.wait().unwrap();
+    assert!(matches!(second.wait(), Err(NotDurable::Refused { .. })));
+    assert!(compaction.join().unwrap().is_err());
+    assert_eq!(numbers(&replica), [0, 1]);
+    disk.mend();
+    assert_eq!(write(&replica, 3), Outcome::Durable);
+    drop(replica);
+    assert_eq!(survived(&disk), [0, 1, 3]);
+}
+
+#[test]
+fn a_journal_that_is_opened_again_and_again_does_not_grow_for_ever() {
+    let disk = Memory::new();
+    let size = |disk: &Memory| {
+        let mut disk = disk.clone();
+        let names = disk.names().unwrap();
+        names.iter().map(|name| disk.size(name).unwrap()).sum::<u64>()
+    };
+    for day in 10..40_u32 {
+        let text = Replica::builder(Register::new(String::new())).open_in(disk.clone()).unwrap();
+        for _ in 0..3 {
+            text.update(day.to_string().repeat(200_000)).unwrap();
+        }
+        text.close().unwrap();
+        assert!(size(&disk) < 8 << 20, "{} bytes on day {day}", size(&disk));
+    }
+}
+
+/// What was acknowledged, by writers in their threads.
+type Acknowledged = Arc<Mutex<BTreeSet<u64>>>;
+
+/// A thread that writes numbers, and afterwards waits for all receipts.
+fn writer(replica: &Replica<Numbers>, numbers: Range<u64>, told: &Acknowledged) -> JoinHandle<()> {
+    let (replica, told) = (replica.clone(), Arc::clone(told));
+    thread::spawn(move || {
+        let written = numbers.map(|number| (number, replica.update(number)));
+        let receipts: Vec<_> =
+            written.map_while(|(number, receipt)| Some((number, receipt.ok()?))).collect();
+        for (number, receipt) in receipts {
+            if receipt.wait().is_ok() {
+                told.lock().unwrap().insert(number);
+            }
+        }
+    })
+}
+
+/// Writes from two threads, while a third compacts, and the replica ends in some way; and opens it again, and again.
+fn threads_and_endings(rounds: u64, seed: u64) {
+    let mut chance = Chance::new(seed);
+    let mut disk = Memory::new();
+    let told = Acknowledged::default();
+    for round in 0..rounds {
+        let replica = open(disk.clone()).unwrap_or_else(|error| panic!("round {round}: {error}"));
+        let there: BTreeSet<_> = numbers(&replica).into_iter().collect();
+        let lost: Vec<_> = told.lock().unwrap().difference(&there).copied().collect();
+        assert!(lost.is_empty(), "round {round} has lost {lost:?}");
+        let count = chance.within(1..40) as u64;
+        let mut threads: Vec<_> = [2 * round * 1000, (2 * round + 1) * 1000]
+            .map(|first| writer(&replica, first..first + count, &told))
+            .into();
+        if chance.one_in(2) {
+            let replica = replica.clone();
+            threads.push(thread::spawn(move || drop(replica.compact())));
+        }
+        if chance.one_in(2) {
+            thread::sleep(Duration::from_micros(chance.within(0..300) as u64));
+        }
+        let mut before_crash = None;
+        match chance.within(0..3) {
+            0 => drop(replica),
+            1 => drop(replica.close()),
+            _ => {
+                // What is told from now on is of a disk that is gone.
+                before_crash = Some(told.lock().unwrap().clone());
+                disk = disk.crash(|writes| writes[..writes.len() / 2].to_vec());
+            }
+        }
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        if let Some(before) = before_crash {
+            *told.lock().unwrap() = before;
+        }
+    }
+    assert!(told.lock().unwrap().len() > rounds as usize);
+}
+
+#[test]
+fn threads_that_write_and_compact_while_a_replica_ends_lose_nothing() {
+    threads_and_endings(300, 1);
 }

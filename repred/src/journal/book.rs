@@ -15,6 +15,9 @@ use crate::{
     session::{Now, SessionConfig, SessionError},
 };
 
+/// A log that is no larger than this may have doubled as often as it likes.
+const SMALL: u64 = 4 << 20;
+
 /// The side of a journal that does I/O. The other one is the [`Recorder`], which is with the core.
 pub(crate) struct Book<S> {
     log: Log<S>,
@@ -22,6 +25,8 @@ pub(crate) struct Book<S> {
     is_strict: bool,
     now: Now,
     recovery: Recovery,
+    /// How large the log was when it had all that there was when it was begun.
+    base: u64,
     /// Who was met, as far as the log knows.
     peers: KnownPeers,
 }
@@ -61,7 +66,7 @@ impl<S: Storage> Book<S> {
             Err(storage) => (Log::new(storage), true),
         };
         let (recovery, peers) = (Recovery::default(), KnownPeers::default());
-        let mut book = Self { log, config, is_strict, now, recovery, peers };
+        let mut book = Self { log, config, is_strict, now, recovery, base: 0, peers };
         if is_new {
             let recorder = book.anew(core, Old::None)?;
             return Ok((book, recorder));
@@ -86,7 +91,8 @@ impl<S: Storage> Book<S> {
     /// Makes of a new core what the log says.
     fn read<R: Replicated>(&mut self, core: &mut Core<R>) -> Result<(), OpenError> {
         let mut reader = Reader::new(self.config.clone(), self.now);
-        let read = self.log.read(|record| reader.take(core, record));
+        let read = self.log.read(|record, end| reader.take(core, record, end));
+        self.base = reader.base;
         self.peers = std::mem::take(&mut reader.peers);
         self.recovery.former_id = reader.finish(core, read.is_err());
         self.recovery.torn_bytes = read?;
@@ -119,6 +125,7 @@ impl<S: Storage> Book<S> {
         let mut recorder = self.recorder(core)?;
         self.write_next(core, &mut recorder)?;
         self.log.advance(old)?;
+        self.base = self.size();
         Ok(recorder)
     }
 
@@ -151,6 +158,21 @@ impl<S: Storage> Book<S> {
 
     pub(crate) fn size(&self) -> u64 {
         self.log.size()
+    }
+
+    /// Whether the log has doubled since it was begun.
+    pub(crate) fn has_doubled(&self) -> bool {
+        self.size() > SMALL && self.size() / 2 > self.base
+    }
+
+    /// It has grown to what it is because it had to.
+    pub(crate) fn accept_size(&mut self) {
+        self.base = self.size();
+    }
+
+    /// Nothing is written any more.
+    pub(crate) fn give_up(&mut self) {
+        self.log.give_up();
     }
 
     pub(crate) fn append(&mut self, batch: &Batch) -> Result<(), JournalError> {
@@ -201,7 +223,9 @@ impl<S: Storage> Book<S> {
 
     /// Puts the next log, which is durable then, in the place of this one.
     pub(crate) fn advance(&mut self) -> Result<(), JournalError> {
-        Ok(self.log.advance(Old::Remove)?)
+        self.log.advance(Old::Remove)?;
+        self.base = self.size();
+        Ok(())
     }
 }
 

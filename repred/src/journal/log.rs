@@ -91,11 +91,11 @@ impl<S: Storage> Log<S> {
 
     // ---- reading ----
 
-    /// Reads all records, in order, and cuts off what a crash has left of an attempt to write. Returns how many
+    /// Reads all records, in order, each with where it ends, and cuts off what a crash has left of an attempt to write. Returns how many
     /// bytes that was.
     pub(super) fn read(
         &mut self,
-        mut take: impl FnMut(Record<'_>) -> Result<(), OpenError>,
+        mut take: impl FnMut(Record<'_>, u64) -> Result<(), OpenError>,
     ) -> Result<u64, OpenError> {
         let LogFile { generation, name, size, .. } = self.file.clone();
         if size < HEADER as u64 {
@@ -117,8 +117,8 @@ impl<S: Storage> Log<S> {
             else {
                 break;
             };
-            take(record)?;
             at += size as u64;
+            take(record, at)?;
         }
         if at < size && window.was_synced(generation, at)? {
             return Err(OpenError::Damaged { file: name, offset: at });
@@ -216,6 +216,11 @@ impl<S: Storage> Log<S> {
     fn fail(&mut self, error: io::Error) -> WriteError {
         self.has_failed = true;
         WriteError::Unknown(error)
+    }
+
+    /// Nothing is written any more.
+    pub(super) fn give_up(&mut self) {
+        self.has_failed = true;
     }
 
     fn check(&self) -> Result<(), WriteError> {

@@ -20,6 +20,8 @@ pub(super) struct Reader {
     is_complete: bool,
     is_strict: bool,
     latest: Time,
+    /// Where everything is there that there was when the log was begun.
+    pub(super) base: u64,
     pub(super) peers: KnownPeers,
 }
 
@@ -33,6 +35,7 @@ impl Reader {
             is_complete: false,
             is_strict: false,
             latest: Time::ZERO,
+            base: 0,
             peers: KnownPeers::default(),
         }
     }
@@ -41,6 +44,7 @@ impl Reader {
         &mut self,
         core: &mut Core<R>,
         record: Record<'_>,
+        end: u64,
     ) -> Result<(), OpenError> {
         self.is_complete = record == Record::Closed;
         match record {
@@ -52,6 +56,9 @@ impl Reader {
             Record::Batch { latest, messages } => {
                 self.latest = latest.max(self.latest);
                 self.messages(core, messages)?;
+                if self.base == 0 && self.loading.is_complete() {
+                    self.base = end;
+                }
             }
             Record::Peers { known } => {
                 let malformed = SessionError::Malformed { expected: "known peers" };

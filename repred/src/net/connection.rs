@@ -339,7 +339,7 @@ impl<R: Replicated, T: Transport> Connection<R, T> {
                         }
                     }
                 }
-                inner.unlink(*key, now.wall);
+                inner.unlink(*key);
                 inner.wake();
             });
         }
@@ -500,9 +500,8 @@ impl<R: Replicated, T: Transport> Future for Connection<R, T> {
 impl<R: Replicated, T: Transport> Drop for Connection<R, T> {
     fn drop(&mut self) {
         if let Some(shared) = self.shared.upgrade() {
-            let now = shared.clock.now();
             let _ = shared.with(|inner| {
-                if inner.unlink(self.key, now) {
+                if inner.unlink(self.key) {
                     inner.wake();
                 }
             });

@@ -20,7 +20,7 @@ use super::{
     caught_up::{CaughtUp, Side},
     clock::Clock,
     connection::Connection,
-    scribe::{Rest, Scribe, Trouble},
+    scribe::{Ending, Rest, Scribe, Trouble},
     subscription::Subscription,
     transport::{AsyncBytes, ByteStream, Messages},
 };
@@ -86,6 +86,7 @@ pub(super) struct Shared<R: Replicated> {
 
 pub(super) struct Inner<R: Replicated> {
     pub(super) core: Core<R>,
+    clock: Arc<dyn Clock>,
     pub(super) links: BTreeMap<Key, Link>,
     /// What goes to the journal, if there is one.
     pub(super) recorder: Option<Recorder>,
@@ -544,15 +545,14 @@ impl<R: Replicated> Replica<R> {
     /// See [`NotDurable`].
     pub fn close(&self) -> Result<(), NotDurable> {
         let Some(scribe) = &self.shared.scribe else { return Ok(()) };
-        let now = self.now();
-        let rest = self.shared.with(|inner| {
+        let mark = self.shared.with(|inner| {
             inner.trouble.get_or_insert(Trouble::Closed);
             inner.wake();
-            (inner.rest(now), inner.core.mark())
+            inner.core.mark()
         });
         let cause = |Reentrant| NotDurable::Refused { cause: Arc::new(UpdateError::Reentrant) };
-        let (rest, mark) = rest.map_err(cause)?;
-        scribe.finish(rest);
+        let mark = mark.map_err(cause)?;
+        scribe.finish(Ending::Closed);
         Durable::new(scribe.watch(), mark).wait()
     }
 
@@ -666,6 +666,7 @@ impl<R: Replicated> Replica<R> {
             trouble: None,
             rung,
             core,
+            clock: Arc::clone(&clock),
             links: BTreeMap::new(),
             sleepers: Vec::new(),
             listeners: Vec::new(),
@@ -780,7 +781,7 @@ impl<R: Replicated> Drop for Shared<R> {
         let sleepers = inner.sleepers.drain(..).chain(inner.listeners.drain(..));
         sleepers.chain(inner.woken.drain(..)).for_each(|(_, waker)| waker.wake());
         if let Some(scribe) = &self.scribe {
-            scribe.finish(inner.rest(self.clock.now()));
+            scribe.finish(Ending::Gone(inner.rest()));
         }
     }
 }
@@ -795,8 +796,8 @@ impl<R: Replicated> Inner<R> {
     }
 
     /// Forgets a connection. Returns whether there was one.
-    pub(super) fn unlink(&mut self, key: Key, now: Time) -> bool {
-        self.note_peer(key, now);
+    pub(super) fn unlink(&mut self, key: Key) -> bool {
+        self.note_peer(key, self.clock.now());
         self.links.remove(&key).is_some()
     }
 
@@ -809,14 +810,16 @@ impl<R: Replicated> Inner<R> {
         }
     }
 
-    fn note_peers(&mut self, now: Time) {
+    fn note_peers(&mut self) {
+        let now = self.clock.now();
         let links: Vec<_> = self.links.keys().copied().collect();
         links.into_iter().for_each(|key| self.note_peer(key, now));
     }
 
     /// Folds what everybody has who counts.
-    pub(super) fn fold_stable(&mut self, folding: &Folding, now: Time) {
-        self.note_peers(now);
+    pub(super) fn fold_stable(&mut self, folding: &Folding) {
+        self.note_peers();
+        let now = self.clock.now();
         let stable = self.known_peers.stable(folding, &self.core.reduced(), now);
         if let Some(stable) = stable.filter(|_| !self.core.entries().keeps_everything()) {
             // It is part of what is reduced, and there is nothing else to be wrong.
@@ -827,8 +830,8 @@ impl<R: Replicated> Inner<R> {
     }
 
     /// What the journal does not have yet.
-    fn rest(&mut self, now: Time) -> Rest {
-        self.note_peers(now);
+    pub(super) fn rest(&mut self) -> Rest {
+        self.note_peers();
         let Self { recorder, core, known_peers, .. } = self;
         let batches = recorder.as_mut().map(|recorder| recorder.collect_all(core)).transpose()?;
         Ok((batches.unwrap_or_default(), known_peers.clone()))

@@ -28,9 +28,6 @@ use crate::{
 /// How often a storage that has refused something is tried again.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// A file is not written anew before it has grown by this much.
-const SMALL: u64 = 4 << 20;
-
 /// What a replica has of the thread that writes its journal.
 #[derive(Debug)]
 pub(super) struct Scribe {
@@ -52,10 +49,19 @@ struct Desk {
 struct Orders {
     /// Who wants the journal compacted, and to be told.
     compactions: Vec<mpsc::Sender<Result<(), JournalError>>>,
-    /// The replica is gone, or closed: this is to be written, and that is all.
-    rest: Option<Rest>,
+    /// The replica is gone, or closed.
+    ending: Option<Ending>,
     /// The thread has ended, and does nothing any more.
     is_over: bool,
+}
+
+/// How a journal ends.
+#[derive(Debug)]
+pub(super) enum Ending {
+    /// The replica is closed, and says itself what is new.
+    Closed,
+    /// It is gone, and this is what was new. It belongs to the log that the recorder of the replica was for.
+    Gone(Rest),
 }
 
 /// What is new when a replica ends.
@@ -65,7 +71,7 @@ pub(super) type Rest = Result<(Vec<Batch>, KnownPeers), SessionError>;
 enum Order {
     Write,
     Compact(Vec<mpsc::Sender<Result<(), JournalError>>>),
-    Finish(Rest),
+    Finish(Ending),
 }
 
 impl Scribe {
@@ -91,7 +97,6 @@ impl Scribe {
         let _ = shared.with(|inner| inner.known_peers = peers);
         let writer = Writer {
             replica: Arc::downgrade(shared),
-            base: book.size(),
             book,
             desk: Arc::clone(&scribe.desk),
             watch: Arc::clone(&scribe.watch),
@@ -134,8 +139,8 @@ impl Scribe {
     }
 
     /// Has the rest written, and waits until the journal is closed.
-    pub(super) fn finish(&self, rest: Rest) {
-        self.desk.orders().rest.get_or_insert(rest);
+    pub(super) fn finish(&self, ending: Ending) {
+        self.desk.orders().ending.get_or_insert(ending);
         self.desk.bell.notify_one();
         let thread = self.thread().take();
         if let Some(thread) = thread.filter(|thread| !is_this(thread.thread().id())) {
@@ -163,8 +168,8 @@ impl Desk {
     fn wait(&self, due: Option<Instant>) -> Order {
         let mut orders = self.orders();
         loop {
-            if let Some(rest) = orders.rest.take() {
-                return Order::Finish(rest);
+            if let Some(ending) = orders.ending.take() {
+                return Order::Finish(ending);
             }
             if !orders.compactions.is_empty() {
                 return Order::Compact(std::mem::take(&mut orders.compactions));
@@ -196,7 +201,7 @@ pub(super) struct Terms {
 }
 
 /// The thread.
-struct Writer<R: Replicated, S> {
+struct Writer<R: Replicated, S: Storage> {
     /// Weak, so that the thread does not keep a replica alive that nobody holds any more.
     replica: Weak<Shared<R>>,
     book: Book<S>,
@@ -207,8 +212,6 @@ struct Writer<R: Replicated, S> {
     written: Option<Mark>,
     /// When to sync.
     due: Option<Instant>,
-    /// Bytes of the file when it was made.
-    base: u64,
     /// How many bytes the storage has refused. Nothing is written to the replica until it would take them.
     refused: Option<usize>,
 }
@@ -222,10 +225,13 @@ impl<R: Replicated, S: Storage> Writer<R, S> {
                 Order::Compact(askers) => {
                     let result = self.compact();
                     askers.into_iter().for_each(|asker| drop(asker.send(result.clone())));
-                    // What could not be compacted stays as it was.
-                    if matches!(result, Err(JournalError::Refused(_))) { Ok(()) } else { result }
+                    match result {
+                        // What could not be compacted stays as it was.
+                        Err(JournalError::Refused(_)) if self.refused.is_none() => Ok(()),
+                        result => result,
+                    }
                 }
-                Order::Finish(rest) => return self.finish(rest),
+                Order::Finish(ending) => return self.finish(ending),
             };
             match result {
                 Ok(()) => {}
@@ -252,8 +258,7 @@ impl<R: Replicated, S: Storage> Writer<R, S> {
             written => written?,
         }
         self.settle()?;
-        let size = self.book.size();
-        if size > SMALL && size / 2 > self.base { self.compact_if_possible() } else { Ok(()) }
+        if self.book.has_doubled() { self.compact_if_possible() } else { Ok(()) }
     }
 
     fn write_new(&mut self) -> Result<(), JournalError> {
@@ -315,11 +320,12 @@ impl<R: Replicated, S: Storage> Writer<R, S> {
 
     // ---- compaction ----
 
-    /// The file has grown: writes it anew. If there is no room for that it has to grow on.
+    /// Writes the log anew. If there is no room for that it has to grow on.
     fn compact_if_possible(&mut self) -> Result<(), JournalError> {
         match self.compact() {
-            Err(JournalError::Refused(_)) => {
-                self.base = self.book.size();
+            // What was refused is not an update, but the new log.
+            Err(JournalError::Refused(_)) if self.refused.is_none() => {
+                self.book.accept_size();
                 Ok(())
             }
             result => result,
@@ -332,11 +338,8 @@ impl<R: Replicated, S: Storage> Writer<R, S> {
             Err(JournalError::Content(SessionError::NewerSchema)) => {}
             written => written?,
         }
-        let Some(shared) = self.replica.upgrade() else { return Ok(()) };
-        let now = shared.clock.now();
-        drop(shared);
         let begun = self.with(|inner| {
-            inner.fold_stable(&self.terms.folding, now);
+            inner.fold_stable(&self.terms.folding);
             (inner.known_peers.clone(), self.book.recorder(&mut inner.core))
         });
         let Some((peers, next)) = begun else { return Ok(()) };
@@ -357,11 +360,13 @@ impl<R: Replicated, S: Storage> Writer<R, S> {
         });
         if let Err(error) = advanced {
             // The present recorder has missed nothing: it stands where it stood.
-            self.with(|inner| inner.recorder = present);
+            if self.with(|inner| inner.recorder = present).is_none() {
+                // The replica has ended meanwhile, and the rest of it is meant for the next log.
+                self.book.give_up();
+            }
             return Err(error);
         }
         (self.written, self.due) = (None, None);
-        self.base = self.book.size();
         self.watch.advance(mark);
         Ok(())
     }
@@ -426,7 +431,12 @@ impl<R: Replicated, S: Storage> Writer<R, S> {
     }
 
     /// Writes the last of it, and closes the journal.
-    fn finish(mut self, rest: Rest) {
+    fn finish(mut self, ending: Ending) {
+        let rest = match ending {
+            Ending::Gone(rest) => rest,
+            // Not earlier: a compaction may have come in between, and with it another recorder.
+            Ending::Closed => self.with(Inner::rest).unwrap_or_else(|| Ok(Default::default())),
+        };
         let closed = rest.map_err(JournalError::from).and_then(|rest| {
             let (batches, peers) = rest;
             batches.iter().try_for_each(|batch| self.append(batch))?;
@@ -441,9 +451,14 @@ impl<R: Replicated, S: Storage> Writer<R, S> {
     }
 }
 
-impl<R: Replicated, S> Drop for Writer<R, S> {
+impl<R: Replicated, S: Storage> Drop for Writer<R, S> {
     /// However the thread ends, nobody waits for it any longer.
     fn drop(&mut self) {
+        // Unless it was closed, something here has panicked.
+        self.with(|inner| {
+            inner.trouble.get_or_insert(Trouble::Failed(JournalError::Failed));
+            inner.wake();
+        });
         let mut orders = self.desk.orders();
         orders.is_over = true;
         orders.compactions.clear();
