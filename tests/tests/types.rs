@@ -1,8 +1,8 @@
 //! Every ready-made type keeps the laws and survives the simulator.
 //!
 //! `cargo test --profile checked -p repred-tests --test types -- --ignored` looks at all histories of up to five
-//! updates of three origins, three where there are many updates to choose from, and at 100,000 random ones, for
-//! each type.
+//! updates of three origins, and at 100,000 random ones, for each type; of structs with many fields, at all of
+//! three, and at all of five for every two fields.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -96,14 +96,22 @@ fn short_presence() -> Presence<u8, u8> {
 }
 
 fn edit_card(cards: &Cards, chance: &mut Chance) -> <Cards as Reduce>::Update {
-    let edit = match chance.below(5) {
-        0 => return cards.removal(0),
-        1 => CardUpdate::Text(1),
-        2 => CardUpdate::Votes(1),
-        3 => CardUpdate::Tags(SetUpdate::Insert(0)),
-        _ => CardUpdate::IsDone(Flag::default().write(true)),
-    };
-    MapUpdate::Entry(0, Box::new(edit))
+    edit_fields(&[0, 1, 2, 3])(cards, chance)
+}
+
+/// An edit of one of these fields of the card 0, or its removal.
+fn edit_fields(fields: &[u8]) -> impl Fn(&Cards, &mut Chance) -> <Cards as Reduce>::Update + use<> {
+    let fields = fields.to_vec();
+    move |cards, chance| {
+        let edit = match fields.get(chance.below(fields.len() as u64 + 1) as usize) {
+            None => return cards.removal(0),
+            Some(0) => CardUpdate::Text(1),
+            Some(1) => CardUpdate::Votes(1),
+            Some(2) => CardUpdate::Tags(SetUpdate::Insert(0)),
+            Some(_) => CardUpdate::IsDone(Flag::default().write(true)),
+        };
+        MapUpdate::Entry(0, Box::new(edit))
+    }
 }
 
 /// An entry of the key 0, or its removal.
@@ -150,6 +158,38 @@ fn edit_board(board: &Board, chance: &mut Chance) -> BoardUpdate {
     }
 }
 
+/// An edit of one of these fields of a board, of which some have two.
+fn edit_board_fields(fields: [u8; 2]) -> impl Fn(&Board, &mut Chance) -> BoardUpdate {
+    move |board, chance| match chance.pick(&fields) {
+        0 => BoardUpdate::Title(1),
+        1 => BoardUpdate::HighScore(1),
+        2 => BoardUpdate::Cards(edit_fields(&[0])(&board.cards, chance)),
+        _ => {
+            let insert = |_: &Map<u8, Set<u8>>, _: &mut Chance| {
+                MapUpdate::Entry(0, Box::new(SetUpdate::Insert(0)))
+            };
+            BoardUpdate::Lists(entry(insert)(&board.lists, chance))
+        }
+    }
+}
+
+/// Every two of four fields.
+fn twos() -> impl Iterator<Item = [u8; 2]> {
+    (0..4).flat_map(|one| (0..one).map(move |other| [other, one]))
+}
+
+#[test]
+#[ignore = "long"]
+fn two_fields_of_a_card_at_length() {
+    twos().for_each(|two| all_of(5, laws(Cards::default).update_with(edit_fields(&two))));
+}
+
+#[test]
+#[ignore = "long"]
+fn two_fields_of_a_board_at_length() {
+    twos().for_each(|two| all_of(5, laws(Board::default).update_with(edit_board_fields(two))));
+}
+
 fn edit_tree(tree: &Tree, chance: &mut Chance) -> TreeUpdate {
     match chance.below(3) {
         0 => TreeUpdate::Value(1),
@@ -176,19 +216,19 @@ tests! {
     lww_map: LwwMap::<u8, u8>::default, any(&[(0, Some(0)), (0, None)]), all of 5;
     events: Events::<u8>::default, push_or_forget, all of 5;
     presence: short_presence, any(&[(0, Some(0)), (0, None)]), all of 5;
-    map_of_registers: Map::<u8, Register<u8>>::default, entry(any(&[0, 1])), all of 4;
-    map_of_multi_registers: Map::<u8, MultiRegister<u8>>::default, entry(|register: &MultiRegister<u8>, _| register.write(0)), all of 4;
-    map_of_counters: Map::<u8, Counter>::default, entry(any(&[1, -1])), all of 4;
-    map_of_grow_counters: Map::<u8, GrowCounter>::default, entry(any(&[1])), all of 4;
-    map_of_flags: Map::<u8, Flag>::default, entry(flip(Flag::write)), all of 4;
-    map_of_sets: Map::<u8, Set<u8>>::default, entry(insert_or_remove), all of 4;
-    map_of_maps: Map::<u8, Map<u8, Counter>>::default, entry(entry(any(&[1]))), all of 4;
-    map_of_grow_maps: Map::<u8, BTreeMap<u8, Counter>>::default, entry(|_, _| (0, Box::new(1))), all of 4;
+    map_of_registers: Map::<u8, Register<u8>>::default, entry(any(&[0, 1])), all of 5;
+    map_of_multi_registers: Map::<u8, MultiRegister<u8>>::default, entry(|register: &MultiRegister<u8>, _| register.write(0)), all of 5;
+    map_of_counters: Map::<u8, Counter>::default, entry(any(&[1, -1])), all of 5;
+    map_of_grow_counters: Map::<u8, GrowCounter>::default, entry(any(&[1])), all of 5;
+    map_of_flags: Map::<u8, Flag>::default, entry(flip(Flag::write)), all of 5;
+    map_of_sets: Map::<u8, Set<u8>>::default, entry(insert_or_remove), all of 5;
+    map_of_maps: Map::<u8, Map<u8, Counter>>::default, entry(entry(any(&[1]))), all of 5;
+    map_of_grow_maps: Map::<u8, BTreeMap<u8, Counter>>::default, entry(|_, _| (0, Box::new(1))), all of 5;
     map_of_grow_maps_of_sets: Map::<u8, BTreeMap<u8, Set<u8>>>::default, entry(|lists: &BTreeMap<u8, Set<u8>>, chance| {
         let absent = Set::default();
         (0, Box::new(insert_or_remove(lists.get(&0).unwrap_or(&absent), chance)))
-    }), all of 4;
+    }), all of 5;
     map_of_cards: Cards::default, edit_card, all of 3;
     board: Board::default, edit_board, all of 3;
-    tree: Tree::default, edit_tree, all of 4;
+    tree: Tree::default, edit_tree, all of 5;
 }
