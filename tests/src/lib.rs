@@ -8,6 +8,7 @@
 //! prints its seed when its test fails.
 
 mod chance;
+mod forgetful;
 pub mod io;
 mod model;
 mod network;
@@ -17,6 +18,7 @@ pub mod wire;
 
 pub use self::{
     chance::Chance,
+    forgetful::Forgetful,
     model::{Did, Model, Op},
     network::{Driven, Ending, LinkId, Network},
     observed::{Edit, Observed, ObservedSet},

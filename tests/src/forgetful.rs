@@ -1,0 +1,86 @@
+//! [`Forgetful`]: files that lose in a kill what a loss of power would take.
+
+use std::{collections::BTreeMap, io};
+
+use repred::{Files, Storage};
+
+/// Files whose bytes stay in the process until they are synced.
+///
+/// A kill takes nothing that the operating system has, so it does not show what was not synced in time. Here
+/// it does.
+#[derive(Debug)]
+pub struct Forgetful {
+    files: Files,
+    /// What is not synced yet, by file.
+    unsynced: BTreeMap<String, Vec<u8>>,
+}
+
+impl Forgetful {
+    /// The same files, of which a kill takes more.
+    pub fn new(files: Files) -> Self {
+        Self { files, unsynced: BTreeMap::new() }
+    }
+
+    /// Hands the bytes of a file to the operating system.
+    fn flush(&mut self, name: &str) -> io::Result<()> {
+        let bytes = self.unsynced.remove(name).unwrap_or_default();
+        let mut rest = &bytes[..];
+        while !rest.is_empty() {
+            rest = &rest[self.files.append(name, rest)?..];
+        }
+        Ok(())
+    }
+}
+
+impl Storage for Forgetful {
+    fn names(&mut self) -> io::Result<Vec<String>> {
+        self.files.names()
+    }
+
+    fn size(&mut self, name: &str) -> io::Result<u64> {
+        let unsynced = self.unsynced.get(name).map_or(0, Vec::len);
+        Ok(self.files.size(name)? + unsynced as u64)
+    }
+
+    fn read(&mut self, name: &str, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        self.flush(name)?;
+        self.files.read(name, offset, buffer)
+    }
+
+    fn create(&mut self, name: &str) -> io::Result<()> {
+        self.unsynced.remove(name);
+        self.files.create(name)
+    }
+
+    fn append(&mut self, name: &str, bytes: &[u8]) -> io::Result<usize> {
+        self.unsynced.entry(name.to_owned()).or_default().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn truncate(&mut self, name: &str, size: u64) -> io::Result<()> {
+        self.flush(name)?;
+        self.files.truncate(name, size)
+    }
+
+    fn sync(&mut self, name: &str) -> io::Result<()> {
+        self.flush(name)?;
+        self.files.sync(name)
+    }
+
+    fn rename(&mut self, from: &str, to: &str) -> io::Result<()> {
+        self.unsynced.remove(to);
+        if let Some(bytes) = self.unsynced.remove(from) {
+            self.unsynced.insert(to.to_owned(), bytes);
+        }
+        self.files.rename(from, to)
+    }
+
+    fn remove(&mut self, name: &str) -> io::Result<()> {
+        self.unsynced.remove(name);
+        self.files.remove(name)
+    }
+
+    fn sync_names(&mut self) -> io::Result<()> {
+        self.files.sync_names()
+    }
+}
