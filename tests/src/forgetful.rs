@@ -1,6 +1,6 @@
 //! [`Forgetful`]: files that lose in a kill what a loss of power would take.
 
-use std::{collections::BTreeMap, io};
+use std::{collections::BTreeMap, io, thread, time::Duration};
 
 use repred::{Files, Storage};
 
@@ -14,6 +14,9 @@ pub struct Forgetful {
     /// What is not synced yet, by file.
     unsynced: BTreeMap<String, Vec<u8>>,
 }
+
+/// How long a disk is busy with a sync before it has anything.
+const BUSY: Duration = Duration::from_millis(1);
 
 impl Forgetful {
     /// The same files, of which a kill takes more.
@@ -63,6 +66,7 @@ impl Storage for Forgetful {
     }
 
     fn sync(&mut self, name: &str) -> io::Result<()> {
+        thread::sleep(BUSY);
         self.flush(name)?;
         self.files.sync(name)
     }

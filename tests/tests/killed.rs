@@ -122,12 +122,18 @@ fn live(life: &Life) {
                 }
             });
         }
-        while life.does_compact {
-            say(Said::Compacting);
-            replica.compact().unwrap();
-            say(Said::Compacted);
+        if life.does_compact {
+            scope.spawn(|| compact_always(&replica));
         }
     });
+}
+
+fn compact_always(replica: &Replica<Ledger>) {
+    loop {
+        say(Said::Compacting);
+        replica.compact().unwrap();
+        say(Said::Compacted);
+    }
 }
 
 fn open(life: &Life) -> Result<Replica<Ledger>, OpenError> {
