@@ -77,6 +77,8 @@ struct Life {
     /// How many threads write at once.
     writers: u64,
     does_compact: bool,
+    /// Whether it forgets what it has before it compacts, so that its peer and its journal get snapshots.
+    does_fold: bool,
     /// Whether it has written something before it hears of its peer.
     connects_late: bool,
     /// Whether the kill takes what is not synced.
@@ -123,13 +125,16 @@ fn live(life: &Life) {
             });
         }
         if life.does_compact {
-            scope.spawn(|| compact_always(&replica));
+            scope.spawn(|| compact_always(life, &replica));
         }
     });
 }
 
-fn compact_always(replica: &Replica<Ledger>) {
+fn compact_always(life: &Life, replica: &Replica<Ledger>) {
     loop {
+        if life.does_fold {
+            replica.fold(&replica.version().unwrap()).unwrap();
+        }
         say(Said::Compacting);
         replica.compact().unwrap();
         say(Said::Compacted);
@@ -261,6 +266,7 @@ impl Journey {
             port: self.peer.port,
             writers: 1 + self.chance.number() % 4,
             does_compact: self.chance.one_in(3),
+            does_fold: self.chance.one_in(3),
             connects_late: self.chance.one_in(2),
             is_forgetful: self.chance.one_in(2),
             folder: self.folder.clone(),
