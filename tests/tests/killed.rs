@@ -55,7 +55,7 @@ fn thirty_kills_lose_nothing_that_was_acknowledged() {
 }
 
 #[test]
-#[ignore = "takes minutes"]
+#[ignore = "takes a minute"]
 fn a_thousand_kills_lose_nothing_that_was_acknowledged() {
     let begin = Instant::now();
     let mut sum = Figures::default();
