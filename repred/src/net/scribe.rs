@@ -55,6 +55,8 @@ struct Orders {
     compactions: Vec<mpsc::Sender<Result<(), JournalError>>>,
     /// The replica is gone, or closed: this is to be written, and that is all.
     rest: Option<Rest>,
+    /// The thread has ended: nothing is done any more.
+    is_over: bool,
 }
 
 /// What is new when a replica ends.
@@ -121,7 +123,12 @@ impl Scribe {
     /// Has the journal compacted, and waits for it.
     pub(super) fn compact(&self) -> Result<(), JournalError> {
         let (sender, receiver) = mpsc::channel();
-        self.desk.orders().compactions.push(sender);
+        let mut orders = self.desk.orders();
+        if orders.is_over {
+            return Err(JournalError::Failed);
+        }
+        orders.compactions.push(sender);
+        drop(orders);
         self.desk.bell.notify_one();
         receiver.recv().unwrap_or(Err(JournalError::Failed))
     }
@@ -369,6 +376,15 @@ impl<R: Replicated, S: Storage> Writer<R, S> {
     }
 }
 
+impl<R: Replicated, S> Drop for Writer<R, S> {
+    /// However the thread ends, nobody may wait for it.
+    fn drop(&mut self) {
+        let mut orders = self.desk.orders();
+        orders.is_over = true;
+        orders.compactions.clear();
+    }
+}
+
 /// Goes on with the recorder of the next file. What that has not collected yet, the present one, and where
 /// the replica stands.
 fn switch<R: Replicated>(
@@ -402,5 +418,17 @@ impl fmt::Display for Trouble {
             Self::Pause(_, error) | Self::Failed(error) => error.fmt(f),
             Self::Closed => f.write_str("it was closed"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Counter, JournalError, Memory, Replica};
+
+    #[test]
+    fn what_is_closed_is_not_compacted_and_nobody_waits_for_it() {
+        let votes = Replica::builder(Counter::default()).open_in(Memory::new()).unwrap();
+        votes.close().unwrap();
+        assert!(matches!(votes.compact(), Err(JournalError::Failed)));
     }
 }
