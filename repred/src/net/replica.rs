@@ -496,14 +496,14 @@ impl<R: Replicated> Replica<R> {
     /// See [`NotDurable`].
     pub fn close(&self) -> Result<(), NotDurable> {
         let Some(scribe) = &self.shared.scribe else { return Ok(()) };
-        let rest = self.shared.with(|inner| {
+        let mark = self.shared.with(|inner| {
             inner.trouble.get_or_insert(Trouble::Closed);
             inner.wake();
-            (inner.rest(), inner.core.mark())
+            inner.core.mark()
         });
         let cause = |Reentrant| NotDurable::Refused { cause: Arc::new(UpdateError::Reentrant) };
-        let (rest, mark) = rest.map_err(cause)?;
-        scribe.finish(rest);
+        let mark = mark.map_err(cause)?;
+        scribe.close();
         Durable::new(scribe.watch(), mark).wait()
     }
 
@@ -699,7 +699,7 @@ impl<R: Replicated> Drop for Shared<R> {
         let sleepers = inner.sleepers.drain(..).chain(inner.woken.drain(..));
         sleepers.for_each(|(_, waker)| waker.wake());
         if let Some(scribe) = &self.scribe {
-            scribe.finish(inner.rest());
+            scribe.close_with(inner.rest());
         }
     }
 }
@@ -730,7 +730,7 @@ impl<R: Replicated> Inner<R> {
     }
 
     /// What the journal does not have yet.
-    fn rest(&mut self) -> Rest {
+    pub(super) fn rest(&mut self) -> Rest {
         let Self { recorder, core, .. } = self;
         recorder.as_mut().map_or(Ok(Vec::new()), |recorder| recorder.collect_all(core))
     }

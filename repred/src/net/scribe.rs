@@ -53,10 +53,19 @@ struct Desk {
 struct Orders {
     /// Who wants the journal compacted, and to be told.
     compactions: Vec<mpsc::Sender<Result<(), JournalError>>>,
-    /// The replica is gone, or closed: this is to be written, and that is all.
-    rest: Option<Rest>,
+    /// What is new then is to be written, and that is all.
+    end: Option<End>,
     /// The thread has ended: nothing is done any more.
     is_over: bool,
+}
+
+/// How a replica ends.
+#[derive(Debug)]
+enum End {
+    /// It was closed, and has what is new.
+    Closed,
+    /// Nobody holds it any more.
+    Gone(Rest),
 }
 
 /// What is new when a replica ends.
@@ -66,7 +75,7 @@ pub(super) type Rest = Result<Vec<Batch>, SessionError>;
 enum Order {
     Write,
     Compact(Vec<mpsc::Sender<Result<(), JournalError>>>),
-    Finish(Rest),
+    Finish(End),
 }
 
 impl Scribe {
@@ -133,9 +142,18 @@ impl Scribe {
         receiver.recv().unwrap_or(Err(JournalError::Failed))
     }
 
-    /// Has the rest written, and waits until the journal is closed.
-    pub(super) fn finish(&self, rest: Rest) {
-        self.desk.orders().rest.get_or_insert(rest);
+    /// Has what is new in a replica written that takes nothing more, and waits until the journal is closed.
+    pub(super) fn close(&self) {
+        self.finish(End::Closed);
+    }
+
+    /// The same when nobody holds the replica any more.
+    pub(super) fn close_with(&self, rest: Rest) {
+        self.finish(End::Gone(rest));
+    }
+
+    fn finish(&self, end: End) {
+        self.desk.orders().end.get_or_insert(end);
         self.desk.bell.notify_one();
         let thread = self.thread().take();
         if let Some(thread) = thread.filter(|thread| !is_this(thread.thread().id())) {
@@ -163,8 +181,8 @@ impl Desk {
     fn wait(&self, due: Option<Instant>) -> Order {
         let mut orders = self.orders();
         loop {
-            if let Some(rest) = orders.rest.take() {
-                return Order::Finish(rest);
+            if let Some(end) = orders.end.take() {
+                return Order::Finish(end);
             }
             if !orders.compactions.is_empty() {
                 return Order::Compact(std::mem::take(&mut orders.compactions));
@@ -215,7 +233,7 @@ impl<R: Replicated, S: Storage> Writer<R, S> {
                     // What could not be compacted stays as it was.
                     if matches!(result, Err(JournalError::Refused(_))) { Ok(()) } else { result }
                 }
-                Order::Finish(rest) => return self.finish(rest),
+                Order::Finish(end) => return self.finish(end),
             };
             match result {
                 Ok(()) => {}
@@ -363,7 +381,13 @@ impl<R: Replicated, S: Storage> Writer<R, S> {
     }
 
     /// Writes the last of it, and closes the journal.
-    fn finish(mut self, rest: Rest) {
+    fn finish(mut self, end: End) {
+        let rest = match end {
+            // Not before: what is collected goes into the file that its recorder is for, and a compaction
+            // that was under way has begun another.
+            End::Closed => self.with(Inner::rest).unwrap_or_else(|| Ok(Vec::new())),
+            End::Gone(rest) => rest,
+        };
         let closed = rest.map_err(JournalError::from).and_then(|rest| {
             rest.iter().try_for_each(|batch| self.append(batch))?;
             self.book.close()
