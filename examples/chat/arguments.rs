@@ -1,6 +1,6 @@
 //! [`Arguments`]: what the command line says.
 
-use std::fmt;
+use std::{fmt, path::PathBuf};
 
 /// What `--help` prints.
 pub(crate) const HELP: &str = "\
@@ -11,6 +11,7 @@ usage: cargo run --example chat -- [options] NAME PORT [PEER_PORT..]
   NAME       what you are called
   PORT       the port on 127.0.0.1 to listen on
   PEER_PORT  the port of somebody to connect to, who may be started later
+  --data DIR keep what was said in this folder, and print it again at the next start
   --stay     go on listening when there is nothing more to read, until Ctrl-C
   --help     print this
 
@@ -31,17 +32,22 @@ pub(crate) struct Arguments {
     pub(crate) peers: Vec<u16>,
     /// Whether to go on when nothing more is typed.
     pub(crate) stays: bool,
+    /// Where to keep what was said.
+    pub(crate) data: Option<PathBuf>,
 }
 
 impl Arguments {
     /// Reads the command line; `None` if only help is wanted.
-    pub(crate) fn parse(words: impl Iterator<Item = String>) -> Result<Option<Self>, UsageError> {
-        let mut stays = false;
+    pub(crate) fn parse(
+        mut words: impl Iterator<Item = String>,
+    ) -> Result<Option<Self>, UsageError> {
+        let (mut stays, mut data) = (false, None);
         let mut rest = Vec::new();
-        for word in words {
+        while let Some(word) = words.next() {
             match word.as_str() {
                 "--help" | "-h" => return Ok(None),
                 "--stay" => stays = true,
+                "--data" => data = Some(folder(words.next())?),
                 option if option.starts_with('-') => return Err(UsageError::UnknownOption(word)),
                 _ => rest.push(word),
             }
@@ -53,13 +59,19 @@ impl Arguments {
         if peers.contains(&own) {
             return Err(UsageError::Itself(own));
         }
-        Ok(Some(Self { name, port: own, peers, stays }))
+        Ok(Some(Self { name, port: own, peers, stays, data }))
     }
 }
 
 fn name(word: String) -> Result<String, UsageError> {
     let is_blank = word.trim().is_empty() || word.contains(char::is_control);
     if is_blank { Err(UsageError::BadName(word)) } else { Ok(word) }
+}
+
+fn folder(word: Option<String>) -> Result<PathBuf, UsageError> {
+    // What begins like an option is more likely one that follows than a folder.
+    let word = word.filter(|word| !word.is_empty() && !word.starts_with('-'));
+    word.map(PathBuf::from).ok_or(UsageError::NoFolder)
 }
 
 fn port(word: String) -> Result<u16, UsageError> {
@@ -82,6 +94,8 @@ pub(crate) enum UsageError {
     BadPort(String),
     /// The port to listen on is among those to connect to.
     Itself(u16),
+    /// There is no folder after `--data`.
+    NoFolder,
     /// There is no such option.
     UnknownOption(String),
 }
@@ -97,6 +111,9 @@ impl fmt::Display for UsageError {
             Self::BadPort(word) => write!(f, "`{word}` is no port: give a number from 1 to 65535"),
             Self::Itself(port) => {
                 write!(f, "you cannot connect to yourself: give a PEER_PORT other than {port}")
+            }
+            Self::NoFolder => {
+                f.write_str("--data wants a folder after it, which is made if need be")
             }
             Self::UnknownOption(word) => write!(f, "there is no option {word}"),
         }

@@ -11,6 +11,9 @@
 //! Ann and Cat have no connection, and talk by way of Bob. When he is killed, each of them sees him go, and
 //! goes on typing; when he is back, all three have all of it. What is typed ([`keyboard`]) is written into a
 //! replica, and what arrives there, from wherever, is printed ([`screen`]); connections come and go ([`links`]).
+//!
+//! With `--data DIR` the replica is in a folder. A line is printed when it is there, so what was printed once is
+//! printed again at the next start, whatever happened in between.
 
 mod arguments;
 mod keyboard;
@@ -21,6 +24,7 @@ use std::{
     convert::Infallible,
     error::Error,
     io::{self, Write},
+    path::Path,
     process::ExitCode,
     time::Duration,
 };
@@ -94,10 +98,8 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: Arguments, listener: TcpListener) -> Result<(), Failure> {
-    let Arguments { name, port, peers, stays } = arguments;
-    let online = Presence::lasting(LIFETIME);
-    let chat = Chat { messages: Events::default(), online };
-    let chat = Replica::builder(chat).schema(Schema::new("chat", 1)).build();
+    let Arguments { name, port, peers, stays, data } = arguments;
+    let chat = open(data.as_deref())?;
     // Before anything is written, so that it sees all of it.
     let screen = Screen::new(&chat, name.clone())?;
 
@@ -115,14 +117,27 @@ async fn run(arguments: Arguments, listener: TcpListener) -> Result<(), Failure>
     let talk = async {
         tokio::select! {
             never = beat(&chat, &name, port) => match never? {},
-            () = end => leave(&chat, &name).await,
+            () = end => leave(&chat, &name, data.as_deref()).await,
         }
     };
-    tokio::select! {
+    let result = tokio::select! {
         result = talk => result,
         // What comes in while we leave is still shown.
-        never = screen.watch(&chat) => match never? {},
-    }
+        never = screen.watch(&chat) => never.map(|never| match never {}),
+    };
+    // Links may still hold the replica, so that it would not be closed by being dropped.
+    let closed = chat.close();
+    result.and(closed.map_err(Failure::from))
+}
+
+/// A replica of our own, or the one that is in the folder.
+fn open(data: Option<&Path>) -> Result<Replica<Chat>, Failure> {
+    let online = Presence::lasting(LIFETIME);
+    let chat = Chat { messages: Events::default(), online };
+    let builder = Replica::builder(chat).schema(Schema::new("chat", 1));
+    let Some(folder) = data else { return Ok(builder.build()) };
+    let opened = builder.open(folder);
+    opened.map_err(|error| format!("cannot open {}: {error}", folder.display()).into())
 }
 
 /// Says that we are there, again and again.
@@ -135,17 +150,19 @@ async fn beat(chat: &Replica<Chat>, name: &str, port: u16) -> Result<Infallible,
 }
 
 /// Says that we are gone, and waits a little until the others have that and all we have said.
-async fn leave(chat: &Replica<Chat>, name: &str) -> Result<(), Failure> {
+async fn leave(chat: &Replica<Chat>, name: &str, data: Option<&Path>) -> Result<(), Failure> {
     chat.edit(|chat| chat.online().leave(name))?;
     let own = chat.id()?;
     let has_spoken =
         chat.read(|chat| chat.messages.iter().any(|(stamp, _)| stamp.origin() == own))?;
+    // What is in a folder can be told later.
+    let has_to_tell = has_spoken && data.is_none();
     let delivered = async {
         loop {
             sleep(LOOK).await;
             let peers = chat.peers()?;
             // A peer that we are yet to find is worth waiting for if there is something to tell.
-            if peers.iter().all(has_all) && !(peers.is_empty() && has_spoken) {
+            if peers.iter().all(has_all) && !(peers.is_empty() && has_to_tell) {
                 return Ok::<_, ReadError>(());
             }
         }
@@ -154,9 +171,9 @@ async fn leave(chat: &Replica<Chat>, name: &str) -> Result<(), Failure> {
         return Ok(delivered?);
     }
     // Whoever has all passes it on.
-    if has_spoken && !chat.peers()?.iter().any(has_all) {
+    if has_to_tell && !chat.peers()?.iter().any(has_all) {
         return Err("nobody is connected, so what you typed since somebody was is lost. Start a \
-                    peer first, or go on listening for one with --stay"
+                    peer first, or go on listening for one with --stay, or keep it with --data"
             .into());
     }
     Ok(())

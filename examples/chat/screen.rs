@@ -32,14 +32,15 @@ impl Screen {
         Ok(Self { own, changes, online: BTreeMap::new(), printed: BTreeMap::new() })
     }
 
-    /// Prints whatever happens.
+    /// Prints what was said before, and then whatever happens. What was said is printed when it is durable.
     pub(crate) async fn watch(mut self, chat: &Replica<Chat>) -> Result<Infallible, Failure> {
+        self.print_all(chat).await?;
         let mut wait = LIFETIME;
         loop {
             let notice = timeout(wait, self.changes.next()).await;
             wait = self.look_around(chat)?;
             match notice {
-                Ok(Some(notice)) => self.hear(chat, notice)?,
+                Ok(Some(notice)) => self.hear(chat, notice).await?,
                 Ok(None) => return Err("the chat cannot go on: start again".into()),
                 // Nothing has happened, but somebody's time was up.
                 Err(_) => {}
@@ -66,18 +67,28 @@ impl Screen {
     }
 
     /// Prints what a notice tells of.
-    fn hear(&mut self, chat: &Replica<Chat>, notice: Notice<ChatChanges>) -> Result<(), Failure> {
+    async fn hear(
+        &mut self,
+        chat: &Replica<Chat>,
+        notice: Notice<ChatChanges>,
+    ) -> Result<(), Failure> {
         let Notice::Changed { stamp, changes, .. } = notice else {
             // So much at once that we are not told of each: some of all there is will be new.
-            let messages = chat.read(|chat| chat.messages.clone())?;
-            return messages.iter().try_for_each(|(stamp, message)| self.print(stamp, message));
+            return self.print_all(chat).await;
         };
-        match &*changes {
-            ChatChanges::Messages(changes) => {
-                changes.event.iter().try_for_each(|message| self.print(stamp, message))
-            }
-            ChatChanges::Online(_) => Ok(()),
+        if let ChatChanges::Messages(changes) = &*changes
+            && let Some(message) = &changes.event
+        {
+            chat.durable()?.await?;
+            self.print(stamp, message)?;
         }
+        Ok(())
+    }
+
+    async fn print_all(&mut self, chat: &Replica<Chat>) -> Result<(), Failure> {
+        let messages = chat.read(|chat| chat.messages.clone())?;
+        chat.durable()?.await?;
+        messages.iter().try_for_each(|(stamp, message)| self.print(stamp, message))
     }
 
     fn print(&mut self, stamp: Stamp, message: &Message) -> Result<(), Failure> {

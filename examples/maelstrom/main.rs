@@ -8,7 +8,7 @@
 //!
 //! The nodes replicate through sans-I/O sessions. Maelstrom's messages may be lost, delayed, reordered or
 //! said twice, which sessions do not take: `link.rs` copes with that. With `--data DIR` a node finds again
-//! what it knew when it was killed: nothing is said before it is in its file there.
+//! what it knew when it was killed: nothing is said before it is in its journal there.
 
 mod disk;
 mod link;
@@ -88,7 +88,7 @@ fn run(arguments: &Arguments) -> io::Result<()> {
         ack: arguments.flush * 5,
         again: Duration::from_millis(600),
     };
-    // Every start is a new replica.
+    // Every start is a new replica, until the disk says which one it was.
     let id = repred::Replica::new(repred::Counter::default()).id().map_err(io::Error::other)?;
     let mut node = Node::new(arguments.workload, arguments.links, pace, id, Instant::now());
     let (lines, incoming) = channel();

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::{
     link::{Link, Pace, Packet},
     store::Store,
-    workload::{Answer, Workload, error},
+    workload::{Answer, Ids, Workload, error},
 };
 
 /// With whom a node is linked.
@@ -32,7 +32,7 @@ pub(crate) struct Node {
     core: Core<Store>,
     name: String,
     links: BTreeMap<String, Link>,
-    ids: u64,
+    ids: Ids,
     start: Instant,
 }
 
@@ -45,8 +45,8 @@ impl Node {
         start: Instant,
     ) -> Self {
         let core = Core::new(id, Store::default());
-        let (name, links) = (String::new(), BTreeMap::new());
-        Self { workload, layout, pace, core, name, links, ids: 0, start }
+        let (name, links, ids) = (String::new(), BTreeMap::new(), Ids::new(id));
+        Self { workload, layout, pace, core, name, links, ids, start }
     }
 
     /// Takes in a message of the network. What is to be answered at once is appended to `out`.

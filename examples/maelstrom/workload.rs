@@ -1,6 +1,6 @@
 //! [`Workload`]: what clients ask for, and what they are answered.
 
-use repred::Core;
+use repred::{Core, ReplicaId};
 use serde_json::{Value, json};
 
 use crate::store::{Store, StoreUpdate};
@@ -35,6 +35,25 @@ pub(crate) enum Answer {
     After(StoreUpdate, Value),
 }
 
+/// Ids that nobody else makes, nor this node after another start.
+#[derive(Debug)]
+pub(crate) struct Ids {
+    start: ReplicaId,
+    count: u64,
+}
+
+impl Ids {
+    /// `start` is the id of this start of the node.
+    pub(crate) fn new(start: ReplicaId) -> Self {
+        Self { start, count: 0 }
+    }
+
+    fn next(&mut self) -> String {
+        self.count += 1;
+        format!("{}-{}", self.start, self.count)
+    }
+}
+
 /// Maelstrom's codes for what is wrong with a request.
 const NOT_SUPPORTED: u64 = 10;
 const MALFORMED: u64 = 12;
@@ -44,12 +63,12 @@ impl Workload {
         NAMES.iter().find(|(other, _)| *other == name).map(|(_, workload)| *workload)
     }
 
-    /// Answers a request. `ids` counts the ids that were made here.
+    /// Answers a request.
     pub(crate) fn answer(
         self,
         request: &Value,
         core: &Core<Store>,
-        ids: &mut u64,
+        ids: &mut Ids,
     ) -> Result<Answer, Value> {
         let kind = request["type"].as_str().unwrap_or_default();
         let field = |name: &str| {
@@ -62,9 +81,7 @@ impl Workload {
                 Ok(Answer::Now(json!({ "type": "echo_ok", "echo": field("echo")? })))
             }
             (Self::UniqueIds, "generate") => {
-                *ids += 1;
-                let id = format!("{}-{ids}", core.id());
-                Ok(Answer::Now(json!({ "type": "generate_ok", "id": id })))
+                Ok(Answer::Now(json!({ "type": "generate_ok", "id": ids.next() })))
             }
             (Self::Broadcast, "broadcast") => {
                 let update = StoreUpdate::Values(field("message")?.to_string());

@@ -1,6 +1,6 @@
 //! [`Arguments`]: what the command line says.
 
-use std::{fmt, time::Duration};
+use std::{fmt, path::PathBuf, time::Duration};
 
 /// What `--help` prints.
 pub(crate) const HELP: &str = "\
@@ -11,6 +11,8 @@ usage: cargo run --release --example peer -- [options] PORT [FIRST]
   PORT         the port on 127.0.0.1 to listen on
   FIRST        the port of a peer to connect to first; it may be started later
   --beat-ms N  milliseconds between two heartbeats, the same for all peers [1000]
+  --data DIR   keep what was heard in this folder, and know it again at the next start
+  --recover    go on with what can be read if the folder is damaged
   --json       print {\"up\":[..]} and {\"down\":\"..\"} instead of UP .. and DOWN ..
   --help       print this
 
@@ -31,6 +33,10 @@ pub(crate) struct Arguments {
     pub(crate) beat: Duration,
     /// Whether to print JSON.
     pub(crate) is_json: bool,
+    /// Where to keep what was heard.
+    pub(crate) data: Option<PathBuf>,
+    /// Whether to go on with what can be read there.
+    pub(crate) recovers: bool,
 }
 
 impl Arguments {
@@ -40,11 +46,13 @@ impl Arguments {
     ) -> Result<Option<Self>, UsageError> {
         let mut ports = Vec::new();
         let mut beat = Duration::from_secs(1);
-        let mut is_json = false;
+        let (mut is_json, mut data, mut recovers) = (false, None, false);
         while let Some(word) = words.next() {
             match word.as_str() {
                 "--help" | "-h" => return Ok(None),
                 "--json" => is_json = true,
+                "--data" => data = Some(folder(words.next())?),
+                "--recover" => recovers = true,
                 "--beat-ms" => beat = milliseconds(words.next())?,
                 option if option.starts_with('-') => return Err(UsageError::UnknownOption(word)),
                 _ => ports.push(port(word)?),
@@ -57,7 +65,10 @@ impl Arguments {
             [port, first] => (port, Some(first)),
             [_, _, third, ..] => return Err(UsageError::TooManyPorts(third)),
         };
-        Ok(Some(Self { port, first, beat, is_json }))
+        if recovers && data.is_none() {
+            return Err(UsageError::NothingToRecover);
+        }
+        Ok(Some(Self { port, first, beat, is_json, data, recovers }))
     }
 }
 
@@ -66,6 +77,12 @@ fn port(word: String) -> Result<u16, UsageError> {
         Ok(0) | Err(_) => Err(UsageError::BadPort(word)),
         Ok(port) => Ok(port),
     }
+}
+
+fn folder(word: Option<String>) -> Result<PathBuf, UsageError> {
+    // What begins like an option is more likely one that follows than a folder.
+    let word = word.filter(|word| !word.is_empty() && !word.starts_with('-'));
+    word.map(PathBuf::from).ok_or(UsageError::NoFolder)
 }
 
 fn milliseconds(word: Option<String>) -> Result<Duration, UsageError> {
@@ -89,6 +106,10 @@ pub(crate) enum UsageError {
     TooManyPorts(u16),
     /// This is no time between beats.
     BadBeat(Option<String>),
+    /// There is no folder after `--data`.
+    NoFolder,
+    /// There is no folder to recover.
+    NothingToRecover,
     /// There is no such option.
     UnknownOption(String),
 }
@@ -109,6 +130,10 @@ impl fmt::Display for UsageError {
             Self::BadBeat(Some(word)) => {
                 write!(f, "--beat-ms wants a number of milliseconds, at least 1, not `{word}`")
             }
+            Self::NoFolder => {
+                f.write_str("--data wants a folder after it, which is made if need be")
+            }
+            Self::NothingToRecover => f.write_str("--recover wants --data DIR beside it"),
             Self::UnknownOption(word) => write!(f, "there is no option {word}"),
         }
     }

@@ -11,6 +11,9 @@
 //! Each writes a heartbeat under its address every second ([`members`]), links itself with some of the
 //! others ([`links`]), and prints whose beats it hears ([`roster`], [`report`]). Nobody is in charge: the
 //! third was told of the second only, and knows the first from the second's history.
+//!
+//! With `--data DIR`, a peer keeps its replica in a folder. It prints nothing that is not there yet, so
+//! whomever it has printed it knows again, also after it was killed, and it needs no other peer to start with.
 
 mod arguments;
 mod links;
@@ -24,12 +27,13 @@ use std::{
     future::pending,
     io::{self, Write},
     net::{Ipv4Addr, SocketAddr},
+    path::Path,
     process::ExitCode,
     time::{Duration, Instant},
 };
 
 use futures::StreamExt;
-use repred::{Replica, Schema};
+use repred::{OpenError, Replica, ReplicaBuilder, Schema};
 use tokio::{
     net::TcpListener,
     time::{MissedTickBehavior, interval, timeout},
@@ -61,35 +65,81 @@ async fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    tokio::select! {
-        result = run(arguments) => {
-            let Err(error) = result;
+    match run(arguments).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
             eprintln!("peer: {}", report::chain(&*error));
             ExitCode::FAILURE
         }
-        // Nothing to tidy up: the others see the links end, and miss our beats.
-        _ = tokio::signal::ctrl_c() => ExitCode::SUCCESS,
     }
 }
 
-async fn run(arguments: Arguments) -> Result<Infallible, Failure> {
+async fn run(arguments: Arguments) -> Result<(), Failure> {
     let listener = listen(arguments.port).await?;
+    let members = open(&arguments)?;
+    let result = tokio::select! {
+        result = take_part(&members, listener, &arguments) => result.map(|never| match never {}),
+        // The others see the links end, and miss our beats.
+        interrupted = tokio::signal::ctrl_c() => interrupted.map_err(Failure::from),
+    };
+    // Links may still hold the replica, so that it would not be closed by being dropped.
+    let closed = members.close();
+    result.and(closed.map_err(Failure::from))
+}
+
+/// A replica of our own, or the one that is in the folder.
+fn open(arguments: &Arguments) -> Result<Replica<Members>, Failure> {
+    let members = members::nobody(patience(arguments));
+    let builder = Replica::builder(members).schema(Schema::new("members", 2));
+    match &arguments.data {
+        None => Ok(builder.build()),
+        Some(folder) if arguments.recovers => open_in(folder, builder.recover()),
+        Some(folder) => open_in(folder, builder),
+    }
+}
+
+fn open_in(folder: &Path, builder: ReplicaBuilder<Members>) -> Result<Replica<Members>, Failure> {
+    builder.open(folder).map_err(|error| {
+        let remedy = match error {
+            OpenError::Damaged { .. } => ". To go on with that, start with --recover",
+            _ => "",
+        };
+        format!("cannot open {}: {error}{remedy}", folder.display()).into()
+    })
+}
+
+/// How long somebody may be silent who is there.
+fn patience(arguments: &Arguments) -> Duration {
+    LEAST_PATIENCE.max(arguments.beat * BEATS_MISSED)
+}
+
+/// Beats, listens and tells, until something fails.
+async fn take_part(
+    members: &Replica<Members>,
+    listener: TcpListener,
+    arguments: &Arguments,
+) -> Result<Infallible, Failure> {
     let own = listener.local_addr()?;
-    let patience = LEAST_PATIENCE.max(arguments.beat * BEATS_MISSED);
-    let members = members::nobody(patience);
-    let members = Replica::builder(members).schema(Schema::new("members", 2)).build();
+    let (roster, known) = members.read(|members| {
+        let known: Vec<_> = members::beats(members).map(|(address, _)| address).collect();
+        (Roster::new(own, patience(arguments), members), known)
+    })?;
+    let mut report = Report::new(arguments.is_json);
+    if arguments.data.is_some() {
+        report.known(known.into_iter())?;
+    }
     let first = async {
         match arguments.first {
-            Some(port) => links::keep(&members, local(port)).await,
+            Some(port) => links::keep(members, local(port)).await,
             None => pending().await,
         }
     };
     // None of these ends but by an error.
     let (never, ..) = tokio::try_join!(
-        beat(&members, own, arguments.beat),
-        watch(&members, Roster::new(own, patience), Report::new(arguments.is_json)),
-        links::accept(&members, listener),
-        links::one_more(&members, own),
+        beat(members, own, arguments.beat),
+        watch(members, roster, report),
+        links::accept(members, listener),
+        links::one_more(members, own),
         first,
     )?;
     Ok(never)
@@ -138,6 +188,10 @@ async fn watch(
         members.read(|members| roster.hear(members, now))?;
         let fallen = roster.drop_silent(now);
         let has_changed = !fallen.is_empty() || roster.has_grown();
+        if has_changed {
+            // What is printed is known again, whatever happens to this process.
+            members.durable()?.await?;
+        }
         for address in fallen {
             report.down(address)?;
         }

@@ -20,13 +20,22 @@ impl Report {
         Self { is_json }
     }
 
+    /// These were heard of when we were here before.
+    pub(crate) fn known(&mut self, addresses: impl Iterator<Item = SocketAddr>) -> io::Result<()> {
+        self.list("known", addresses)
+    }
+
     /// These are up.
     pub(crate) fn up(&mut self, addresses: impl Iterator<Item = SocketAddr>) -> io::Result<()> {
+        self.list("up", addresses)
+    }
+
+    fn list(&mut self, what: &str, addresses: impl Iterator<Item = SocketAddr>) -> io::Result<()> {
         let addresses: Vec<_> = addresses.map(|address| address.to_string()).collect();
         self.line(if self.is_json {
-            json!({ "up": addresses }).to_string()
+            json!({ what: addresses }).to_string()
         } else {
-            format!("UP {}", addresses.join(" "))
+            format!("{} {}", what.to_uppercase(), addresses.join(" "))
         })
     }
 

@@ -27,12 +27,12 @@ pub(crate) struct Roster {
 }
 
 impl Roster {
-    /// Nobody is alive but `own`, always. Others are for `patience` after each beat.
-    pub(crate) fn new(own: SocketAddr, patience: Duration) -> Self {
+    /// Nobody is alive but `own`, always. Others are for `patience` after each beat that is not known yet.
+    pub(crate) fn new(own: SocketAddr, patience: Duration, known: &Members) -> Self {
         Self {
             own,
             patience,
-            beats: BTreeMap::new(),
+            beats: members::beats(known).collect(),
             heard: BTreeMap::from([(own, Instant::now())]),
             has_grown: false,
         }

@@ -9,6 +9,7 @@
 
 mod chance;
 mod disk;
+mod forgetful;
 pub mod io;
 mod model;
 mod network;
@@ -19,6 +20,7 @@ pub mod wire;
 pub use self::{
     chance::Chance,
     disk::{Disk, Fault},
+    forgetful::Forgetful,
     model::{Did, Model, Op},
     network::{Driven, Ending, LinkId, Network},
     observed::{Edit, Observed, ObservedSet},

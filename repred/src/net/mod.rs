@@ -8,6 +8,7 @@ mod builder;
 mod caught_up;
 mod clock;
 mod connection;
+mod journaled;
 mod only;
 mod pipe;
 mod replica;

@@ -20,7 +20,8 @@ use super::{
     caught_up::{CaughtUp, Side},
     clock::Clock,
     connection::Connection,
-    scribe::{Ending, Rest, Scribe, Trouble},
+    journaled::Closer,
+    scribe::{Rest, Scribe, Trouble},
     subscription::Subscription,
     transport::{AsyncBytes, ByteStream, Messages},
 };
@@ -31,9 +32,9 @@ use crate::{
     },
     edit::{Edit, Erased},
     id::ReplicaId,
-    journal::{Folding, JournalError, KnownPeers, OpenError, Recorder},
+    journal::{Folding, KnownPeers, OpenError, Recorder},
     mark::Mark,
-    receipt::{Durable, NotDurable, Receipt},
+    receipt::Receipt,
     reduce::Replicated,
     session::{Now, Session, SessionConfig},
     snapshot::Snapshot,
@@ -71,6 +72,8 @@ use crate::{
 /// ```
 pub struct Replica<R: Replicated> {
     shared: Arc<Shared<R>>,
+    /// Ends the journal, if there is one, when the last handle is dropped.
+    closer: Option<Arc<Closer<R>>>,
 }
 
 /// What all handles, connections and observers of a replica share.
@@ -498,64 +501,6 @@ impl<R: Replicated> Replica<R> {
         folded.unwrap_or(Err(FoldError::Reentrant))
     }
 
-    // ---- the journal ----
-
-    /// Ready when everything that is written here by now will survive; also what came from peers. At once
-    /// without a journal.
-    ///
-    /// It is for edits, which have no receipts:
-    ///
-    /// ```
-    /// use repred::{Counter, Memory, Replica};
-    ///
-    /// let votes = Replica::builder(Counter::default()).open_in(Memory::new())?;
-    /// votes.edit(|votes| votes.add(3))?;
-    /// votes.durable()?.wait()?;
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// When called from inside `reduce`, `read` or `edit`.
-    pub fn durable(&self) -> Result<Durable, ReadError> {
-        let mark = self.shared.with(|inner| inner.core.mark())?;
-        Ok(match &self.shared.scribe {
-            Some(scribe) => Durable::new(scribe.watch(), mark),
-            None => Durable::at_once(),
-        })
-    }
-
-    /// Writes the journal anew, without what is obsolete, and with a snapshot in the place of what is folded:
-    /// by [`fold`](Self::fold), or because [all have it who count](crate::Folding). Waits for that. It is done by
-    /// itself whenever the journal has doubled.
-    ///
-    /// # Errors
-    ///
-    /// See [`JournalError`]; without a journal there is none.
-    pub fn compact(&self) -> Result<(), JournalError> {
-        self.shared.scribe.as_ref().map_or(Ok(()), Scribe::compact)
-    }
-
-    /// Writes what is new, ends the journal and waits for that: another replica can open it now, and goes
-    /// on under the same id. This one can be read from now on, and nothing more. The same happens when the
-    /// last handle is dropped.
-    ///
-    /// # Errors
-    ///
-    /// See [`NotDurable`].
-    pub fn close(&self) -> Result<(), NotDurable> {
-        let Some(scribe) = &self.shared.scribe else { return Ok(()) };
-        let mark = self.shared.with(|inner| {
-            inner.trouble.get_or_insert(Trouble::Closed);
-            inner.wake();
-            inner.core.mark()
-        });
-        let cause = |Reentrant| NotDurable::Refused { cause: Arc::new(UpdateError::Reentrant) };
-        let mark = mark.map_err(cause)?;
-        scribe.finish(Ending::Closed);
-        Durable::new(scribe.watch(), mark).wait()
-    }
-
     // ---- waiting ----
 
     /// Replicates with whoever is at the other end of a byte stream, until it ends.
@@ -674,7 +619,10 @@ impl<R: Replicated> Replica<R> {
             last_key: 0,
         };
         let (inner, holder) = (Mutex::new(inner), AtomicUsize::new(0));
-        Self { shared: Arc::new(Shared { inner, holder, clock, config, scribe }) }
+        let has_journal = scribe.is_some();
+        let shared = Arc::new(Shared { inner, holder, clock, config, scribe });
+        let closer = has_journal.then(|| Arc::new(Closer::new(&shared)));
+        Self { shared, closer }
     }
 
     pub(super) fn shared(&self) -> &Arc<Shared<R>> {
@@ -780,9 +728,6 @@ impl<R: Replicated> Drop for Shared<R> {
         let inner = self.inner.get_mut().unwrap_or_else(PoisonError::into_inner);
         let sleepers = inner.sleepers.drain(..).chain(inner.listeners.drain(..));
         sleepers.chain(inner.woken.drain(..)).for_each(|(_, waker)| waker.wake());
-        if let Some(scribe) = &self.scribe {
-            scribe.finish(Ending::Gone(inner.rest()));
-        }
     }
 }
 
@@ -893,7 +838,7 @@ fn register(waiting: &mut Vec<(Key, Waker)>, key: Key, waker: &Waker) {
 
 impl<R: Replicated> Clone for Replica<R> {
     fn clone(&self) -> Self {
-        Self { shared: Arc::clone(&self.shared) }
+        Self { shared: Arc::clone(&self.shared), closer: self.closer.clone() }
     }
 }
 

@@ -49,19 +49,10 @@ struct Desk {
 struct Orders {
     /// Who wants the journal compacted, and to be told.
     compactions: Vec<mpsc::Sender<Result<(), JournalError>>>,
-    /// The replica is gone, or closed.
-    ending: Option<Ending>,
+    /// What is new then is to be written, and that is all.
+    is_ending: bool,
     /// The thread has ended, and does nothing any more.
     is_over: bool,
-}
-
-/// How a journal ends.
-#[derive(Debug)]
-pub(super) enum Ending {
-    /// The replica is closed, and says itself what is new.
-    Closed,
-    /// It is gone, and this is what was new. It belongs to the log that the recorder of the replica was for.
-    Gone(Rest),
 }
 
 /// What is new when a replica ends.
@@ -71,7 +62,7 @@ pub(super) type Rest = Result<(Vec<Batch>, KnownPeers), SessionError>;
 enum Order {
     Write,
     Compact(Vec<mpsc::Sender<Result<(), JournalError>>>),
-    Finish(Ending),
+    Finish,
 }
 
 impl Scribe {
@@ -138,10 +129,15 @@ impl Scribe {
         receiver.recv().unwrap_or(Err(JournalError::Failed))
     }
 
-    /// Has the rest written, and waits until the journal is closed.
-    pub(super) fn finish(&self, ending: Ending) {
-        self.desk.orders().ending.get_or_insert(ending);
+    /// Has the rest written, and the journal closed.
+    pub(super) fn order_end(&self) {
+        self.desk.orders().is_ending = true;
         self.desk.bell.notify_one();
+    }
+
+    /// The same, and waits for it.
+    pub(super) fn finish(&self) {
+        self.order_end();
         let thread = self.thread().take();
         if let Some(thread) = thread.filter(|thread| !is_this(thread.thread().id())) {
             // A panic there has failed the journal, which is told by it.
@@ -154,7 +150,7 @@ impl Scribe {
     }
 }
 
-/// The thread may be the last to hold the replica, for a moment, and cannot wait for itself.
+/// What the thread wakes may drop the last handle, and the thread cannot wait for itself.
 fn is_this(thread: ThreadId) -> bool {
     thread::current().id() == thread
 }
@@ -168,8 +164,8 @@ impl Desk {
     fn wait(&self, due: Option<Instant>) -> Order {
         let mut orders = self.orders();
         loop {
-            if let Some(ending) = orders.ending.take() {
-                return Order::Finish(ending);
+            if orders.is_ending {
+                return Order::Finish;
             }
             if !orders.compactions.is_empty() {
                 return Order::Compact(std::mem::take(&mut orders.compactions));
@@ -231,7 +227,7 @@ impl<R: Replicated, S: Storage> Writer<R, S> {
                         result => result,
                     }
                 }
-                Order::Finish(ending) => return self.finish(ending),
+                Order::Finish => return self.finish(),
             };
             match result {
                 Ok(()) => {}
@@ -431,12 +427,8 @@ impl<R: Replicated, S: Storage> Writer<R, S> {
     }
 
     /// Writes the last of it, and closes the journal.
-    fn finish(mut self, ending: Ending) {
-        let rest = match ending {
-            Ending::Gone(rest) => rest,
-            // Not earlier: a compaction may have come in between, and with it another recorder.
-            Ending::Closed => self.with(Inner::rest).unwrap_or_else(|| Ok(Default::default())),
-        };
+    fn finish(mut self) {
+        let rest = self.with(Inner::rest).unwrap_or_else(|| Ok(Default::default()));
         let closed = rest.map_err(JournalError::from).and_then(|rest| {
             let (batches, peers) = rest;
             batches.iter().try_for_each(|batch| self.append(batch))?;

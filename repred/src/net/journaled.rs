@@ -1,0 +1,102 @@
+//! What a replica can do that has a journal.
+
+use std::sync::Arc;
+
+use super::{
+    replica::{ReadError, Reentrant, Replica, Shared},
+    scribe::{Scribe, Trouble},
+};
+use crate::{
+    core::UpdateError,
+    journal::JournalError,
+    receipt::{Durable, NotDurable},
+    reduce::Replicated,
+};
+
+impl<R: Replicated> Replica<R> {
+    /// Ready when everything that is written here by now will survive; also what came from peers. At once
+    /// without a journal.
+    ///
+    /// It is for edits, which have no receipts:
+    ///
+    /// ```
+    /// use repred::{Counter, Memory, Replica};
+    ///
+    /// let votes = Replica::builder(Counter::default()).open_in(Memory::new())?;
+    /// votes.edit(|votes| votes.add(3))?;
+    /// votes.durable()?.wait()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When called from inside `reduce`, `read` or `edit`.
+    pub fn durable(&self) -> Result<Durable, ReadError> {
+        let mark = self.shared().with(|inner| inner.core.mark())?;
+        Ok(match &self.shared().scribe {
+            Some(scribe) => Durable::new(scribe.watch(), mark),
+            None => Durable::at_once(),
+        })
+    }
+
+    /// Writes the journal anew, without what is obsolete, and with a snapshot in the place of what is folded:
+    /// by [`fold`](Self::fold), or because [all have it who count](crate::Folding). Waits for that. It is done by
+    /// itself whenever the journal has doubled.
+    ///
+    /// # Errors
+    ///
+    /// See [`JournalError`]; without a journal there is none.
+    pub fn compact(&self) -> Result<(), JournalError> {
+        self.shared().scribe.as_ref().map_or(Ok(()), Scribe::compact)
+    }
+
+    /// Writes what is new, ends the journal and waits for that: another replica can open it now, and goes
+    /// on under the same id. This one can be read from now on, and nothing more. The same happens when the
+    /// last handle is dropped.
+    ///
+    /// # Errors
+    ///
+    /// See [`NotDurable`].
+    pub fn close(&self) -> Result<(), NotDurable> {
+        close(self.shared())
+    }
+}
+
+/// Ends the journal of a replica when it is dropped: with the last handle, whatever else holds the replica for a
+/// moment.
+pub(super) struct Closer<R: Replicated> {
+    shared: Arc<Shared<R>>,
+}
+
+impl<R: Replicated> Closer<R> {
+    pub(super) fn new(shared: &Arc<Shared<R>>) -> Self {
+        Self { shared: Arc::clone(shared) }
+    }
+}
+
+impl<R: Replicated> Drop for Closer<R> {
+    fn drop(&mut self) {
+        // Receipts tell what could not be written, to who has asked.
+        let _ = close(&self.shared);
+    }
+}
+
+fn close<R: Replicated>(shared: &Shared<R>) -> Result<(), NotDurable> {
+    let Some(scribe) = &shared.scribe else { return Ok(()) };
+    let marked = shared.with(|inner| {
+        inner.trouble.get_or_insert(Trouble::Closed);
+        inner.wake();
+        inner.core.mark()
+    });
+    match marked {
+        Ok(mark) => {
+            scribe.finish();
+            Durable::new(scribe.watch(), mark).wait()
+        }
+        // It is dropped, or closed, inside of its own `read` or `reduce`: nobody can wait for it there.
+        Err(Reentrant) => {
+            scribe.order_end();
+            Err(NotDurable::Unknown { cause: Arc::new(UpdateError::Reentrant) })
+        }
+    }
+}
