@@ -19,8 +19,8 @@ use futures::{
     task::LocalSpawnExt,
 };
 use repred::{
-    Counter, Durability, Folding, GrowSet, Memory, NotDurable, Notice, OpenError, Register,
-    Replica, Storage, UpdateError, pipe, reducer,
+    Counter, Durability, Folding, GrowSet, JournalError, Memory, NotDurable, Notice, OpenError,
+    Register, Replica, Storage, UpdateError, pipe, reducer,
 };
 use repred_tests::{Chance, Disk, Fault};
 
@@ -489,6 +489,8 @@ fn a_reduce_that_panics_does_no_harm_to_the_journal() {
 #[test]
 fn a_closed_journal_is_not_compacted() {
     let replica = open(Memory::new()).unwrap();
+    let inside = replica.read(|_| replica.compact()).unwrap().unwrap_err();
+    assert!(matches!(inside, JournalError::Reentrant), "{inside}");
     replica.close().unwrap();
     assert!(replica.compact().is_err());
     replica.close().unwrap();

@@ -2,7 +2,7 @@
 
 use std::{fmt, io, sync::Arc};
 
-use crate::session::SessionError;
+use crate::{core::UpdateError, session::SessionError};
 
 /// Why a journal was not opened. What is on the disk is as it was.
 #[derive(Debug)]
@@ -47,6 +47,8 @@ pub enum JournalError {
     Failed,
     /// It refused what was new, and then could not be read again. Open it again.
     Reread(Arc<OpenError>),
+    /// The replica was used from inside its own `reduce`, `read` or `edit`. Do it afterwards.
+    Reentrant,
     /// There is something that cannot be written: see [`SessionError`]. Nothing is written any more.
     Content(SessionError),
 }
@@ -128,6 +130,7 @@ impl fmt::Display for JournalError {
             ),
             Self::Failed => f.write_str("the journal has failed before; open it again"),
             Self::Reread(error) => write!(f, "the journal refused an update, and then: {error}"),
+            Self::Reentrant => UpdateError::Reentrant.fmt(f),
             Self::Content(error) => write!(f, "the journal cannot hold this: {error}"),
         }
     }

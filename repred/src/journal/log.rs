@@ -203,6 +203,9 @@ impl<S: Storage> Log<S> {
     pub(super) fn sync(&mut self) -> Result<(), WriteError> {
         self.check()?;
         let Self { storage, file, .. } = self;
+        if file.synced == file.size {
+            return Ok(());
+        }
         // A later sync that succeeds would prove nothing: the system may have dropped what it could not write.
         match uninterrupted(|| storage.sync(&file.name)) {
             Ok(()) => {

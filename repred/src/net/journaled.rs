@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     replica::{ReadError, Reentrant, Replica, Shared},
-    scribe::{Scribe, Trouble},
+    scribe::Trouble,
 };
 use crate::{
     core::UpdateError,
@@ -47,7 +47,10 @@ impl<R: Replicated> Replica<R> {
     ///
     /// See [`JournalError`]; without a journal there is none.
     pub fn compact(&self) -> Result<(), JournalError> {
-        self.shared().scribe.as_ref().map_or(Ok(()), Scribe::compact)
+        let Some(scribe) = &self.shared().scribe else { return Ok(()) };
+        // The thread that does it needs the lock.
+        self.shared().with(|_| ()).map_err(|Reentrant| JournalError::Reentrant)?;
+        scribe.compact()
     }
 
     /// Writes what is new, ends the journal and waits for that: another replica can open it now, and goes
