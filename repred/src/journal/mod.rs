@@ -19,6 +19,7 @@ mod record;
 mod recorder;
 #[cfg(feature = "redb")]
 mod redb;
+mod scan;
 mod storage;
 
 use std::fmt;
