@@ -21,6 +21,8 @@ mod recorder;
 mod redb;
 mod scan;
 mod storage;
+mod teller;
+mod transcript;
 
 use std::fmt;
 
@@ -34,6 +36,7 @@ pub use self::{
     files::Files,
     memory::{Memory, Write},
     storage::Storage,
+    transcript::{Passage, RawEntry, Transcript, TranscriptError},
 };
 pub(crate) use self::{
     book::{Book, IfDamaged},
