@@ -1,0 +1,3 @@
+//! The command `repred`.
+
+fn main() {}
