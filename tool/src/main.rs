@@ -1,3 +1,7 @@
-//! The command `repred`.
+//! The command `repred`, for any journal.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    repred_tool::run_untyped()
+}
