@@ -3,8 +3,9 @@
 use std::{env, fs, time::Instant};
 
 use repred::{
-    Core, Dot, Durability, Files, Journal, LwwMap, Memory, Now, Passage, RawEntry, Replica,
-    ReplicaId, Schema, SessionConfig, Storage, Time, Transcript, TranscriptError, VersionVector,
+    Core, Dot, Durability, Files, GrowSet, Journal, LwwMap, Memory, Now, Passage, RawEntry,
+    Replica, ReplicaId, Schema, SessionConfig, Storage, Time, Transcript, TranscriptError,
+    VersionVector,
 };
 
 type Notes = LwwMap<u8, u32>;
@@ -186,6 +187,29 @@ fn what_a_crash_has_left_is_told_by_its_size_and_stays_where_it_is() {
         assert_eq!(transcript.offset() + transcript.torn_bytes(), cut, "cut at {cut}");
         assert_eq!(disk.size(FILE).unwrap(), cut);
     }
+}
+
+#[test]
+fn an_edit_of_which_the_end_is_missing_is_not_told() {
+    type Texts = GrowSet<String>;
+    let (mut disk, config) = (Memory::new(), SessionConfig::for_state::<Texts>());
+    let mut core = Core::new(A.into(), Texts::default());
+    let level = Durability::EveryUpdate;
+    let mut journal = Journal::open(disk.clone(), &mut core, &config, level, now()).unwrap();
+    // More than is written as one record.
+    core.update_all(["a", "b", "c"].map(|text| text.repeat(600_000)), now().wall).unwrap();
+    journal.write(&mut core).unwrap();
+    journal.sync().unwrap();
+    let count = |disk: &Memory| {
+        let entries = told(disk).into_iter().filter(|one| matches!(one, Passage::Entry(_)));
+        entries.count()
+    };
+    assert_eq!(count(&disk), 3);
+    disk.damage(FILE, |bytes| bytes.truncate(bytes.len() - 1)).unwrap();
+    assert_eq!(count(&disk), 0);
+    let mut again = Core::new(B.into(), Texts::default());
+    Journal::open(disk, &mut again, &config, level, now()).unwrap();
+    assert!(again.version().is_empty(), "so does who opens it");
 }
 
 #[test]
