@@ -73,8 +73,8 @@ pub use self::{
     encoding::{DecodeError, EncodeError},
     id::ReplicaId,
     journal::{
-        Durability, Files, Folding, Journal, JournalError, Memory, OpenError, Recovery, Storage,
-        Write,
+        Durability, Files, Folding, Journal, JournalError, Memory, OpenError, Passage, RawEntry,
+        Recovery, Storage, Transcript, TranscriptError, Write,
     },
     message::{Reason, Schema},
     net::{

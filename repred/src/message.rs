@@ -249,6 +249,18 @@ impl fmt::Display for Reason {
     }
 }
 
+/// What is said of a snapshot before its bytes.
+#[derive(Debug)]
+pub(crate) struct SnapshotHead {
+    pub(crate) size: u64,
+    pub(crate) digest: u128,
+    pub(crate) time: Time,
+    pub(crate) version: VersionVector,
+    /// What its sender had folded when it was frozen.
+    pub(crate) floor: VersionVector,
+    pub(crate) cause: Cause,
+}
+
 // ---- writing ----
 
 impl Open {
@@ -301,6 +313,21 @@ impl Open {
             max_block,
             version_hash,
         })
+    }
+}
+
+impl SnapshotHead {
+    pub(crate) fn decode(mut bytes: &[u8], origins: usize) -> Result<Self, Malformed> {
+        let bytes = &mut bytes;
+        let size = number(bytes)?;
+        let digest = u128::from_le_bytes(take(bytes)?);
+        let time = time(bytes)?;
+        let version = take_version(bytes, origins)?;
+        let floor = take_version(bytes, origins)?;
+        let [cause] = take(bytes)?;
+        let cause = Cause::from_byte(cause).ok_or(Malformed("the cause of a snapshot"))?;
+        end(bytes)?;
+        Ok(Self { size, digest, time, version, floor, cause })
     }
 }
 

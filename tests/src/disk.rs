@@ -79,20 +79,16 @@ impl Disk {
         plan.fault = Some((plan.count, Fault::Full));
     }
 
-    /// Syncs do not return from now on.
-    pub fn hold(&self) {
+    /// Syncs do not return as long as what this returns is not dropped. Drop it before a replica, which waits for
+    /// its journal.
+    pub fn hold(&self) -> Hold {
         self.plan().is_held = true;
+        Hold(self.clone())
     }
 
     /// How many of them there are.
     pub fn waiting(&self) -> usize {
         self.plan().waiting
-    }
-
-    /// They do again.
-    pub fn release(&self) {
-        self.plan().is_held = false;
-        self.released.notify_all();
     }
 
     /// Nothing fails any more.
@@ -154,6 +150,18 @@ impl Disk {
         act: impl Fn(&mut Memory) -> io::Result<T>,
     ) -> io::Result<T> {
         self.act(kind, &act, &act)
+    }
+}
+
+/// As long as this is not dropped, a disk does not sync.
+#[must_use = "it lasts as long as this"]
+#[derive(Debug)]
+pub struct Hold(Disk);
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.0.plan().is_held = false;
+        self.0.released.notify_all();
     }
 }
 

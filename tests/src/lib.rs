@@ -19,7 +19,7 @@ pub mod wire;
 
 pub use self::{
     chance::Chance,
-    disk::{Disk, Fault},
+    disk::{Disk, Fault, Hold},
     forgetful::Forgetful,
     model::{Did, Model, Op},
     network::{Driven, Ending, LinkId, Network},

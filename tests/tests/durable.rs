@@ -230,7 +230,7 @@ fn no_peer_hears_of_an_update_before_it_is_durable() {
     let disk = Disk::default();
     let mut both = Connected::new(open(disk.clone()).unwrap(), Replica::new(Numbers::default()));
     both.run_until(|both| Connected::lag(&both.there) == Some(0));
-    disk.hold();
+    let held = disk.hold();
     let mut receipt = both.here.update(7).unwrap().durable();
     for _ in 0..100 {
         both.pool.run_until_stalled();
@@ -238,7 +238,7 @@ fn no_peer_hears_of_an_update_before_it_is_durable() {
     assert_eq!(numbers(&both.there), [0; 0]);
     let waiting = Pin::new(&mut receipt).poll(&mut Context::from_waker(Waker::noop()));
     assert!(waiting.is_pending());
-    disk.release();
+    drop(held);
     receipt.wait().unwrap();
     both.run_until(|both| numbers(&both.there) == [7]);
 }
@@ -248,14 +248,14 @@ fn an_update_is_confirmed_to_its_sender_only_when_it_is_durable() {
     let disk = Disk::default();
     let mut both = Connected::new(open(disk.clone()).unwrap(), Replica::new(Numbers::default()));
     both.run_until(|both| Connected::lag(&both.there) == Some(0));
-    disk.hold();
+    let held = disk.hold();
     both.there.update(7).unwrap().wait().unwrap();
     both.run_until(|both| numbers(&both.here) == [7]);
     for _ in 0..100 {
         both.pool.run_until_stalled();
     }
     assert_eq!(Connected::lag(&both.there), Some(1));
-    disk.release();
+    drop(held);
     both.run_until(|both| Connected::lag(&both.there) == Some(0));
 }
 
@@ -327,9 +327,7 @@ fn what_each_level_promises_when_it_acknowledges() {
         let disk = Disk::default();
         let votes = Replica::builder(Counter::default()).durability(level);
         let votes = votes.open_in(disk.clone()).unwrap();
-        if level != Durability::EveryUpdate {
-            disk.hold();
-        }
+        let held = (level != Durability::EveryUpdate).then(|| disk.hold());
         votes.update(1).unwrap().wait().unwrap();
         let killed = Replica::builder(Counter::default()).open_in(disk.memory().copy()).unwrap();
         assert_eq!(killed.read(|votes| votes.value()).unwrap(), 1, "{level:?}");
@@ -340,7 +338,7 @@ fn what_each_level_promises_when_it_acknowledges() {
             let keeps_id = again.id().unwrap() == votes.id().unwrap();
             assert_eq!(keeps_id, level == Durability::EveryUpdate, "{level:?}");
         }
-        disk.release();
+        drop(held);
     }
 }
 
@@ -382,10 +380,10 @@ fn a_journal_that_has_doubled_is_compacted_by_itself() {
 fn many_writers_share_one_sync() {
     let disk = Disk::default();
     let replica = open(disk.clone()).unwrap();
-    disk.hold();
+    let held = disk.hold();
     let receipts: Vec<_> = (0..1000).map(|number| replica.update(number).unwrap()).collect();
     let before = disk.count();
-    disk.release();
+    drop(held);
     receipts.iter().for_each(|receipt| receipt.wait().unwrap());
     assert!(disk.count() - before < 20, "{} operations", disk.count() - before);
 }
@@ -501,7 +499,7 @@ fn what_is_delivered_is_durable_at_the_other_end() {
     let disk = Disk::default();
     let mut both = Connected::new(Replica::new(Numbers::default()), open(disk.clone()).unwrap());
     both.run_until(|both| Connected::lag(&both.here) == Some(0));
-    disk.hold();
+    let held = disk.hold();
     both.here.update(7).unwrap();
     let mut delivered = Box::pin(both.here.delivered());
     both.run_until(|both| numbers(&both.there) == [7]);
@@ -511,7 +509,7 @@ fn what_is_delivered_is_durable_at_the_other_end() {
     assert!((&mut delivered).now_or_never().is_none());
     // What comes later is not waited for.
     both.here.update(8).unwrap();
-    disk.release();
+    drop(held);
     both.pool.run_until(delivered);
     assert!(survived(&disk).contains(&7));
 }
@@ -521,7 +519,7 @@ fn an_update_that_is_refused_while_a_compaction_waits_has_not_happened() {
     let disk = Disk::default();
     let replica = open(disk.clone()).unwrap();
     assert_eq!(write(&replica, 0), Outcome::Durable);
-    disk.hold();
+    let held = disk.hold();
     let first = replica.update(1).unwrap();
     // The journal is busy with the first; the compaction is next, and has to write the second before.
     while disk.waiting() == 0 {
@@ -534,7 +532,7 @@ fn an_update_that_is_refused_while_a_compaction_waits_has_not_happened() {
     });
     thread::sleep(Duration::from_millis(20));
     disk.fill();
-    disk.release();
+    drop(held);
     first.wait().unwrap();
     assert!(matches!(second.wait(), Err(NotDurable::Refused { .. })));
     assert!(compaction.join().unwrap().is_err());

@@ -11,7 +11,8 @@ use std::{
 
 use repred::{
     Core, Counter, Durability, GrowSet, Journal, Loading, LwwMap, Memory, Now, OpenError, Reduce,
-    ReplicaId, Saving, SessionConfig, Stamp, Storage, Time, VersionVector, Write,
+    ReplicaId, Saving, SessionConfig, Stamp, Storage, Time, Transcript, TranscriptError,
+    VersionVector, Write,
 };
 use repred_tests::{Chance, Disk};
 use serde::{Deserialize, Serialize};
@@ -218,8 +219,10 @@ fn tell(from: &mut Core<Notes>, to: &mut Core<Notes>) {
 
 /// What there is after a crash is what was acknowledged, or more, and nothing else.
 fn check(disk: Memory, moment: &Moment, oracle: &mut Oracle, goes_on: bool) {
+    let told = told(disk.clone());
     let (mut core, mut journal) = open(disk.clone(), READER).unwrap();
     let version = core.version();
+    assert_eq!(told, version, "a transcript tells what is there");
     let Moment { acknowledged, written, .. } = moment;
     assert!(version.covers(acknowledged), "{version} has lost some of {acknowledged}");
     assert!(written.covers(&version), "{version} is more than was written, {written}");
@@ -234,6 +237,18 @@ fn check(disk: Memory, moment: &Moment, oracle: &mut Oracle, goes_on: bool) {
         let (again, _) = open(disk.crash(|_| Vec::new()), READER + 1).unwrap();
         assert_eq!(again.version(), version);
         assert_eq!(again.state().unwrap(), core.state().unwrap());
+    }
+}
+
+/// What is in a journal, as who does not know its type sees it.
+fn told(disk: Memory) -> VersionVector {
+    match Transcript::open(disk) {
+        Ok(mut transcript) => {
+            transcript.by_ref().try_for_each(|passage| passage.map(drop)).unwrap();
+            transcript.version().clone()
+        }
+        Err(TranscriptError::NoJournal) => VersionVector::new(),
+        Err(error) => panic!("{error}"),
     }
 }
 

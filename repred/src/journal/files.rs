@@ -12,13 +12,13 @@ use super::Storage;
 /// The file that says that somebody uses the folder.
 const LOCK: &str = "lock";
 
-/// A folder of the operating system's, for one process at a time.
+/// A folder of the operating system's, for one process at a time; others may only read.
 #[derive(Debug)]
 pub struct Files {
     folder: PathBuf,
     open: BTreeMap<String, File>,
-    /// Locked as long as this is open, whatever becomes of the process.
-    _lock: File,
+    /// Locked as long as this is open, whatever becomes of the process. `None` for who only reads.
+    lock: Option<File>,
 }
 
 impl Files {
@@ -37,7 +37,7 @@ impl Files {
         let lock =
             OpenOptions::new().create(true).truncate(false).write(true).open(folder.join(LOCK))?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { folder, open: BTreeMap::new(), _lock: lock }),
+            Ok(()) => Ok(Self { folder, open: BTreeMap::new(), lock: Some(lock) }),
             Err(TryLockError::WouldBlock) => {
                 let folder = folder.display();
                 let text = format!("{folder} is in use by another replica; close that one first");
@@ -47,10 +47,34 @@ impl Files {
         }
     }
 
+    /// Opens a folder for reading, also while somebody else uses it: nothing is locked, made or changed. For
+    /// a [`Transcript`](super::Transcript); whatever would write fails.
+    ///
+    /// # Errors
+    ///
+    /// Those of the operating system; [`NotFound`](io::ErrorKind::NotFound) if there is no such folder.
+    pub fn read_only(folder: impl AsRef<Path>) -> io::Result<Self> {
+        let folder = folder.as_ref().to_owned();
+        fs::read_dir(&folder)?;
+        Ok(Self { folder, open: BTreeMap::new(), lock: None })
+    }
+
+    /// Whether anything may be written.
+    fn check_lock(&self) -> io::Result<()> {
+        match self.lock {
+            Some(_) => Ok(()),
+            None => Err(io::Error::new(
+                io::ErrorKind::PermissionDenied,
+                format!("{} was opened for reading", self.folder.display()),
+            )),
+        }
+    }
+
     fn file(&mut self, name: &str) -> io::Result<&mut File> {
         if !self.open.contains_key(name) {
             let path = self.folder.join(name);
-            let file = OpenOptions::new().read(true).write(true).open(path)?;
+            let may_write = self.lock.is_some();
+            let file = OpenOptions::new().read(true).write(may_write).open(path)?;
             self.open.insert(name.to_owned(), file);
         }
         self.open.get_mut(name).ok_or_else(|| io::ErrorKind::NotFound.into())
@@ -76,25 +100,30 @@ impl Storage for Files {
     }
 
     fn create(&mut self, name: &str) -> io::Result<()> {
+        self.check_lock()?;
         self.open.remove(name);
         File::create(self.folder.join(name)).map(drop)
     }
 
     fn write(&mut self, name: &str, offset: u64, bytes: &[u8]) -> io::Result<usize> {
+        self.check_lock()?;
         let file = self.file(name)?;
         file.seek(SeekFrom::Start(offset))?;
         file.write(bytes)
     }
 
     fn truncate(&mut self, name: &str, size: u64) -> io::Result<()> {
+        self.check_lock()?;
         self.file(name)?.set_len(size)
     }
 
     fn sync(&mut self, name: &str) -> io::Result<()> {
+        self.check_lock()?;
         self.file(name)?.sync_data()
     }
 
     fn rename(&mut self, from: &str, to: &str) -> io::Result<()> {
+        self.check_lock()?;
         // Some systems do not rename what is open.
         self.open.remove(from);
         self.open.remove(to);
@@ -102,11 +131,13 @@ impl Storage for Files {
     }
 
     fn remove(&mut self, name: &str) -> io::Result<()> {
+        self.check_lock()?;
         self.open.remove(name);
         fs::remove_file(self.folder.join(name))
     }
 
     fn sync_names(&mut self) -> io::Result<()> {
+        self.check_lock()?;
         sync_folder(&self.folder)
     }
 }

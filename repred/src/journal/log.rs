@@ -4,12 +4,10 @@ use std::io;
 
 use super::{
     error::{OpenError, WriteError},
-    record::{self, Found, HEAD, HEADER, Header, MAX_RECORD, Record},
+    record::{self, HEADER, MAX_RECORD, Record},
+    scan::{Scan, ScanError},
     storage::{Storage, uninterrupted, write_all},
 };
-
-/// Bytes that are read at once.
-const WINDOW: usize = 1 << 20;
 
 /// The file of the present generation, which grows, and maybe that of the next, which is being made.
 #[derive(Debug)]
@@ -23,11 +21,12 @@ pub(super) struct Log<S> {
     buffer: Vec<u8>,
 }
 
+/// The file of a generation.
 #[derive(Clone, Debug)]
-struct LogFile {
-    generation: u64,
-    name: String,
-    size: u64,
+pub(super) struct LogFile {
+    pub(super) generation: u64,
+    pub(super) name: String,
+    pub(super) size: u64,
     /// The size up to which it survives a loss of power.
     synced: u64,
 }
@@ -43,6 +42,17 @@ pub(super) enum Old {
 }
 
 impl LogFile {
+    /// That of the present generation; `None` if there is none yet.
+    pub(super) fn find(storage: &mut impl Storage) -> io::Result<Option<Self>> {
+        let names = uninterrupted(|| storage.names())?;
+        let Some(latest) = names.iter().filter_map(|name| generation(name)).max() else {
+            return Ok(None);
+        };
+        let mut file = Self::present(latest);
+        file.size = uninterrupted(|| storage.size(&file.name))?;
+        Ok(Some(file))
+    }
+
     fn present(generation: u64) -> Self {
         Self { generation, name: format!("journal-{generation:08}"), size: 0, synced: 0 }
     }
@@ -66,13 +76,10 @@ fn generation(name: &str) -> Option<u64> {
 impl<S: Storage> Log<S> {
     /// The log that is in a storage; `None` if there is none yet.
     pub(super) fn find(mut storage: S) -> Result<Result<Self, S>, OpenError> {
-        let names = uninterrupted(|| storage.names()).map_err(OpenError::Io)?;
-        let Some(latest) = names.iter().filter_map(|name| generation(name)).max() else {
-            return Ok(Err(storage));
-        };
-        let mut file = LogFile::present(latest);
-        file.size = uninterrupted(|| storage.size(&file.name)).map_err(OpenError::Io)?;
-        Ok(Ok(Self::of(storage, file)))
+        match LogFile::find(&mut storage).map_err(OpenError::Io)? {
+            Some(file) => Ok(Ok(Self::of(storage, file))),
+            None => Ok(Err(storage)),
+        }
     }
 
     /// The first generation of a log, which begins to exist with [`advance`](Self::advance).
@@ -103,28 +110,18 @@ impl<S: Storage> Log<S> {
             self.begin()?;
             return Ok(size);
         }
-        let mut window =
-            Window { storage: &mut self.storage, name: &name, size, start: 0, bytes: Vec::new() };
-        match record::header(window.get(0, HEADER as u64)?, generation) {
-            Header::Ours => {}
-            Header::OtherFormat(format) => return Err(OpenError::Format { file: name, format }),
-            Header::Broken => return Err(OpenError::Damaged { file: name, offset: 0 }),
+        let damaged = |error| match error {
+            ScanError::Io(error) => OpenError::Io(error),
+            ScanError::Format(format) => OpenError::Format { file: name.clone(), format },
+            ScanError::Damaged { offset } => OpenError::Damaged { file: name.clone(), offset },
+        };
+        let storage = &mut self.storage;
+        let mut scan = Scan::begin(storage, &name, generation, size).map_err(damaged)?;
+        while let Some(taken) = scan.next(storage, &mut take).map_err(damaged)? {
+            taken?;
         }
-        let mut at = HEADER as u64;
-        while at < size {
-            let Found::Record { record, size, .. } =
-                record::find(window.record(at)?, generation, at)
-            else {
-                break;
-            };
-            at += size as u64;
-            take(record, at)?;
-        }
-        if at < size && window.was_synced(generation, at)? {
-            return Err(OpenError::Damaged { file: name, offset: at });
-        }
-        self.cut(at)?;
-        Ok(size - at)
+        self.cut(scan.offset())?;
+        Ok(size - scan.offset())
     }
 
     /// Makes the file one that has nothing.
@@ -319,80 +316,4 @@ fn put_all(buffer: &mut Vec<u8>, file: &LogFile, records: &[Record<'_>]) -> Resu
         }
     }
     Ok(())
-}
-
-/// A part of a file that is held in memory.
-struct Window<'a, S> {
-    storage: &'a mut S,
-    name: &'a str,
-    size: u64,
-    start: u64,
-    bytes: Vec<u8>,
-}
-
-impl<S: Storage> Window<'_, S> {
-    /// So many bytes from `offset` on, or fewer at the end of the file.
-    fn get(&mut self, offset: u64, len: u64) -> Result<&[u8], OpenError> {
-        let end = self.size.min(offset + len);
-        let held = self.start..self.start + self.bytes.len() as u64;
-        if !(held.contains(&offset) && end <= held.end) {
-            self.fill(offset, end)?;
-        }
-        let part = (offset - self.start) as usize..(end - self.start) as usize;
-        // Somebody may have cut the file since.
-        Ok(self.bytes.get(part).unwrap_or_default())
-    }
-
-    fn fill(&mut self, offset: u64, end: u64) -> Result<(), OpenError> {
-        let end = self.size.min(end.max(offset + WINDOW as u64));
-        let Self { storage, name, bytes, .. } = self;
-        self.start = offset;
-        bytes.clear();
-        bytes.resize((end - offset) as usize, 0);
-        let mut filled = 0;
-        while filled < bytes.len() {
-            let at = offset + filled as u64;
-            match uninterrupted(|| storage.read(name, at, &mut bytes[filled..])) {
-                Ok(0) => break,
-                Ok(count) => filled += count,
-                Err(error) => return Err(OpenError::Io(error)),
-            }
-        }
-        bytes.truncate(filled);
-        Ok(())
-    }
-
-    /// The bytes of the record at `offset`, if there is one; else some.
-    fn record(&mut self, offset: u64) -> Result<&[u8], OpenError> {
-        let size = record::size(self.get(offset, HEAD as u64)?);
-        let rest = self.size - offset;
-        // A length that reaches beyond the file is none, whatever it says.
-        self.get(offset, size.filter(|size| *size <= rest).unwrap_or(HEAD as u64))
-    }
-
-    /// Whether a later record says that what is broken at `offset` had been written in full.
-    fn was_synced(&mut self, generation: u64, offset: u64) -> Result<bool, OpenError> {
-        // Mostly only the content is broken, and the length tells where the next one is.
-        let size = record::size(self.get(offset, HEAD as u64)?);
-        let after = size.map_or(self.size, |size| offset + size);
-        Ok(self.says_synced(generation, offset, after)?
-            || self.says_synced(generation, offset, offset + 1)?)
-    }
-
-    /// Whether a record at `at` or later says so. Where there is none, one is looked for at every byte.
-    fn says_synced(
-        &mut self,
-        generation: u64,
-        offset: u64,
-        mut at: u64,
-    ) -> Result<bool, OpenError> {
-        while at < self.size {
-            match record::find(self.record(at)?, generation, at) {
-                Found::Record { synced, .. } if synced > offset => return Ok(true),
-                Found::Record { size, .. } => at += size as u64,
-                Found::Broken => at += 1,
-            }
-        }
-        Ok(false)
-    }
 }

@@ -20,7 +20,10 @@ mod record;
 mod recorder;
 #[cfg(feature = "redb")]
 mod redb;
+mod scan;
 mod storage;
+mod teller;
+mod transcript;
 
 use std::fmt;
 
@@ -35,6 +38,7 @@ pub use self::{
     known_peers::Folding,
     memory::{Memory, Write},
     storage::Storage,
+    transcript::{Passage, RawEntry, Transcript, TranscriptError},
 };
 pub(crate) use self::{
     book::{Book, IfDamaged},

@@ -162,7 +162,7 @@ impl SessionError {
         }
     }
 
-    pub(super) fn unexpected(kind: Kind) -> Self {
+    pub(crate) fn unexpected(kind: Kind) -> Self {
         Self::Unexpected {
             message: match kind {
                 Kind::Digest => "digest",

@@ -7,9 +7,7 @@ use crate::{
     core::{Block, Core, IfUnknown, ReceiveError, Received},
     history::{OriginIndex, SeqRange, Sighting},
     id::ReplicaId,
-    message::{
-        Cause, Item, Items, Malformed, OriginRef, RunEntry, end, number, take, take_version, time,
-    },
+    message::{Cause, Item, Items, Malformed, OriginRef, RunEntry, SnapshotHead},
     reduce::Replicated,
     snapshot::{self, Snapshot},
     version::VersionVector,
@@ -300,24 +298,18 @@ impl Incoming {
     /// Takes note of a snapshot that is to come.
     pub(super) fn begin_snapshot(
         &mut self,
-        mut bytes: &[u8],
+        bytes: &[u8],
         limits: &SessionLimits,
         origins: usize,
     ) -> Result<(), SessionError> {
         if self.staged.is_some() || self.snapshot.is_some() {
             return Err(Malformed("the end of what was begun").into());
         }
-        let size = number(&mut bytes)?;
+        let head = SnapshotHead::decode(bytes, origins)?;
+        let SnapshotHead { size, digest, time, version, floor, cause } = head;
         if size > limits.snapshot_bytes as u64 {
             return Err(SessionError::SnapshotTooLarge { size, limit: limits.snapshot_bytes });
         }
-        let digest = u128::from_le_bytes(take(&mut bytes)?);
-        let time = time(&mut bytes)?;
-        let version = take_version(&mut bytes, origins)?;
-        let floor = take_version(&mut bytes, origins)?;
-        let [cause] = take(&mut bytes)?;
-        let cause = Cause::from_byte(cause).ok_or(Malformed("the cause of a snapshot"))?;
-        end(bytes)?;
         // The bytes are not reserved: that somebody announces them does not mean that they come.
         let snapshot = Snapshot { version, time, state: Vec::new() };
         self.snapshot = Some(Partial { snapshot, floor, cause, size: size as usize, digest });

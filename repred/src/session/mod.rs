@@ -730,7 +730,7 @@ impl Session {
 }
 
 /// The open that a conversation, or a file, begins with.
-fn open(message: &[u8]) -> Result<Open, SessionError> {
+pub(crate) fn open(message: &[u8]) -> Result<Open, SessionError> {
     match check_opening(message) {
         Opening::Ours => Ok(Open::decode(message)?),
         Opening::OtherProtocol(theirs) => Err(SessionError::Protocol { ours: PROTOCOL, theirs }),

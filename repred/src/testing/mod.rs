@@ -3,6 +3,7 @@
 //! * [`Laws`] checks, in every order, small histories of made-up updates: does the reducer commute, are its
 //!   changes truthful, does what travels arrive? Start here.
 //! * [`Simulation`] runs replicas of it through cuts, partitions, crashes, wrong clocks, folds and lies.
+//! * [`Diagram`] is how both draw what happened.
 //! * [`Chance`] is where both get their decisions from, and what a closure that makes updates is given.
 //!
 //! ```
@@ -31,6 +32,7 @@ mod simulation;
 
 pub use self::{
     chance::Chance,
+    diagram::Diagram,
     laws::{Coverage, Law, Laws, LawsError, Violation},
     simulation::{Faults, Guarantee, Simulation, SimulationFailure, SimulationReport},
 };

@@ -44,8 +44,9 @@ impl Layout {
         };
         let may_come = |at: &usize| self.may_come(waiting[*at], events, waiting);
         let belongs = |at: &usize| Some(waiting[*at].event()) == arrow;
-        let all = || (0..waiting.len()).filter(may_come);
-        all().find(belongs).or_else(|| all().next())
+        // Few belong there, and of the others one of the first may come: to look at all would take long.
+        let all = 0..waiting.len();
+        all.clone().find(|at| belongs(at) && may_come(at)).or_else(|| all.clone().find(may_come))
     }
 
     fn may_come(&self, column: Column, events: &[Event], waiting: &[Column]) -> bool {

@@ -15,8 +15,22 @@ use super::line::Line;
 /// a ─●a.1─┬──────●a.2─
 /// b ──────┴▶●b.1──────
 /// ```
+///
+/// Failures of [`Laws`](super::Laws) and [`Simulation`](super::Simulation) are drawn as one; tools may draw
+/// others:
+///
+/// ```
+/// use repred::testing::Diagram;
+///
+/// let mut diagram = Diagram::new(vec!["a".into(), "b".into()]);
+/// let first = diagram.event(0, "a.1".into(), "writes 1".into());
+/// let second = diagram.event(1, "b.1".into(), "writes 2".into());
+/// diagram.arrow(first, second);
+/// assert_eq!(diagram.text(), "a ─●a.1─┬──────\nb ──────┴▶●b.1─\n");
+/// assert!(diagram.svg().starts_with("<svg"));
+/// ```
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Diagram {
+pub struct Diagram {
     /// What it shows, and a sentence about that. Only a picture has them: in text they stand elsewhere.
     title: String,
     sentence: String,
@@ -38,12 +52,13 @@ pub(crate) struct Event {
 }
 
 impl Diagram {
-    pub(crate) fn new(lanes: Vec<String>) -> Self {
+    /// With these lanes and nothing on them, from top to bottom.
+    pub fn new(lanes: Vec<String>) -> Self {
         Self { lanes, ..Self::default() }
     }
 
-    /// Says what it shows.
-    pub(crate) fn entitle(&mut self, title: String, sentence: String) {
+    /// Says what it shows, in a title and a sentence. A picture has them above all else, text has not.
+    pub fn entitle(&mut self, title: String, sentence: String) {
         (self.title, self.sentence) = (title, sentence);
     }
 
@@ -52,15 +67,26 @@ impl Diagram {
         self.outcome = outcome;
     }
 
-    /// Adds an event, after all others, and says which it is.
-    pub(crate) fn event(&mut self, lane: usize, label: String, note: String) -> usize {
+    /// Adds an event on a lane, after all others, and says which it is: what it is called, and more about
+    /// it, for which only a picture has room. Its first line stands at the dot, and all of it where one
+    /// points there.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such lane.
+    pub fn event(&mut self, lane: usize, label: String, note: String) -> usize {
+        assert!(lane < self.lanes.len(), "a lane below {}, not {lane}", self.lanes.len());
         self.events.push(Event { lane, label, note, seen: Vec::new() });
         self.events.len() - 1
     }
 
     /// Says that an event had been seen before another one happened.
-    pub(crate) fn arrow(&mut self, from: usize, to: usize) {
-        debug_assert!(from < to, "what was seen has happened");
+    ///
+    /// # Panics
+    ///
+    /// If that had not happened yet, or there is none.
+    pub fn arrow(&mut self, from: usize, to: usize) {
+        assert!(from < to, "what was seen has happened");
         self.events[to].seen.push(from);
     }
 }

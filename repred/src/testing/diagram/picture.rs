@@ -25,9 +25,13 @@ const LINES: usize = 4;
 /// Letters of an update that are shown at its dot, if there are many and if there are few.
 const NOTE: std::ops::RangeInclusive<usize> = 28..=48;
 
+/// With more events than this, a picture would be too wide to be seen if it showed what is in them. It tells
+/// of the one that is pointed at.
+const NOTES: usize = 50;
+
 impl Diagram {
-    /// As a picture.
-    pub(crate) fn svg(&self) -> String {
+    /// As a picture, a complete SVG document. O(n²) for n events and arrows, about.
+    pub fn svg(&self) -> String {
         Picture::new(self).draw()
     }
 }
@@ -178,9 +182,13 @@ impl<'d> Picture<'d> {
 
 /// What was written at each event, as far as there is room for it.
 fn notes(diagram: &Diagram) -> Vec<String> {
+    if diagram.events.len() > NOTES {
+        return vec![String::new(); diagram.events.len()];
+    }
     let share = 2 * TEXT / diagram.events.len().max(1);
     let long = share.clamp(*NOTE.start(), *NOTE.end());
-    diagram.events.iter().map(|event| shorten(&event.note, long)).collect()
+    let first = |note: &str| note.lines().next().unwrap_or_default().to_owned();
+    diagram.events.iter().map(|event| shorten(&first(&event.note), long)).collect()
 }
 
 fn escape(text: &str) -> String {

@@ -13,7 +13,7 @@ const WIDTH: usize = 96;
 
 impl Diagram {
     /// In text, for a fixed-width font.
-    pub(crate) fn text(&self) -> String {
+    pub fn text(&self) -> String {
         let layout = Layout::of(&self.events);
         let mut text = String::new();
         let mut rows = self.empty_rows();

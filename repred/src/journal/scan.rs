@@ -1,0 +1,171 @@
+//! [`Scan`]: the records of a file, one after the other.
+
+use std::io;
+
+use super::{
+    record::{self, Found, HEAD, HEADER, Header, Record},
+    storage::{Storage, uninterrupted},
+};
+
+/// Bytes that are read at once.
+const WINDOW: usize = 1 << 20;
+
+/// Reads the file of a generation from its beginning, and changes nothing.
+#[derive(Debug)]
+pub(super) struct Scan {
+    generation: u64,
+    window: Window,
+    /// Where the next record begins.
+    at: u64,
+}
+
+/// Why a file cannot be read on.
+#[derive(Debug)]
+pub(super) enum ScanError {
+    Io(io::Error),
+    /// It is of another version of this crate.
+    Format(u8),
+    /// What stands here had been whole.
+    Damaged {
+        offset: u64,
+    },
+}
+
+impl Scan {
+    /// For the first `size` bytes of a file, which are no fewer than its header.
+    pub(super) fn begin<S: Storage>(
+        storage: &mut S,
+        name: &str,
+        generation: u64,
+        size: u64,
+    ) -> Result<Self, ScanError> {
+        let mut window = Window { name: name.to_owned(), size, start: 0, bytes: Vec::new() };
+        match record::header(window.get(storage, 0, HEADER as u64)?, generation) {
+            Header::Ours => {}
+            Header::OtherFormat(format) => return Err(ScanError::Format(format)),
+            Header::Broken => return Err(ScanError::Damaged { offset: 0 }),
+        }
+        Ok(Self { generation, window, at: HEADER as u64 })
+    }
+
+    /// Where the next record begins; after the last one, where it ends.
+    pub(super) fn offset(&self) -> u64 {
+        self.at
+    }
+
+    /// Shows the next record to `take`, with where it ends. `None` after the last one: what follows is nothing that
+    /// anybody was told of.
+    pub(super) fn next<S: Storage, T>(
+        &mut self,
+        storage: &mut S,
+        take: impl FnOnce(Record<'_>, u64) -> T,
+    ) -> Result<Option<T>, ScanError> {
+        let Self { generation, window, at } = self;
+        if *at >= window.size {
+            return Ok(None);
+        }
+        let found = record::find(window.record(storage, *at)?, *generation, *at);
+        if let Found::Record { record, size, .. } = found {
+            *at += size as u64;
+            return Ok(Some(take(record, *at)));
+        }
+        if window.was_synced(storage, *generation, *at)? {
+            return Err(ScanError::Damaged { offset: *at });
+        }
+        Ok(None)
+    }
+}
+
+/// A part of a file that is held in memory.
+#[derive(Debug)]
+struct Window {
+    name: String,
+    size: u64,
+    start: u64,
+    bytes: Vec<u8>,
+}
+
+impl Window {
+    /// So many bytes from `offset` on, or fewer at the end of the file.
+    fn get<S: Storage>(
+        &mut self,
+        storage: &mut S,
+        offset: u64,
+        len: u64,
+    ) -> Result<&[u8], ScanError> {
+        let end = self.size.min(offset + len);
+        let held = self.start..self.start + self.bytes.len() as u64;
+        if !(held.contains(&offset) && end <= held.end) {
+            self.fill(storage, offset, end)?;
+        }
+        let part = (offset - self.start) as usize..(end - self.start) as usize;
+        // Somebody may have cut the file since.
+        Ok(self.bytes.get(part).unwrap_or_default())
+    }
+
+    fn fill<S: Storage>(
+        &mut self,
+        storage: &mut S,
+        offset: u64,
+        end: u64,
+    ) -> Result<(), ScanError> {
+        let end = self.size.min(end.max(offset + WINDOW as u64));
+        let Self { name, bytes, .. } = self;
+        self.start = offset;
+        bytes.clear();
+        bytes.resize((end - offset) as usize, 0);
+        let mut filled = 0;
+        while filled < bytes.len() {
+            let at = offset + filled as u64;
+            match uninterrupted(|| storage.read(name, at, &mut bytes[filled..])) {
+                Ok(0) => break,
+                Ok(count) => filled += count,
+                Err(error) => return Err(ScanError::Io(error)),
+            }
+        }
+        bytes.truncate(filled);
+        Ok(())
+    }
+
+    /// The bytes of the record at `offset`, if there is one; else some.
+    fn record<S: Storage>(&mut self, storage: &mut S, offset: u64) -> Result<&[u8], ScanError> {
+        let size = record::size(self.get(storage, offset, HEAD as u64)?);
+        let rest = self.size - offset;
+        // A length that reaches beyond the file is none, whatever it says.
+        let len = size.filter(|size| *size <= rest).unwrap_or(HEAD as u64);
+        self.get(storage, offset, len)
+    }
+
+    /// Whether a later record says that what is broken at `offset` had been written in full.
+    fn was_synced<S: Storage>(
+        &mut self,
+        storage: &mut S,
+        generation: u64,
+        offset: u64,
+    ) -> Result<bool, ScanError> {
+        // Mostly only the content is broken, and the length tells where the next one is.
+        let size = record::size(self.get(storage, offset, HEAD as u64)?);
+        let after = size.map_or(self.size, |size| offset + size);
+        Ok(self.says_synced(storage, generation, offset, after)?
+            || self.says_synced(storage, generation, offset, offset + 1)?)
+    }
+
+    /// Whether a record at `at` or later says so. Where there is none, one is looked for at every
+    /// byte.
+    fn says_synced<S: Storage>(
+        &mut self,
+        storage: &mut S,
+        generation: u64,
+        offset: u64,
+        mut at: u64,
+    ) -> Result<bool, ScanError> {
+        while at < self.size {
+            match record::find(self.record(storage, at)?, generation, at) {
+                Found::Record { synced, .. } if synced > offset => return Ok(true),
+                Found::Record { size, .. } => at += size as u64,
+                Found::Broken => at += 1,
+            }
+        }
+        Ok(false)
+    }
+}

@@ -1,0 +1,52 @@
+//! `repred compact`: a journal written anew.
+
+use std::{io::Write, path::PathBuf};
+
+use repred::{Passage, Schema};
+
+use crate::{failure::Failure, kind::Kind, reading::Reading, ready_made, words::bytes};
+
+/// Write a journal anew, without what is obsolete or folded; it must not be in use
+#[derive(Debug, clap::Args)]
+pub(crate) struct Compact {
+    /// The folder of the journal
+    #[arg(value_name = "DIR")]
+    folder: PathBuf,
+}
+
+impl Compact {
+    pub(crate) fn run(&self, kind: Option<&dyn Kind>, out: &mut dyn Write) -> Result<(), Failure> {
+        let (before, schema) = self.look()?;
+        let Some(kind) = kind else {
+            return Err(Failure::Untyped(self.folder.clone(), name(schema)));
+        };
+        match schema {
+            Some(theirs) if !kind.schema().fits(&theirs) => {
+                let ours = kind.schema().clone();
+                return Err(Failure::Schema(self.folder.clone(), theirs, ours));
+            }
+            _ => kind.compact(&self.folder)?,
+        }
+        let (after, _) = self.look()?;
+        writeln!(out, "compacted: it had {}, and has {} now", bytes(before), bytes(after))?;
+        Ok(())
+    }
+
+    /// How many bytes there are, and of what.
+    fn look(&self) -> Result<(u64, Option<Schema>), Failure> {
+        let mut reading = Reading::open(&self.folder)?;
+        let size = reading.transcript().size();
+        let schema = reading.find_map(|passage| match passage {
+            Ok(Passage::Schema { schema, .. }) => Some(Ok(schema)),
+            Ok(_) => None,
+            Err(error) => Some(Err(error)),
+        });
+        Ok((size, schema.transpose()?))
+    }
+}
+
+/// What a type is called, as far as one can tell.
+fn name(schema: Option<Schema>) -> String {
+    let Some(schema) = schema else { return "of its state".to_owned() };
+    ready_made::find(&schema).map_or_else(|| schema.name().to_owned(), |found| found.name)
+}

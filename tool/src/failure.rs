@@ -1,0 +1,107 @@
+//! [`Failure`]: why a command has not done what it was asked.
+
+use std::{
+    fmt, io,
+    path::{Path, PathBuf},
+};
+
+use repred::{JournalError, NotDurable, OpenError, Schema, TranscriptError};
+
+/// Why a command has not done what it was asked. No journal is changed then.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The folder cannot be read.
+    Folder(PathBuf, io::Error),
+    /// The journal in it cannot be read.
+    Transcript(PathBuf, TranscriptError),
+    /// Somebody uses the journal, and maybe who.
+    InUse(PathBuf, Option<String>),
+    /// It can be read, but not opened.
+    Open(PathBuf, OpenError),
+    /// It could not be written anew.
+    Compact(PathBuf, JournalError),
+    Close(PathBuf, NotDurable),
+    /// What is asked needs to know the type of the state, which is called so.
+    Untyped(PathBuf, String),
+    /// The journal is of another type.
+    Schema(PathBuf, Schema, Schema),
+    /// The result could not be written.
+    Output(io::Error),
+    File(PathBuf, io::Error),
+}
+
+impl Failure {
+    /// Whether nobody listens any more, as when it was piped into `head`.
+    pub(crate) fn is_unheard(&self) -> bool {
+        matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
+    }
+
+    /// Whether the journal is not what it was when it was written.
+    pub(crate) fn is_damage(&self) -> bool {
+        matches!(
+            self,
+            Self::Transcript(_, TranscriptError::Damaged { .. } | TranscriptError::Content { .. })
+                | Self::Open(_, OpenError::Damaged { .. } | OpenError::Content(_))
+        )
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Output(error)
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Folder(folder, error) => {
+                write!(
+                    f,
+                    "{} cannot be read: {error}; give the folder of a journal",
+                    folder.display()
+                )
+            }
+            Self::Transcript(folder, TranscriptError::NoJournal) => write!(
+                f,
+                "there is no journal in {}; give the folder that the replica was opened with",
+                folder.display()
+            ),
+            Self::Transcript(folder, error) if self.is_damage() => {
+                write!(f, "{}: {error}; `check` tells what comes before", folder.display())
+            }
+            Self::Transcript(folder, error) => write!(f, "{}: {error}", folder.display()),
+            Self::InUse(folder, holder) => {
+                let holder = holder.as_deref().unwrap_or("the program that has it open");
+                write!(f, "{} is in use: stop {holder} first", folder.display())
+            }
+            Self::Open(folder, error) => write!(f, "{}: {error}", folder.display()),
+            Self::Compact(folder, error) => {
+                write!(f, "{} is as it was: {error}", folder.display())
+            }
+            Self::Close(folder, error) => {
+                write!(f, "{} was compacted, but not closed: {error}", folder.display())
+            }
+            Self::Untyped(folder, name) => untyped(f, folder, name),
+            Self::Schema(folder, theirs, ours) => write!(
+                f,
+                "the journal in {} is of {theirs}; this is the tool for {ours}",
+                folder.display()
+            ),
+            Self::Output(error) => write!(f, "the output cannot be written: {error}"),
+            Self::File(path, error) => write!(f, "{} cannot be written: {error}", path.display()),
+        }
+    }
+}
+
+/// What compaction leaves out is decided by reducing, from the state that the program begins with.
+fn untyped(f: &mut fmt::Formatter<'_>, folder: &Path, name: &str) -> fmt::Result {
+    write!(
+        f,
+        "{} cannot be compacted by this command, and is as it was: which updates are obsolete shows only \
+         when they are reduced, with the type `{name}` and what the program begins with. The program \
+         compacts it by itself as it grows, and by `Replica::compact`; or make a command that knows the \
+         type: `repred_tool::run::<YourState>()`",
+        folder.display()
+    )
+}

@@ -1,0 +1,128 @@
+//! `repred graph`: a journal as a space-time diagram.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    fs,
+    io::Write,
+    path::PathBuf,
+};
+
+use repred::{Passage, RawEntry, ReplicaId, VersionVector, testing::Diagram};
+
+use crate::{failure::Failure, kind::Kind, reading::Reading, utc, view::View, words};
+
+/// More than this nobody would look at, and it would take long to lay out.
+const MOST: u64 = 2000;
+
+/// Draw the last updates of a journal: a line for each origin, a dot for each update
+#[derive(Debug, clap::Args)]
+pub(crate) struct Graph {
+    /// The folder of the journal; it may be in use
+    #[arg(value_name = "DIR")]
+    folder: PathBuf,
+    /// The picture, an SVG
+    #[arg(short, long, value_name = "FILE", default_value = "graph.svg")]
+    output: PathBuf,
+    /// How many of the last updates are drawn
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = limit())]
+    limit: u64,
+}
+
+fn limit() -> clap::builder::RangedU64ValueParser {
+    clap::value_parser!(u64).range(1..=MOST)
+}
+
+/// The last updates of a journal.
+#[derive(Default)]
+struct Last {
+    events: VecDeque<Event>,
+    /// How many there are in all.
+    all: u64,
+}
+
+/// An update, and who had the journal when it was taken in.
+struct Event {
+    entry: RawEntry,
+    note: String,
+    writer: Option<ReplicaId>,
+}
+
+impl Graph {
+    pub(crate) fn run(&self, kind: Option<&dyn Kind>, out: &mut dyn Write) -> Result<(), Failure> {
+        let last = self.read(kind)?;
+        let mut diagram = draw(&last.events);
+        let shown = last.events.len() as u64;
+        let title = format!("the journal in {}", self.folder.display());
+        diagram.entitle(title, sentence(shown, last.all));
+        fs::write(&self.output, diagram.svg())
+            .map_err(|error| Failure::File(self.output.clone(), error))?;
+        let updates = words::count(shown, "update", "updates");
+        writeln!(out, "{updates} in {}", self.output.display())?;
+        Ok(())
+    }
+
+    fn read(&self, kind: Option<&dyn Kind>) -> Result<Last, Failure> {
+        let (mut view, mut writer, mut last) = (View::new(kind), None, Last::default());
+        for passage in Reading::open(&self.folder)? {
+            match passage? {
+                Passage::Schema { schema, .. } => view.enter(&schema),
+                Passage::Opened { id, .. } | Passage::Named { id } => writer = Some(id),
+                Passage::Entry(entry) => {
+                    last.add(Event { note: note(&entry, &view), entry, writer }, self.limit);
+                }
+                _ => {}
+            }
+        }
+        Ok(last)
+    }
+}
+
+impl Last {
+    fn add(&mut self, event: Event, limit: u64) {
+        self.all += 1;
+        self.events.push_back(event);
+        if self.events.len() as u64 > limit {
+            self.events.pop_front();
+        }
+    }
+}
+
+fn note(entry: &RawEntry, view: &View<'_>) -> String {
+    view.show(entry).unwrap_or_else(|| words::short_hex(&entry.payload))
+}
+
+fn sentence(shown: u64, all: u64) -> String {
+    let which = match all {
+        all if all == shown => "all updates".to_owned(),
+        all => format!("the last {shown} of {}", words::count(all, "update", "updates")),
+    };
+    format!(
+        "{which}, in the order in which they were taken in; arrows lead to updates that were written \
+         here from what had been seen"
+    )
+}
+
+/// The only author of whom a journal says what it had seen is its own.
+fn draw(events: &VecDeque<Event>) -> Diagram {
+    let origins: VersionVector = events
+        .iter()
+        .map(|event| (event.entry.stamp.origin(), event.entry.stamp.dot.seq))
+        .collect();
+    let lanes: Vec<_> = origins.iter().map(|(id, _)| id).collect();
+    let mut diagram = Diagram::new(lanes.iter().map(|id| format!("{id:?}")).collect());
+    // The last event of each lane that no update from here has an arrow from.
+    let mut fresh: BTreeMap<usize, usize> = BTreeMap::new();
+    for Event { entry, note, writer } in events {
+        let origin = entry.stamp.origin();
+        let lane = lanes.binary_search(&origin).unwrap_or_default();
+        let more = format!("{note}\n{:?} at {}", entry.stamp.dot, utc::text(entry.stamp.time));
+        let event = diagram.event(lane, entry.stamp.dot.seq.to_string(), more);
+        if *writer == Some(origin) {
+            fresh.remove(&lane);
+            fresh.values().for_each(|seen| diagram.arrow(*seen, event));
+            fresh.clear();
+        }
+        fresh.insert(lane, event);
+    }
+    diagram
+}

@@ -1,0 +1,44 @@
+//! Who has a folder open.
+
+use std::{fs, path::Path};
+
+/// The process that has locked a folder, where the system tells.
+#[cfg(target_os = "linux")]
+pub(crate) fn of(folder: &Path) -> Option<String> {
+    use std::os::unix::fs::MetadataExt;
+
+    let inode = fs::metadata(folder.join("lock")).ok()?.ino();
+    let locks = fs::read_to_string("/proc/locks").ok()?;
+    let process = locks.lines().find_map(|line| process(line, inode))?;
+    let name = fs::read_to_string(format!("/proc/{process}/comm")).ok()?;
+    Some(format!("{} (process {process})", name.trim()))
+}
+
+/// Elsewhere it does not.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn of(_folder: &Path) -> Option<String> {
+    None
+}
+
+/// The process of a line such as `1: FLOCK  ADVISORY  WRITE 4711 08:01:1234 0 EOF`, if it is about
+/// this file.
+#[cfg(target_os = "linux")]
+fn process(line: &str, inode: u64) -> Option<u32> {
+    let mut words = line.split_whitespace().skip_while(|word| *word != "WRITE").skip(1);
+    let process = words.next()?.parse().ok()?;
+    let is_it = words.next()?.rsplit(':').next()? == inode.to_string();
+    is_it.then_some(process)
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_tells_whose_it_is() {
+        let line = "1: FLOCK  ADVISORY  WRITE 4711 08:01:1234 0 EOF";
+        assert_eq!(process(line, 1234), Some(4711));
+        assert_eq!(process(line, 123), None);
+        assert_eq!(process("", 1234), None);
+    }
+}

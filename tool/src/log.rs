@@ -1,0 +1,111 @@
+//! `repred log`: what is in a journal, line by line.
+
+use std::{
+    collections::VecDeque,
+    io::{self, IsTerminal, Write},
+    ops::RangeInclusive,
+    path::PathBuf,
+};
+
+use repred::{Passage, RawEntry, ReplicaId, Time};
+
+use crate::{failure::Failure, kind::Kind, line, reading::Reading, utc, view::View, words};
+
+/// Tell the updates in a journal, in the order in which they were taken in
+#[derive(Debug, clap::Args)]
+pub(crate) struct Log {
+    /// The folder of the journal; it may be in use
+    #[arg(value_name = "DIR")]
+    folder: PathBuf,
+    /// Only what was written since 2023-11-14T22:13:20Z, since 2023-11-14, or in the last 2h
+    #[arg(long, value_name = "TIME", value_parser = utc::parse)]
+    since: Option<Time>,
+    /// Only updates of the replicas whose id begins so; leading zeros may be left out
+    #[arg(long, value_name = "ID")]
+    origin: Option<String>,
+    /// Only the last so many lines
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+    /// A JSON object on each line, with ids and unknown updates in full
+    #[arg(long)]
+    json: bool,
+}
+
+impl Log {
+    pub(crate) fn run(&self, kind: Option<&dyn Kind>, out: &mut dyn Write) -> Result<(), Failure> {
+        let mut lines = Lines { limit: self.limit, last: VecDeque::new(), out };
+        let told = self.tell(kind, &mut lines);
+        // What can be read is told, also if the rest cannot be.
+        lines.finish()?;
+        told
+    }
+
+    fn tell(&self, kind: Option<&dyn Kind>, lines: &mut Lines<'_>) -> Result<(), Failure> {
+        let mut view = View::new(kind);
+        for passage in self.open()? {
+            let passage = passage?;
+            if let Passage::Schema { schema, .. } = &passage {
+                view.enter(schema);
+            }
+            let Some(passage) = self.select(passage) else { continue };
+            let line = if self.json { line::json } else { line::text };
+            lines.put(line(&passage, &view))?;
+        }
+        Ok(())
+    }
+
+    fn open(&self) -> Result<Reading, Failure> {
+        let reading = Reading::open(&self.folder)?;
+        let is_seen = self.limit.is_none() && io::stdout().is_terminal();
+        Ok(if is_seen { reading.without_bar() } else { reading })
+    }
+
+    /// What of a passage is asked for.
+    fn select(&self, passage: Passage) -> Option<Passage> {
+        match passage {
+            Passage::Entry(entry) => self.is_asked_for(&entry).then_some(Passage::Entry(entry)),
+            // What was forgotten has no time.
+            Passage::Skip(ranges) if self.since.is_none() => self.select_skip(ranges),
+            // What is about no update in particular is for who wants all of them.
+            _ => (self.since.is_none() && self.origin.is_none()).then_some(passage),
+        }
+    }
+
+    fn is_asked_for(&self, entry: &RawEntry) -> bool {
+        self.since.is_none_or(|since| entry.stamp.time >= since)
+            && self.is_origin(entry.stamp.origin())
+    }
+
+    fn select_skip(&self, mut ranges: Vec<(ReplicaId, RangeInclusive<u64>)>) -> Option<Passage> {
+        ranges.retain(|(origin, _)| self.is_origin(*origin));
+        (!ranges.is_empty()).then_some(Passage::Skip(ranges))
+    }
+
+    fn is_origin(&self, id: ReplicaId) -> bool {
+        self.origin.as_ref().is_none_or(|origin| words::is_id(id, origin))
+    }
+}
+
+/// Lines on their way out.
+struct Lines<'o> {
+    limit: Option<usize>,
+    /// Those that may be the last.
+    last: VecDeque<String>,
+    out: &'o mut dyn Write,
+}
+
+impl Lines<'_> {
+    fn put(&mut self, line: String) -> io::Result<()> {
+        let Some(limit) = self.limit else { return writeln!(self.out, "{line}") };
+        self.last.push_back(line);
+        if self.last.len() > limit {
+            self.last.pop_front();
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> io::Result<()> {
+        let Self { last, out, .. } = self;
+        last.iter().try_for_each(|line| writeln!(out, "{line}"))
+    }
+}

@@ -1,0 +1,7 @@
+//! The command `repred`, for any journal.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    repred_tool::run_untyped()
+}

@@ -1,0 +1,70 @@
+//! [`Progress`]: a bar for what takes longer than a second.
+
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// What is faster than this needs no bar.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// How often something that cannot tell how far it is shows that it goes on.
+const TICK: Duration = Duration::from_millis(100);
+
+/// Says how far something is, on a terminal, once it has taken a second.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    what: &'static str,
+    bytes: Option<u64>,
+    begun: Instant,
+    bar: Option<ProgressBar>,
+}
+
+impl Progress {
+    /// Of something that goes through so many bytes.
+    pub(crate) fn new(what: &'static str, bytes: u64) -> Self {
+        Self { what, bytes: Some(bytes), begun: Instant::now(), bar: None }
+    }
+
+    /// Of something that goes through bytes of which it does not know how many there are.
+    pub(crate) fn unknown(what: &'static str) -> Self {
+        Self { what, bytes: None, begun: Instant::now(), bar: None }
+    }
+
+    /// Of something that cannot tell how far it is.
+    pub(crate) fn waiting(what: &'static str) -> Self {
+        let bar = ProgressBar::new_spinner().with_message(what);
+        bar.enable_steady_tick(TICK);
+        Self { bar: Some(bar), ..Self::unknown(what) }
+    }
+
+    /// So many of the bytes are done.
+    pub(crate) fn reach(&mut self, done: u64) {
+        if self.bar.is_none() && self.begun.elapsed() > PATIENCE {
+            self.bar = Some(self.begin());
+        }
+        if let Some(bar) = &self.bar {
+            bar.set_position(done);
+        }
+    }
+
+    /// It is drawn where errors are told, and only on a terminal.
+    fn begin(&self) -> ProgressBar {
+        let (bar, template) = match self.bytes {
+            Some(bytes) => {
+                (ProgressBar::new(bytes), "{msg} {wide_bar} {bytes} of {total_bytes}, {eta} left")
+            }
+            None => (ProgressBar::new_spinner(), "{spinner} {msg} {bytes}"),
+        };
+        let style = ProgressStyle::with_template(template);
+        let bar = bar.with_message(self.what).with_elapsed(self.begun.elapsed());
+        style.into_iter().fold(bar, ProgressBar::with_style)
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}

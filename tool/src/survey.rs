@@ -1,0 +1,108 @@
+//! [`Survey`]: what is in a journal, in numbers.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use repred::{Passage, RawEntry, ReplicaId, Schema, Snapshot, Time, VersionVector};
+
+/// What is in a journal, as far as it was read.
+#[derive(Debug, Default)]
+pub(crate) struct Survey {
+    /// The schema of who has written last, and the newest of which there may be updates.
+    pub(crate) schema: Option<(Schema, u32)>,
+    pub(crate) writer: Option<Writer>,
+    /// How often somebody has opened it since it was written anew.
+    pub(crate) openings: u64,
+    pub(crate) is_closed: bool,
+    pub(crate) entries: Sum,
+    pub(crate) in_edits: u64,
+    /// How many updates were forgotten.
+    pub(crate) skips: u64,
+    /// The last snapshot is what is folded.
+    pub(crate) floor: VersionVector,
+    pub(crate) snapshot: Sum,
+    /// Entries and snapshots that are in a later snapshot.
+    pub(crate) superseded: Sum,
+    pub(crate) origins: BTreeMap<ReplicaId, Origin>,
+}
+
+/// Who has written last.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Writer {
+    pub(crate) id: ReplicaId,
+    pub(crate) is_strict: bool,
+}
+
+/// How many, and how many bytes they have.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Sum {
+    pub(crate) count: u64,
+    pub(crate) bytes: u64,
+}
+
+/// What is there of an origin.
+#[derive(Debug, Default)]
+pub(crate) struct Origin {
+    /// Seqs and sizes of entries that are in no snapshot.
+    entries: VecDeque<(u64, u64)>,
+    pub(crate) latest: Time,
+}
+
+impl Sum {
+    fn add(&mut self, bytes: u64) {
+        self.count += 1;
+        self.bytes += bytes;
+    }
+}
+
+impl Origin {
+    /// How many entries there are that are in no snapshot.
+    pub(crate) fn entries(&self) -> u64 {
+        self.entries.len() as u64
+    }
+}
+
+impl Survey {
+    pub(crate) fn take(&mut self, passage: &Passage) {
+        self.is_closed = *passage == Passage::Closed;
+        match passage {
+            Passage::Opened { id, is_strict } => {
+                self.writer = Some(Writer { id: *id, is_strict: *is_strict });
+                self.openings += 1;
+            }
+            Passage::Named { id } => {
+                self.writer = self.writer.map(|writer| Writer { id: *id, ..writer });
+            }
+            Passage::Schema { schema, newest, .. } => self.schema = Some((schema.clone(), *newest)),
+            Passage::Snapshot(snapshot) => self.snapshot(snapshot),
+            Passage::Entry(entry) => self.entry(entry),
+            Passage::Skip(ranges) => {
+                let counts = ranges.iter().map(|(_, seqs)| seqs.end() - seqs.start() + 1);
+                // Nothing adds up to so many, but a file may say so.
+                self.skips = counts.fold(self.skips, u64::saturating_add);
+            }
+            _ => {}
+        }
+    }
+
+    fn entry(&mut self, entry: &RawEntry) {
+        let (seq, bytes) = (entry.stamp.dot.seq, entry.payload.len() as u64);
+        self.entries.add(bytes);
+        self.in_edits += u64::from(entry.edit.is_some());
+        let origin = self.origins.entry(entry.stamp.origin()).or_default();
+        origin.entries.push_back((seq, bytes));
+        origin.latest = entry.stamp.time;
+    }
+
+    fn snapshot(&mut self, snapshot: &Snapshot) {
+        if self.snapshot.count > 0 {
+            self.superseded.add(self.snapshot.bytes);
+        }
+        self.snapshot = Sum { count: 1, bytes: snapshot.state().len() as u64 };
+        self.floor = self.floor.merged(snapshot.version());
+        for (&id, origin) in &mut self.origins {
+            let floor = self.floor.seq(id);
+            let folded = origin.entries.partition_point(|(seq, _)| *seq <= floor);
+            origin.entries.drain(..folded).for_each(|(_, bytes)| self.superseded.add(bytes));
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! [`Tool`]: the command, and what it knows of your types.
+
+use std::{
+    fmt,
+    io::{self, BufWriter, Write},
+    process::ExitCode,
+};
+
+use clap::Parser;
+use repred::{Replicated, Schema};
+
+use crate::{
+    check::{Check, Verdict},
+    compact::Compact,
+    failure::Failure,
+    graph::Graph,
+    kind::{Kind, Typed},
+    log::Log,
+    stat::Stat,
+};
+
+/// What is not a matter of the journal.
+const TROUBLE: u8 = 2;
+
+/// The command `repred` for a type of state, with something set otherwise than by [`run`].
+///
+/// ```no_run
+/// use repred::{LwwMap, Schema};
+/// use repred_tool::Tool;
+///
+/// fn main() -> std::process::ExitCode {
+///     Tool::of(LwwMap::<u8, f32>::default).schema(Schema::new("temperatures", 2)).run()
+/// }
+/// ```
+pub struct Tool<R> {
+    typed: Typed<R>,
+}
+
+/// The command `repred` for journals of a type of state that have the schema named after it, and
+/// begin with its default; see [`Tool`] for others.
+///
+/// Updates are shown as JSON, garbage is told exactly, checks reduce all there is, and journals can
+/// be compacted. Return from `main` what this returns.
+///
+/// ```no_run
+/// # type Board = repred::Counter;
+/// fn main() -> std::process::ExitCode {
+///     repred_tool::run::<Board>()
+/// }
+/// ```
+#[must_use]
+pub fn run<R: Replicated + Default>() -> ExitCode {
+    Tool::of(R::default).run()
+}
+
+/// The command `repred` for any journal. Updates of ready-made types are shown as JSON, others as
+/// bytes.
+#[must_use]
+pub fn run_untyped() -> ExitCode {
+    obey(None)
+}
+
+impl<R: Replicated> Tool<R> {
+    /// For journals of a program that begins with this state. What it is matters for compaction: if
+    /// the program begins with another one, other updates are obsolete.
+    pub fn of(initial: impl Fn() -> R + 'static) -> Self {
+        let (initial, schema) = (Box::new(initial), Schema::of::<R>());
+        Self { typed: Typed { initial, schema, keeps_everything: false } }
+    }
+
+    /// What the updates mean, as the program says it. Default: the name of the state's type,
+    /// version 0. Of journals with another schema, as little is known as without a type.
+    #[must_use]
+    pub fn schema(mut self, schema: Schema) -> Self {
+        self.typed.schema = schema;
+        self
+    }
+
+    /// Compaction leaves out nothing that is obsolete, if the program
+    /// [keeps everything](repred::ReplicaBuilder::keep_everything). Default: it does.
+    #[must_use]
+    pub fn keep_everything(mut self) -> Self {
+        self.typed.keeps_everything = true;
+        self
+    }
+
+    /// Does what the command line says. Return from `main` what this returns.
+    #[must_use]
+    pub fn run(self) -> ExitCode {
+        obey(Some(&self.typed))
+    }
+}
+
+impl<R> fmt::Debug for Tool<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tool").field("schema", &self.typed.schema).finish_non_exhaustive()
+    }
+}
+
+/// Look into the journal of a replica.
+#[derive(Debug, Parser)]
+#[command(version, about)]
+enum Command {
+    Log(Log),
+    Stat(Stat),
+    Check(Check),
+    Compact(Compact),
+    Graph(Graph),
+}
+
+/// Does what the command line says.
+fn obey(kind: Option<&dyn Kind>) -> ExitCode {
+    let mut out = BufWriter::new(io::stdout().lock());
+    let done = Command::parse().run(kind, &mut out);
+    match done.and_then(|verdict| out.flush().map(|()| verdict).map_err(Failure::Output)) {
+        Ok(Verdict::Whole) => ExitCode::SUCCESS,
+        Ok(Verdict::Damaged) => ExitCode::FAILURE,
+        Err(error) if error.is_unheard() => ExitCode::SUCCESS,
+        Err(error) => {
+            // What was found out before it stands before it.
+            let _ = out.flush();
+            eprintln!("error: {error}");
+            if error.is_damage() { ExitCode::FAILURE } else { ExitCode::from(TROUBLE) }
+        }
+    }
+}
+
+impl Command {
+    fn run(&self, kind: Option<&dyn Kind>, out: &mut dyn Write) -> Result<Verdict, Failure> {
+        match self {
+            Self::Log(log) => log.run(kind, out)?,
+            Self::Stat(stat) => stat.run(kind, out)?,
+            Self::Check(check) => return check.run(kind, out),
+            Self::Compact(compact) => compact.run(kind, out)?,
+            Self::Graph(graph) => graph.run(kind, out)?,
+        }
+        Ok(Verdict::Whole)
+    }
+}

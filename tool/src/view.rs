@@ -1,0 +1,35 @@
+//! [`View`]: how the updates of a journal are shown.
+
+use repred::{RawEntry, Schema};
+
+use crate::{kind::Kind, ready_made, show::Show};
+
+/// How the updates of a journal are shown, where that has been read so far.
+pub(crate) struct View<'k> {
+    kind: Option<&'k dyn Kind>,
+    show: Option<Show>,
+}
+
+impl<'k> View<'k> {
+    pub(crate) fn new(kind: Option<&'k dyn Kind>) -> Self {
+        Self { kind, show: None }
+    }
+
+    /// From here on, updates are of this schema.
+    pub(crate) fn enter(&mut self, schema: &Schema) {
+        let ours = self.kind.filter(|kind| kind.schema().fits(schema));
+        self.show = ours
+            .map(|kind| kind.show())
+            .or_else(|| ready_made::find(schema).map(|found| found.show));
+    }
+
+    /// Whether updates are known as more than bytes.
+    pub(crate) fn is_known(&self) -> bool {
+        self.show.is_some()
+    }
+
+    /// An update as JSON, if its type is known.
+    pub(crate) fn show(&self, entry: &RawEntry) -> Option<String> {
+        self.show.and_then(|show| show(entry))
+    }
+}
