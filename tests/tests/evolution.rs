@@ -5,7 +5,7 @@ use std::{env, fs, process::Command, time::Duration};
 
 use futures::{FutureExt, StreamExt, executor::block_on, future};
 use repred::{
-    ConnectionError, Counter, Dot, LoadError, Map, Notice, Reduce, Register, Replica,
+    ConnectionError, Counter, Dot, LoadError, Map, Memory, Notice, Reduce, Register, Replica,
     ReplicaBuilder, Replicated, Schema, SessionError, Set, VersionVector, pipe,
 };
 use serde::{Deserialize, Serialize};
@@ -413,4 +413,55 @@ fn the_other_process() {
             assert_eq!(board.read(shown).unwrap(), ALL);
         }
     }
+}
+
+/// What the state of an older program is that holds something.
+fn votes_of(board: &Replica<old::Board>) -> i128 {
+    board.read(|board| board.votes.value()).unwrap()
+}
+
+#[test]
+fn what_an_older_program_holds_and_writes_survives_in_its_journal() {
+    let disk = Memory::new();
+    let mut old = old::builder().open_in(disk.clone()).unwrap();
+    let id = old.id().unwrap();
+    write_old(&old);
+    let newer = new::board();
+    write_new(&newer);
+    meet(&old, &newer);
+    assert!(old.held().unwrap() > 0);
+    // What is written while something is held is reduced here, and is so after a restart, however often.
+    for votes in [102, 202, 302] {
+        old.edit(|board| board.votes().add(100)).unwrap();
+        if votes == 202 {
+            old.compact().unwrap();
+        }
+        drop(old);
+        old = old::builder().open_in(disk.clone()).unwrap();
+        assert_eq!((votes_of(&old), old.id().unwrap()), (votes, id));
+        assert!(old.held().unwrap() > 0);
+    }
+    drop(old);
+    let upgraded = new::builder().open_in(disk.clone()).unwrap();
+    meet(&upgraded, &newer);
+    assert_eq!(upgraded.held().unwrap(), 0);
+    assert_eq!(upgraded.read(|board| board.votes.value()).unwrap(), 412);
+    assert_eq!(newer.state_digest().unwrap(), upgraded.state_digest().unwrap());
+}
+
+#[test]
+fn an_older_program_that_opens_the_journal_of_a_newer_one_goes_on_under_another_id() {
+    let disk = Memory::new();
+    let newer = new::builder().open_in(disk.clone()).unwrap();
+    let id = newer.id().unwrap();
+    write_new(&newer);
+    drop(newer);
+    let old = old::builder().open_in(disk.clone()).unwrap();
+    assert!(old.held().unwrap() > 0);
+    assert_ne!(old.id().unwrap(), id, "there would be a gap in what is reduced");
+    old.edit(|board| board.votes().add(100)).unwrap();
+    assert_eq!(votes_of(&old), 100);
+    drop(old);
+    let newer = new::builder().open_in(disk).unwrap();
+    assert_eq!(newer.read(|board| board.votes.value()).unwrap(), 210);
 }

@@ -6,6 +6,7 @@
 use super::{Core, IfEmpty, Step};
 use crate::{
     history::OriginIndex,
+    id::ReplicaId,
     news::Notice,
     reduce::Replicated,
     stamp::{Dot, Stamp},
@@ -50,6 +51,23 @@ impl<R: Replicated> Core<R> {
 
     pub(crate) fn is_holding(&self) -> bool {
         self.reduced.is_some()
+    }
+
+    /// Whether what comes of an origin is held. What was written here, before this was read from a log, was
+    /// reduced at once, and is again, unless a newer version of the program wrote it.
+    pub(super) fn holds(&self, origin: ReplicaId) -> bool {
+        self.is_holding() && (self.written_here != Some(origin) || self.has_held_of(origin))
+    }
+
+    /// What is read from a log was written here, if it is of this origin.
+    pub(crate) fn read_as(&mut self, writer: Option<ReplicaId>) {
+        self.written_here = writer;
+    }
+
+    /// Whether some of an origin is held.
+    pub(crate) fn has_held_of(&self, origin: ReplicaId) -> bool {
+        let last = self.history.origin(origin).map_or(0, |index| self.history.last(index));
+        self.reduced.as_ref().is_some_and(|reduced| reduced.seq(origin) < last)
     }
 
     pub(super) fn is_reduced(&self, dot: Dot) -> bool {

@@ -66,6 +66,8 @@ pub struct Core<R: Replicated> {
     base: Option<Snapshot>,
     /// What is reduced, if that is less than what is here: the rest is held.
     reduced: Option<VersionVector>,
+    /// Who has written what is being read from a log of this replica.
+    written_here: Option<ReplicaId>,
     /// The newest version of the schema of which there may be updates here.
     newest_schema: u32,
     clock: HybridClock,
@@ -153,6 +155,7 @@ impl<R: Replicated> Core<R> {
             history: History::new(),
             base: None,
             reduced: None,
+            written_here: None,
             newest_schema: 0,
             clock: HybridClock::default(),
             news: News::new(limits.notices),

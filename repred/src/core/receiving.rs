@@ -94,7 +94,8 @@ impl<R: Replicated> Core<R> {
         // If one of its updates is held, all of it is: no edit is reduced in part.
         let is_unknown =
             |item: &Fresh<'_, R::Update>| matches!(item, Fresh::Entry { update: None, .. });
-        if news.iter().any(is_unknown) {
+        let is_held = news.iter().any(is_unknown);
+        if is_held {
             self.begin_to_hold();
         }
         // Skips stand for effects that come later in the block, so whoever gets them from here must get
@@ -103,7 +104,7 @@ impl<R: Replicated> Core<R> {
         for item in news {
             match item {
                 Fresh::Entry { origin, stamp, update, payload, seen } => {
-                    let update = update.filter(|_| !self.is_holding());
+                    let update = update.filter(|_| !is_held && !self.holds(stamp.origin()));
                     self.take_in_or_hold(origin, stamp, update, payload, IfEmpty::Keep);
                     self.history.note_seen(origin, seen);
                 }
@@ -191,7 +192,7 @@ impl<R: Replicated> Core<R> {
         payload: &[u8],
         if_unknown: IfUnknown,
     ) -> Result<Option<R::Update>, ReceiveError> {
-        if self.is_holding() {
+        if self.holds(dot.origin) {
             return Ok(None);
         }
         match encoding::decode(payload) {

@@ -50,9 +50,13 @@ impl Reader {
         match record {
             Record::Opened { is_strict, id } => {
                 (self.id, self.is_strict) = (Some(id), is_strict);
+                core.read_as(self.id);
                 self.loading.begin_again();
             }
-            Record::Named { id } => self.id = Some(id),
+            Record::Named { id } => {
+                self.id = Some(id);
+                core.read_as(self.id);
+            }
             Record::Batch { latest, messages } => {
                 self.latest = latest.max(self.latest);
                 self.messages(core, messages)?;
@@ -88,9 +92,12 @@ impl Reader {
         core: &mut Core<R>,
         is_damaged: bool,
     ) -> Option<ReplicaId> {
+        core.read_as(None);
         let keeps_id = !is_damaged && (self.is_strict || self.is_complete);
         match self.id {
-            Some(id) if keeps_id => {
+            // A newer version of this program has written under it what this one cannot reduce, so it would
+            // be a gap in what is reduced.
+            Some(id) if keeps_id && !core.has_held_of(id) => {
                 core.resume(id, self.latest);
                 None
             }
