@@ -34,8 +34,11 @@ impl<R: Replicated> Core<R> {
         let extra = self.decode_beyond(&snapshot.version)?;
         self.replace_state(snapshot)?;
         self.check_id(&snapshot.version);
+        let times = self.history.times();
         let remnants = self.history.take_beyond(&snapshot.version);
         self.replay(remnants, extra);
+        // Nothing was lost, but some of what was last had no time any more, being obsolete.
+        self.history.raise_times(&times);
         self.finish_adoption(snapshot);
         Ok(())
     }

@@ -173,6 +173,20 @@ impl History {
         self.origins[origin as usize].latest
     }
 
+    /// The largest time of an entry of each origin. O(origins).
+    pub(crate) fn times(&self) -> Vec<(ReplicaId, Time)> {
+        self.origins.iter().map(|origin| (origin.id, origin.latest)).collect()
+    }
+
+    /// Takes note that there were entries of these times.
+    pub(crate) fn raise_times(&mut self, times: &[(ReplicaId, Time)]) {
+        for &(id, time) in times {
+            let index = self.intern(id) as usize;
+            let origin = &mut self.origins[index];
+            origin.latest = time.max(origin.latest);
+        }
+    }
+
     /// O(origins).
     pub(crate) fn version(&self) -> VersionVector {
         self.seqs().collect()

@@ -91,15 +91,14 @@ impl<R: Replicated> World<'_, R> {
 
     pub(super) fn fold(&mut self, at: usize) -> Result<(), Broken> {
         let Some(core) = &self.nodes[at].core else { return Ok(()) };
+        // What a forged greeting makes somebody hold cannot be folded.
+        let own = core.reduced();
         let floor: VersionVector = match self.mix.folds {
             Folds::Never => return Ok(()),
-            Folds::Forced => core.version(),
+            Folds::Forced => own,
             Folds::Stable => {
                 let least = |id| self.nodes.iter().map(|node| seq(&node.durable, id)).min();
-                core.entries()
-                    .seqs()
-                    .map(|(id, own)| (id, least(id).unwrap_or(0).min(own)))
-                    .collect()
+                own.iter().map(|(id, own)| (id, least(id).unwrap_or(0).min(own))).collect()
             }
         };
         let Some(core) = &mut self.nodes[at].core else { return Ok(()) };
