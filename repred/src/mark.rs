@@ -1,12 +1,14 @@
 //! [`Mark`]: where a replica stood at some moment.
 
 /// Where a history stood at some moment. Both parts only grow, and one of them does with any change.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+///
+/// Of one replica, the later one is the larger one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Mark {
-    /// The position of the next entry.
-    pub(crate) end: u64,
     /// Grows when a snapshot is adopted or something is folded.
     pub(crate) generation: u64,
+    /// The position of the next entry.
+    pub(crate) end: u64,
 }
 
 impl Mark {

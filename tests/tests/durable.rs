@@ -7,7 +7,7 @@ use std::{
     ops::Range,
     pin::Pin,
     sync::{Arc, Mutex, mpsc},
-    task::{Context, Waker},
+    task::{Context, Wake, Waker},
     thread::{self, JoinHandle},
     time::Duration,
 };
@@ -649,4 +649,96 @@ fn what_was_written_is_there_when_a_replica_is_closed_in_the_middle_of_a_compact
     let again = open(disk.memory().copy()).unwrap();
     assert_eq!(numbers(&again), (0..10).collect::<Vec<_>>());
     assert_eq!(again.id().unwrap(), replica.id().unwrap());
+}
+
+/// A waker that does something with a replica, on the thread that wakes it.
+struct Acts(Mutex<Option<Box<dyn FnOnce() + Send>>>, mpsc::Sender<()>);
+
+impl Wake for Acts {
+    fn wake(self: Arc<Self>) {
+        if let Some(act) = self.0.lock().unwrap().take() {
+            act();
+        }
+        let _ = self.1.send(());
+    }
+}
+
+#[test]
+fn what_a_journal_wakes_can_end_it() {
+    type Act = fn(Replica<Numbers>);
+    let acts: [Act; 3] = [drop, |replica| drop(replica.close()), |replica| drop(replica.compact())];
+    for act in acts {
+        let disk = Disk::default();
+        let replica = open(disk.clone()).unwrap();
+        let held = disk.hold();
+        let mut receipt = replica.update(1).unwrap().durable();
+        while disk.waiting() == 0 {
+            thread::yield_now();
+        }
+        // The thread has more to do, which whoever waits for it would wait for.
+        drop(replica.update(2).unwrap());
+        let (sender, woken) = mpsc::channel();
+        let act = Mutex::new(Some(Box::new(move || act(replica)) as Box<dyn FnOnce() + Send>));
+        let waker = Waker::from(Arc::new(Acts(act, sender)));
+        assert!(Pin::new(&mut receipt).poll(&mut Context::from_waker(&waker)).is_pending());
+        drop(held);
+        woken.recv_timeout(Duration::from_secs(60)).expect("the thread waits for itself");
+        receipt.wait().unwrap();
+    }
+}
+
+#[test]
+fn what_was_folded_while_the_disk_was_full_is_durable_when_it_is_not() {
+    let disk = Disk::default();
+    let replica = open(disk.clone()).unwrap();
+    assert_eq!(write(&replica, 1), Outcome::Durable);
+    disk.fill();
+    assert_eq!(write(&replica, 2), Outcome::Refused);
+    replica.fold(&replica.version().unwrap()).unwrap();
+    disk.mend();
+    // Somebody tries, and finds that there is room.
+    while replica.update(1).is_err() {
+        thread::yield_now();
+    }
+    replica.durable().unwrap().wait().unwrap();
+}
+
+#[test]
+fn whoever_closes_a_replica_waits_for_its_end() {
+    for _ in 0..50 {
+        let folder = std::env::temp_dir().join(format!("repred-closes-{}", std::process::id()));
+        let replica = Replica::open(&folder, Numbers::default()).unwrap();
+        replica.update(1).unwrap();
+        let closers = [(); 2].map(|()| {
+            let (replica, folder) = (replica.clone(), folder.clone());
+            thread::spawn(move || {
+                replica.close().unwrap();
+                match Replica::open(folder, Numbers::default()) {
+                    Ok(again) => drop(again),
+                    // The other one of the two has it.
+                    Err(OpenError::Io(error)) => {
+                        assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+                    }
+                    Err(error) => panic!("{error}"),
+                }
+            })
+        });
+        closers.into_iter().for_each(|closer| closer.join().unwrap());
+        drop(Replica::open(&folder, Numbers::default()).unwrap());
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+}
+
+#[test]
+fn a_restored_copy_goes_on_under_another_id() {
+    let disk = Memory::new();
+    let here = open(disk.clone()).unwrap();
+    assert_eq!(write(&here, 1), Outcome::Durable);
+    let old = disk.copy();
+    let restored = Replica::builder(Numbers::default()).restored().open_in(old.clone()).unwrap();
+    assert_ne!(restored.id().unwrap(), here.id().unwrap());
+    assert_eq!(write(&restored, 2), Outcome::Durable);
+    let id = restored.id().unwrap();
+    drop(restored);
+    assert_eq!(open(old).unwrap().id().unwrap(), id);
 }

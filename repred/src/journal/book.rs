@@ -94,8 +94,14 @@ impl<S: Storage> Book<S> {
         let read = self.log.read(|record, end| reader.take(core, record, end));
         self.base = reader.base;
         self.peers = std::mem::take(&mut reader.peers);
-        self.recovery.former_id = reader.finish(core, read.is_err());
+        // What was torn may have been whole, and its updates heard of, before it was damaged.
+        let is_whole = matches!(read, Ok(0)) && self.base > 0;
+        self.recovery.former_id = reader.finish(core, is_whole);
         self.recovery.torn_bytes = read?;
+        // It got its name when all of that was on the disk.
+        if self.base == 0 {
+            return Err(self.log.cut_short());
+        }
         Ok(())
     }
 

@@ -12,6 +12,11 @@ use crate::{
 
 /// What is folded when a journal is compacted: the entries that everybody has who counts. Who has less, because
 /// it does not count, gets a snapshot when it comes.
+///
+/// A journal that was compacted after a fold begins with a snapshot of all there was then. So once it is opened
+/// again, all of that is folded, also what not everybody has: two replicas that were folded, compacted and opened
+/// again while they were apart, and wrote in between, cannot be joined any more. Fold where that cannot be: where
+/// one of them is always there, or where the state may be [given up](crate::Connection::discard_ours).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Folding {

@@ -70,7 +70,9 @@ impl LogFile {
 
 /// The generation of a file of this name, if it is one.
 fn generation(name: &str) -> Option<u64> {
-    name.strip_prefix("journal-").filter(|rest| rest.len() >= 8)?.parse().ok()
+    let generation = name.strip_prefix("journal-")?.parse().ok()?;
+    // Anything else is somebody else's.
+    (LogFile::present(generation).name == name && generation < u64::MAX).then_some(generation)
 }
 
 impl<S: Storage> Log<S> {
@@ -106,9 +108,7 @@ impl<S: Storage> Log<S> {
     ) -> Result<u64, OpenError> {
         let LogFile { generation, name, size, .. } = self.file.clone();
         if size < HEADER as u64 {
-            // Nothing can have been in it.
-            self.begin()?;
-            return Ok(size);
+            return Err(self.cut_short());
         }
         let damaged = |error| match error {
             ScanError::Io(error) => OpenError::Io(error),
@@ -124,16 +124,9 @@ impl<S: Storage> Log<S> {
         Ok(size - scan.offset())
     }
 
-    /// Makes the file one that has nothing.
-    fn begin(&mut self) -> Result<(), OpenError> {
-        let mut header = Vec::with_capacity(HEADER);
-        record::put_header(&mut header, self.file.generation);
-        let Self { storage, file, .. } = self;
-        uninterrupted(|| storage.truncate(&file.name, 0))
-            .and_then(|()| write_all(storage, &file.name, 0, &header))
-            .map_err(OpenError::Io)?;
-        file.size = HEADER as u64;
-        self.cut(HEADER as u64)
+    /// The error of a file that was cut before all was in it that it began with.
+    pub(super) fn cut_short(&self) -> OpenError {
+        OpenError::Damaged { file: self.file.name.clone(), offset: self.file.size }
     }
 
     /// What is left is there to stay: it was only seen in the system's memory so far.

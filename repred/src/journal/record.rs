@@ -160,6 +160,16 @@ impl Record<'_> {
     }
 }
 
+/// Bytes of a record's start: its head, kind and `synced`.
+pub(super) const MAX_START: usize = HEAD + 1 + 10;
+
+/// What the record that begins so says to be synced, if it is one.
+pub(super) fn synced(start: &[u8]) -> Option<u64> {
+    size(start)?;
+    let (kind, mut rest) = start.get(HEAD..)?.split_first()?;
+    (1..=5).contains(kind).then(|| take_u64(&mut rest).ok())?
+}
+
 /// How many bytes the record that begins so has, if that is possible at all.
 pub(super) fn size(head: &[u8]) -> Option<u64> {
     let len = u32::from_le_bytes(*head.first_chunk()?);

@@ -136,34 +136,24 @@ impl Window {
         self.get(storage, offset, len)
     }
 
-    /// Whether a later record says that what is broken at `offset` had been written in full.
+    /// Whether a later record says that what is broken at `offset` had been written in full. It may stand at any
+    /// byte, since a length is not to be trusted there.
     fn was_synced<S: Storage>(
         &mut self,
         storage: &mut S,
         generation: u64,
         offset: u64,
     ) -> Result<bool, ScanError> {
-        // Mostly only the content is broken, and the length tells where the next one is.
-        let size = record::size(self.get(storage, offset, HEAD as u64)?);
-        let after = size.map_or(self.size, |size| offset + size);
-        Ok(self.says_synced(storage, generation, offset, after)?
-            || self.says_synced(storage, generation, offset, offset + 1)?)
-    }
-
-    /// Whether a record at `at` or later says so. Where there is none, one is looked for at every
-    /// byte.
-    fn says_synced<S: Storage>(
-        &mut self,
-        storage: &mut S,
-        generation: u64,
-        offset: u64,
-        mut at: u64,
-    ) -> Result<bool, ScanError> {
-        while at < self.size {
-            match record::find(self.record(storage, at)?, generation, at) {
-                Found::Record { synced, .. } if synced > offset => return Ok(true),
-                Found::Record { size, .. } => at += size as u64,
-                Found::Broken => at += 1,
+        for at in offset + 1..self.size {
+            let head = self.get(storage, at, record::MAX_START as u64)?;
+            // Before it is read and hashed in full, which takes long where much looks like a record.
+            let may_tell =
+                record::synced(head).is_some_and(|synced| offset < synced && synced <= at);
+            if may_tell {
+                let found = record::find(self.record(storage, at)?, generation, at);
+                if matches!(found, Found::Record { .. }) {
+                    return Ok(true);
+                }
             }
         }
         Ok(false)

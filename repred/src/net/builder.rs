@@ -21,9 +21,6 @@ use crate::{
     session::{Now, SessionConfig, SessionError, SessionLimits},
 };
 
-/// Whoever was not connected for so long is given a snapshot when it comes.
-const LEASE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
-
 /// Sets up a [`Replica`]; see [`Replica::builder`].
 pub struct ReplicaBuilder<R: Replicated> {
     state: R,
@@ -35,6 +32,7 @@ pub struct ReplicaBuilder<R: Replicated> {
     durability: Durability,
     if_damaged: IfDamaged,
     folding: Folding,
+    is_restored: bool,
 }
 
 impl<R: Replicated> ReplicaBuilder<R> {
@@ -48,11 +46,13 @@ impl<R: Replicated> ReplicaBuilder<R> {
             keeps_everything: false,
             durability: Durability::EveryUpdate,
             if_damaged: IfDamaged::Refuse,
-            folding: Folding::Lease(LEASE),
+            folding: Folding::Never,
+            is_restored: false,
         }
     }
 
-    /// The id. It must never have been used, by this or any other replica. Default: a random one.
+    /// The id. It must never have been used, by this or any other replica. Default: a random one. A journal that is
+    /// [opened](Self::open) may go on under the id that it had.
     #[must_use]
     pub fn id(mut self, id: ReplicaId) -> Self {
         self.id = Some(id);
@@ -100,8 +100,16 @@ impl<R: Replicated> ReplicaBuilder<R> {
         self
     }
 
-    /// What is folded when the journal is compacted. Default: what everybody has confirmed who was connected
-    /// in the last thirty days.
+    /// Opens a journal that is an old copy, such as a restored backup, under a new id: its replica may have written
+    /// more since, which others have seen. Without this, it finds out when it meets somebody who knows more, but
+    /// what it had written until then would share its name with something else. Default: it is no copy.
+    #[must_use]
+    pub fn restored(mut self) -> Self {
+        self.is_restored = true;
+        self
+    }
+
+    /// What is folded when the journal is compacted. Default: nothing.
     #[must_use]
     pub fn folding(mut self, folding: Folding) -> Self {
         self.folding = folding;
@@ -205,11 +213,15 @@ impl<R: Replicated> ReplicaBuilder<R> {
     /// If `reduce` does, or the operating system has no random numbers.
     pub fn open_in(self, storage: impl Storage) -> Result<Replica<R>, OpenError> {
         let (mut core, rest) = self.core();
-        let Settings { clock, config, durability, if_damaged, folding } = rest;
+        let Settings { clock, config, durability, if_damaged, folding, is_restored } = rest;
+        let new_id = core.id();
         let initial = core.snapshot().map_err(SessionError::Snapshot)?.state;
         let now = Now { wall: clock.now(), instant: Instant::now() };
         let (book, recorder) =
             Book::open(storage, &mut core, &config, durability, if_damaged, now)?;
+        if is_restored {
+            core.set_id(new_id);
+        }
         let replica = Replica::with_recorder(core, Some(recorder), clock, config);
         let terms = scribe::Terms { durability, folding, initial };
         Scribe::start(replica.shared(), book, terms).map_err(OpenError::Io)?;
@@ -222,8 +234,8 @@ impl<R: Replicated> ReplicaBuilder<R> {
         if self.keeps_everything {
             core.keep_everything();
         }
-        let Self { clock, config, durability, if_damaged, folding, .. } = self;
-        (core, Settings { clock, config, durability, if_damaged, folding })
+        let Self { clock, config, durability, if_damaged, folding, is_restored, .. } = self;
+        (core, Settings { clock, config, durability, if_damaged, folding, is_restored })
     }
 }
 
@@ -234,6 +246,7 @@ struct Settings {
     durability: Durability,
     if_damaged: IfDamaged,
     folding: Folding,
+    is_restored: bool,
 }
 
 impl<R: Replicated> fmt::Debug for ReplicaBuilder<R> {

@@ -92,6 +92,11 @@ fn close<R: Replicated>(shared: &Shared<R>) -> Result<(), NotDurable> {
         inner.core.mark()
     });
     match marked {
+        // What the scribe has woken closes it: it does not wait for itself.
+        Ok(_) if scribe.is_own_thread() => {
+            scribe.order_end();
+            Err(NotDurable::Unknown { cause: Arc::new(UpdateError::Reentrant) })
+        }
         Ok(mark) => {
             scribe.finish();
             Durable::new(scribe.watch(), mark).wait()

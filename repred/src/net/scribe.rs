@@ -43,6 +43,8 @@ struct Desk {
     has_news: AtomicBool,
     orders: Mutex<Orders>,
     bell: Condvar,
+    /// Rings when the thread has ended.
+    over: Condvar,
 }
 
 #[derive(Debug, Default)]
@@ -51,6 +53,8 @@ struct Orders {
     compactions: Vec<mpsc::Sender<Result<(), JournalError>>>,
     /// What is new then is to be written, and that is all.
     is_ending: bool,
+    /// The thread, once it runs.
+    thread: Option<ThreadId>,
     /// The thread has ended, and does nothing any more.
     is_over: bool,
 }
@@ -95,6 +99,7 @@ impl Scribe {
             written: None,
             due: None,
             refused: None,
+            _ended: Ended(Arc::clone(&scribe.desk)),
         };
         let thread = thread::Builder::new().name("repred journal".into());
         let thread = thread.spawn(move || writer.run())?;
@@ -119,6 +124,9 @@ impl Scribe {
     /// Has the journal compacted, and waits for it.
     pub(super) fn compact(&self) -> Result<(), JournalError> {
         let (sender, receiver) = mpsc::channel();
+        if self.is_own_thread() {
+            return Err(JournalError::Reentrant);
+        }
         let mut orders = self.desk.orders();
         if orders.is_over {
             return Err(JournalError::Failed);
@@ -138,21 +146,27 @@ impl Scribe {
     /// The same, and waits for it.
     pub(super) fn finish(&self) {
         self.order_end();
-        let thread = self.thread().take();
-        if let Some(thread) = thread.filter(|thread| !is_this(thread.thread().id())) {
+        if self.is_own_thread() {
+            return;
+        }
+        // Somebody else may be waiting for the thread itself.
+        let is_under_way = |orders: &mut Orders| !orders.is_over;
+        let over = self.desk.over.wait_while(self.desk.orders(), is_under_way);
+        drop(over.unwrap_or_else(PoisonError::into_inner));
+        if let Some(thread) = self.thread().take() {
             // A panic there has failed the journal, which is told by it.
             let _ = thread.join();
         }
     }
 
+    /// Whether this is the thread that writes, which runs what it wakes, and cannot wait for itself.
+    pub(super) fn is_own_thread(&self) -> bool {
+        self.desk.orders().thread == Some(thread::current().id())
+    }
+
     fn thread(&self) -> MutexGuard<'_, Option<JoinHandle<()>>> {
         self.thread.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// What the thread wakes may drop the last handle, and the thread cannot wait for itself.
-fn is_this(thread: ThreadId) -> bool {
-    thread::current().id() == thread
 }
 
 impl Desk {
@@ -210,10 +224,13 @@ struct Writer<R: Replicated, S: Storage> {
     due: Option<Instant>,
     /// How many bytes the storage has refused. Nothing is written to the replica until it would take them.
     refused: Option<usize>,
+    /// Dropped last.
+    _ended: Ended,
 }
 
 impl<R: Replicated, S: Storage> Writer<R, S> {
     fn run(mut self) {
+        self.desk.orders().thread = Some(thread::current().id());
         loop {
             let result = match self.desk.wait(self.due) {
                 Order::Write if self.refused.is_some() => self.probe(),
@@ -222,8 +239,7 @@ impl<R: Replicated, S: Storage> Writer<R, S> {
                     let result = self.compact();
                     askers.into_iter().for_each(|asker| drop(asker.send(result.clone())));
                     match result {
-                        // What could not be compacted stays as it was.
-                        Err(JournalError::Refused(_)) if self.refused.is_none() => Ok(()),
+                        Err(error) if self.is_harmless(&error) => Ok(()),
                         result => result,
                     }
                 }
@@ -319,12 +335,21 @@ impl<R: Replicated, S: Storage> Writer<R, S> {
     /// Writes the log anew. If there is no room for that it has to grow on.
     fn compact_if_possible(&mut self) -> Result<(), JournalError> {
         match self.compact() {
-            // What was refused is not an update, but the new log.
-            Err(JournalError::Refused(_)) if self.refused.is_none() => {
+            Err(error) if self.is_harmless(&error) => {
                 self.book.accept_size();
                 Ok(())
             }
             result => result,
+        }
+    }
+
+    /// Whether the present log can go on after an error of a compaction: what was refused is not an update, but the
+    /// new log; or that cannot be written, because the state has no encoding.
+    fn is_harmless(&self, error: &JournalError) -> bool {
+        match error {
+            JournalError::Refused(_) => self.refused.is_none(),
+            JournalError::Content(SessionError::Snapshot(_)) => true,
+            _ => false,
         }
     }
 
@@ -405,7 +430,8 @@ impl<R: Replicated, S: Storage> Writer<R, S> {
                     inner.trouble = None;
                     inner.wake();
                 });
-                Ok(())
+                // What was folded meanwhile, say.
+                self.write()
             }
             Err(JournalError::Refused(_)) => {
                 self.due = Some(Instant::now() + RETRY);
@@ -416,7 +442,8 @@ impl<R: Replicated, S: Storage> Writer<R, S> {
     }
 
     /// What is on the disk is unknown: nothing is written any more.
-    fn fail(&self, error: JournalError) {
+    fn fail(&mut self, error: JournalError) {
+        self.book.give_up();
         let cause = Arc::new(error.clone());
         // First, so that nobody who hears that it has failed can still write.
         self.with(|inner| {
@@ -451,11 +478,20 @@ impl<R: Replicated, S: Storage> Drop for Writer<R, S> {
             inner.trouble.get_or_insert(Trouble::Failed(JournalError::Failed));
             inner.wake();
         });
-        let mut orders = self.desk.orders();
+        self.watch.fail(NotDurable::Unknown { cause: Arc::new(JournalError::Failed) });
+    }
+}
+
+/// Says that the thread has ended, when all that it had is gone: another may open the journal then.
+struct Ended(Arc<Desk>);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        let mut orders = self.0.orders();
         orders.is_over = true;
         orders.compactions.clear();
         drop(orders);
-        self.watch.fail(NotDurable::Unknown { cause: Arc::new(JournalError::Failed) });
+        self.0.over.notify_all();
     }
 }
 

@@ -1,6 +1,7 @@
 //! [`Watch`]: how far a replica is durable, and who waits for it.
 
 use std::{
+    collections::BTreeMap,
     fmt,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker},
@@ -23,7 +24,8 @@ struct State {
     lost: Vec<(Mark, Mark, Arc<NotDurable>)>,
     /// Nothing becomes durable any more.
     failed: Option<Arc<NotDurable>>,
-    waiting: Vec<(Mark, Waker)>,
+    /// By the marks that are waited for, which are in the order of time.
+    waiting: BTreeMap<Mark, Vec<Waker>>,
 }
 
 impl State {
@@ -67,12 +69,13 @@ impl Watch {
         let mut state = self.lock();
         change(&mut state);
         let mut woken = Vec::new();
-        let waiting = std::mem::take(&mut state.waiting);
-        for (mark, waker) in waiting {
-            match state.result(mark) {
-                Some(_) => woken.push(waker),
-                None => state.waiting.push((mark, waker)),
+        // Only from the first on for which it is open.
+        while let Some(entry) = state.waiting.first_entry() {
+            let mark = *entry.key();
+            if state.result(mark).is_none() {
+                break;
             }
+            woken.extend(state.waiting.remove(&mark).unwrap_or_default());
         }
         drop(state);
         self.moved.notify_all();
@@ -85,10 +88,9 @@ impl Watch {
         if let Some(result) = state.result(mark) {
             return Poll::Ready(result);
         }
-        let is_same =
-            |(other, waker): &(Mark, Waker)| *other == mark && waker.will_wake(cx.waker());
-        if !state.waiting.iter().any(is_same) {
-            state.waiting.push((mark, cx.waker().clone()));
+        let waiting = state.waiting.entry(mark).or_default();
+        if !waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
+            waiting.push(cx.waker().clone());
         }
         Poll::Pending
     }

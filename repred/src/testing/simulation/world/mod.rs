@@ -121,6 +121,13 @@ impl<'p, R: Replicated> World<'p, R> {
         ReplicaId::from(self.next_id - 1)
     }
 
+    /// An id that no flipped bit of another makes, for who comes back.
+    fn strange_id(&mut self) -> ReplicaId {
+        let id = u128::from(self.new_id());
+        // Odd, so that no two are the same.
+        ReplicaId::from(id.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835))
+    }
+
     fn now(&self, skew: i64) -> Now {
         let wall = (EPOCH + self.tick).saturating_add_signed(skew);
         Now {

@@ -35,7 +35,7 @@ impl<R: Replicated> World<'_, R> {
             return Ok(());
         }
         let is_strict = self.mix.durability == Durability::Strict;
-        let id = self.new_id();
+        let id = self.strange_id();
         let now = self.now_of(at);
         let core = self.plan.core(id, &self.ledger);
         self.nodes[at].restart(core, now)?;
