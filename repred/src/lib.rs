@@ -44,6 +44,8 @@ mod receipt;
 mod core;
 
 // Conversation: what two copies say to each other.
+mod schema;
+
 mod message;
 
 mod session;
@@ -76,7 +78,7 @@ pub use self::{
         Durability, Files, Folding, Journal, JournalError, Memory, OpenError, Passage, RawEntry,
         Recovery, Storage, Transcript, TranscriptError, Write,
     },
-    message::{Reason, Schema},
+    message::Reason,
     net::{
         AsyncBytes, ByteStream, CaughtUp, Clock, Connection, ConnectionError, LoadError, Messages,
         Only, PeerStatus, Pipe, ReadError, Replica, ReplicaBuilder, SaveError, Subscription,
@@ -87,6 +89,7 @@ pub use self::{
     reduce::{Reduce, Replicated},
     reducer::{Reducer, reducer, stamped_reducer},
     reset::{Detail, Reset},
+    schema::Schema,
     session::{
         Direction, Loading, Now, Saving, Sending, Session, SessionConfig, SessionError,
         SessionLimits,

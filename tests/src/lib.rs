@@ -9,6 +9,7 @@
 
 mod chance;
 mod disk;
+mod eventually;
 mod forgetful;
 pub mod io;
 mod model;
@@ -20,6 +21,7 @@ pub mod wire;
 pub use self::{
     chance::Chance,
     disk::{Disk, Fault, Hold},
+    eventually::eventually,
     forgetful::Forgetful,
     model::{Did, Model, Op},
     network::{Driven, Ending, LinkId, Network},

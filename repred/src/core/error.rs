@@ -49,7 +49,12 @@ pub enum UpdateError {
         /// The id.
         id: ReplicaId,
     },
-    /// The journal takes nothing, now or for good; the replica can be read.
+    /// The journal has no room; the replica can be read. Make some, and try again.
+    Full {
+        /// What the journal says.
+        reason: String,
+    },
+    /// The journal takes nothing any more; the replica can be read. Open it again.
     ReadOnly {
         /// Why.
         reason: String,
@@ -276,6 +281,7 @@ impl fmt::Display for UpdateError {
                 write!(f, "the edit has over {size} bytes, but {limit} is the limit; split it")
             }
             Self::Refused { reason } => write!(f, "the edit was refused: {reason}"),
+            Self::Full { reason } => write!(f, "there is no room for the update: {reason}"),
             Self::ReadOnly { reason } => write!(f, "the replica can only be read: {reason}"),
             Self::IdTaken { id } => {
                 write!(f, "somebody else writes under our id {id}; take a new one first")

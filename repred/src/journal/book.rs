@@ -35,8 +35,9 @@ pub(crate) struct Book<S> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Recovery {
-    /// Bytes at the end that were cut off: what a crash has left of an update that nobody was told of; where
-    /// durability is less than [`EveryUpdate`](Durability::EveryUpdate), also of some that were.
+    /// Bytes at the end that were cut off: what a crash has left of updates that nobody was told of; where
+    /// durability is less than [`EveryUpdate`](Durability::EveryUpdate), or where the last that was written has
+    /// been damaged since, also of some that were. Peers who have those give them back.
     pub torn_bytes: u64,
     /// Under which id the journal was written, if it is not the one that the replica goes on under.
     pub former_id: Option<ReplicaId>,
@@ -94,15 +95,17 @@ impl<S: Storage> Book<S> {
         let read = self.log.read(|record, end| reader.take(core, record, end));
         self.base = reader.base;
         self.peers = std::mem::take(&mut reader.peers);
+        let read = match read {
+            // It got its name when all of that was on the disk.
+            Ok(_) if self.base == 0 => Err(self.log.cut_short()),
+            read => read,
+        };
         // What was torn may have been whole, and its updates heard of, before it was damaged.
-        let is_whole = matches!(read, Ok(0)) && self.base > 0;
+        let is_whole = matches!(read, Ok(end) if end == self.size());
         self.recovery.former_id = reader.finish(core, is_whole);
-        self.recovery.torn_bytes = read?;
-        // It got its name when all of that was on the disk.
-        if self.base == 0 {
-            return Err(self.log.cut_short());
-        }
-        Ok(())
+        let end = read?;
+        self.recovery.torn_bytes = self.size() - end;
+        self.log.cut(end)
     }
 
     /// Makes of a core what the log says, whatever it is now. It keeps its id: nobody has heard of what is
@@ -158,7 +161,8 @@ impl<S: Storage> Book<S> {
         self.peers = peers;
     }
 
-    pub(super) fn recovery(&self) -> Recovery {
+    /// What was found when it was opened.
+    pub(crate) fn recovery(&self) -> Recovery {
         self.recovery
     }
 

@@ -100,8 +100,8 @@ impl<S: Storage> Log<S> {
 
     // ---- reading ----
 
-    /// Reads all records, in order, each with where it ends, and cuts off what a crash has left of an attempt to write. Returns how many
-    /// bytes that was.
+    /// Reads all records, in order, each with where it ends. Returns where the last one ends: what follows is what
+    /// a crash has left of an attempt to write.
     pub(super) fn read(
         &mut self,
         mut take: impl FnMut(Record<'_>, u64) -> Result<(), OpenError>,
@@ -120,8 +120,7 @@ impl<S: Storage> Log<S> {
         while let Some(taken) = scan.next(storage, &mut take).map_err(damaged)? {
             taken?;
         }
-        self.cut(scan.offset())?;
-        Ok(size - scan.offset())
+        Ok(scan.offset())
     }
 
     /// The error of a file that was cut before all was in it that it began with.
@@ -129,8 +128,8 @@ impl<S: Storage> Log<S> {
         OpenError::Damaged { file: self.file.name.clone(), offset: self.file.size }
     }
 
-    /// What is left is there to stay: it was only seen in the system's memory so far.
-    fn cut(&mut self, size: u64) -> Result<(), OpenError> {
+    /// Cuts off what follows. What is left is there to stay: it was only seen in the system's memory so far.
+    pub(super) fn cut(&mut self, size: u64) -> Result<(), OpenError> {
         let Self { storage, file, .. } = self;
         if size < file.size {
             uninterrupted(|| storage.truncate(&file.name, size)).map_err(OpenError::Io)?;
@@ -159,16 +158,15 @@ impl<S: Storage> Log<S> {
     /// Appends records: all of them, or none.
     pub(super) fn append(&mut self, records: &[Record<'_>]) -> Result<(), WriteError> {
         self.check()?;
-        put_all(&mut self.buffer, &self.file, records)?;
-        match write_all(&mut self.storage, &self.file.name, self.file.size, &self.buffer) {
-            Ok(()) => {
-                self.file.size += self.buffer.len() as u64;
-                Ok(())
-            }
-            Err(error) => {
-                Err(self.take_back().map_or_else(|failed| failed, |()| WriteError::Refused(error)))
-            }
+        let Self { storage, file, buffer, .. } = self;
+        let written = put_all(buffer, file, records)
+            .and_then(|()| write_all(storage, &file.name, file.size, buffer));
+        if let Err(error) = written {
+            self.take_back()?;
+            return Err(WriteError::Refused(error));
         }
+        self.file.size += self.buffer.len() as u64;
+        Ok(())
     }
 
     /// Makes sure that nothing of what was not appended will ever be read.
@@ -240,14 +238,11 @@ impl<S: Storage> Log<S> {
     pub(super) fn append_next(&mut self, records: &[Record<'_>]) -> Result<(), WriteError> {
         self.check()?;
         let Some(next) = &mut self.next else { return Err(WriteError::Failed) };
-        put_all(&mut self.buffer, next, records)?;
-        match write_all(&mut self.storage, &next.name, next.size, &self.buffer) {
-            Ok(()) => {
-                next.size += self.buffer.len() as u64;
-                Ok(())
-            }
-            Err(error) => Err(self.abandon_next(error)),
-        }
+        let Self { storage, buffer, .. } = self;
+        let written = put_all(buffer, next, records)
+            .and_then(|()| write_all(storage, &next.name, next.size, buffer));
+        next.size += buffer.len() as u64;
+        written.map_err(|error| self.abandon_next(error))
     }
 
     /// Puts the file that was made in the place of the present one. It must hold all that the present one
@@ -299,13 +294,13 @@ impl<S: Storage> Log<S> {
 }
 
 /// Puts records together for the end of a file.
-fn put_all(buffer: &mut Vec<u8>, file: &LogFile, records: &[Record<'_>]) -> Result<(), WriteError> {
+fn put_all(buffer: &mut Vec<u8>, file: &LogFile, records: &[Record<'_>]) -> io::Result<()> {
     buffer.clear();
     for record in records {
         let start = buffer.len();
         record.put(buffer, file.generation, file.size + start as u64, file.synced);
         if (buffer.len() - start) as u64 > MAX_RECORD {
-            return Err(WriteError::Refused(io::ErrorKind::FileTooLarge.into()));
+            return Err(io::ErrorKind::FileTooLarge.into());
         }
     }
     Ok(())

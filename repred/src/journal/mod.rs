@@ -95,9 +95,10 @@ impl<S: Storage> Journal<S> {
     /// Opens the journal in a storage, or begins one, and makes of `core` what it was. The core must be new,
     /// under an id that nobody ever had.
     ///
-    /// Where every update was durable before anybody heard of it, and where the journal was
-    /// [closed](Self::close), the core goes on under the id that the journal was written under. Otherwise
-    /// somebody may have seen updates of that id that are not in the journal, and it keeps its new one.
+    /// Where every update was durable before anybody heard of it and nothing was [torn](Recovery::torn_bytes),
+    /// and where the journal was [closed](Self::close), the core goes on under the id that the journal was
+    /// written under. Otherwise somebody may have seen updates of that id that are not in the journal, and it
+    /// keeps its new one.
     /// O(what the journal holds).
     ///
     /// # Errors
@@ -114,12 +115,12 @@ impl<S: Storage> Journal<S> {
         durability: Durability,
         now: Now,
     ) -> Result<Self, OpenError> {
-        Self::of(Book::open(storage, core, config, durability, IfDamaged::Refuse, now)?)
+        Book::open(storage, core, config, durability, IfDamaged::Refuse, now).map(Self::of)
     }
 
     /// The same for a journal that is [damaged](OpenError::Damaged): goes on with what comes before the
-    /// damage, under the new id. The damaged file is kept under another name. What came after the damage
-    /// is lost, but for what peers have of it.
+    /// damage, which is nothing if it begins with the damage, and under the new id. The damaged file is kept under
+    /// another name. What came after the damage is lost, but for what peers have of it.
     ///
     /// # Errors
     ///
@@ -135,11 +136,11 @@ impl<S: Storage> Journal<S> {
         durability: Durability,
         now: Now,
     ) -> Result<Self, OpenError> {
-        Self::of(Book::open(storage, core, config, durability, IfDamaged::Recover, now)?)
+        Book::open(storage, core, config, durability, IfDamaged::Recover, now).map(Self::of)
     }
 
-    fn of((book, recorder): (Book<S>, Recorder)) -> Result<Self, OpenError> {
-        Ok(Self { book, recorder, refused: None })
+    fn of((book, recorder): (Book<S>, Recorder)) -> Self {
+        Self { book, recorder, refused: None }
     }
 
     /// What was found when it was opened.

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     encoding::{self, DecodeError},
     id::ReplicaId,
-    message::Schema,
+    schema::Schema,
     session::SessionError,
     snapshot::Snapshot,
     stamp::Stamp,

@@ -5,7 +5,10 @@ use std::{
     io::{self, Read, Write},
 };
 
-use super::replica::{Reentrant, Replica};
+use super::{
+    replica::Replica,
+    shared::{Reentrant, random_id},
+};
 use crate::{
     core::UpdateError,
     frame::{FrameError, FrameReader, put_frame},
@@ -94,7 +97,7 @@ impl<R: Replicated> Replica<R> {
                 while let Some(message) = next(&mut frames, loading.message_limit())? {
                     loading.handle_message(&mut inner.core, message, now)?;
                     if inner.core.needs_new_id() {
-                        inner.core.set_id(super::replica::random_id());
+                        inner.core.set_id(random_id());
                     }
                     if loading.is_complete() {
                         break;

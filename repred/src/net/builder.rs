@@ -9,15 +9,16 @@ use std::{
 
 use super::{
     clock::{Clock, SystemClock},
-    replica::{Replica, random_id},
+    replica::Replica,
     scribe::{self, Scribe},
+    shared::{Shared, random_id},
 };
 use crate::{
     core::{Core, CoreLimits},
     id::ReplicaId,
     journal::{Book, Durability, Files, Folding, IfDamaged, OpenError, Storage},
-    message::Schema,
     reduce::Replicated,
+    schema::Schema,
     session::{Now, SessionConfig, SessionError, SessionLimits},
 };
 
@@ -167,7 +168,7 @@ impl<R: Replicated> ReplicaBuilder<R> {
     /// If the operating system has no random numbers and no id was given.
     pub fn build(self) -> Replica<R> {
         let (core, rest) = self.core();
-        Replica::of(core, rest.clock, rest.config)
+        Replica::of(Shared::new(core, rest.clock, rest.config))
     }
 
     /// The replica that lives in a folder of files, which is made if there is none: what was acknowledged there
@@ -222,7 +223,8 @@ impl<R: Replicated> ReplicaBuilder<R> {
         if is_restored {
             core.set_id(new_id);
         }
-        let replica = Replica::with_recorder(core, Some(recorder), clock, config);
+        let shared = Shared::new(core, clock, config).with_journal(&book, recorder);
+        let replica = Replica::of(shared);
         let terms = scribe::Terms { durability, folding, initial };
         Scribe::start(replica.shared(), book, terms).map_err(OpenError::Io)?;
         Ok(replica)

@@ -8,7 +8,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use super::replica::{Inner, Key, Reentrant, Shared};
+use super::shared::{Inner, Key, Reentrant, Shared};
 use crate::{reduce::Replicated, version::VersionVector};
 
 /// Ready when one side of the connections there were at the call has caught up, or they have ended; see

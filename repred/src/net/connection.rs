@@ -14,7 +14,8 @@ use std::{
 use futures_timer::Delay;
 
 use super::{
-    replica::{Inner, Key, Reentrant, Replica, Shared},
+    replica::Replica,
+    shared::{Inner, Key, Reentrant, Shared, random_id},
     transport::{Transport, TransportError},
 };
 use crate::{
@@ -49,6 +50,8 @@ pub struct Connection<R: Replicated, T: Transport> {
     transport: T,
     /// What the peer may only get when the journal has what it tells of.
     held: Held,
+    /// Whether anything that was held has gone: the peer knows who we are.
+    has_opened: bool,
     timer: Timer,
     message: Vec<u8>,
     end: Option<End>,
@@ -101,6 +104,7 @@ impl<R: Replicated, T: Transport> Connection<R, T> {
             config: shared.config.clone(),
             transport,
             held: Held::default(),
+            has_opened: false,
             timer: Timer::default(),
             message: Vec::new(),
             end: None,
@@ -233,6 +237,7 @@ impl<R: Replicated, T: Transport> Connection<R, T> {
         if !self.held.messages.is_empty()
             && watch.poll(self.held.mark, cx).map_err(ConnectionError::Journal)?.is_ready()
         {
+            self.has_opened = true;
             let Held { messages, .. } = std::mem::take(&mut self.held);
             messages.iter().for_each(|message| self.transport.push(message));
         }
@@ -322,19 +327,20 @@ impl<R: Replicated, T: Transport> Connection<R, T> {
 
     /// Takes the last message from the session, and leaves the replica.
     fn part(&mut self, result: Result<(), ConnectionError>) {
-        let Self { key, message, transport, .. } = self;
+        let Self { key, message, transport, has_opened, .. } = self;
         if let Some(shared) = self.shared.upgrade() {
             let now = shared.now();
             let _ = shared.with(|inner| {
                 let Inner { core, links, .. } = inner;
                 let session = links.get_mut(key).and_then(|link| link.session.as_mut());
                 if let (Some(session), Err(ConnectionError::Session(_))) = (session, &result) {
-                    // What is left may tell of what the journal does not have: only the reason goes then.
+                    // What is left may tell of what the journal does not have: only the reason goes then, to
+                    // who knows from whom.
                     while {
                         message.clear();
                         session.poll_message(core, now, message) == Ok(true)
                     } {
-                        if shared.scribe.is_none() || session.is_closed() {
+                        if shared.scribe.is_none() || *has_opened && session.is_closed() {
                             transport.push(message);
                         }
                     }
@@ -437,7 +443,7 @@ fn take_in<R: Replicated, T: Transport>(
         handled.unwrap_or_else(|_| session.refuse(SessionError::Poisoned))?;
         // At once: our updates under the old id may follow in the same breath, and are the peer's now.
         if core.needs_new_id() {
-            core.set_id(super::replica::random_id());
+            core.set_id(random_id());
         }
     }
     Ok(session.is_closed())

@@ -1,16 +1,6 @@
 //! [`Replica`]: a core that threads and tasks share.
 
-use std::{
-    collections::BTreeMap,
-    fmt,
-    path::Path,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError, Weak,
-        atomic::{AtomicUsize, Ordering},
-    },
-    task::Waker,
-    time::Instant,
-};
+use std::{fmt, path::Path, sync::Arc};
 
 use futures_core::Stream;
 use futures_sink::Sink;
@@ -18,10 +8,9 @@ use futures_sink::Sink;
 use super::{
     builder::ReplicaBuilder,
     caught_up::{CaughtUp, Side},
-    clock::Clock,
+    closer::Closer,
     connection::Connection,
-    journaled::Closer,
-    scribe::{Rest, Scribe, Trouble},
+    shared::{Link, Reentrant, Shared, random_id},
     subscription::Subscription,
     transport::{AsyncBytes, ByteStream, Messages},
 };
@@ -32,11 +21,10 @@ use crate::{
     },
     edit::{Edit, Erased},
     id::ReplicaId,
-    journal::{Folding, KnownPeers, OpenError, Recorder},
+    journal::OpenError,
     mark::Mark,
     receipt::Receipt,
     reduce::Replicated,
-    session::{Now, Session, SessionConfig},
     snapshot::Snapshot,
     stamp::Dot,
     time::Time,
@@ -45,9 +33,11 @@ use crate::{
 
 /// One copy of a replicated state, shared by any number of threads and tasks.
 ///
-/// A clone is another handle to the same replica. Nothing here blocks for longer than a reduction takes:
-/// [`update`](Self::update) and [`read`](Self::read) are plain calls; what waits for others is a future.
-/// Dropping all handles ends the connections.
+/// A clone is another handle to the same replica. [`update`](Self::update) and [`read`](Self::read) are plain
+/// calls, which block for no longer than a reduction takes; what waits for others is a future. Dropping all
+/// handles ends the connections. With a [journal](Self::open), it also waits for the disk, as [`close`](Self::close)
+/// and [`compact`](Self::compact) do; and a full disk makes everybody wait once, until what it has refused is
+/// taken back.
 ///
 /// ```
 /// use repred::{Replica, pipe, reducer};
@@ -74,50 +64,6 @@ pub struct Replica<R: Replicated> {
     shared: Arc<Shared<R>>,
     /// Ends the journal, if there is one, when the last handle is dropped.
     closer: Option<Arc<Closer<R>>>,
-}
-
-/// What all handles, connections and observers of a replica share.
-pub(super) struct Shared<R: Replicated> {
-    inner: Mutex<Inner<R>>,
-    /// Which thread holds the lock; 0 if none does. It tells a thread that would wait for itself.
-    holder: AtomicUsize,
-    pub(super) clock: Arc<dyn Clock>,
-    pub(super) config: SessionConfig,
-    /// Who writes the journal, if there is one.
-    pub(super) scribe: Option<Scribe>,
-}
-
-pub(super) struct Inner<R: Replicated> {
-    pub(super) core: Core<R>,
-    clock: Arc<dyn Clock>,
-    pub(super) links: BTreeMap<Key, Link>,
-    /// What goes to the journal, if there is one.
-    pub(super) recorder: Option<Recorder>,
-    /// Who was met, where there is a journal.
-    pub(super) known_peers: KnownPeers,
-    /// Why nothing is written now.
-    pub(super) trouble: Option<Trouble>,
-    /// How far the scribe was told that there is something new.
-    rung: Mark,
-    /// Who wants to be woken at the next change, once.
-    sleepers: Vec<(Key, Waker)>,
-    /// Who wants to be woken when a peer confirms something, once.
-    listeners: Vec<(Key, Waker)>,
-    /// Who is woken when the lock is let go.
-    woken: Vec<(Key, Waker)>,
-    last_key: Key,
-}
-
-/// What tells connections and observers of one replica apart.
-pub(super) type Key = u64;
-
-/// A connection, from the call of `connect` to its end.
-#[derive(Debug)]
-pub(super) struct Link {
-    /// Gone when the connection is. One that is dropped inside `read` or `reduce` cannot say so itself.
-    connection: Weak<()>,
-    /// `None` until the connection is first polled.
-    pub(super) session: Option<Session>,
 }
 
 /// Where a connection stands; see [`Replica::peers`].
@@ -487,6 +433,8 @@ impl<R: Replicated> Replica<R> {
     /// Forgets the entries up to a version, which becomes the floor: who has not seen all of it will get
     /// a snapshot. It is the way to keep the history of a sum or a set small.
     ///
+    /// A replica that is opened again from a journal that was compacted since has folded all that there was then.
+    ///
     /// Fold what every replica that counts has seen. Two that have folded what the other has not seen
     /// cannot come together any more, except by one of them giving up its state.
     ///
@@ -592,247 +540,14 @@ impl<R: Replicated> Replica<R> {
         Ok(Subscription::new(&self.shared)?)
     }
 
-    pub(super) fn of(core: Core<R>, clock: Arc<dyn Clock>, config: SessionConfig) -> Self {
-        Self::with_recorder(core, None, clock, config)
-    }
-
-    /// With a journal, for which a scribe has to be [started](Scribe::start).
-    pub(super) fn with_recorder(
-        core: Core<R>,
-        recorder: Option<Recorder>,
-        clock: Arc<dyn Clock>,
-        config: SessionConfig,
-    ) -> Self {
-        let rung = core.mark();
-        let scribe = recorder.is_some().then(|| Scribe::new(rung));
-        let inner = Inner {
-            recorder,
-            known_peers: KnownPeers::default(),
-            trouble: None,
-            rung,
-            core,
-            clock: Arc::clone(&clock),
-            links: BTreeMap::new(),
-            sleepers: Vec::new(),
-            listeners: Vec::new(),
-            woken: Vec::new(),
-            last_key: 0,
-        };
-        let (inner, holder) = (Mutex::new(inner), AtomicUsize::new(0));
-        let has_journal = scribe.is_some();
-        let shared = Arc::new(Shared { inner, holder, clock, config, scribe });
-        let closer = has_journal.then(|| Arc::new(Closer::new(&shared)));
+    pub(super) fn of(shared: Shared<R>) -> Self {
+        let shared = Arc::new(shared);
+        let closer = shared.scribe.is_some().then(|| Arc::new(Closer::new(&shared)));
         Self { shared, closer }
     }
 
     pub(super) fn shared(&self) -> &Arc<Shared<R>> {
         &self.shared
-    }
-}
-
-/// 128 random bits; no two replicas that anybody will ever run draw the same.
-pub(super) fn random_id() -> ReplicaId {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).expect("the operating system has random numbers");
-    ReplicaId::from_bytes(bytes)
-}
-
-/// The thread that calls, by an address that only it has.
-#[inline]
-fn this_thread() -> usize {
-    thread_local!(static PLACE: u8 = const { 0 });
-    PLACE.with(|place| std::ptr::from_ref(place).addr())
-}
-
-/// The lock is held by the thread that asks for it.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Reentrant;
-
-impl<R: Replicated> Shared<R> {
-    /// Calls `act` under the lock, and afterwards wakes whom it said to wake.
-    pub(super) fn with<T>(&self, act: impl FnOnce(&mut Inner<R>) -> T) -> Result<T, Reentrant> {
-        let me = this_thread();
-        // Only this thread ever stores its own address, so it reads that only if it holds the lock.
-        if self.holder.load(Ordering::Relaxed) == me {
-            return Err(Reentrant);
-        }
-        // Dropped last, and so not under the lock: a waker may be anybody's code.
-        let mut woken = Woken::default();
-        // A panic under the lock is the user's code; whether it has done harm, the core knows.
-        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut held = Held::new(&self.holder, me, inner, &mut woken);
-        let done = act(&mut held.inner);
-        if let Some(scribe) = &self.scribe {
-            let mark = held.inner.core.mark();
-            if std::mem::replace(&mut held.inner.rung, mark) != mark {
-                scribe.ring();
-            }
-        }
-        Ok(done)
-    }
-
-    /// Whether anything may be taken in now.
-    pub(super) fn check_trouble(&self, inner: &Inner<R>) -> Result<(), UpdateError> {
-        let (Some(trouble), Some(scribe)) = (&inner.trouble, &self.scribe) else { return Ok(()) };
-        // Somebody wants to write: it may be possible by now.
-        scribe.ring();
-        Err(UpdateError::ReadOnly { reason: trouble.to_string() })
-    }
-
-    pub(super) fn now(&self) -> Now {
-        Now { wall: self.clock.now(), instant: Instant::now() }
-    }
-}
-
-/// The lock. Its holder is known until this is dropped, be it by a panic of the user's code.
-struct Held<'a, R: Replicated> {
-    holder: &'a AtomicUsize,
-    inner: MutexGuard<'a, Inner<R>>,
-    woken: &'a mut Woken,
-}
-
-impl<'a, R: Replicated> Held<'a, R> {
-    fn new(
-        holder: &'a AtomicUsize,
-        me: usize,
-        inner: MutexGuard<'a, Inner<R>>,
-        woken: &'a mut Woken,
-    ) -> Self {
-        holder.store(me, Ordering::Relaxed);
-        Self { holder, inner, woken }
-    }
-}
-
-impl<R: Replicated> Drop for Held<'_, R> {
-    #[inline]
-    fn drop(&mut self) {
-        self.woken.0 = std::mem::take(&mut self.inner.woken);
-        self.holder.store(0, Ordering::Relaxed);
-    }
-}
-
-/// Who is woken when this is dropped.
-#[derive(Default)]
-struct Woken(Vec<(Key, Waker)>);
-
-impl Drop for Woken {
-    #[inline]
-    fn drop(&mut self) {
-        self.0.drain(..).for_each(|(_, waker)| waker.wake());
-    }
-}
-
-impl<R: Replicated> Drop for Shared<R> {
-    /// Nobody holds the replica any more: its connections have to see that, and end.
-    fn drop(&mut self) {
-        let inner = self.inner.get_mut().unwrap_or_else(PoisonError::into_inner);
-        let sleepers = inner.sleepers.drain(..).chain(inner.listeners.drain(..));
-        sleepers.chain(inner.woken.drain(..)).for_each(|(_, waker)| waker.wake());
-    }
-}
-
-impl<R: Replicated> Inner<R> {
-    /// Takes in a connection that is about to begin, until the other half is dropped.
-    pub(super) fn link(&mut self, connection: &Arc<()>) -> Key {
-        self.sweep();
-        let key = self.key();
-        self.links.insert(key, Link { connection: Arc::downgrade(connection), session: None });
-        key
-    }
-
-    /// Forgets a connection. Returns whether there was one.
-    pub(super) fn unlink(&mut self, key: Key) -> bool {
-        self.note_peer(key, self.clock.now());
-        self.links.remove(&key).is_some()
-    }
-
-    /// Takes note of what the peer of a connection has confirmed.
-    fn note_peer(&mut self, key: Key, now: Time) {
-        let session = self.links.get(&key).and_then(|link| link.session.as_ref());
-        let (Some(session), Some(_)) = (session, &self.recorder) else { return };
-        if let (Some(id), Some(has)) = (session.peer(), session.confirmed(&self.core)) {
-            self.known_peers.note(id, has, now);
-        }
-    }
-
-    fn note_peers(&mut self) {
-        let now = self.clock.now();
-        let links: Vec<_> = self.links.keys().copied().collect();
-        links.into_iter().for_each(|key| self.note_peer(key, now));
-    }
-
-    /// Folds what everybody has who counts.
-    pub(super) fn fold_stable(&mut self, folding: &Folding) {
-        self.note_peers();
-        let now = self.clock.now();
-        let stable = self.known_peers.stable(folding, &self.core.reduced(), now);
-        if let Some(stable) = stable.filter(|_| !self.core.entries().keeps_everything()) {
-            // It is part of what is reduced, and there is nothing else to be wrong.
-            let folded = self.core.fold(&stable);
-            debug_assert!(folded.is_ok(), "{folded:?}");
-            self.wake();
-        }
-    }
-
-    /// What the journal does not have yet.
-    pub(super) fn rest(&mut self) -> Rest {
-        self.note_peers();
-        let Self { recorder, core, known_peers, .. } = self;
-        let batches = recorder.as_mut().map(|recorder| recorder.collect_all(core)).transpose()?;
-        Ok((batches.unwrap_or_default(), known_peers.clone()))
-    }
-
-    /// Forgets the connections that could not say that they were gone.
-    pub(super) fn sweep(&mut self) {
-        self.links.retain(|_, link| link.connection.strong_count() > 0);
-    }
-
-    /// A key for a new connection or observer.
-    pub(super) fn key(&mut self) -> Key {
-        self.last_key += 1;
-        self.last_key
-    }
-
-    /// Wakes all who wait for a change, once the lock is let go.
-    pub(super) fn wake(&mut self) {
-        if self.sleepers.is_empty() {
-            return;
-        }
-        if self.woken.is_empty() {
-            std::mem::swap(&mut self.woken, &mut self.sleepers);
-        } else {
-            let sleepers = self.sleepers.drain(..);
-            self.woken.extend(sleepers);
-        }
-    }
-
-    /// Wakes those who wait for a peer to confirm something, once the lock is let go. There are rarely any, and
-    /// peers confirm all the time.
-    pub(super) fn wake_listeners(&mut self) {
-        self.woken.append(&mut self.listeners);
-    }
-
-    /// Wakes this one at the next change.
-    pub(super) fn sleep(&mut self, key: Key, waker: &Waker) {
-        register(&mut self.sleepers, key, waker);
-    }
-
-    /// Wakes this one when a peer confirms something.
-    pub(super) fn listen(&mut self, key: Key, waker: &Waker) {
-        register(&mut self.listeners, key, waker);
-    }
-
-    /// Wakes this one no more.
-    pub(super) fn forget(&mut self, key: Key) {
-        self.sleepers.retain(|(sleeper, _)| *sleeper != key);
-        self.listeners.retain(|(listener, _)| *listener != key);
-    }
-}
-
-fn register(waiting: &mut Vec<(Key, Waker)>, key: Key, waker: &Waker) {
-    match waiting.iter_mut().find(|(other, _)| *other == key) {
-        Some((_, there)) => there.clone_from(waker),
-        None => waiting.push((key, waker.clone())),
     }
 }
 

@@ -6,7 +6,7 @@
 //! the next sync.
 
 use std::{
-    fmt,
+    any::Any,
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicBool, Ordering},
@@ -16,9 +16,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::replica::{Inner, Shared, random_id};
+use super::shared::{Inner, Shared, random_id};
 use crate::{
-    journal::{Batch, Book, Durability, Folding, JournalError, KnownPeers, Recorder, Storage},
+    core::UpdateError,
+    journal::{
+        Batch, Book, Durability, Folding, JournalError, KnownPeers, Recorder, Recovery, Storage,
+    },
     mark::Mark,
     receipt::{NotDurable, Watch},
     reduce::Replicated,
@@ -34,6 +37,7 @@ pub(super) struct Scribe {
     desk: Arc<Desk>,
     watch: Arc<Watch>,
     thread: Mutex<Option<JoinHandle<()>>>,
+    recovery: Recovery,
 }
 
 /// What the replica and the thread share beside the replica itself.
@@ -53,11 +57,16 @@ struct Orders {
     compactions: Vec<mpsc::Sender<Result<(), JournalError>>>,
     /// What is new then is to be written, and that is all.
     is_ending: bool,
+    /// What has to be there until then, if nobody else keeps it: the replica.
+    kept: Option<Kept>,
     /// The thread, once it runs.
     thread: Option<ThreadId>,
     /// The thread has ended, and does nothing any more.
     is_over: bool,
 }
+
+/// Something that is dropped later.
+type Kept = Box<dyn Any + Send>;
 
 /// What is new when a replica ends.
 pub(super) type Rest = Result<(Vec<Batch>, KnownPeers), SessionError>;
@@ -71,10 +80,15 @@ enum Order {
 
 impl Scribe {
     /// A desk for a thread that is to be started.
-    pub(super) fn new(mark: Mark) -> Self {
+    pub(super) fn new(mark: Mark, recovery: Recovery) -> Self {
         let watch = Arc::new(Watch::default());
         watch.advance(mark);
-        Self { desk: Arc::new(Desk::default()), watch, thread: Mutex::new(None) }
+        Self { desk: Arc::new(Desk::default()), watch, thread: Mutex::new(None), recovery }
+    }
+
+    /// What was found when the journal was opened.
+    pub(super) fn recovery(&self) -> Recovery {
+        self.recovery
     }
 
     /// Starts the thread.
@@ -88,8 +102,6 @@ impl Scribe {
         terms: Terms,
     ) -> std::io::Result<()> {
         let Some(scribe) = &shared.scribe else { return Ok(()) };
-        let peers = book.peers().clone();
-        let _ = shared.with(|inner| inner.known_peers = peers);
         let writer = Writer {
             replica: Arc::downgrade(shared),
             book,
@@ -137,18 +149,21 @@ impl Scribe {
         receiver.recv().unwrap_or(Err(JournalError::Failed))
     }
 
-    /// Has the rest written, and the journal closed.
-    pub(super) fn order_end(&self) {
-        self.desk.orders().is_ending = true;
+    /// Has the rest written, and the journal closed, and keeps something until that is done.
+    pub(super) fn order_end(&self, kept: Option<Kept>) {
+        let mut orders = self.desk.orders();
+        // The thread that has ended drops nothing any more.
+        if !orders.is_over {
+            orders.is_ending = true;
+            orders.kept = kept.or(orders.kept.take());
+        }
+        drop(orders);
         self.desk.bell.notify_one();
     }
 
-    /// The same, and waits for it.
+    /// The same, and waits for it. Not for the thread itself.
     pub(super) fn finish(&self) {
-        self.order_end();
-        if self.is_own_thread() {
-            return;
-        }
+        self.order_end(None);
         // Somebody else may be waiting for the thread itself.
         let is_under_way = |orders: &mut Orders| !orders.is_over;
         let over = self.desk.over.wait_while(self.desk.orders(), is_under_way);
@@ -298,7 +313,8 @@ impl<R: Replicated, S: Storage> Writer<R, S> {
         let appended = self.book.append(batch);
         match appended {
             Ok(()) => self.written = Some(batch.mark),
-            Err(_) => self.refused = Some(batch.size()),
+            Err(JournalError::Refused(_)) => self.refused = Some(batch.size()),
+            Err(_) => {}
         }
         appended
     }
@@ -308,7 +324,6 @@ impl<R: Replicated, S: Storage> Writer<R, S> {
         let written = self.written.take();
         match self.terms.durability {
             Durability::System => {}
-            Durability::EveryUpdate if written.is_none() => {}
             Durability::EveryUpdate => self.book.sync()?,
             Durability::Interval(interval) => self.sync_in_time(interval, written.is_some())?,
         }
@@ -490,8 +505,11 @@ impl Drop for Ended {
         let mut orders = self.0.orders();
         orders.is_over = true;
         orders.compactions.clear();
+        let kept = orders.kept.take();
         drop(orders);
         self.0.over.notify_all();
+        // Not under the lock: it may be the last that holds the replica, which wakes others at its end.
+        drop(kept);
     }
 }
 
@@ -516,11 +534,13 @@ pub(super) enum Trouble {
     Closed,
 }
 
-impl fmt::Display for Trouble {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Trouble {
+    /// What is told to who wants to write.
+    pub(super) fn to_error(&self) -> UpdateError {
         match self {
-            Self::Full(error) | Self::Failed(error) => error.fmt(f),
-            Self::Closed => f.write_str("it was closed"),
+            Self::Full(error) => UpdateError::Full { reason: error.to_string() },
+            Self::Failed(error) => UpdateError::ReadOnly { reason: error.to_string() },
+            Self::Closed => UpdateError::ReadOnly { reason: "it was closed".to_owned() },
         }
     }
 }

@@ -11,7 +11,8 @@ use futures_core::Stream;
 
 use super::{
     only::Only,
-    replica::{Key, ReadError, Reentrant, Shared},
+    replica::ReadError,
+    shared::{Key, Reentrant, Shared},
 };
 use crate::{news::Notice, reduce::Replicated};
 

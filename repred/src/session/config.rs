@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::{message::Schema, reduce::Replicated, time::Time};
+use crate::{reduce::Replicated, schema::Schema, time::Time};
 
 /// The time, as a session needs it.
 #[derive(Clone, Copy, Debug)]

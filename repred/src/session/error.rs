@@ -5,7 +5,8 @@ use std::{fmt, time::Duration};
 use crate::{
     core::{AdoptError, ReceiveError, SnapshotError},
     id::ReplicaId,
-    message::{Kind, Malformed, Reason, Schema},
+    message::{Kind, Malformed, Reason},
+    schema::Schema,
     time::Time,
     version::VersionVector,
 };

@@ -1,14 +1,15 @@
-//! What a replica can do that has a journal.
+//! [`Closer`]: the end of a replica's journal, and what else a replica can do that has one.
 
 use std::sync::Arc;
 
 use super::{
-    replica::{ReadError, Reentrant, Replica, Shared},
-    scribe::Trouble,
+    replica::{ReadError, Replica},
+    scribe::{Scribe, Trouble},
+    shared::{Reentrant, Shared},
 };
 use crate::{
     core::UpdateError,
-    journal::JournalError,
+    journal::{JournalError, Recovery},
     receipt::{Durable, NotDurable},
     reduce::Replicated,
 };
@@ -37,6 +38,12 @@ impl<R: Replicated> Replica<R> {
             Some(scribe) => Durable::new(scribe.watch(), mark),
             None => Durable::at_once(),
         })
+    }
+
+    /// What was found when it was opened: whether something was cut off, and under which id it was written. Nothing,
+    /// without a journal.
+    pub fn recovery(&self) -> Recovery {
+        self.shared().scribe.as_ref().map(Scribe::recovery).unwrap_or_default()
     }
 
     /// Writes the journal anew, without what is obsolete, and with a snapshot in the place of what is folded:
@@ -84,7 +91,7 @@ impl<R: Replicated> Drop for Closer<R> {
     }
 }
 
-fn close<R: Replicated>(shared: &Shared<R>) -> Result<(), NotDurable> {
+fn close<R: Replicated>(shared: &Arc<Shared<R>>) -> Result<(), NotDurable> {
     let Some(scribe) = &shared.scribe else { return Ok(()) };
     let marked = shared.with(|inner| {
         inner.trouble.get_or_insert(Trouble::Closed);
@@ -92,18 +99,14 @@ fn close<R: Replicated>(shared: &Shared<R>) -> Result<(), NotDurable> {
         inner.core.mark()
     });
     match marked {
-        // What the scribe has woken closes it: it does not wait for itself.
-        Ok(_) if scribe.is_own_thread() => {
-            scribe.order_end();
-            Err(NotDurable::Unknown { cause: Arc::new(UpdateError::Reentrant) })
-        }
-        Ok(mark) => {
+        Ok(mark) if !scribe.is_own_thread() => {
             scribe.finish();
             Durable::new(scribe.watch(), mark).wait()
         }
-        // It is dropped, or closed, inside of its own `read` or `reduce`: nobody can wait for it there.
-        Err(Reentrant) => {
-            scribe.order_end();
+        // It is closed inside of its own `read` or `reduce`, or by what the scribe has woken. The scribe needs the
+        // lock, or itself, so it is not waited for; it keeps the replica until it is done.
+        Ok(_) | Err(Reentrant) => {
+            scribe.order_end(Some(Box::new(Arc::clone(shared))));
             Err(NotDurable::Unknown { cause: Arc::new(UpdateError::Reentrant) })
         }
     }

@@ -1,0 +1,103 @@
+//! [`Schema`]: what the updates of a replica mean.
+
+use std::{fmt, hash::Hasher};
+
+use siphasher::sip::SipHasher24;
+
+/// What the updates of a replica mean: only replicas whose schemas fit understand each other.
+///
+/// Those of the same name and version do. A newer version may say that it has grown out of older ones: by a
+/// field or a variant that was added, or one that was [renamed](derive@crate::Reduce). Then replicas of
+/// both connect: the newer one understands all, and the older one keeps what it does not and passes it on;
+/// see [`Replica::held`](crate::Replica::held).
+///
+/// ```
+/// use repred::Schema;
+///
+/// let old = Schema::new("shopping list", 2);
+/// let new = Schema::new("shopping list", 3).grown_from(2);
+/// assert_eq!(old.to_string(), "shopping list, version 2");
+/// assert!(old.fits(&new) && new.fits(&old));
+/// assert!(!new.fits(&Schema::new("shopping list", 1)));
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Schema {
+    name: String,
+    version: u32,
+    oldest: u32,
+}
+
+impl Schema {
+    /// Names are sent whenever two replicas meet, so longer ones are cut to this many bytes, with a hash
+    /// of the whole at the end.
+    pub const MAX_NAME: usize = 40;
+
+    /// A schema by name and version.
+    pub fn new(name: &str, version: u32) -> Self {
+        Self { name: shorten(name), version, oldest: version }
+    }
+
+    /// This version understands all since `oldest`: since then, fields and variants were only added or
+    /// renamed.
+    #[must_use]
+    pub fn grown_from(mut self, oldest: u32) -> Self {
+        self.oldest = oldest.min(self.version);
+        self
+    }
+
+    /// Whether replicas of the two can be connected.
+    pub fn fits(&self, other: &Self) -> bool {
+        let (older, newer) =
+            if self.version < other.version { (self, other) } else { (other, self) };
+        older.name == newer.name && newer.oldest <= older.version
+    }
+
+    /// The schema named after a type, version 0: what is used when none is given. It holds as long as
+    /// both sides use the same type from the same crate.
+    pub fn of<T: ?Sized>() -> Self {
+        Self::new(std::any::type_name::<T>(), 0)
+    }
+
+    /// The schema that somebody else speaks of, whose name is cut already.
+    pub(crate) fn received(name: &str, version: u32, oldest: u32) -> Self {
+        Self { name: name.to_owned(), version, oldest }
+    }
+
+    /// The name, cut to [`MAX_NAME`](Self::MAX_NAME) bytes.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The version.
+    pub fn version(&self) -> u32 {
+        self.version
+    }
+
+    /// The oldest version that this one understands.
+    pub fn oldest(&self) -> u32 {
+        self.oldest
+    }
+}
+
+fn shorten(name: &str) -> String {
+    if name.len() <= Schema::MAX_NAME {
+        return name.to_owned();
+    }
+    let mut hasher = SipHasher24::new();
+    hasher.write(name.as_bytes());
+    let hash = format!("~{:08x}", hasher.finish() >> 32);
+    let end = (0..=Schema::MAX_NAME - hash.len()).rev().find(|&end| name.is_char_boundary(end));
+    format!("{}{hash}", &name[..end.unwrap_or(0)])
+}
+
+impl fmt::Display for Schema {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, version {}", self.name, self.version)
+    }
+}
+
+impl fmt::Debug for Schema {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Schema({self})")
+    }
+}

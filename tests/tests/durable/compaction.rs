@@ -1,0 +1,100 @@
+//! Journals that are written anew.
+
+use std::time::Duration;
+
+use repred::{Folding, JournalError, Memory, Register, Replica, Storage};
+
+use super::{Connected, Numbers, numbers, open};
+
+#[test]
+fn a_journal_that_has_doubled_is_compacted_by_itself() {
+    let disk = Memory::new();
+    let text = Replica::builder(Register::new(String::new())).open_in(disk.clone()).unwrap();
+    for number in 10..30_u32 {
+        text.update(number.to_string().repeat(400_000)).unwrap().wait().unwrap();
+    }
+    text.close().unwrap();
+    let mut disk = disk;
+    let names = disk.names().unwrap();
+    let size: u64 = names.iter().map(|name| disk.size(name).unwrap()).sum();
+    assert!(size < 12 << 20, "{size} bytes in {names:?}");
+    let again = Replica::builder(Register::new(String::new())).open_in(disk).unwrap();
+    assert!(again.read(|text| text.ends_with("29")).unwrap());
+}
+
+fn open_folding(disk: &Memory, folding: Folding) -> Replica<Numbers> {
+    let replica = Replica::builder(Numbers::default()).folding(folding);
+    replica.open_in(disk.clone()).unwrap()
+}
+
+/// How many entries there are after a compaction.
+fn compacted(replica: &Replica<Numbers>) -> usize {
+    replica.compact().unwrap();
+    replica.history_len().unwrap()
+}
+
+#[test]
+fn compaction_folds_what_everybody_has_who_counts() {
+    let disk = Memory::new();
+    let week = Folding::Lease(Duration::from_secs(7 * 24 * 3600));
+    let here = open_folding(&disk, week.clone());
+    (0..10).for_each(|number| drop(here.update(number).unwrap()));
+    assert_eq!(compacted(&here), 10, "nobody is known who could have it");
+    let mut both = Connected::new(here, Replica::new(Numbers::default()));
+    both.run_until(|both| Connected::lag(&both.here) == Some(0));
+    assert_eq!(compacted(&both.here), 0);
+    let Connected { here, there, pool } = both;
+    drop(pool);
+    // It is remembered who has what, over a restart too.
+    here.update(10).unwrap();
+    here.close().unwrap();
+    let here = open_folding(&disk.copy(), week);
+    assert_eq!(numbers(&here), (0..=10).collect::<Vec<_>>());
+    here.update(11).unwrap();
+    assert_eq!(compacted(&here), 2);
+    let mut both = Connected::new(here, there);
+    both.run_until(|both| numbers(&both.there).len() == 12);
+    // Who has nothing gets the snapshot.
+    let mut late = Connected::new(both.here, Replica::new(Numbers::default()));
+    late.run_until(|late| numbers(&late.there).len() == 12);
+}
+
+#[test]
+fn who_counts_can_be_named() {
+    let alone = open_folding(&Memory::new(), Folding::Among(Vec::new()));
+    let waiting = open_folding(&Memory::new(), Folding::Among(vec![7.into()]));
+    let never = open_folding(&Memory::new(), Folding::Never);
+    for (replica, kept) in [(alone, 0), (waiting, 10), (never, 10)] {
+        (0..10).for_each(|number| drop(replica.update(number).unwrap()));
+        assert_eq!(compacted(&replica), kept);
+        assert_eq!(numbers(&replica).len(), 10);
+    }
+}
+
+#[test]
+fn a_closed_journal_is_not_compacted() {
+    let replica = open(Memory::new()).unwrap();
+    let inside = replica.read(|_| replica.compact()).unwrap().unwrap_err();
+    assert!(matches!(inside, JournalError::Reentrant), "{inside}");
+    replica.close().unwrap();
+    assert!(replica.compact().is_err());
+    replica.close().unwrap();
+}
+
+#[test]
+fn a_journal_that_is_opened_again_and_again_does_not_grow_for_ever() {
+    let disk = Memory::new();
+    let size = |disk: &Memory| {
+        let mut disk = disk.clone();
+        let names = disk.names().unwrap();
+        names.iter().map(|name| disk.size(name).unwrap()).sum::<u64>()
+    };
+    for day in 10..60_u32 {
+        let text = Replica::builder(Register::new(String::new())).open_in(disk.clone()).unwrap();
+        for _ in 0..3 {
+            text.update(day.to_string().repeat(200_000)).unwrap();
+        }
+        text.close().unwrap();
+        assert!(size(&disk) < 16 << 20, "{} bytes on day {day}", size(&disk));
+    }
+}
