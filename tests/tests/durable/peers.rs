@@ -66,6 +66,8 @@ fn what_each_level_promises_when_it_acknowledges() {
         for again in [killed, crashed] {
             let keeps_id = again.id().unwrap() == votes.id().unwrap();
             assert_eq!(keeps_id, level == Durability::EveryUpdate, "{level:?}");
+            let former = (!keeps_id).then(|| votes.id().unwrap());
+            assert_eq!(again.recovery().former_id, former, "{level:?}");
         }
         drop(held);
     }

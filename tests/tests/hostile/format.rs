@@ -1,0 +1,73 @@
+//! What is written by hand is what replicas say.
+
+use super::*;
+
+#[test]
+fn messages_written_by_hand_are_taken_in() {
+    let mut victim = Victim::new().met();
+    let entries = entries(3);
+    let items = Items::new().run(Origin::New(0, FOE), 1, &borrowed(&entries));
+    victim.hears(&items.encode()).unwrap();
+    let block = Items::new()
+        .begin()
+        .edit(Origin::At(0), 4, 2)
+        .run(Origin::At(0), 4, &[(wall() + 10, ONE), (wall() + 11, ONE)])
+        .skip(&[(Origin::New(1, 0xd), 1, 7)])
+        .commit();
+    victim.hears(&block.encode()).unwrap();
+    victim.hears(&wire::SYNCED).unwrap();
+    assert!(victim.to_foe.is_synced());
+    assert_eq!(victim.core.state().unwrap().value(), 128);
+    let seen = [(VICTIM, 1), (FRIEND, 1), (FOE, 5), (0xd, 7)];
+    assert_eq!(victim.core.version(), version(&seen));
+    let said = victim.says();
+    assert_eq!(said[2], wire::ack(&[(0, 5), (1, 7)]));
+}
+
+#[test]
+fn what_a_replica_says_is_what_is_written_by_hand() {
+    let mut victim = Victim::new().met();
+    let said = victim.says();
+    let hash = said[0][22..38].try_into().unwrap();
+    let mut expected = Open::new(VICTIM, wall(), &schema());
+    expected.version_hash = u128::from_le_bytes(hash);
+    assert_eq!(said[0], expected.encode());
+    assert_eq!(said[1], wire::digest(&[(VICTIM, 1), (FRIEND, 1)], &[]));
+    let runs = Items::new().run(Origin::At(0), 1, &[(wall(), &wire::signed(100))]).run(
+        Origin::At(1),
+        1,
+        &[(wall(), &wire::signed(20))],
+    );
+    assert_eq!(said[2], runs.encode());
+    assert_eq!(said[3], wire::SYNCED);
+    assert_eq!(said.len(), 4);
+}
+
+#[test]
+fn what_a_replica_that_keeps_everything_says_is_what_is_written_by_hand() {
+    let now = now_at(Duration::ZERO);
+    let mut author = Core::new(VICTIM.into(), Counter::default());
+    author.keep_everything();
+    author.update(1, now.wall).unwrap();
+    author.set_id(FRIEND.into());
+    author.update(1, now.wall).unwrap();
+    author.update(1, now.wall).unwrap();
+    let mut session = Session::new(SessionConfig::for_state::<Counter>(), &mut author, now);
+    session.handle_message(&mut author, &open(), now).unwrap();
+    session.handle_message(&mut author, &wire::digest(&[], &[]), now).unwrap();
+    let mut said = vec![Vec::new(); 3];
+    for message in &mut said {
+        assert!(session.poll_message(&mut author, now, message).unwrap());
+    }
+    let runs = Items::new().recorded(Origin::At(0), 1, &[], &[(wall(), ONE)]).recorded(
+        Origin::At(1),
+        1,
+        &[(Origin::At(0), 1)],
+        &[(wall() + 1, ONE), (wall() + 2, ONE)],
+    );
+    // The second of one length needs no length.
+    let mut runs = runs.encode();
+    runs.truncate(runs.len() - 3);
+    runs.extend([1, ONE[0]]);
+    assert_eq!(said[2], runs);
+}

@@ -1,0 +1,219 @@
+//! Openings and digests that are wrong.
+
+use super::*;
+
+#[test]
+fn a_peer_with_another_magic_number_is_not_repred() {
+    let mut victim = Victim::new();
+    let mut open = Open::new(FOE, wall(), &schema());
+    open.magic = *b"snob";
+    let error = victim.hears(&open.encode()).unwrap_err();
+    let start = open.encode()[..16].to_vec();
+    assert_eq!(error, SessionError::NotRepred { start });
+    victim.assert_unhurt(Reason::Incompatible);
+}
+
+#[test]
+fn a_peer_with_another_protocol_is_told_which_side_to_upgrade() {
+    let mut victim = Victim::new();
+    let mut open = Open::new(FOE, wall(), &schema());
+    open.protocol = 9;
+    let error = victim.hears(&open.encode()).unwrap_err();
+    assert_eq!(error, SessionError::Protocol { ours: 1, theirs: 9 });
+    assert!(error.to_string().ends_with("upgrade us"), "{error}");
+    victim.assert_unhurt(Reason::Incompatible);
+}
+
+#[test]
+fn an_opening_that_ends_early_is_malformed_at_every_byte() {
+    let open = open();
+    let numbers_end = open.len() - schema().name().len();
+    for end in 0..numbers_end {
+        let mut victim = Victim::new();
+        let error = victim.hears(&open[..end]).unwrap_err();
+        let reason = match error {
+            SessionError::NotRepred { .. } if end < 5 => Reason::Incompatible,
+            SessionError::Malformed { .. } if end >= 5 => Reason::Malformed,
+            error => panic!("{error} after {end} bytes"),
+        };
+        victim.assert_unhurt(reason);
+    }
+}
+
+#[test]
+fn both_sides_of_different_schemas_name_both() {
+    let mut pair = Pair::new(Counter::default);
+    pair.configs[0].schema = Schema::new("votes", 1);
+    pair.configs[1].schema = Schema::new("votes", 2);
+    pair.update(0, 1);
+    pair.connect();
+    pair.run_until_quiet();
+    let [a, b] = &pair.errors;
+    let (one, two) = (Schema::new("votes", 1), Schema::new("votes", 2));
+    let (ours, theirs) = (one.clone(), two.clone());
+    assert_eq!(*a, Some(SessionError::Schema { ours, theirs }));
+    let (ours, theirs) = (two, one);
+    assert_eq!(*b, Some(SessionError::Schema { ours, theirs }));
+    assert!(pair.cores[1].version().is_empty());
+}
+
+#[test]
+fn both_sides_of_different_schemas_name_both_over_a_byte_stream() {
+    let replica = |version| {
+        let schema = Schema::new("votes", version);
+        Replica::builder(Counter::default()).schema(schema).build()
+    };
+    let mut network = Network::of([replica(1), replica(2)]);
+    let link = network.connect(0, 1);
+    network.run_until_quiet();
+    for ending in network.endings(link) {
+        let Some(Err(ConnectionError::Session(SessionError::Schema { ours, theirs }))) = ending
+        else {
+            panic!("{ending:?}");
+        };
+        assert_eq!(ours.version() + theirs.version(), 3);
+    }
+}
+
+#[test]
+fn a_peer_with_our_id_is_refused_by_both() {
+    let mut network = Network::new(1, |_| Counter::default());
+    network.update(0, 1);
+    let link = network.connect(0, 0);
+    network.run_until_quiet();
+    let own = network[0].id().unwrap();
+    for ending in network.endings(link) {
+        let Some(Err(ConnectionError::Session(SessionError::SameId { id }))) = ending else {
+            panic!("{ending:?}");
+        };
+        assert_eq!(*id, own);
+    }
+    assert_eq!(network[0].peers().unwrap(), []);
+}
+
+#[test]
+fn both_sides_of_a_large_clock_drift_name_it() {
+    let mut pair = Pair::new(Counter::default);
+    pair.connect();
+    pair.pass(Duration::from_secs(301));
+    let now = pair.now();
+    let config = pair.configs[1].clone();
+    let late = Session::new(config, &mut pair.cores[1], now);
+    pair.sessions.as_mut().unwrap()[1] = late;
+    // The left one's clock stands five minutes back.
+    let opening = |session: &mut Session, core: &mut Core<Counter>, now| {
+        let mut message = Vec::new();
+        assert!(session.poll_message(core, now, &mut message).unwrap());
+        message
+    };
+    let early = now_at(Duration::ZERO);
+    let [left, right] = pair.sessions.as_mut().unwrap();
+    let [a, b] = &mut pair.cores;
+    let (from_a, from_b) = (opening(left, a, early), opening(right, b, now));
+    let at_a = left.handle_message(a, &from_b, early).unwrap_err();
+    let at_b = right.handle_message(b, &from_a, now).unwrap_err();
+    let (ours, theirs) = (early.wall, now.wall);
+    assert_eq!(at_a, SessionError::ClockDrift { ours, theirs });
+    let (ours, theirs) = (now.wall, early.wall);
+    assert_eq!(at_b, SessionError::ClockDrift { ours, theirs });
+    assert!(at_a.to_string().contains("301"), "{at_a}");
+    assert!(at_b.to_string().contains("301"), "{at_b}");
+}
+
+#[test]
+fn messages_before_the_opening_are_no_repred() {
+    let runs = Items::new().run(Origin::New(0, FOE), 1, &[(wall(), ONE)]);
+    let messages = [
+        runs.encode(),
+        wire::digest(&[], &[]),
+        wire::ack(&[(0, 1)]),
+        wire::PING.to_vec(),
+        wire::chunk(b"x"),
+        wire::bye(0),
+    ];
+    for message in messages {
+        let mut victim = Victim::new();
+        let error = victim.hears(&message).unwrap_err();
+        assert!(matches!(error, SessionError::NotRepred { .. }), "{error}");
+        victim.assert_unhurt(Reason::Incompatible);
+    }
+}
+
+#[test]
+fn messages_between_the_opening_and_the_digest_are_unexpected() {
+    let messages = [
+        Items::new().begin().encode(),
+        wire::ack(&[(0, 1)]),
+        wire::SYNCED.to_vec(),
+        wire::snapshot(1, 0, 0, &[]),
+        wire::chunk(b"x"),
+        wire::adopted(&[]),
+        wire::state_digest(0, 0),
+        open(),
+    ];
+    for message in messages {
+        let mut victim = Victim::new();
+        victim.hears(&open()).unwrap();
+        let error = victim.hears(&message).unwrap_err();
+        let is_it =
+            matches!(error, SessionError::Unexpected { .. } | SessionError::Malformed { .. });
+        assert!(is_it, "{error}");
+        victim.assert_unhurt(Reason::Malformed);
+    }
+}
+
+#[test]
+fn a_second_digest_is_unexpected() {
+    let mut victim = Victim::new().met();
+    let error = victim.hears(&wire::digest(&[], &[])).unwrap_err();
+    assert_eq!(error, SessionError::Unexpected { message: "digest" });
+    victim.assert_unhurt(Reason::Malformed);
+}
+
+#[test]
+fn a_digest_that_claims_too_high_a_seq_is_malformed() {
+    for seq in [u64::MAX, (1 << 62) + 1, 1 << 63, 0] {
+        let mut victim = Victim::new();
+        victim.hears(&open()).unwrap();
+        let error = victim.hears(&wire::digest(&[(FOE, seq)], &[]));
+        let error = error.unwrap_err();
+        assert!(matches!(error, SessionError::Malformed { .. }), "{error}");
+        victim.assert_unhurt(Reason::Malformed);
+    }
+}
+
+#[test]
+fn a_digest_that_claims_the_highest_seqs_does_no_harm() {
+    let mut victim = Victim::new();
+    victim.hears(&open()).unwrap();
+    let claimed = [(FOE, 1 << 62), (FRIEND, 1 << 62), (0xd, 1 << 62)];
+    victim.hears(&wire::digest(&claimed, &[])).unwrap();
+    victim.to_foe.close();
+    victim.assert_unhurt(Reason::Finished);
+}
+
+#[test]
+fn who_hears_of_updates_under_its_own_id_writes_no_more_under_it() {
+    let mut victim = Victim::new();
+    victim.hears(&open()).unwrap();
+    victim.hears(&wire::digest(&[(VICTIM, 1 << 62)], &[])).unwrap();
+    assert!(victim.core.needs_new_id());
+    let error = victim.core.update(1, victim.now.wall).unwrap_err();
+    assert!(matches!(error, repred::UpdateError::IdTaken { id } if id == VICTIM.into()));
+    victim.core.set_id(0xaa.into());
+    victim.core.update(1, victim.now.wall).unwrap();
+    victim.talk_to_friend();
+    assert_eq!(victim.friend.state().unwrap().value(), 121);
+}
+
+#[test]
+fn a_digest_with_more_entries_announced_than_there_are_bytes_is_malformed() {
+    let mut victim = Victim::new();
+    victim.hears(&open()).unwrap();
+    let mut digest = vec![1];
+    wire::number(&mut digest, 1 << 40);
+    digest.extend([7; 100]);
+    let error = victim.hears(&digest).unwrap_err();
+    assert!(matches!(error, SessionError::Malformed { .. }), "{error}");
+    victim.assert_unhurt(Reason::Malformed);
+}
