@@ -5,7 +5,7 @@ use crate::{history::OriginIndex, reduce::Replicated, stamp::Dot};
 
 /// An update that is here.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct Seen {
+struct Present {
     origin: OriginIndex,
     seq: u64,
 }
@@ -38,7 +38,7 @@ impl<R: Replicated> Core<R> {
     ///
     /// See [`OrderError`]. There is none where what is on record shows the order, even if it is not all.
     pub fn is_before(&self, a: Dot, b: Dot) -> Result<bool, OrderError> {
-        let (earlier, later) = (self.seen(a)?, self.seen(b)?);
+        let (earlier, later) = (self.present(a)?, self.present(b)?);
         if earlier.origin == later.origin {
             return Ok(earlier.seq < later.seq);
         }
@@ -67,15 +67,15 @@ impl<R: Replicated> Core<R> {
         self.history.note_written(own, self.reduced.as_ref());
     }
 
-    fn seen(&self, dot: Dot) -> Result<Seen, OrderError> {
+    fn present(&self, dot: Dot) -> Result<Present, OrderError> {
         let is_here = |&origin: &OriginIndex| (1..=self.history.last(origin)).contains(&dot.seq);
         let origin = self.history.origin(dot.origin).filter(is_here);
         let origin = origin.ok_or(OrderError::NotSeen { dot })?;
-        Ok(Seen { origin, seq: dot.seq })
+        Ok(Present { origin, seq: dot.seq })
     }
 
     /// Whether it is on record that the author of one had seen the other.
-    fn had_seen(&self, one: Seen, other: Seen) -> bool {
+    fn had_seen(&self, one: Present, other: Present) -> bool {
         self.history.had_seen(one.origin, one.seq, other.origin) >= other.seq
     }
 }

@@ -98,6 +98,8 @@ impl From<SessionError> for OpenError {
 impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            // It says who has it, and what to do.
+            Self::Io(error) if error.kind() == io::ErrorKind::WouldBlock => error.fmt(f),
             Self::Io(error) => write!(f, "the journal cannot be read: {error}"),
             Self::Damaged { file, offset } => write!(
                 f,
