@@ -88,11 +88,14 @@ pub(crate) enum Cause {
     Folded = 0,
     /// What belongs together is more than the peer takes.
     TooLarge = 1,
+    /// Nothing goes instead: the entries follow that are beyond its sender's floor. Only in a log, which is read by
+    /// who has nothing.
+    Ahead = 2,
 }
 
 impl Cause {
     pub(crate) fn from_byte(byte: u8) -> Option<Self> {
-        [Self::Folded, Self::TooLarge].into_iter().find(|&cause| cause as u8 == byte)
+        [Self::Folded, Self::TooLarge, Self::Ahead].into_iter().find(|&cause| cause as u8 == byte)
     }
 }
 

@@ -100,8 +100,15 @@ impl Oracle {
 /// What was true when the disk looked so.
 struct Moment {
     disk: Memory,
+    told: Told,
+}
+
+/// What is known of the author.
+#[derive(Clone, Default)]
+struct Told {
     acknowledged: VersionVector,
     written: VersionVector,
+    folded: VersionVector,
 }
 
 /// The script: an author with a journal, and a peer without.
@@ -110,22 +117,22 @@ struct Script {
     author: Core<Notes>,
     peer: Core<Notes>,
     oracle: Oracle,
-    /// What is acknowledged, and what was written.
-    told: Arc<Mutex<(VersionVector, VersionVector)>>,
+    told: Arc<Mutex<Told>>,
+    /// What the author had seen before each step.
+    past: Vec<VersionVector>,
     number: u64,
 }
 
 impl Script {
     /// Does so many things. Returns what the disk looked like after each operation on it.
     fn run(steps: usize, seed: u64) -> (Vec<Moment>, Oracle) {
-        let told = Arc::new(Mutex::new((VersionVector::new(), VersionVector::new())));
+        let told = Arc::new(Mutex::new(Told::default()));
         let moments = Arc::new(Mutex::new(Vec::new()));
         let disk = Disk::watched({
             let (told, moments) = (Arc::clone(&told), Arc::clone(&moments));
             move |memory| {
-                let (acknowledged, written) = told.lock().unwrap().clone();
-                let disk = memory.copy();
-                moments.lock().unwrap().push(Moment { disk, acknowledged, written });
+                let (disk, told) = (memory.copy(), told.lock().unwrap().clone());
+                moments.lock().unwrap().push(Moment { disk, told });
             }
         });
         let (author, mut journal) = open(disk, AUTHOR).unwrap();
@@ -135,6 +142,7 @@ impl Script {
             peer: Core::new(PEER.into(), Notes::default()),
             oracle: Oracle::default(),
             told,
+            past: Vec::new(),
             number: 0,
         };
         for _ in 0..steps {
@@ -145,10 +153,12 @@ impl Script {
     }
 
     fn step(&mut self, journal: &mut impl Opened) {
+        self.past.push(self.author.version());
         match self.chance.within(0..20) {
             0 => self.exchange(),
             1 => {
-                let version = self.author.version();
+                let past = self.chance.within(0..self.past.len());
+                let version = self.past[past].clone();
                 self.author.fold(&version).unwrap();
             }
             2 => {
@@ -159,7 +169,9 @@ impl Script {
             6..=8 => self.edit(),
             _ => self.update(),
         }
-        self.told.lock().unwrap().1 = self.author.version();
+        let mut told = self.told.lock().unwrap();
+        (told.written, told.folded) = (self.author.version(), self.author.floor());
+        drop(told);
         journal.write_all(&mut self.author);
         if !self.chance.one_in(3) {
             journal.save(&mut self.author);
@@ -168,8 +180,9 @@ impl Script {
     }
 
     fn acknowledge(&self) {
-        let version = self.author.version();
-        *self.told.lock().unwrap() = (version.clone(), version);
+        let (version, folded) = (self.author.version(), self.author.floor());
+        *self.told.lock().unwrap() =
+            Told { acknowledged: version.clone(), written: version, folded };
     }
 
     fn any(&mut self) -> NotesUpdate {
@@ -228,10 +241,12 @@ fn check(disk: Memory, moment: &Moment, oracle: &mut Oracle, goes_on: bool) {
     let (mut core, mut journal) = open(disk.clone(), READER).unwrap();
     let version = core.version();
     assert_eq!(told, version, "a transcript tells what is there");
-    let Moment { acknowledged, written, .. } = moment;
+    let Told { acknowledged, written, folded } = &moment.told;
     assert!(version.covers(acknowledged), "{version} has lost some of {acknowledged}");
     assert!(written.covers(&version), "{version} is more than was written, {written}");
     assert_eq!(core.state().unwrap(), oracle.state(&version), "at {version}");
+    let floor = core.floor();
+    assert!(folded.covers(&floor), "{floor} is folded, and was not before, {folded}");
     // What was torn may have been heard of, for all that anybody can tell later.
     if !acknowledged.is_empty() && journal.torn_bytes() == 0 {
         assert_eq!(core.id(), AUTHOR.into());

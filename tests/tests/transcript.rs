@@ -79,7 +79,9 @@ fn word(passage: &Passage) -> String {
         Passage::Opened { id, .. } => format!("opened by {id:?}, not strict"),
         Passage::Schema { schema, newest, .. } => format!("{schema} of {newest}"),
         Passage::Named { id } => format!("named {id:?}"),
-        Passage::Snapshot(snapshot) => format!("snapshot {}", snapshot.version()),
+        Passage::Snapshot { snapshot, floor } => {
+            format!("snapshot {}, {floor} folded", snapshot.version())
+        }
         Passage::Entry(entry) => entry_word(entry),
         Passage::Skip(ranges) => format!("skip {ranges:?}"),
         Passage::Closed => "closed".to_owned(),
@@ -151,13 +153,18 @@ fn what_is_obsolete_is_a_skip_and_what_is_folded_a_snapshot_once_the_journal_is_
     author.compact();
     assert_eq!(words(&disk)[2..], ["skip [(a, 1..=1)]", "a.2 sets 2 to 20", "a.3 sets 1 to 11"]);
 
-    let version = author.core.version();
-    author.core.fold(&version).unwrap();
+    author.core.fold(&[(A.into(), 2)].into_iter().collect()).unwrap();
     author.compact();
     author.set(3, 30);
-    assert_eq!(words(&disk)[2..], ["snapshot {a:3}", "a.4 sets 3 to 30"]);
-    let transcript = Transcript::open(disk).unwrap();
+    assert_eq!(
+        words(&disk)[2..],
+        ["snapshot {a:3}, {a:2} folded", "a.3 sets 1 to 11", "a.4 sets 3 to 30"]
+    );
+    let mut transcript = Transcript::open(disk).unwrap();
     assert_eq!((transcript.generation(), transcript.file()), (3, "journal-00000003"));
+    assert_eq!(*transcript.version(), VersionVector::new(), "nothing is read yet");
+    assert_eq!(transcript.by_ref().count(), 5);
+    assert_eq!(*transcript.version(), author.core.version());
 }
 
 /// A journal of so many updates, and where it begins and each ends.

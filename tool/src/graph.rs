@@ -49,7 +49,7 @@ struct Event {
 
 impl Graph {
     pub(crate) fn run(&self, kind: Option<&dyn Kind>, out: &mut dyn Write) -> Result<(), Failure> {
-        let last = self.read(kind)?;
+        let (last, read) = self.read(kind)?;
         let mut diagram = draw(&last.events);
         let shown = last.events.len() as u64;
         let title = format!("the journal in {}", self.folder.display());
@@ -58,12 +58,15 @@ impl Graph {
             .map_err(|error| Failure::File(self.output.clone(), error))?;
         let updates = words::count(shown, "update", "updates");
         writeln!(out, "{updates} in {}", self.output.display())?;
-        Ok(())
+        // All of this is about what comes before.
+        read
     }
 
-    fn read(&self, kind: Option<&dyn Kind>) -> Result<Last, Failure> {
+    /// What can be read, and why it is not all.
+    fn read(&self, kind: Option<&dyn Kind>) -> Result<(Last, Result<(), Failure>), Failure> {
         let (mut view, mut writer, mut last) = (View::new(kind), None, Last::default());
-        for passage in Reading::open(&self.folder)? {
+        let mut reading = Reading::open(&self.folder)?;
+        let read = reading.try_for_each(|passage| {
             match passage? {
                 Passage::Schema { schema, .. } => view.enter(&schema),
                 Passage::Opened { id, .. } | Passage::Named { id } => writer = Some(id),
@@ -72,8 +75,9 @@ impl Graph {
                 }
                 _ => {}
             }
-        }
-        Ok(last)
+            Ok(())
+        });
+        Ok((last, read))
     }
 }
 

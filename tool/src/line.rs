@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use repred::{Passage, RawEntry, ReplicaId, Schema, Snapshot};
+use repred::{Passage, RawEntry, ReplicaId, Schema, Snapshot, VersionVector};
 use serde_json::{json, value::RawValue};
 
 use crate::{ready_made, utc, view::View, words};
@@ -26,9 +26,11 @@ pub(crate) fn text(passage: &Passage, view: &View<'_>) -> String {
             format!("-- {schema}; not known to this command, so its updates are shown as bytes")
         }
         Passage::Named { id } => format!("-- goes on as {id:?}"),
-        Passage::Snapshot(snapshot) => {
+        Passage::Snapshot { snapshot, floor } => {
             let bytes = words::bytes(snapshot.state().len() as u64);
-            format!("-- a snapshot of {}, {bytes}", snapshot.version())
+            let version = snapshot.version();
+            let folded = if floor == version { "all".to_owned() } else { floor.to_string() };
+            format!("-- a snapshot of {version}, {bytes}, folded: {folded}")
         }
         Passage::Closed => "-- closed".to_owned(),
         other => format!("-- {other:?}"),
@@ -76,7 +78,7 @@ pub(crate) fn json(passage: &Passage, view: &View<'_>) -> String {
         })
         .to_string(),
         Passage::Named { id } => json!({ "kind": "named", "id": id.to_string() }).to_string(),
-        Passage::Snapshot(snapshot) => snapshot_json(snapshot),
+        Passage::Snapshot { snapshot, floor } => snapshot_json(snapshot, floor),
         Passage::Closed => json!({ "kind": "closed" }).to_string(),
         other => json!({ "kind": "other", "other": format!("{other:?}") }).to_string(),
     }
@@ -120,8 +122,17 @@ fn skip_json(origin: ReplicaId, seqs: &RangeInclusive<u64>) -> serde_json::Value
     json!({ "origin": origin.to_string(), "first": seqs.start(), "last": seqs.end() })
 }
 
-fn snapshot_json(snapshot: &Snapshot) -> String {
-    let version = snapshot.version().iter().map(|(id, seq)| (id.to_string(), seq.into()));
-    let version: serde_json::Map<_, _> = version.collect();
-    json!({ "kind": "snapshot", "version": version, "size": snapshot.state().len() }).to_string()
+fn snapshot_json(snapshot: &Snapshot, floor: &VersionVector) -> String {
+    json!({
+        "kind": "snapshot",
+        "version": version_json(snapshot.version()),
+        "floor": version_json(floor),
+        "size": snapshot.state().len(),
+    })
+    .to_string()
+}
+
+fn version_json(version: &VersionVector) -> serde_json::Value {
+    let seqs = version.iter().map(|(id, seq)| (id.to_string(), seq.into()));
+    serde_json::Value::Object(seqs.collect())
 }

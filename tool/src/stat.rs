@@ -27,7 +27,7 @@ impl Stat {
     pub(crate) fn run(&self, kind: Option<&dyn Kind>, out: &mut dyn Write) -> Result<(), Failure> {
         let mut reading = Reading::open(&self.folder)?;
         let mut survey = Survey::default();
-        reading.try_for_each(|passage| passage.map(|passage| survey.take(&passage)))?;
+        let read = reading.try_for_each(|passage| passage.map(|passage| survey.take(&passage)));
         let transcript = reading.transcript();
         let mut row = |name: &str, what: String| writeln!(out, "{name:<10} {what}");
         row("journal", format!("{}, generation {}", transcript.file(), transcript.generation()))?;
@@ -42,7 +42,9 @@ impl Stat {
         row("forgotten", count(survey.skips, "update", "updates"))?;
         row("garbage", self.garbage(kind, &survey, transcript.size()))?;
         row("origins", transcript.version().len().to_string())?;
-        origins(&survey, transcript.version(), out)
+        origins(&survey, transcript.version(), out)?;
+        // All of this is about what comes before.
+        Ok(read?)
     }
 
     /// What compaction would leave out: exactly, if somebody can reduce; else what is so without

@@ -17,10 +17,10 @@ pub(crate) struct Survey {
     pub(crate) in_edits: u64,
     /// How many updates were forgotten.
     pub(crate) skips: u64,
-    /// The last snapshot is what is folded.
+    /// What is folded.
     pub(crate) floor: VersionVector,
     pub(crate) snapshot: Sum,
-    /// Entries and snapshots that are in a later snapshot.
+    /// Entries and snapshots for which a later snapshot stands.
     pub(crate) superseded: Sum,
     pub(crate) origins: BTreeMap<ReplicaId, Origin>,
 }
@@ -42,7 +42,7 @@ pub(crate) struct Sum {
 /// What is there of an origin.
 #[derive(Debug, Default)]
 pub(crate) struct Origin {
-    /// Seqs and sizes of entries that are in no snapshot.
+    /// Seqs and sizes of entries that are not folded.
     entries: VecDeque<(u64, u64)>,
     pub(crate) latest: Time,
 }
@@ -55,7 +55,7 @@ impl Sum {
 }
 
 impl Origin {
-    /// How many entries there are that are in no snapshot.
+    /// How many entries there are that are not folded.
     pub(crate) fn entries(&self) -> u64 {
         self.entries.len() as u64
     }
@@ -73,7 +73,7 @@ impl Survey {
                 self.writer = self.writer.map(|writer| Writer { id: *id, ..writer });
             }
             Passage::Schema { schema, newest, .. } => self.schema = Some((schema.clone(), *newest)),
-            Passage::Snapshot(snapshot) => self.snapshot(snapshot),
+            Passage::Snapshot { snapshot, floor } => self.snapshot(snapshot, floor),
             Passage::Entry(entry) => self.entry(entry),
             Passage::Skip(ranges) => {
                 let counts = ranges.iter().map(|(_, seqs)| seqs.end() - seqs.start() + 1);
@@ -93,12 +93,12 @@ impl Survey {
         origin.latest = entry.stamp.time;
     }
 
-    fn snapshot(&mut self, snapshot: &Snapshot) {
+    fn snapshot(&mut self, snapshot: &Snapshot, floor: &VersionVector) {
         if self.snapshot.count > 0 {
             self.superseded.add(self.snapshot.bytes);
         }
         self.snapshot = Sum { count: 1, bytes: snapshot.state().len() as u64 };
-        self.floor = self.floor.merged(snapshot.version());
+        self.floor = self.floor.merged(floor);
         for (&id, origin) in &mut self.origins {
             let floor = self.floor.seq(id);
             let folded = origin.entries.partition_point(|(seq, _)| *seq <= floor);

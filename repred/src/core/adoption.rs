@@ -1,6 +1,6 @@
 //! Taking in a snapshot.
 
-use super::{AdoptError, Core, Entry, IfEmpty};
+use super::{AdoptError, Core, Entry, IfEmpty, Step, holding::Fate};
 use crate::{
     history::{Remnant, SeqRange},
     id::ReplicaId,
@@ -80,7 +80,7 @@ impl<R: Replicated> Core<R> {
         Ok(())
     }
 
-    fn check_snapshot(&self, snapshot: &Snapshot, wall: Time) -> Result<(), AdoptError> {
+    pub(super) fn check_snapshot(&self, snapshot: &Snapshot, wall: Time) -> Result<(), AdoptError> {
         let origins = self.version().merged(&snapshot.version).len();
         if origins > self.limits.origins {
             return Err(AdoptError::TooManyOrigins { limit: self.limits.origins });
@@ -91,15 +91,15 @@ impl<R: Replicated> Core<R> {
         }
     }
 
-    fn replace_state(&mut self, snapshot: &Snapshot) -> Result<(), AdoptError> {
+    pub(super) fn replace_state(&mut self, snapshot: &Snapshot) -> Result<(), AdoptError> {
         self.is_reducing = true;
         let result = self.state.replace_state(&snapshot.state);
         self.is_reducing = false;
         result.map_err(AdoptError::Decode)
     }
 
-    /// The updates that a version has not seen; nothing for one that is held.
-    fn decode_beyond(&self, version: &VersionVector) -> Result<Vec<Option<R::Update>>, AdoptError> {
+    /// What becomes of the updates that a version has not seen.
+    fn decode_beyond(&self, version: &VersionVector) -> Result<Vec<Fate<R::Update>>, AdoptError> {
         let beyond = self.history(version).map_err(|_| AdoptError::BothFolded {
             floor: self.floor(),
             snapshot: version.clone(),
@@ -108,25 +108,26 @@ impl<R: Replicated> Core<R> {
         // What kept the others back may be in the snapshot.
         let is_free = beyond.iter().all(|entry| entry.update.is_ok());
         let decode = |entry: Entry<R::Update>| match entry.update {
-            Ok(update) => Ok(Some(update).filter(|_| is_free || self.is_reduced(entry.stamp.dot))),
-            Err(_) if !self.is_reduced(entry.stamp.dot) => Ok(None),
+            Ok(update) if is_free || self.is_reduced(entry.stamp.dot) => Ok(Fate::Reduce(update)),
+            Ok(_) => Ok(Fate::Hold),
+            Err(_) if !self.is_reduced(entry.stamp.dot) => Ok(Fate::Hold),
             Err(error) => Err(AdoptError::Decode(error)),
         };
         beyond.into_iter().map(decode).collect()
     }
 
-    fn replay(&mut self, remnants: Vec<Remnant>, updates: Vec<Option<R::Update>>) {
-        let mut updates = updates.into_iter();
+    fn replay(&mut self, remnants: Vec<Remnant>, fates: Vec<Fate<R::Update>>) {
+        let mut fates = fates.into_iter();
         // Begun anew with the first that is held.
         self.reduced = None;
         for remnant in remnants {
             match remnant {
                 Remnant::Entry(stamp, payload) => {
-                    let update = updates.next();
-                    debug_assert!(update.is_some(), "every remaining entry was decoded");
+                    let fate = fates.next();
+                    debug_assert!(fate.is_some(), "every remaining entry was decoded");
                     let origin = self.history.intern(stamp.origin());
-                    let update = update.flatten();
-                    self.take_in_or_hold(origin, stamp, update, &payload, IfEmpty::Keep);
+                    let entry = (fate.unwrap_or(Fate::Hold), &*payload);
+                    self.follow(origin, stamp, entry, IfEmpty::Keep, Step::Inside);
                 }
                 Remnant::Skip(ranges) => {
                     let ranges: Vec<_> =
@@ -147,7 +148,7 @@ impl<R: Replicated> Core<R> {
         SeqRange { origin, first: first.seq, last: first.seq + count - 1 }
     }
 
-    fn finish_adoption(&mut self, snapshot: &Snapshot) {
+    pub(super) fn finish_adoption(&mut self, snapshot: &Snapshot) {
         self.base = self.history.keeps_everything().then(|| snapshot.clone());
         self.history.cut_seen();
         self.clock.observe(snapshot.time);

@@ -22,6 +22,15 @@ pub(crate) enum IfUnknown {
     Hold,
 }
 
+/// What becomes of an update that comes.
+pub(super) enum Fate<U> {
+    Reduce(U),
+    /// It is kept, and reduced by who knows what it means; so is what comes after it.
+    Hold,
+    /// It is kept. The state has it already.
+    Keep,
+}
+
 impl<R: Replicated> Core<R> {
     /// What is reduced: less than the [`version`](Self::version) while updates of a newer version of the
     /// program are held. O(origins).
@@ -56,12 +65,7 @@ impl<R: Replicated> Core<R> {
     /// Whether what comes of an origin is held. What was written here, before this was read from a log, was
     /// reduced at once, and is again, unless a newer version of the program wrote it.
     pub(super) fn holds(&self, origin: ReplicaId) -> bool {
-        self.is_holding() && (self.written_here != Some(origin) || self.has_held_of(origin))
-    }
-
-    /// What is read from a log was written here, if it is of this origin.
-    pub(crate) fn read_as(&mut self, writer: Option<ReplicaId>) {
-        self.written_here = writer;
+        self.is_holding() && (self.reading.writer != Some(origin) || self.has_held_of(origin))
     }
 
     /// Whether some of an origin is held.
@@ -77,31 +81,34 @@ impl<R: Replicated> Core<R> {
     /// From now on, what comes is held.
     pub(super) fn begin_to_hold(&mut self) {
         if self.reduced.is_none() {
-            self.reduced = Some(self.version());
+            self.reduced = Some(self.version_of_state());
             self.news.push(Notice::Held);
         }
     }
 
-    /// Takes in a part of a step: reduces it, or holds it if there is no update.
-    pub(super) fn take_in_or_hold(
+    /// Takes in an update that has been verified, as was decided.
+    pub(super) fn follow(
         &mut self,
         origin: OriginIndex,
         stamp: Stamp,
-        update: Option<R::Update>,
-        payload: &[u8],
+        (fate, payload): (Fate<R::Update>, &[u8]),
         if_empty: IfEmpty,
+        step: Step,
     ) {
-        match update {
-            Some(update) => {
-                self.take_in(origin, stamp, update, payload, if_empty, Step::Inside);
+        match fate {
+            Fate::Reduce(update) => {
+                self.take_in(origin, stamp, update, payload, if_empty, step);
             }
-            None => self.hold(origin, stamp, payload),
+            Fate::Hold => {
+                self.begin_to_hold();
+                self.keep(origin, stamp, payload);
+            }
+            Fate::Keep => self.keep(origin, stamp, payload),
         }
     }
 
-    /// Keeps an update that has been verified, and does not reduce it, nor what comes after it.
-    pub(super) fn hold(&mut self, origin: OriginIndex, stamp: Stamp, payload: &[u8]) {
-        self.begin_to_hold();
+    /// Keeps an entry, and does not reduce it.
+    fn keep(&mut self, origin: OriginIndex, stamp: Stamp, payload: &[u8]) {
         self.history.push(origin, stamp.time, payload);
         self.observe(stamp);
     }

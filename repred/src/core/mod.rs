@@ -7,6 +7,7 @@ mod error;
 mod holding;
 mod order;
 mod past;
+mod reading;
 mod receiving;
 
 use std::{collections::BTreeSet, fmt, sync::Arc, time::Duration};
@@ -15,6 +16,7 @@ pub use self::error::{
     AdoptError, AtError, EditError, FoldError, HistoryError, OrderError, Poisoned, ReceiveError,
     SnapshotError, UpdateError,
 };
+use self::reading::Reading;
 pub(crate) use self::{
     block::Block,
     draft::{Inverses, Inverting},
@@ -66,8 +68,8 @@ pub struct Core<R: Replicated> {
     base: Option<Snapshot>,
     /// What is reduced, if that is less than what is here: the rest is held.
     reduced: Option<VersionVector>,
-    /// Who has written what is being read from a log of this replica.
-    written_here: Option<ReplicaId>,
+    /// How far its own log is read, while it is.
+    reading: Reading,
     /// The newest version of the schema of which there may be updates here.
     newest_schema: u32,
     clock: HybridClock,
@@ -155,7 +157,7 @@ impl<R: Replicated> Core<R> {
             history: History::new(),
             base: None,
             reduced: None,
-            written_here: None,
+            reading: Reading::default(),
             newest_schema: 0,
             clock: HybridClock::default(),
             news: News::new(limits.notices),
@@ -396,20 +398,6 @@ impl<R: Replicated> Core<R> {
     pub fn set_id(&mut self, id: ReplicaId) {
         self.id = id;
         self.id_is_taken = self.history.origin(id).is_some_and(|own| self.history.last(own) > 0);
-    }
-
-    /// Goes on under the id that everything here was written under, after all of it was read from a log
-    /// that lost nothing anybody has heard of. `latest` is the largest time it had used: the log may not
-    /// tell, because what is obsolete leaves no time behind.
-    pub(crate) fn resume(&mut self, id: ReplicaId, latest: Time) {
-        self.id = id;
-        self.id_is_taken = false;
-        self.clock.observe(latest);
-    }
-
-    /// Takes note of a time that was used: no later stamp is before it.
-    pub(crate) fn observe_time(&mut self, latest: Time) {
-        self.clock.observe(latest);
     }
 
     /// Compares what a peer claims to have seen with what we have written.

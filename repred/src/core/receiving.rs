@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{
     Core, IfEmpty, ReceiveError, Step,
     block::{Block, BlockItem},
-    holding::IfUnknown,
+    holding::{Fate, IfUnknown},
 };
 use crate::{
     encoding,
@@ -58,12 +58,8 @@ impl<R: Replicated> Core<R> {
         self.note_own(&checked);
         checked?;
         Heads::of(&self.history).check_seen(origin, stamp.dot, seen.unwrap_or_default())?;
-        match self.decode_update(stamp.dot, payload, if_unknown)? {
-            Some(update) => {
-                self.take_in(origin, stamp, update, payload, IfEmpty::Skip, Step::End);
-            }
-            None => self.hold(origin, stamp, payload),
-        }
+        let fate = self.decide(stamp.dot, payload, if_unknown)?;
+        self.follow(origin, stamp, (fate, payload), IfEmpty::Skip, Step::End);
         self.history.note_seen(origin, seen);
         Ok(())
     }
@@ -93,7 +89,7 @@ impl<R: Replicated> Core<R> {
         }
         // If one of its updates is held, all of it is: no edit is reduced in part.
         let is_unknown =
-            |item: &Fresh<'_, R::Update>| matches!(item, Fresh::Entry { update: None, .. });
+            |item: &Fresh<'_, R::Update>| matches!(item, Fresh::Entry { fate: Fate::Hold, .. });
         let is_held = news.iter().any(is_unknown);
         if is_held {
             self.begin_to_hold();
@@ -103,9 +99,12 @@ impl<R: Replicated> Core<R> {
         let barrier = self.history.end() + news.len() as u64 - 1;
         for item in news {
             match item {
-                Fresh::Entry { origin, stamp, update, payload, seen } => {
-                    let update = update.filter(|_| !is_held && !self.holds(stamp.origin()));
-                    self.take_in_or_hold(origin, stamp, update, payload, IfEmpty::Keep);
+                Fresh::Entry { origin, stamp, fate, payload, seen } => {
+                    let fate = match fate {
+                        Fate::Reduce(_) if is_held || self.holds(stamp.origin()) => Fate::Hold,
+                        fate => fate,
+                    };
+                    self.follow(origin, stamp, (fate, payload), IfEmpty::Keep, Step::Inside);
                     self.history.note_seen(origin, seen);
                 }
                 Fresh::Skip(ranges) => {
@@ -142,8 +141,8 @@ impl<R: Replicated> Core<R> {
                     *head = Head { seq, time };
                     let (payload, seen) = (block.payload(payload), seen.as_deref());
                     heads.check_seen(origin, stamp.dot, seen.unwrap_or_default())?;
-                    let update = self.decode_update(stamp.dot, payload, if_unknown)?;
-                    fresh.push(Fresh::Entry { origin, stamp, update, payload, seen });
+                    let fate = self.decide(stamp.dot, payload, if_unknown)?;
+                    fresh.push(Fresh::Entry { origin, stamp, fate, payload, seen });
                 }
                 BlockItem::Skip(ranges) => {
                     let mut beyond = Vec::with_capacity(ranges.len());
@@ -185,19 +184,22 @@ impl<R: Replicated> Core<R> {
         }
     }
 
-    /// An update, or nothing if it is to be held.
-    fn decode_update(
+    /// What is to become of an update.
+    fn decide(
         &self,
         dot: Dot,
         payload: &[u8],
         if_unknown: IfUnknown,
-    ) -> Result<Option<R::Update>, ReceiveError> {
+    ) -> Result<Fate<R::Update>, ReceiveError> {
+        if self.is_in_state(dot) {
+            return Ok(Fate::Keep);
+        }
         if self.holds(dot.origin) {
-            return Ok(None);
+            return Ok(Fate::Hold);
         }
         match encoding::decode(payload) {
-            Ok(update) => Ok(Some(update)),
-            Err(_) if if_unknown == IfUnknown::Hold => Ok(None),
+            Ok(update) => Ok(Fate::Reduce(update)),
+            Err(_) if if_unknown == IfUnknown::Hold => Ok(Fate::Hold),
             Err(error) => Err(ReceiveError::Decode { dot, error }),
         }
     }
@@ -265,8 +267,7 @@ enum Fresh<'b, U> {
     Entry {
         origin: OriginIndex,
         stamp: Stamp,
-        /// Nothing if it is to be held.
-        update: Option<U>,
+        fate: Fate<U>,
         payload: &'b [u8],
         seen: Option<&'b [Sighting]>,
     },

@@ -56,6 +56,15 @@ impl History {
         self.edits.retain(|_, edit| edit.range.last > origins[edit.range.origin as usize].floor);
     }
 
+    /// Folds all up to a version, also what is not here.
+    pub(crate) fn stand_for(&mut self, version: &VersionVector) {
+        for (id, seq) in version.iter() {
+            let index = self.intern(id) as usize;
+            self.origins[index].last = self.origins[index].last.max(seq);
+        }
+        self.fold(version);
+    }
+
     fn fold_span(&mut self, start: Position) {
         let origins = &self.origins;
         let floor = |origin: OriginIndex| origins[origin as usize].floor;

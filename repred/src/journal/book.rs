@@ -7,6 +7,7 @@ use super::{
     log::{Log, Old},
     reader::Reader,
     record::Record,
+    recorder::Collected,
 };
 use crate::{
     core::Core,
@@ -79,7 +80,7 @@ impl<S: Storage> Book<S> {
             read => {
                 read?;
                 let mut recorder = book.resume(core);
-                for batch in recorder.collect_all(core)? {
+                while let Collected::Batch(batch) = recorder.collect(core)? {
                     book.append(&batch)?;
                 }
                 book.sync()?;
@@ -225,7 +226,8 @@ impl<S: Storage> Book<S> {
         recorder: &mut Recorder,
     ) -> Result<(), JournalError> {
         self.begin_next()?;
-        while let Some(batch) = recorder.collect(core)? {
+        // Nothing happens meanwhile that it could not tell.
+        while let Collected::Batch(batch) = recorder.collect(core)? {
             self.append_next(&batch)?;
         }
         Ok(())

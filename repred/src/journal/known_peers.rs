@@ -1,6 +1,9 @@
 //! [`KnownPeers`]: who was met, and what each is known to have.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use crate::{
     encoding::varint::{put_u64, take_u64},
@@ -10,31 +13,40 @@ use crate::{
     version::VersionVector,
 };
 
-/// What is folded when a journal is compacted: the entries that everybody has who counts. Who has less, because
-/// it does not count, gets a snapshot when it comes.
+/// What is folded when a journal is compacted: the entries that everybody has who counts. What is folded is only
+/// part of the state from then on, so that opening the journal costs no more for it. Who has less, because it does
+/// not count, gets a snapshot when it comes.
 ///
-/// A journal that was compacted after a fold begins with a snapshot of all there was then. So once it is opened
-/// again, all of that is folded, also what not everybody has: two replicas that were folded, compacted and opened
-/// again while they were apart, and wrote in between, cannot be joined any more. Fold where that cannot be: where
-/// one of them is always there, or where the state may be [given up](crate::Connection::discard_ours).
+/// Two can no longer be joined once each has folded what the other lacks: a connection between them ends with
+/// [`SessionError::BothFolded`](crate::SessionError::BothFolded), and one of them has to
+/// [give up](crate::Connection::discard_ours) its state. With a lease that takes two groups that have not met for
+/// longer than that, each of which went on writing and folding.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Folding {
     /// Nothing is folded.
     Never,
-    /// Whoever was connected within this time counts. As long as nobody was, nothing is folded.
+    /// Whoever was connected within this time counts. As long as nobody was, nothing is folded. The default, with
+    /// 30 days.
     ///
-    /// Two that have never met may each have folded what only the other's peers have seen, and cannot be joined
-    /// then: so let all meet before the journals grow, or fold never.
+    /// Who restarts without a journal is somebody new each time, whose last counts until its lease ends.
     Lease(Duration),
     /// These count, and no others; whoever of them was never met has nothing.
     Among(Vec<ReplicaId>),
+}
+
+impl Default for Folding {
+    fn default() -> Self {
+        Self::Lease(Duration::from_secs(30 * 24 * 60 * 60))
+    }
 }
 
 /// Who was met, and what each is known to have. What is known of somebody may be less than it has.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct KnownPeers {
     peers: BTreeMap<ReplicaId, KnownPeer>,
+    /// Of whom something new is known that is not written.
+    changed: BTreeSet<ReplicaId>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,11 +63,22 @@ const MOST: usize = 1024;
 impl KnownPeers {
     /// A peer is here, and has confirmed all of this.
     pub(crate) fn note(&mut self, id: ReplicaId, has: VersionVector, now: Time) {
-        self.peers.insert(id, KnownPeer { seen: now, has });
+        self.changed.insert(id);
+        self.insert(id, KnownPeer { seen: now, has });
+    }
+
+    /// All of this was noted.
+    pub(super) fn add(&mut self, others: Self) {
+        others.peers.into_iter().for_each(|(id, peer)| self.insert(id, peer));
+    }
+
+    fn insert(&mut self, id: ReplicaId, peer: KnownPeer) {
+        self.peers.insert(id, peer);
         if self.peers.len() > MOST {
             let oldest = self.peers.iter().min_by_key(|(_, peer)| peer.seen);
             if let Some(id) = oldest.map(|(&id, _)| id) {
                 self.peers.remove(&id);
+                self.changed.remove(&id);
             }
         }
     }
@@ -88,13 +111,13 @@ impl KnownPeers {
     }
 
     pub(super) fn encode(&self) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        for (id, KnownPeer { seen, has }) in &self.peers {
-            bytes.extend_from_slice(&id.to_bytes());
-            put_u64(&mut bytes, seen.as_micros());
-            put_version(&mut bytes, has);
-        }
-        bytes
+        encode(&self.peers)
+    }
+
+    /// Of whom something new is known since the last call, encoded.
+    pub(crate) fn take_changes(&mut self) -> Vec<u8> {
+        let changed = std::mem::take(&mut self.changed);
+        encode(self.peers.iter().filter(|(id, _)| changed.contains(id)))
     }
 
     pub(super) fn decode(mut bytes: &[u8]) -> Option<Self> {
@@ -105,8 +128,18 @@ impl KnownPeers {
             let has = take_version(&mut bytes, usize::MAX).ok()?;
             peers.insert(id, KnownPeer { seen, has });
         }
-        Some(Self { peers })
+        Some(Self { peers, changed: BTreeSet::new() })
     }
+}
+
+fn encode<'a>(peers: impl IntoIterator<Item = (&'a ReplicaId, &'a KnownPeer)>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for (id, KnownPeer { seen, has }) in peers {
+        bytes.extend_from_slice(&id.to_bytes());
+        put_u64(&mut bytes, seen.as_micros());
+        put_version(&mut bytes, has);
+    }
+    bytes
 }
 
 #[cfg(test)]
@@ -143,9 +176,22 @@ mod tests {
 
     #[test]
     fn what_is_known_can_be_written_and_read() {
-        assert_eq!(KnownPeers::decode(&met().encode()), Some(met()));
+        let read = KnownPeers::decode(&met().encode()).unwrap();
+        assert_eq!(read.peers, met().peers);
         let bytes = met().encode();
         assert_eq!(KnownPeers::decode(&bytes[..bytes.len() - 1]), None);
+    }
+
+    #[test]
+    fn what_has_changed_is_written_once_and_added_to_what_was_known() {
+        let mut peers = met();
+        let mut read = KnownPeers::decode(&peers.take_changes()).unwrap();
+        assert_eq!(peers.take_changes(), []);
+        peers.note(0xb.into(), version(&[(0xa, 6)]), at(200));
+        let changes = peers.take_changes();
+        assert!(changes.len() < peers.encode().len());
+        read.add(KnownPeers::decode(&changes).unwrap());
+        assert_eq!(read.peers, peers.peers);
     }
 
     #[test]

@@ -43,12 +43,12 @@ pub use self::{
 pub(crate) use self::{
     book::{Book, IfDamaged},
     known_peers::KnownPeers,
-    recorder::{Batch, Recorder},
+    recorder::{Batch, Collected, Recorder},
 };
 use crate::{
     core::Core,
     reduce::Replicated,
-    session::{Now, SessionConfig, SessionError},
+    session::{Now, SessionConfig},
 };
 
 /// A log of everything that a core takes in, from which it is made again after whatever happened.
@@ -160,16 +160,14 @@ impl<S: Storage> Journal<S> {
     /// See [`JournalError`]. What was refused is tried again at the next call.
     pub fn write<R: Replicated>(&mut self, core: &mut Core<R>) -> Result<(), JournalError> {
         loop {
-            let batch = match self.refused.take() {
-                None => self.recorder.collect(core),
-                refused => Ok(refused),
+            let collected = match self.refused.take() {
+                Some(refused) => Collected::Batch(refused),
+                None => self.recorder.collect(core)?,
             };
-            let batch = match batch {
-                Ok(Some(batch)) => batch,
-                Ok(None) => return Ok(()),
-                // The file does not tell of a newer version of the schema, as it has to.
-                Err(SessionError::NewerSchema) => return self.compact(core),
-                Err(error) => return Err(error.into()),
+            let batch = match collected {
+                Collected::Batch(batch) => batch,
+                Collected::Nothing => return Ok(()),
+                Collected::NeedsNext => return self.compact(core),
             };
             if let Err(error) = self.book.append(&batch) {
                 self.refused = Some(batch);

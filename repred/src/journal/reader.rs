@@ -28,7 +28,7 @@ pub(super) struct Reader {
 impl Reader {
     pub(super) fn new(config: SessionConfig, now: Now) -> Self {
         Self {
-            loading: Loading::new(config),
+            loading: Loading::log(config),
             // What was taken in once is taken in again, whatever the clock says now.
             now: Now { wall: MAX_WALL, ..now },
             id: None,
@@ -50,12 +50,12 @@ impl Reader {
         match record {
             Record::Opened { is_strict, id } => {
                 (self.id, self.is_strict) = (Some(id), is_strict);
-                core.read_as(self.id);
+                core.read_as(id);
                 self.loading.begin_again();
             }
             Record::Named { id } => {
                 self.id = Some(id);
-                core.read_as(self.id);
+                core.read_as(id);
             }
             Record::Batch { latest, messages } => {
                 self.latest = latest.max(self.latest);
@@ -66,7 +66,7 @@ impl Reader {
             }
             Record::Peers { known } => {
                 let malformed = SessionError::Malformed { expected: "known peers" };
-                self.peers = KnownPeers::decode(known).ok_or(malformed)?;
+                self.peers.add(KnownPeers::decode(known).ok_or(malformed)?);
             }
             Record::Closed => {}
         }
@@ -92,7 +92,7 @@ impl Reader {
         core: &mut Core<R>,
         is_whole: bool,
     ) -> Option<ReplicaId> {
-        core.read_as(None);
+        core.finish_reading();
         let keeps_id = is_whole && (self.is_strict || self.is_complete);
         match self.id {
             // A newer version of this program has written under it what this one cannot reduce, so it would

@@ -27,6 +27,16 @@ pub(crate) struct Recorder {
     message: Vec<u8>,
 }
 
+/// What there is to write.
+#[derive(Debug)]
+pub(crate) enum Collected {
+    Nothing,
+    Batch(Batch),
+    /// Only the next log can tell of what has happened: the state was replaced, or what is held is of a version
+    /// of the schema of which this log does not tell.
+    NeedsNext,
+}
+
 /// What is to be written next.
 #[derive(Debug)]
 pub(crate) struct Batch {
@@ -35,6 +45,8 @@ pub(crate) struct Batch {
     latest: Time,
     /// Messages behind their lengths.
     messages: Vec<u8>,
+    /// Who was met since.
+    pub(crate) met: Vec<u8>,
     /// When this is written, everything up to here is.
     pub(crate) mark: Mark,
     /// Whether there is more than fits a batch.
@@ -49,7 +61,7 @@ impl Recorder {
         is_strict: bool,
         now: Now,
     ) -> Result<Self, SessionError> {
-        Ok(Self::of(Saving::new(config, core, now)?, is_strict))
+        Ok(Self::of(Saving::log(config, core, now)?, is_strict))
     }
 
     /// For a log that has everything there is: what comes.
@@ -66,18 +78,21 @@ impl Recorder {
         Self { saving, is_strict, id: None, recorded: Mark::default(), message: Vec::new() }
     }
 
-    /// What is new. `None` if nothing is.
+    /// What is new.
     pub(crate) fn collect<R: Replicated>(
         &mut self,
         core: &mut Core<R>,
-    ) -> Result<Option<Batch>, SessionError> {
+    ) -> Result<Collected, SessionError> {
+        if !self.saving.can_go_on(core) {
+            return Ok(Collected::NeedsNext);
+        }
         let id = core.id();
         let heading = match self.id {
             None => Some(Record::Opened { is_strict: self.is_strict, id }),
             Some(before) => (before != id).then_some(Record::Named { id }),
         };
         if heading.is_none() && self.recorded == core.mark() {
-            return Ok(None);
+            return Ok(Collected::Nothing);
         }
         let (mut messages, mut has_more) = (Vec::new(), true);
         while has_more && messages.len() < FULL {
@@ -92,28 +107,37 @@ impl Recorder {
             self.recorded = core.mark();
         }
         let (latest, mark) = (core.latest_time(), self.recorded);
-        Ok(Some(Batch { heading, latest, messages, mark, has_more }))
+        let met = Vec::new();
+        Ok(Collected::Batch(Batch { heading, latest, messages, met, mark, has_more }))
     }
 
-    /// All that is new.
+    /// All that is new; `None` if only the next log can tell of it.
     pub(crate) fn collect_all<R: Replicated>(
         &mut self,
         core: &mut Core<R>,
-    ) -> Result<Vec<Batch>, SessionError> {
-        std::iter::from_fn(|| self.collect(core).transpose()).collect()
+    ) -> Result<Option<Vec<Batch>>, SessionError> {
+        let mut batches = Vec::new();
+        loop {
+            match self.collect(core)? {
+                Collected::Batch(batch) => batches.push(batch),
+                Collected::Nothing => return Ok(Some(batches)),
+                Collected::NeedsNext => return Ok(None),
+            }
+        }
     }
 }
 
 impl Batch {
     /// Bytes of what is to be written, about.
     pub(crate) fn size(&self) -> usize {
-        self.messages.len() + 64
+        self.messages.len() + self.met.len() + 64
     }
 
     /// How it is written.
     pub(super) fn records(&self) -> Vec<Record<'_>> {
-        let Self { latest, messages, .. } = self;
+        let Self { heading, latest, messages, met, .. } = self;
         let batch = (!messages.is_empty()).then_some(Record::Batch { latest: *latest, messages });
-        self.heading.into_iter().chain(batch).collect()
+        let met = (!met.is_empty()).then_some(Record::Peers { known: met });
+        heading.iter().copied().chain(met).chain(batch).collect()
     }
 }

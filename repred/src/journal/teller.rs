@@ -14,7 +14,7 @@ use crate::{
     frame::take_frame,
     id::ReplicaId,
     message::{
-        Item, Items, Kind, Malformed, Open, OriginRef, RunEntry, SnapshotHead, take_version,
+        Cause, Item, Items, Kind, Malformed, Open, OriginRef, RunEntry, SnapshotHead, take_version,
     },
     session::{self, SessionError},
     snapshot::{self, Snapshot},
@@ -274,13 +274,15 @@ impl Teller {
             self.snapshot = Some((head, state));
             return Ok(());
         }
-        let SnapshotHead { digest, time, version, .. } = head;
+        let SnapshotHead { digest, time, version, floor, cause, .. } = head;
         if snapshot::digest([&*state]) != digest {
             return Err(Malformed("the snapshot that was announced").into());
         }
+        let floor = if cause == Cause::Ahead { floor } else { version.clone() };
         if !self.version.covers(&version) {
-            self.version = self.version.merged(&version);
-            self.told.push_back(Passage::Snapshot(Snapshot { version, time, state }));
+            self.version = self.version.merged(&floor);
+            let snapshot = Snapshot { version, time, state };
+            self.told.push_back(Passage::Snapshot { snapshot, floor });
         }
         Ok(())
     }

@@ -86,8 +86,13 @@ pub enum Passage {
         /// The id.
         id: ReplicaId,
     },
-    /// A state that stands for all in its version, which is folded.
-    Snapshot(Snapshot),
+    /// A state that stands for all in its version.
+    Snapshot {
+        /// The state.
+        snapshot: Snapshot,
+        /// What of it is folded: the rest follows, and is in the state already.
+        floor: VersionVector,
+    },
     /// An update.
     Entry(RawEntry),
     /// Updates that were forgotten before they were written here, because they were obsolete or had

@@ -47,7 +47,7 @@ impl<R: Replicated> ReplicaBuilder<R> {
             keeps_everything: false,
             durability: Durability::EveryUpdate,
             if_damaged: IfDamaged::Refuse,
-            folding: Folding::Never,
+            folding: Folding::default(),
             is_restored: false,
         }
     }
@@ -110,7 +110,7 @@ impl<R: Replicated> ReplicaBuilder<R> {
         self
     }
 
-    /// What is folded when the journal is compacted. Default: nothing.
+    /// What is folded when the journal is compacted. Default: what everybody has who was here within 30 days.
     #[must_use]
     pub fn folding(mut self, folding: Folding) -> Self {
         self.folding = folding;

@@ -160,7 +160,11 @@ impl<R: Replicated, T: Transport> Connection<R, T> {
             let before = inner.core.mark();
             let was_synced = is_synced(inner, key);
             let result = take_in(inner, key, config, transport, now);
-            if inner.core.mark() != before || is_synced(inner, key) != was_synced {
+            let has_turned = is_synced(inner, key) != was_synced;
+            if has_turned {
+                inner.note_peer(key, now.wall);
+            }
+            if has_turned || inner.core.mark() != before {
                 inner.wake();
             }
             inner.wake_listeners();

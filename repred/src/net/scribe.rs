@@ -20,7 +20,7 @@ use super::shared::{Inner, Shared, random_id};
 use crate::{
     core::UpdateError,
     journal::{
-        Batch, Book, Durability, Folding, JournalError, KnownPeers, Recorder, Recovery, Storage,
+        Batch, Book, Collected, Durability, Folding, JournalError, Recorder, Recovery, Storage,
     },
     mark::Mark,
     receipt::{NotDurable, Watch},
@@ -68,9 +68,6 @@ struct Orders {
 /// Something that is dropped later.
 type Kept = Box<dyn Any + Send>;
 
-/// What is new when a replica ends.
-pub(super) type Rest = Result<(Vec<Batch>, KnownPeers), SessionError>;
-
 /// What the thread is to do.
 enum Order {
     Write,
@@ -110,6 +107,7 @@ impl Scribe {
             terms,
             written: None,
             due: None,
+            needs_next: false,
             refused: None,
             _ended: Ended(Arc::clone(&scribe.desk)),
         };
@@ -237,6 +235,8 @@ struct Writer<R: Replicated, S: Storage> {
     written: Option<Mark>,
     /// When to sync.
     due: Option<Instant>,
+    /// Something has happened of which only the next log can tell.
+    needs_next: bool,
     /// How many bytes the storage has refused. Nothing is written to the replica until it would take them.
     refused: Option<usize>,
     /// Dropped last.
@@ -279,32 +279,29 @@ impl<R: Replicated, S: Storage> Writer<R, S> {
 
     /// Writes what is new, and makes it durable.
     fn write(&mut self) -> Result<(), JournalError> {
-        match self.write_new() {
-            // The file does not tell of a newer version of the schema, as it has to.
-            Err(JournalError::Content(SessionError::NewerSchema)) => return self.compact(),
-            written => written?,
+        self.write_new()?;
+        if self.needs_next {
+            return self.compact();
         }
         self.settle()?;
         if self.book.has_doubled() { self.compact_if_possible() } else { Ok(()) }
     }
 
+    /// Writes what is new, as far as the present log can tell of it.
     fn write_new(&mut self) -> Result<(), JournalError> {
         loop {
-            let batch = self.with(|inner| {
-                inner
-                    .recorder
-                    .as_mut()
-                    .map_or(Ok(None), |recorder| recorder.collect(&mut inner.core))
-            });
-            match batch {
-                Some(Ok(Some(batch))) => {
+            match self.with(Inner::collect).transpose()? {
+                Some(Collected::Batch(batch)) => {
                     self.append(&batch)?;
                     if !batch.has_more {
                         return Ok(());
                     }
                 }
-                Some(Err(error)) => return Err(error.into()),
-                Some(Ok(None)) | None => return Ok(()),
+                Some(Collected::NeedsNext) => {
+                    self.needs_next = true;
+                    return Ok(());
+                }
+                Some(Collected::Nothing) | None => return Ok(()),
             }
         }
     }
@@ -362,49 +359,60 @@ impl<R: Replicated, S: Storage> Writer<R, S> {
     /// new log; or that cannot be written, because the state has no encoding.
     fn is_harmless(&self, error: &JournalError) -> bool {
         match error {
-            JournalError::Refused(_) => self.refused.is_none(),
+            JournalError::Refused(_) => self.refused.is_none() && !self.needs_next,
             JournalError::Content(SessionError::Snapshot(_)) => true,
             _ => false,
         }
     }
 
     fn compact(&mut self) -> Result<(), JournalError> {
-        // What is folded has to be written first; who cannot be told of a newer schema is told by the next file.
-        match self.write_new() {
-            Err(JournalError::Content(SessionError::NewerSchema)) => {}
-            written => written?,
-        }
+        // What is folded has to be written first, where it can be.
+        self.write_new()?;
+        // What happens meanwhile may be such that the log has to be begun anew. It rarely is.
+        while !self.write_next()? {}
+        Ok(())
+    }
+
+    /// Writes the next log, and goes on with it. False if it cannot tell of what has happened meanwhile.
+    fn write_next(&mut self) -> Result<bool, JournalError> {
         let begun = self.with(|inner| {
             inner.fold_stable(&self.terms.folding);
             (inner.known_peers.clone(), self.book.recorder(&mut inner.core))
         });
-        let Some((peers, next)) = begun else { return Ok(()) };
+        let Some((peers, next)) = begun else { return Ok(true) };
         let mut next = next?;
         self.book.note_peers(peers);
         self.book.begin_next()?;
-        let collect = |inner: &mut Inner<R>, next: &mut Recorder| next.collect(&mut inner.core);
-        while let Some(batch) = self.with(|inner| collect(inner, &mut next)).transpose()?.flatten()
-        {
-            self.book.append_next(&batch)?;
+        loop {
+            match self.with(|inner| next.collect(&mut inner.core)).transpose()? {
+                Some(Collected::Batch(batch)) => {
+                    self.book.append_next(&batch)?;
+                    if !batch.has_more {
+                        break;
+                    }
+                }
+                Some(Collected::Nothing) => break,
+                Some(Collected::NeedsNext) => return Ok(false),
+                None => return Ok(true),
+            }
         }
         let Some((rest, present, mark)) = self.with(|inner| switch(inner, next)) else {
-            return Ok(());
+            return Ok(true);
         };
         let advanced = rest.map_err(JournalError::from).and_then(|rest| {
+            let Some(rest) = rest else { return Ok(false) };
             rest.iter().try_for_each(|batch| self.book.append_next(batch))?;
-            self.book.advance()
+            self.book.advance().map(|()| true)
         });
-        if let Err(error) = advanced {
-            // The present recorder has missed nothing: it stands where it stood.
-            if self.with(|inner| inner.recorder = present).is_none() {
-                // The replica has ended meanwhile, and the rest of it is meant for the next log.
-                self.book.give_up();
-            }
-            return Err(error);
+        if matches!(advanced, Ok(true)) {
+            (self.written, self.due, self.needs_next) = (None, None, false);
+            self.watch.advance(mark);
+        } else if self.with(|inner| inner.recorder = present).is_none() {
+            // The present recorder has missed nothing: it stands where it stood. But the replica has ended
+            // meanwhile, and the rest of it is meant for the next log.
+            self.book.give_up();
         }
-        (self.written, self.due) = (None, None);
-        self.watch.advance(mark);
-        Ok(())
+        advanced
     }
 
     // ---- when something fails ----
@@ -413,6 +421,8 @@ impl<R: Replicated, S: Storage> Writer<R, S> {
     /// says it is.
     fn take_back(&mut self, error: JournalError) {
         let Self { replica, book, terms, watch, written, due, .. } = self;
+        // If it was a log that was refused, and no batch, any room at all is a reason to try again.
+        (self.needs_next, self.refused) = (false, self.refused.or(Some(1)));
         if let Some(mark) = written.take() {
             // Of what was written, nothing is in doubt: the refusal has synced it.
             watch.advance(mark);
@@ -470,18 +480,22 @@ impl<R: Replicated, S: Storage> Writer<R, S> {
 
     /// Writes the last of it, and closes the journal.
     fn finish(mut self) {
-        let rest = self.with(Inner::rest).unwrap_or_else(|| Ok(Default::default()));
-        let closed = rest.map_err(JournalError::from).and_then(|rest| {
-            let (batches, peers) = rest;
-            batches.iter().try_for_each(|batch| self.append(batch))?;
-            self.book.note_peers(peers);
-            self.book.close()
-        });
-        match (closed, self.written) {
+        match (self.close(), self.written) {
             (Ok(()), Some(mark)) => self.watch.advance(mark),
             (Ok(()), None) => {}
             (Err(error), _) => self.fail(error),
         }
+    }
+
+    fn close(&mut self) -> Result<(), JournalError> {
+        self.write_new()?;
+        if self.needs_next {
+            self.compact()?;
+        }
+        if let Some(peers) = self.with(Inner::met) {
+            self.book.note_peers(peers);
+        }
+        self.book.close()
     }
 }
 
@@ -518,7 +532,7 @@ impl Drop for Ended {
 fn switch<R: Replicated>(
     inner: &mut Inner<R>,
     mut next: Recorder,
-) -> (Result<Vec<Batch>, SessionError>, Option<Recorder>, Mark) {
+) -> (Result<Option<Vec<Batch>>, SessionError>, Option<Recorder>, Mark) {
     let rest = next.collect_all(&mut inner.core);
     let present = inner.recorder.replace(next);
     (rest, present, inner.core.mark())

@@ -12,15 +12,15 @@ use std::{
 
 use super::{
     clock::Clock,
-    scribe::{Rest, Scribe, Trouble},
+    scribe::{Scribe, Trouble},
 };
 use crate::{
     core::{Core, UpdateError},
     id::ReplicaId,
-    journal::{Book, Folding, KnownPeers, Recorder, Storage},
+    journal::{Book, Collected, Folding, KnownPeers, Recorder, Storage},
     mark::Mark,
     reduce::Replicated,
-    session::{Now, Session, SessionConfig},
+    session::{Now, Session, SessionConfig, SessionError},
     time::Time,
 };
 
@@ -212,7 +212,7 @@ impl<R: Replicated> Inner<R> {
     }
 
     /// Takes note of what the peer of a connection has confirmed.
-    fn note_peer(&mut self, key: Key, now: Time) {
+    pub(super) fn note_peer(&mut self, key: Key, now: Time) {
         let session = self.links.get(&key).and_then(|link| link.session.as_ref());
         let (Some(session), Some(_)) = (session, &self.recorder) else { return };
         if let (Some(id), Some(has)) = (session.peer(), session.confirmed(&self.core)) {
@@ -240,11 +240,19 @@ impl<R: Replicated> Inner<R> {
     }
 
     /// What the journal does not have yet.
-    pub(super) fn rest(&mut self) -> Rest {
+    pub(super) fn collect(&mut self) -> Result<Collected, SessionError> {
+        let Some(recorder) = &mut self.recorder else { return Ok(Collected::Nothing) };
+        let mut collected = recorder.collect(&mut self.core)?;
+        if let Collected::Batch(batch) = &mut collected {
+            batch.met = self.known_peers.take_changes();
+        }
+        Ok(collected)
+    }
+
+    /// Who was met, up to now.
+    pub(super) fn met(&mut self) -> KnownPeers {
         self.note_peers();
-        let Self { recorder, core, known_peers, .. } = self;
-        let batches = recorder.as_mut().map(|recorder| recorder.collect_all(core)).transpose()?;
-        Ok((batches.unwrap_or_default(), known_peers.clone()))
+        self.known_peers.clone()
     }
 
     /// Forgets the connections that could not say that they were gone.

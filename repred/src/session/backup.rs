@@ -70,29 +70,26 @@ impl Saving {
         core: &mut Core<R>,
         now: Now,
     ) -> Result<Self, SessionError> {
-        let limits = &config.limits;
-        let opening = opening(config, core, now);
-        let mut digest = vec![Kind::Digest as u8];
-        let version = core.version();
-        put_version(&mut digest, &version);
-        put_version(&mut digest, &core.floor());
-        let history = core.entries();
-        let known = Known::new(history, &VersionVector::new());
-        let reaches = history.reaches(&known);
-        let announced: Vec<_> = version.iter().filter_map(|(id, _)| history.origin(id)).collect();
-        let mut outgoing = Outgoing::new(
-            Cursor::new(history, known),
-            &announced,
-            Some(history.end()),
-            VersionVector::new(),
-            limits.message_bytes,
-            limits.block_bytes,
-        );
-        if !reaches {
-            outgoing.freeze(core, Cause::Folded)?;
+        let nothing = VersionVector::new();
+        let mut saving = Self::beyond(&nothing, config, core, now);
+        if !core.floor().is_empty() {
+            saving.outgoing.freeze(core, Cause::Folded)?;
         }
-        let newest = core.newest_schema();
-        Ok(Self { outgoing, first: vec![digest, opening], is_complete: false, newest })
+        Ok(saving)
+    }
+
+    /// The same for a log, which only its own replica reads: with all that the core has, and the floor where it is.
+    pub(crate) fn log<R: Replicated>(
+        config: &SessionConfig,
+        core: &mut Core<R>,
+        now: Now,
+    ) -> Result<Self, SessionError> {
+        let Some((snapshot, floor)) = core.beginning().map_err(SessionError::Snapshot)? else {
+            return Self::new(config, core, now);
+        };
+        let mut saving = Self::beyond(&floor, config, core, now);
+        saving.outgoing.begin_with(snapshot, floor);
+        Ok(saving)
     }
 
     /// Begins with what comes from now on, for a log that has all that the core has.
@@ -101,17 +98,46 @@ impl Saving {
         core: &mut Core<R>,
         now: Now,
     ) -> Self {
-        let opening = opening(config, core, now);
-        let mut digest = vec![Kind::Digest as u8];
         let nothing = VersionVector::new();
-        put_version(&mut digest, &nothing);
-        put_version(&mut digest, &nothing);
+        let first = vec![digest(&nothing, &nothing), opening(config, core, now)];
         let history = core.entries();
         let cursor = Cursor::at_end(history, Known::all_of(history));
         let SessionLimits { message_bytes, block_bytes, .. } = config.limits;
         let outgoing = Outgoing::new(cursor, &[], None, nothing, message_bytes, block_bytes);
-        let newest = core.newest_schema();
-        Self { outgoing, first: vec![digest, opening], is_complete: true, newest }
+        Self { outgoing, first, is_complete: true, newest: core.newest_schema() }
+    }
+
+    /// Begins with what the history has beyond a version.
+    fn beyond<R: Replicated>(
+        version: &VersionVector,
+        config: &SessionConfig,
+        core: &mut Core<R>,
+        now: Now,
+    ) -> Self {
+        let (opening, have) = (opening(config, core, now), core.version());
+        let first = vec![digest(&have, &core.floor()), opening];
+        let history = core.entries();
+        let announced: Vec<_> = have.iter().filter_map(|(id, _)| history.origin(id)).collect();
+        let SessionLimits { message_bytes, block_bytes, .. } = config.limits;
+        let outgoing = Outgoing::new(
+            Cursor::new(history, Known::new(history, version)),
+            &announced,
+            Some(history.end()),
+            VersionVector::new(),
+            message_bytes,
+            block_bytes,
+        );
+        Self { outgoing, first, is_complete: false, newest: core.newest_schema() }
+    }
+
+    /// Whether all that has happened can be told in this file. If not, a new one has to be begun.
+    pub(crate) fn can_go_on<R: Replicated>(&self, core: &Core<R>) -> bool {
+        self.knows_schema(core) && self.outgoing.can_go_on(core.entries())
+    }
+
+    /// Whoever reads a file that does not tell of a newer schema would take what is held for a mistake.
+    fn knows_schema<R: Replicated>(&self, core: &Core<R>) -> bool {
+        !core.is_holding() || core.newest_schema() <= self.newest
     }
 
     /// Appends the next message to `out`. False if there is none now; after more updates there are more.
@@ -125,8 +151,7 @@ impl Saving {
         out: &mut Vec<u8>,
     ) -> Result<bool, SessionError> {
         core.check_health().map_err(|_| SessionError::Poisoned)?;
-        // Whoever reads the file would take what is held for a mistake.
-        if core.is_holding() && core.newest_schema() > self.newest {
+        if !self.knows_schema(core) {
             return Err(SessionError::NewerSchema);
         }
         if let Some(first) = self.first.pop() {
@@ -144,6 +169,14 @@ impl Saving {
     pub fn is_complete(&self) -> bool {
         self.is_complete
     }
+}
+
+/// The second message of a file.
+fn digest(version: &VersionVector, floor: &VersionVector) -> Vec<u8> {
+    let mut digest = vec![Kind::Digest as u8];
+    put_version(&mut digest, version);
+    put_version(&mut digest, floor);
+    digest
 }
 
 /// What a file begins with.
@@ -176,6 +209,7 @@ pub struct Loading {
     config: SessionConfig,
     incoming: Incoming,
     step: Step,
+    taker: Taker,
     /// The newest version of the schema of which there may be updates in the file.
     newest: u32,
 }
@@ -191,7 +225,13 @@ enum Step {
 impl Loading {
     /// Takes in files of the schema and within the limits of `config`.
     pub fn new(config: SessionConfig) -> Self {
-        Self { config, incoming: Incoming::default(), step: Step::Open, newest: 0 }
+        let (incoming, step, taker) = (Incoming::default(), Step::Open, Taker::File);
+        Self { config, incoming, step, taker, newest: 0 }
+    }
+
+    /// Takes in a log of the replica's own.
+    pub(crate) fn log(config: SessionConfig) -> Self {
+        Self { taker: Taker::Log, ..Self::new(config) }
     }
 
     /// Somebody else has gone on with the file, who begins as everybody does. What was not whole before is
@@ -255,9 +295,11 @@ impl Loading {
                 self.incoming.begin_snapshot(body, limits, core.limits().origins)?;
             }
             (Step::Content | Step::Done, Kind::Chunk) => {
-                self.incoming.chunk(core, body, Taker::File, now)?;
+                self.incoming.chunk(core, body, self.taker, now)?;
             }
-            (Step::Content | Step::Done, Kind::Synced) => self.step = Step::Done,
+            (Step::Content | Step::Done, Kind::Synced) if core.is_in_step() => {
+                self.step = Step::Done;
+            }
             _ => return Err(SessionError::unexpected(kind)),
         }
         Ok(())

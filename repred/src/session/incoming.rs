@@ -74,6 +74,8 @@ pub(super) enum Taker {
     Discards,
     /// One that reads a file, which nobody can answer.
     File,
+    /// One that reads its own log, and has nothing yet.
+    Log,
 }
 
 /// A block whose end is to come.
@@ -365,20 +367,28 @@ impl Partial {
     ) -> Result<Outcome, SessionError> {
         let Self { snapshot, floor, cause, .. } = self;
         let (version, own_floor) = (core.version(), core.floor());
+        if cause == Cause::Ahead {
+            if taker != Taker::Log || !version.is_empty() || !snapshot.version.covers(&floor) {
+                return Err(Malformed("a snapshot ahead of entries only where a log begins").into());
+            }
+            core.begin_with(&snapshot, &floor)?;
+            return Ok(Outcome::Adopted(snapshot.version));
+        }
         if version.covers(&snapshot.version) {
             return Ok(Outcome::Needless);
         }
         let has_seen_floor = version.covers(&floor);
         // To adopt it would fold here what others may lack. If the peer just does not know how far we
         // are, entries will do, once it does. A file cannot be told.
-        if taker != Taker::File && cause == Cause::Folded && has_seen_floor {
+        let has_answer = matches!(taker, Taker::Keeps | Taker::Discards);
+        if has_answer && cause == Cause::Folded && has_seen_floor {
             return Ok(Outcome::Needless);
         }
         if snapshot.version.covers(&own_floor) {
             core.adopt(&snapshot, now.wall)?;
         } else if taker == Taker::Discards {
             core.discard_and_adopt(&snapshot, now.wall)?;
-        } else if taker == Taker::File {
+        } else if !has_answer {
             return Err(SessionError::BothFolded { ours: own_floor, theirs: floor });
         } else {
             // The peer knows whether it has seen more by now; we only know what it froze.

@@ -406,12 +406,8 @@ impl Outgoing {
         core: &mut Core<R>,
         out: &mut Vec<u8>,
     ) -> Result<(), SessionError> {
-        let mut known = match &self.transfer {
-            Transfer::Block(block) => block.before.clone(),
-            _ => self.cursor.known.clone(),
-        };
-        known.merge(core.entries(), &self.acked);
-        if self.cursor.is_in_place(core.entries()) && core.entries().reaches(&known) {
+        let known = self.known(core.entries());
+        if self.can_refresh(core.entries(), &known) {
             self.cursor.refresh(core.entries());
             return Ok(());
         }
@@ -424,6 +420,31 @@ impl Outgoing {
         }
         core.entries_mut().release();
         self.resume(core, known)
+    }
+
+    /// What the peer has, without what of a block was sent.
+    fn known(&self, history: &History) -> Known {
+        let mut known = match &self.transfer {
+            Transfer::Block(block) => block.before.clone(),
+            _ => self.cursor.known.clone(),
+        };
+        known.merge(history, &self.acked);
+        known
+    }
+
+    /// Whether what was taken out is nothing that the peer needs.
+    fn can_refresh(&self, history: &History, known: &Known) -> bool {
+        self.cursor.is_in_place(history) && history.reaches(known)
+    }
+
+    /// Whether the peer can be told of all that has happened without another snapshot.
+    pub(super) fn can_go_on(&self, history: &History) -> bool {
+        !self.cursor.is_stale(history) || self.can_refresh(history, &self.known(history))
+    }
+
+    /// Begins with a snapshot, and goes on with all that its sender has not folded.
+    pub(super) fn begin_with(&mut self, snapshot: Snapshot, floor: VersionVector) {
+        self.transfer = Transfer::Snapshot { snapshot, floor, cause: Cause::Ahead, sent: None };
     }
 
     /// Goes on from what the peer has: with entries, or with a snapshot if they do not reach so far back.
@@ -533,7 +554,13 @@ impl Outgoing {
         out.extend_from_slice(part);
         *sent += part.len();
         if *sent == snapshot.state.len() {
-            self.transfer = Transfer::Answer(std::mem::take(&mut snapshot.version));
+            self.transfer = match cause {
+                // Nobody is asked whether it is of use.
+                Cause::Ahead => Transfer::Live,
+                Cause::Folded | Cause::TooLarge => {
+                    Transfer::Answer(std::mem::take(&mut snapshot.version))
+                }
+            };
         }
     }
 }

@@ -7,6 +7,7 @@ use crate::{
     journal::{Durability, Journal, JournalError, Memory, OpenError, Write},
     reduce::Replicated,
     session::{Now, SessionConfig},
+    version::VersionVector,
 };
 
 /// How many parts of a write a crash may leave.
@@ -24,6 +25,8 @@ pub(crate) struct Node<R: Replicated> {
     pub(crate) is_dirty: bool,
     /// What is on its disk.
     pub(crate) durable: Vec<(ReplicaId, u64)>,
+    /// What it may have folded.
+    folded: VersionVector,
     /// What others were told it has.
     pub(crate) promised: Vec<(ReplicaId, u64)>,
     /// How far its clock is ahead, in microseconds.
@@ -47,6 +50,7 @@ impl<R: Replicated> Node<R> {
             },
             is_dirty: false,
             durable: Vec::new(),
+            folded: VersionVector::new(),
             promised: Vec::new(),
             skew: 0,
         };
@@ -65,6 +69,7 @@ impl<R: Replicated> Node<R> {
         let (Some(core), Some(journal)) = (core, &mut self.journal) else { return Ok(false) };
         journal.write(core).and_then(|()| journal.sync()).map_err(not_written)?;
         self.durable = core.entries().seqs().collect();
+        self.folded = self.folded.merged(&core.floor());
         self.is_dirty = false;
         Ok(true)
     }
@@ -74,6 +79,7 @@ impl<R: Replicated> Node<R> {
         let (Some(core), Some(journal)) = (&mut self.core, &mut self.journal) else {
             return Ok(());
         };
+        self.folded = self.folded.merged(&core.floor());
         journal.compact(core).map_err(not_written)
     }
 
@@ -93,6 +99,7 @@ impl<R: Replicated> Node<R> {
             return Ok(false);
         };
         journal.write(&mut core).map_err(not_written)?;
+        self.folded = self.folded.merged(&core.floor());
         let mut is_torn = false;
         self.disk = self.disk.crash(|writes| {
             let parts = writes.len() * PARTS;
@@ -110,6 +117,11 @@ impl<R: Replicated> Node<R> {
         let config = SessionConfig::for_state::<R>();
         let journal = Journal::open(self.disk.clone(), &mut core, &config, self.durability, now);
         self.journal = Some(journal.map_err(not_opened)?);
+        let floor = core.floor();
+        if !self.folded.covers(&floor) {
+            let story = format!("comes back with {floor} folded, and had folded {}", self.folded);
+            return Err(Broken::new(Guarantee::NothingLost, story));
+        }
         self.durable = core.entries().seqs().collect();
         self.id = core.id();
         self.core = Some(core);

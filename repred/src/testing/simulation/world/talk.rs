@@ -172,8 +172,8 @@ impl<R: Replicated> World<'_, R> {
     }
 
     /// Whether two may have folded what the other has not seen. A block that is too large goes as a
-    /// snapshot, and a log of a folded history begins with one: folds that nobody else has agreed to.
+    /// snapshot, which is a fold that nobody else has agreed to.
     pub(super) fn may_part(&self) -> bool {
-        self.mix.folds != Folds::Never || self.mix.block_bytes < 1 << 20
+        self.mix.folds == Folds::Forced || self.mix.block_bytes < 1 << 20
     }
 }
