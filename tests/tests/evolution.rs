@@ -422,10 +422,22 @@ fn votes_of(board: &Replica<old::Board>) -> i128 {
 
 #[test]
 fn what_an_older_program_holds_and_writes_survives_in_its_journal() {
+    holds_and_writes(false);
+}
+
+#[test]
+fn what_an_older_program_holds_survives_beyond_what_it_has_folded() {
+    holds_and_writes(true);
+}
+
+fn holds_and_writes(folds: bool) {
     let disk = Memory::new();
     let mut old = old::builder().open_in(disk.clone()).unwrap();
     let id = old.id().unwrap();
     write_old(&old);
+    if folds {
+        old.fold(&old.version().unwrap()).unwrap();
+    }
     let newer = new::board();
     write_new(&newer);
     meet(&old, &newer);
@@ -436,10 +448,15 @@ fn what_an_older_program_holds_and_writes_survives_in_its_journal() {
         if votes == 202 {
             old.compact().unwrap();
         }
+        let told = |old: &Replica<old::Board>| (old.version(), old.held(), old.history_len());
+        let before = told(&old);
         drop(old);
         old = old::builder().open_in(disk.clone()).unwrap();
         assert_eq!((votes_of(&old), old.id().unwrap()), (votes, id));
         assert!(old.held().unwrap() > 0);
+        if votes >= 202 {
+            assert_eq!(told(&old), before, "compacted");
+        }
     }
     drop(old);
     let upgraded = new::builder().open_in(disk).unwrap();

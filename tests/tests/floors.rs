@@ -1,0 +1,270 @@
+//! What is folded in a journal stays so when it is opened again, and nothing else is.
+
+use std::{cell::Cell, rc::Rc, thread, time::Instant};
+
+use futures::{FutureExt, executor::LocalPool, future::join, task::LocalSpawnExt};
+use repred::{
+    Core, Durability, GrowSet, Journal, Memory, Now, OpenError, Replica, SessionConfig, Storage,
+    Time, UpdateError, VersionVector, pipe,
+};
+use repred_tests::{Disk, eventually};
+
+type Numbers = GrowSet<u64>;
+
+const A: u128 = 0xa;
+const B: u128 = 0xb;
+const C: u128 = 0xc;
+
+fn now() -> Now {
+    Now { wall: Time::from_micros(1_700_000_000_000_000), instant: Instant::now() }
+}
+
+fn config() -> SessionConfig {
+    SessionConfig::for_state::<Numbers>()
+}
+
+fn core(id: u128) -> Core<Numbers> {
+    Core::new(id.into(), Numbers::default())
+}
+
+fn open(disk: &Memory, core: &mut Core<Numbers>) -> Journal<Memory> {
+    let journal = Journal::open(disk.clone(), core, &config(), Durability::EveryUpdate, now());
+    journal.unwrap()
+}
+
+fn write(core: &mut Core<Numbers>, numbers: impl IntoIterator<Item = u64>) {
+    numbers.into_iter().for_each(|number| drop(core.update(number, now().wall).unwrap()));
+}
+
+/// All that can be told of a core.
+fn told(core: &Core<Numbers>) -> (Vec<u64>, VersionVector, VersionVector, usize) {
+    let numbers = core.state().unwrap().iter().copied().collect();
+    (numbers, core.version(), core.floor(), core.history_len())
+}
+
+/// The seqs of each.
+fn version(seqs: &[(u128, u64)]) -> VersionVector {
+    seqs.iter().map(|&(id, seq)| (id.into(), seq)).collect()
+}
+
+#[test]
+fn a_compacted_journal_opens_with_the_floor_and_the_history_that_there_were() {
+    for floor in 0..=10 {
+        let disk = Memory::new();
+        let mut author = core(A);
+        let mut journal = open(&disk, &mut author);
+        write(&mut author, 0..8);
+        author.update_all([8, 9], now().wall).unwrap();
+        author.fold(&version(&[(A, floor)])).unwrap();
+        journal.compact(&mut author).unwrap();
+        let mut again = core(C);
+        let disk = disk.crash(|_| Vec::new());
+        let mut journal = open(&disk, &mut again);
+        assert_eq!(told(&again), told(&author));
+        // Again and again.
+        write(&mut again, [10]);
+        journal.compact(&mut again).unwrap();
+        write(&mut again, [11]);
+        journal.write(&mut again).unwrap();
+        let mut third = core(C);
+        open(&disk, &mut third);
+        assert_eq!(told(&third), told(&again));
+        assert_eq!(third.latest_time(), again.latest_time());
+        assert_eq!(third.state_digest().unwrap(), again.state_digest().unwrap());
+    }
+}
+
+#[test]
+fn what_a_snapshot_brings_is_folded_and_not_what_was_here_before() {
+    let disk = Memory::new();
+    let (mut here, mut there) = (core(A), core(B));
+    let mut journal = open(&disk, &mut here);
+    write(&mut here, [1, 2]);
+    journal.write(&mut here).unwrap();
+    write(&mut there, [3, 4, 5]);
+    there.fold(&there.version()).unwrap();
+    here.adopt(&there.snapshot().unwrap(), now().wall).unwrap();
+    assert_eq!(here.floor(), version(&[(B, 3)]));
+    // Only another file can tell of it.
+    journal.write(&mut here).unwrap();
+    let after = disk.crash(|_| Vec::new());
+    let mut again = core(C);
+    open(&after, &mut again);
+    assert_eq!(told(&again), told(&here));
+    assert_eq!(again.history_len(), 2, "what others lack");
+}
+
+#[test]
+fn a_state_that_was_given_up_does_not_come_back() {
+    let disk = Memory::new();
+    let (mut here, mut there) = (core(A), core(B));
+    let mut journal = open(&disk, &mut here);
+    write(&mut here, [1, 2]);
+    here.fold(&here.version()).unwrap();
+    journal.compact(&mut here).unwrap();
+    write(&mut there, [3]);
+    there.fold(&there.version()).unwrap();
+    here.discard_and_adopt(&there.snapshot().unwrap(), now().wall).unwrap();
+    here.set_id(C.into());
+    write(&mut here, [4]);
+    journal.write(&mut here).unwrap();
+    let mut again = core(0xd);
+    open(&disk, &mut again);
+    assert_eq!(told(&again), told(&here));
+    assert_eq!(told(&again).0, [3, 4]);
+}
+
+#[test]
+fn the_past_can_be_told_from_the_floor_on_after_a_restart() {
+    let (disk, mut there) = (Memory::new(), core(B));
+    write(&mut there, [1, 2]);
+    there.fold(&there.version()).unwrap();
+    let keeping = |id| {
+        let mut core = core(id);
+        core.keep_everything();
+        core
+    };
+    let mut here = keeping(A);
+    let mut journal = open(&disk, &mut here);
+    here.adopt(&there.snapshot().unwrap(), now().wall).unwrap();
+    write(&mut here, [3, 4]);
+    journal.compact(&mut here).unwrap();
+    write(&mut here, [5]);
+    journal.write(&mut here).unwrap();
+    let mut again = keeping(C);
+    open(&disk, &mut again);
+    assert_eq!(told(&again), told(&here));
+    let at = |core: &Core<Numbers>, seq| {
+        let past = core.at(&version(&[(B, 2), (A, seq)]), Numbers::default());
+        past.unwrap().iter().copied().collect::<Vec<_>>()
+    };
+    for (seq, past) in [(0, &[1, 2][..]), (1, &[1, 2, 3]), (3, &[1, 2, 3, 4, 5])] {
+        assert_eq!((at(&here, seq), at(&again, seq)), (past.to_vec(), past.to_vec()));
+    }
+    // Who begins to keep everything only now cannot tell what was before.
+    let disk = Memory::new();
+    let mut forgets = core(A);
+    let mut journal = open(&disk, &mut forgets);
+    write(&mut forgets, [1, 2, 3]);
+    forgets.fold(&version(&[(A, 1)])).unwrap();
+    journal.compact(&mut forgets).unwrap();
+    let mut keeps = keeping(C);
+    open(&disk, &mut keeps);
+    assert_eq!(keeps.version(), version(&[(A, 3)]));
+    assert!(keeps.at(&version(&[(A, 1)]), Numbers::default()).is_err());
+    assert_eq!(keeps.at(&version(&[(A, 3)]), Numbers::default()).unwrap().len(), 3);
+}
+
+#[test]
+fn where_the_entries_are_damaged_the_state_ahead_of_them_is_recovered() {
+    let disk = Memory::new();
+    let mut author = core(A);
+    let mut journal = open(&disk, &mut author);
+    // More than fits one record.
+    write(&mut author, 0..200_000);
+    author.fold(&version(&[(A, 1)])).unwrap();
+    journal.compact(&mut author).unwrap();
+    let mut damaged = disk.copy();
+    let change = |bytes: &mut Vec<u8>| {
+        let place = bytes.len() - 1000;
+        bytes[place] ^= 1;
+    };
+    damaged.damage("journal-00000002", change).unwrap();
+    let mut refused = core(C);
+    let level = Durability::EveryUpdate;
+    let opened = Journal::open(damaged.clone(), &mut refused, &config(), level, now());
+    assert!(matches!(opened, Err(OpenError::Damaged { .. })), "{opened:?}");
+    let mut again = core(C);
+    Journal::recover(damaged, &mut again, &config(), level, now()).unwrap();
+    assert_eq!(again.state().unwrap().len(), 200_000);
+    assert_eq!(again.version(), author.version());
+    assert_eq!(again.floor(), author.version(), "of which the entries are not all there");
+    write(&mut again, [200_000]);
+    assert_eq!(again.history_len(), 1);
+}
+
+fn opened(disk: impl Storage) -> Replica<Numbers> {
+    Replica::builder(Numbers::default()).open_in(disk).unwrap()
+}
+
+fn numbers(replica: &Replica<Numbers>) -> Vec<u64> {
+    replica.read(|numbers| numbers.iter().copied().collect()).unwrap()
+}
+
+/// Connects two until both have what either had, as often as it takes.
+fn meet(one: &Replica<Numbers>, other: &Replica<Numbers>) {
+    let mut pool = LocalPool::new();
+    let is_over = Rc::new(Cell::new(true));
+    eventually(|| {
+        if is_over.replace(false) {
+            let (a, b) = pipe(1 << 16);
+            let (is_over, links) = (Rc::clone(&is_over), join(one.connect(a), other.connect(b)));
+            pool.spawner().spawn_local(links.map(move |_| is_over.set(true))).unwrap();
+        }
+        pool.run_until_stalled();
+        let lag = |end: &Replica<Numbers>| end.peers().unwrap().first().and_then(|peer| peer.lag);
+        [one, other].map(lag) == [Some(0); 2] && one.version() == other.version()
+    });
+}
+
+#[test]
+fn two_that_were_compacted_and_opened_again_while_they_were_apart_can_be_joined() {
+    let disks = [Memory::new(), Memory::new()];
+    let write = |replica: &Replica<Numbers>, numbers: [u64; 2]| {
+        numbers.into_iter().for_each(|number| drop(replica.update(number).unwrap()));
+    };
+    let pair = disks.clone().map(opened);
+    write(&pair[0], [0, 1]);
+    meet(&pair[0], &pair[1]);
+    pair.iter().for_each(|replica| replica.compact().unwrap());
+    assert_eq!(pair.each_ref().map(|replica| replica.history_len().unwrap()), [0, 0]);
+    // Each writes by itself, and is compacted and opened again.
+    for (replica, numbers) in pair.iter().zip([[2, 3], [4, 5]]) {
+        write(replica, numbers);
+        replica.compact().unwrap();
+        replica.close().unwrap();
+    }
+    let pair = disks.map(opened);
+    assert_eq!(pair.each_ref().map(|replica| replica.history_len().unwrap()), [2, 2]);
+    meet(&pair[0], &pair[1]);
+    assert_eq!(pair.each_ref().map(numbers), [[0, 1, 2, 3, 4, 5], [0, 1, 2, 3, 4, 5]]);
+}
+
+#[test]
+fn whoever_was_met_before_a_crash_still_counts() {
+    let disk = Memory::new();
+    let (here, there) = (opened(disk.clone()), Replica::new(Numbers::default()));
+    here.update(0).unwrap();
+    meet(&here, &there);
+    here.update(1).unwrap().wait().unwrap();
+    let after = opened(disk.crash(|_| Vec::new()));
+    after.compact().unwrap();
+    assert_eq!(after.history_len().unwrap(), 1, "what the other has is folded, and no more");
+    meet(&after, &there);
+    assert_eq!(numbers(&there), [0, 1]);
+}
+
+#[test]
+fn a_snapshot_that_the_disk_has_no_room_for_comes_again_when_it_has() {
+    let disk = Disk::default();
+    let (here, there) = (opened(disk.clone()), Replica::new(Numbers::default()));
+    here.update(0).unwrap().wait().unwrap();
+    (1..5).for_each(|number| drop(there.update(number).unwrap()));
+    there.fold(&there.version().unwrap()).unwrap();
+    disk.fill();
+    let mend = || {
+        // When it was taken back, the state is what the disk has.
+        eventually(|| matches!(here.update(0), Err(UpdateError::Full { .. })));
+        assert_eq!(numbers(&here), [0]);
+        disk.mend();
+    };
+    thread::scope(|scope| {
+        scope.spawn(mend);
+        meet(&here, &there);
+    });
+    assert_eq!(numbers(&here), [0, 1, 2, 3, 4]);
+    here.durable().unwrap().wait().unwrap();
+    let after = opened(disk.memory().crash(|_| Vec::new()));
+    assert_eq!(numbers(&after), [0, 1, 2, 3, 4]);
+    assert_eq!(after.history_len(), here.history_len());
+}
