@@ -24,6 +24,8 @@ struct Plan {
     is_held: bool,
     /// Syncs that do not return.
     waiting: usize,
+    /// From this place on, no file can be read.
+    unreadable_from: Option<u64>,
     /// Called after each.
     watcher: Option<Watcher>,
 }
@@ -66,6 +68,11 @@ impl Disk {
         disk
     }
 
+    /// A disk that has what is there.
+    pub fn of(memory: Memory) -> Self {
+        Self { memory, ..Self::default() }
+    }
+
     /// A disk of which the operation of this number, from 0, fails.
     pub fn failing(at: usize, fault: Fault) -> Self {
         let disk = Self::default();
@@ -84,6 +91,11 @@ impl Disk {
     pub fn hold(&self) -> Hold {
         self.plan().is_held = true;
         Hold(self.clone())
+    }
+
+    /// From this place on, no file can be read.
+    pub fn break_from(&self, offset: u64) {
+        self.plan().unreadable_from = Some(offset);
     }
 
     /// How many of them there are.
@@ -175,7 +187,13 @@ impl Storage for Disk {
     }
 
     fn read(&mut self, name: &str, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
-        self.memory.read(name, offset, buffer)
+        let limit = self.plan().unreadable_from.map(|limit| limit.saturating_sub(offset));
+        let room = match limit {
+            Some(0) => return Err(io::Error::other("a broken sector")),
+            Some(limit) => buffer.len().min(usize::try_from(limit).unwrap_or(usize::MAX)),
+            None => buffer.len(),
+        };
+        self.memory.read(name, offset, &mut buffer[..room])
     }
 
     fn create(&mut self, name: &str) -> io::Result<()> {

@@ -81,10 +81,12 @@ fn write_a_fixture() {
     let folder = folder(&name);
     assert!(!folder.exists(), "a fixture is never written again");
     let (mut core, mut journal) = open(&folder, 0xa);
-    (0..5).for_each(|number| edit(&mut core, &mut journal, u64::from(number), number));
-    // What is folded is in a snapshot; what comes then, as entries; and somebody else goes on with it.
-    let version = core.version();
-    core.fold(&version).unwrap();
+    (0..3).for_each(|number| edit(&mut core, &mut journal, u64::from(number), number));
+    let floor = core.version();
+    (3..5).for_each(|number| edit(&mut core, &mut journal, u64::from(number), number));
+    // A snapshot goes first, which has also what follows it beyond the floor; then comes what came later, and
+    // somebody else goes on with it.
+    core.fold(&floor).unwrap();
     journal.compact(&mut core).unwrap();
     (5..8).for_each(|number| edit(&mut core, &mut journal, u64::from(number), number));
     drop(journal);

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::{
     Batch, Durability, JournalError, KnownPeers, OpenError, Recorder, Storage,
-    log::{Log, Old},
+    log::{End, Log, Old},
     reader::Reader,
     record::Record,
     recorder::Collected,
@@ -38,7 +38,8 @@ pub(crate) struct Book<S> {
 pub struct Recovery {
     /// Bytes at the end that were cut off: what a crash has left of updates that nobody was told of; where
     /// durability is less than [`EveryUpdate`](Durability::EveryUpdate), or where the last that was written has
-    /// been damaged since, also of some that were. Peers who have those give them back.
+    /// been damaged since, also of some that were. Peers who have those give them back, and the replica goes on
+    /// under another id.
     pub torn_bytes: u64,
     /// Under which id the journal was written, if it is not the one that the replica goes on under.
     pub former_id: Option<ReplicaId>,
@@ -74,7 +75,10 @@ impl<S: Storage> Book<S> {
             return Ok((book, recorder));
         }
         let recorder = match book.read(core) {
-            Err(OpenError::Damaged { .. }) if if_damaged == IfDamaged::Recover => {
+            // A place that cannot be read is as good as one that is broken.
+            Err(OpenError::Damaged { .. } | OpenError::Io(_))
+                if if_damaged == IfDamaged::Recover =>
+            {
                 book.anew(core, Old::Keep)?
             }
             read => {
@@ -101,12 +105,12 @@ impl<S: Storage> Book<S> {
             Ok(_) if self.base == 0 => Err(self.log.cut_short()),
             read => read,
         };
-        // What was torn may have been whole, and its updates heard of, before it was damaged.
-        let is_whole = matches!(read, Ok(end) if end == self.size());
-        self.recovery.former_id = reader.finish(core, is_whole);
-        let end = read?;
-        self.recovery.torn_bytes = self.size() - end;
-        self.log.cut(end)
+        // What is broken may have been whole, and its updates heard of, before it was damaged.
+        let has_all = read.as_ref().is_ok_and(|end| end.was_never_more);
+        self.recovery.former_id = reader.finish(core, has_all);
+        let End { at, .. } = read?;
+        self.recovery.torn_bytes = self.size() - at;
+        self.log.cut(at)
     }
 
     /// Makes of a core what the log says, whatever it is now. It keeps its id: nobody has heard of what is

@@ -8,7 +8,8 @@ use crate::{core::UpdateError, session::SessionError};
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum OpenError {
-    /// The storage failed, or another process uses it.
+    /// The storage failed, or another process uses it. Where the disk cannot read some place any more, what comes
+    /// before that can be recovered as if it were [damaged](Self::Damaged).
     Io(io::Error),
     /// A file is not as it was written: what stands at `offset` had been whole, and is not any more. What
     /// comes before it can be read. [`recover`](super::Journal::recover) goes on with that, under a new

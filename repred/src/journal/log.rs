@@ -31,6 +31,15 @@ pub(super) struct LogFile {
     synced: u64,
 }
 
+/// How a file ends.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct End {
+    /// Where the last record ends.
+    pub(super) at: u64,
+    /// Whether there never was a whole record after it: what is broken there may have been one.
+    pub(super) was_never_more: bool,
+}
+
 /// What becomes of the file whose place another takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Old {
@@ -100,12 +109,12 @@ impl<S: Storage> Log<S> {
 
     // ---- reading ----
 
-    /// Reads all records, in order, each with where it ends. Returns where the last one ends: what follows is what
-    /// a crash has left of an attempt to write.
+    /// Reads all records, in order, each with where it ends. What follows the last one is what a crash has left of
+    /// an attempt to write.
     pub(super) fn read(
         &mut self,
         mut take: impl FnMut(Record<'_>, u64) -> Result<(), OpenError>,
-    ) -> Result<u64, OpenError> {
+    ) -> Result<End, OpenError> {
         let LogFile { generation, name, size, .. } = self.file.clone();
         if size < HEADER as u64 {
             return Err(self.cut_short());
@@ -120,7 +129,8 @@ impl<S: Storage> Log<S> {
         while let Some(taken) = scan.next(storage, &mut take).map_err(damaged)? {
             taken?;
         }
-        Ok(scan.offset())
+        let at = scan.offset();
+        Ok(End { at, was_never_more: scan.is_cut() || at == size })
     }
 
     /// The error of a file that was cut before all was in it that it began with.

@@ -95,10 +95,10 @@ impl<S: Storage> Journal<S> {
     /// Opens the journal in a storage, or begins one, and makes of `core` what it was. The core must be new,
     /// under an id that nobody ever had.
     ///
-    /// Where every update was durable before anybody heard of it and nothing was [torn](Recovery::torn_bytes),
-    /// and where the journal was [closed](Self::close), the core goes on under the id that the journal was
-    /// written under. Otherwise somebody may have seen updates of that id that are not in the journal, and it
-    /// keeps its new one.
+    /// Where every update was durable before anybody heard of it, and where the journal was
+    /// [closed](Self::close), the core goes on under the id that the journal was written under; unless something
+    /// whole may have stood at the end that is [not whole](Recovery::torn_bytes) now. Otherwise somebody may have
+    /// seen updates of that id that are not in the journal, and it keeps its new one.
     /// O(what the journal holds).
     ///
     /// # Errors
@@ -118,7 +118,7 @@ impl<S: Storage> Journal<S> {
         Book::open(storage, core, config, durability, IfDamaged::Refuse, now).map(Self::of)
     }
 
-    /// The same for a journal that is [damaged](OpenError::Damaged): goes on with what comes before the
+    /// The same for a journal that is [damaged](OpenError::Damaged), or cannot be read from some place on: goes on with what comes before the
     /// damage, which is nothing if it begins with the damage, and under the new id. The damaged file is kept under
     /// another name. What came after the damage is lost, but for what peers have of it.
     ///

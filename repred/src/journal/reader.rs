@@ -90,10 +90,10 @@ impl Reader {
     pub(super) fn finish<R: Replicated>(
         self,
         core: &mut Core<R>,
-        is_whole: bool,
+        has_all: bool,
     ) -> Option<ReplicaId> {
         core.finish_reading();
-        let keeps_id = is_whole && (self.is_strict || self.is_complete);
+        let keeps_id = has_all && (self.is_strict || self.is_complete);
         match self.id {
             // A newer version of this program has written under it what this one cannot reduce, so it would
             // be a gap in what is reduced.

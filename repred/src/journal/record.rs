@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! file    magic 8 │ generation 8 │ hash 8 │ record …
-//! record  length 4 │ hash 8 │ kind 1 │ synced, a varint │ …
+//! record  length 4 │ check 4 │ hash 8 │ kind 1 │ synced, a varint │ …
 //! opened  … │ durability 1 │ id 16
 //! named   … │ id 16
 //! batch   … │ time, a varint │ messages, each behind its length, a varint
@@ -11,7 +11,8 @@
 //! ```
 //!
 //! A hash is that of the generation, the offset of the record, its length and its content, so that nothing
-//! old or misplaced can be taken for it. `synced` is the size up to which the file was known to survive
+//! old or misplaced can be taken for it; the check is a part of that of the length alone. So where a file ends before
+//! a record does, it was cut there: the record was never written in full. `synced` is the size up to which the file was known to survive
 //! when the record was written: what is not whole before it is damage, and what is not whole after it is
 //! what a crash has left of an attempt to write.
 
@@ -31,7 +32,10 @@ const MAGIC: [u8; 8] = *b"repred\x00\x01";
 pub(super) const HEADER: usize = 24;
 
 /// Bytes of what a record begins with.
-pub(super) const HEAD: usize = 12;
+pub(super) const HEAD: usize = 16;
+
+/// Bytes of its length and what checks it.
+const LENGTH: usize = 8;
 
 /// A record is held whole; a longer one is nothing that was ever written.
 pub(super) const MAX_RECORD: u64 = 1 << 30;
@@ -63,7 +67,13 @@ pub(super) enum Record<'a> {
 /// What stands at some place of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Found<'a> {
-    Record { record: Record<'a>, synced: u64, size: usize },
+    Record {
+        record: Record<'a>,
+        synced: u64,
+        size: usize,
+    },
+    /// The file ends before the record does.
+    Cut,
     Broken,
 }
 
@@ -122,9 +132,10 @@ impl Record<'_> {
             Self::Closed => {}
         }
         let body = &bytes[start + HEAD..];
-        let (len, hash) = (body.len() as u32, hash(generation, offset, body));
-        bytes[start..start + 4].copy_from_slice(&len.to_le_bytes());
-        bytes[start + 4..start + HEAD].copy_from_slice(&hash.to_le_bytes());
+        let (len, hash) = ((body.len() as u32).to_le_bytes(), hash(generation, offset, body));
+        bytes[start..start + 4].copy_from_slice(&len);
+        bytes[start + 4..start + LENGTH].copy_from_slice(&check(generation, offset, len));
+        bytes[start + LENGTH..start + HEAD].copy_from_slice(&hash.to_le_bytes());
     }
 
     fn kind(&self) -> u8 {
@@ -163,31 +174,38 @@ impl Record<'_> {
 /// Bytes of a record's start: its head, kind and `synced`.
 pub(super) const MAX_START: usize = HEAD + 1 + 10;
 
-/// What the record that begins so says to be synced, if it is one.
+/// What the record that begins so says to be synced, if it is one. Nothing of that is checked.
 pub(super) fn synced(start: &[u8]) -> Option<u64> {
-    size(start)?;
     let (kind, mut rest) = start.get(HEAD..)?.split_first()?;
     (1..=5).contains(kind).then(|| take_u64(&mut rest).ok())?
 }
 
-/// How many bytes the record that begins so has, if that is possible at all.
-pub(super) fn size(head: &[u8]) -> Option<u64> {
-    let len = u32::from_le_bytes(*head.first_chunk()?);
-    let size = u64::from(len) + HEAD as u64;
-    (len > 0 && size <= MAX_RECORD).then_some(size)
+/// How many bytes the record at `offset` has that begins so.
+pub(super) fn size(head: &[u8], generation: u64, offset: u64) -> Option<u64> {
+    let (len, rest) = head.split_first_chunk()?;
+    let is_so = rest.starts_with(&check(generation, offset, *len));
+    let (len, size) = (u32::from_le_bytes(*len), u64::from(u32::from_le_bytes(*len)) + HEAD as u64);
+    (is_so && len > 0 && size <= MAX_RECORD).then_some(size)
 }
 
-/// The record that `bytes` begin with.
+/// The record that `bytes` begin with, which end where the record does or the file.
 pub(super) fn find(bytes: &[u8], generation: u64, offset: u64) -> Found<'_> {
-    let found = || {
-        let size = usize::try_from(size(bytes)?).ok()?;
-        let body = bytes.get(HEAD..size)?;
-        let expected = u64::from_le_bytes(*bytes.get(4..)?.first_chunk()?);
-        let (record, synced) =
-            Record::take(body).filter(|_| hash(generation, offset, body) == expected)?;
-        Some(Found::Record { record, synced, size })
-    };
-    found().unwrap_or(Found::Broken)
+    if bytes.len() < HEAD {
+        return Found::Cut;
+    }
+    let Some(size) = size(bytes, generation, offset) else { return Found::Broken };
+    let size = usize::try_from(size).unwrap_or(usize::MAX);
+    let Some(body) = bytes.get(HEAD..size) else { return Found::Cut };
+    let expected = hash(generation, offset, body).to_le_bytes();
+    match Record::take(body).filter(|_| bytes[LENGTH..].starts_with(&expected)) {
+        Some((record, synced)) => Found::Record { record, synced, size },
+        None => Found::Broken,
+    }
+}
+
+/// What checks a length.
+fn check(generation: u64, offset: u64, len: [u8; 4]) -> [u8; 4] {
+    (hash(generation, offset, &len) as u32).to_le_bytes()
 }
 
 fn hash(generation: u64, offset: u64, body: &[u8]) -> u64 {
@@ -233,7 +251,9 @@ mod tests {
             assert_eq!(find(&bytes, 5, 100), Found::Record { record, synced: 90, size });
             assert_eq!(find(&bytes, 6, 100), Found::Broken, "another generation");
             assert_eq!(find(&bytes, 5, 101), Found::Broken, "another place");
-            assert_eq!(find(&bytes[..size - 1], 5, 100), Found::Broken, "cut");
+            for cut in 0..size {
+                assert_eq!(find(&bytes[..cut], 5, 100), Found::Cut, "cut at {cut}");
+            }
             for bit in 0..size * 8 {
                 bytes[bit / 8] ^= 1 << (bit % 8);
                 assert_eq!(find(&bytes, 5, 100), Found::Broken, "bit {bit}");

@@ -17,6 +17,8 @@ pub(super) struct Scan {
     window: Window,
     /// Where the next record begins.
     at: u64,
+    /// Whether the file ends in the middle of it.
+    is_cut: bool,
 }
 
 /// Why a file cannot be read on.
@@ -45,12 +47,17 @@ impl Scan {
             Header::OtherFormat(format) => return Err(ScanError::Format(format)),
             Header::Broken => return Err(ScanError::Damaged { offset: 0 }),
         }
-        Ok(Self { generation, window, at: HEADER as u64 })
+        Ok(Self { generation, window, at: HEADER as u64, is_cut: false })
     }
 
     /// Where the next record begins; after the last one, where it ends.
     pub(super) fn offset(&self) -> u64 {
         self.at
+    }
+
+    /// Whether what follows the last record is a part of one, of which no more was ever written.
+    pub(super) fn is_cut(&self) -> bool {
+        self.is_cut
     }
 
     /// Shows the next record to `take`, with where it ends. `None` after the last one: what follows is nothing that
@@ -60,11 +67,12 @@ impl Scan {
         storage: &mut S,
         take: impl FnOnce(Record<'_>, u64) -> T,
     ) -> Result<Option<T>, ScanError> {
-        let Self { generation, window, at } = self;
+        let Self { generation, window, at, is_cut } = self;
         if *at >= window.size {
             return Ok(None);
         }
-        let found = record::find(window.record(storage, *at)?, *generation, *at);
+        let found = record::find(window.record(storage, *generation, *at)?, *generation, *at);
+        *is_cut = found == Found::Cut;
         if let Found::Record { record, size, .. } = found {
             *at += size as u64;
             return Ok(Some(take(record, *at)));
@@ -109,6 +117,7 @@ impl Window {
         offset: u64,
         end: u64,
     ) -> Result<(), ScanError> {
+        let asked = (end - offset) as usize;
         let end = self.size.min(end.max(offset + WINDOW as u64));
         let Self { name, bytes, .. } = self;
         self.start = offset;
@@ -120,6 +129,8 @@ impl Window {
             match uninterrupted(|| storage.read(name, at, &mut bytes[filled..])) {
                 Ok(0) => break,
                 Ok(count) => filled += count,
+                // More than is needed now may be where the disk is broken.
+                Err(_) if filled >= asked => break,
                 Err(error) => return Err(ScanError::Io(error)),
             }
         }
@@ -127,12 +138,15 @@ impl Window {
         Ok(())
     }
 
-    /// The bytes of the record at `offset`, if there is one; else some.
-    fn record<S: Storage>(&mut self, storage: &mut S, offset: u64) -> Result<&[u8], ScanError> {
-        let size = record::size(self.get(storage, offset, HEAD as u64)?);
-        let rest = self.size - offset;
-        // A length that reaches beyond the file is none, whatever it says.
-        let len = size.filter(|size| *size <= rest).unwrap_or(HEAD as u64);
+    /// The bytes of the record at `offset`, as far as there are any; some, if there is none.
+    fn record<S: Storage>(
+        &mut self,
+        storage: &mut S,
+        generation: u64,
+        offset: u64,
+    ) -> Result<&[u8], ScanError> {
+        let head = self.get(storage, offset, HEAD as u64)?;
+        let len = record::size(head, generation, offset).unwrap_or(HEAD as u64);
         self.get(storage, offset, len)
     }
 
@@ -150,7 +164,7 @@ impl Window {
             let may_tell =
                 record::synced(head).is_some_and(|synced| offset < synced && synced <= at);
             if may_tell {
-                let found = record::find(self.record(storage, at)?, generation, at);
+                let found = record::find(self.record(storage, generation, at)?, generation, at);
                 if matches!(found, Found::Record { .. }) {
                     return Ok(true);
                 }

@@ -92,8 +92,8 @@ impl<R: Replicated> ReplicaBuilder<R> {
         self
     }
 
-    /// Opens a journal that is [damaged](OpenError::Damaged) all the same, with what comes before the damage,
-    /// and under a new id. The damaged file is kept under another name. What came after it is lost, but
+    /// Opens a journal that is [damaged](OpenError::Damaged), or that the disk cannot read from some place on, all
+    /// the same, with what comes before that and under a new id. The damaged file is kept under another name. What came after it is lost, but
     /// for what peers have of it. Default: refuse.
     #[must_use]
     pub fn recover(mut self) -> Self {
