@@ -9,21 +9,26 @@ use std::{
     fs::{File, OpenOptions},
     io::Write,
     path::{Path, PathBuf},
+    thread,
     time::{Duration, Instant},
 };
 
 use futures_executor::block_on;
 use futures_util::{StreamExt, stream::FuturesUnordered};
-use repred::{Durability, Redb, Replica, Replicated};
-use repred_bench::{Contest, Scale, Update, Workload, plain, rate};
+use repred::{Durability, Files, Redb, Replica, Replicated};
+use repred_bench::{Contest, Scale, Slow, Update, Workload, plain, rate};
 
 /// How many write at once, where many do.
 const MANY: usize = 64;
+
+/// How long a sync of a slow disk takes.
+const SYNC: Duration = Duration::from_millis(2);
 
 fn main() {
     let scale = Scale::from_args();
     let folder = Folder::new();
     acknowledged(scale, &folder);
+    acknowledged_slowly(scale, &folder);
     opened(scale, &folder);
 }
 
@@ -72,6 +77,23 @@ fn acknowledged(scale: Scale, folder: &Folder) {
         .with("every update, in redb", || in_redb(folder, &many, MANY))
         .with("every 10 ms", || written(folder, &many, MANY, interval))
         .with("left to the system", || written(folder, &fast, MANY, Durability::System))
+        .run(scale.rounds());
+}
+
+/// On a disk of which a sync takes as long as that of many that are sold.
+fn acknowledged_slowly(scale: Scale, folder: &Folder) {
+    let many = Workload::new(scale.pick(6400, 128), 1000);
+    Contest::new(format!("Acknowledged updates, {MANY} writers, where a sync takes 2 ms"))
+        .with("sync by hand", || {
+            let begun = Instant::now();
+            (0..many.len() / MANY).for_each(|_| thread::sleep(SYNC));
+            rate(many.len(), begun.elapsed())
+        })
+        .with("every update", || {
+            let files = Files::open(folder.empty()).expect("a folder can be made");
+            let replica = Replica::builder(plain()).open_in(Slow::new(files, SYNC));
+            acknowledge(&replica.expect("a journal can be made"), &many, MANY)
+        })
         .run(scale.rounds());
 }
 

@@ -13,6 +13,7 @@ mod arena;
 mod loopback;
 mod maps;
 mod pump;
+mod slow;
 mod table;
 mod workload;
 
@@ -21,6 +22,7 @@ pub use self::{
     loopback::{Host, loopback},
     maps::{LastWriter, Plain, last_writer, plain},
     pump::{Traffic, catch_up, feed, reconnect},
+    slow::Slow,
     table::{Contest, Scale, micros, rate},
     workload::{Update, Workload},
 };

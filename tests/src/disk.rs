@@ -209,6 +209,10 @@ impl Storage for Disk {
         )
     }
 
+    fn wants_room(&self) -> bool {
+        self.memory.wants_room()
+    }
+
     fn truncate(&mut self, name: &str, size: u64) -> io::Result<()> {
         self.all_or_nothing(Kind::Other, |memory| memory.truncate(name, size))
     }

@@ -15,7 +15,7 @@ pub struct Forgetful {
     unsynced: BTreeMap<String, Tail>,
 }
 
-/// The end of a file.
+/// A part of a file, in the place of what the file has there.
 #[derive(Debug)]
 struct Tail {
     offset: u64,
@@ -69,13 +69,20 @@ impl Storage for Forgetful {
     }
 
     fn write(&mut self, name: &str, offset: u64, bytes: &[u8]) -> io::Result<usize> {
-        if self.unsynced.get(name).is_some_and(|tail| tail.end() != offset) {
+        let takes = |tail: &Tail| (tail.offset..=tail.end()).contains(&offset);
+        if self.unsynced.get(name).is_some_and(|tail| !takes(tail)) {
             self.flush(name)?;
         }
         let tail = Tail { offset, bytes: Vec::new() };
         let tail = self.unsynced.entry(name.to_owned()).or_insert(tail);
-        tail.bytes.extend_from_slice(bytes);
+        let start = (offset - tail.offset) as usize;
+        tail.bytes.resize(tail.bytes.len().max(start + bytes.len()), 0);
+        tail.bytes[start..start + bytes.len()].copy_from_slice(bytes);
         Ok(bytes.len())
+    }
+
+    fn wants_room(&self) -> bool {
+        self.files.wants_room()
     }
 
     fn truncate(&mut self, name: &str, size: u64) -> io::Result<()> {

@@ -454,7 +454,17 @@ fn where_something_whole_may_be_missing_nothing_is_written_under_the_old_id() {
         }
         assert_eq!(after(&|bytes| bytes.truncate(place)), (2, AUTHOR.into()), "cut at {place}");
         let zeros = |bytes: &mut Vec<u8>| bytes[place..].fill(0);
-        assert_eq!(after(&zeros), (2, READER.into()), "zeros from {place} on");
+        assert_eq!(after(&zeros), (2, AUTHOR.into()), "zeros from {place} on");
+    }
+    // There is room for more behind it, in which nothing stands that could be missed.
+    let mut room = disk.copy();
+    let size = room.size(FILE).unwrap() as usize;
+    assert!(size > end, "zeros are written ahead");
+    for place in end..size {
+        room.damage(FILE, |bytes| bytes[place] ^= 1 << (place % 8)).unwrap();
+        let core = open_texts(room.copy()).unwrap();
+        assert_eq!(core.version().seq(AUTHOR.into()), 3, "at {place}");
+        room.damage(FILE, |bytes| bytes[place] = 0).unwrap();
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{io::Write, path::PathBuf};
 
-use repred::VersionVector;
+use repred::{Files, Transcript, VersionVector};
 
 use crate::{
     failure::Failure,
@@ -31,7 +31,7 @@ impl Stat {
         let transcript = reading.transcript();
         let mut row = |name: &str, what: String| writeln!(out, "{name:<10} {what}");
         row("journal", format!("{}, generation {}", transcript.file(), transcript.generation()))?;
-        row("size", bytes(transcript.size()))?;
+        row("size", size(transcript, read.is_ok()))?;
         row("torn", torn(transcript.torn_bytes()))?;
         row("schema", schema(&survey))?;
         row("written", written(&survey))?;
@@ -40,11 +40,11 @@ impl Stat {
         row("snapshot", snapshot(&survey))?;
         row("entries", entries(&survey))?;
         row("forgotten", count(survey.skips, "update", "updates"))?;
-        row("garbage", self.garbage(kind, &survey, transcript.size()))?;
+        row("garbage", self.garbage(kind, &survey, transcript.offset()))?;
         row("origins", transcript.version().len().to_string())?;
         origins(&survey, transcript.version(), out)?;
         // All of this is about what comes before.
-        Ok(read?)
+        read
     }
 
     /// What compaction would leave out: exactly, if somebody can reduce; else what is so without
@@ -76,6 +76,16 @@ fn origins(survey: &Survey, version: &VersionVector, out: &mut dyn Write) -> Res
         writeln!(out, "  {id}  seq {seq}, floor {floor}, {entries}{latest}")?;
     }
     Ok(())
+}
+
+fn size(transcript: &Transcript<Files>, is_read: bool) -> String {
+    let used = transcript.offset() + transcript.torn_bytes();
+    match transcript.size() - used {
+        room if is_read && room > 0 => {
+            format!("{}, and room for {} more", bytes(used), bytes(room))
+        }
+        _ => bytes(transcript.size()),
+    }
 }
 
 fn torn(torn: u64) -> String {

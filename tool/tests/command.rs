@@ -166,12 +166,14 @@ fn a_journal_in_numbers_also_while_it_is_in_use() {
     let folder = Folder::new("stat");
     let in_use = prices(&folder);
     let (size, schema) = (in_use.journal.size(), Schema::of::<Prices>());
+    let room = fs::metadata(file(&folder)).unwrap().len() - size;
+    let room = format!("{},{:03}", room / 1000, room % 1000);
     assert_said(
         &repred(&["stat"], folder.path()),
         0,
         &[
             "journal    journal-00000001, generation 1",
-            &format!("size       {size} bytes"),
+            &format!("size       {size} bytes, and room for {room} bytes more"),
             "torn       nothing",
             &format!("schema     LwwMap<String, u32> ({schema})"),
             "written    as a, opened 1 time; nothing is told before it is on the disk; not closed: in use, or ended by a crash",
@@ -195,10 +197,11 @@ fn a_whole_journal_is_whole_and_a_torn_one_too() {
     let whole = format!("journal-00000001 is whole: {size} bytes, 3 entries");
     assert_said(&repred(&["check"], folder.path()), 0, &[&whole]);
 
-    damage(&folder, |bytes| bytes.extend_from_slice(&[7; 5]));
+    damage(&folder, |bytes| bytes[size as usize..][..5].fill(7));
     let torn = "5 bytes after that are torn: what a crash has left, or is just being written; who opens it next cuts them off";
     assert_said(&repred(&["check"], folder.path()), 0, &[&whole, torn]);
-    assert_eq!(fs::metadata(file(&folder)).unwrap().len(), size + 5, "it is as it was");
+    let bytes = fs::read(file(&folder)).unwrap();
+    assert_eq!(bytes[size as usize..][..6], [7, 7, 7, 7, 7, 0], "it is as it was");
 }
 
 #[test]
@@ -226,6 +229,13 @@ fn damage_is_an_error_that_says_where_and_what_is_left() {
     assert!(log.out.contains("[\"tea\",5]") && log.err.contains("is damaged at byte"));
     assert_eq!((log.out.lines().count(), log.code), (1, 1));
     assert_eq!(repred(&["log", "--limit", "1"], folder.path()).out, log.out);
+    let stat = repred(&["stat"], folder.path());
+    assert!(stat.out.contains("entries    1 (6 bytes)\n") && stat.code == 1, "{}", stat.out);
+    assert!(stat.err.contains("is damaged at byte"), "{}", stat.err);
+    let picture = folder.path().join("graph.svg");
+    let graph = repred(&["graph", "-o", picture.to_str().unwrap()], folder.path());
+    assert!(graph.out.starts_with("1 update in ") && graph.code == 1, "{}", graph.out);
+    fs::remove_file(picture).unwrap();
     assert_eq!(fs::read(file(&folder)).unwrap(), before, "it is as it was");
 }
 

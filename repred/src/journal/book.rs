@@ -4,10 +4,11 @@ use std::fmt;
 
 use super::{
     Batch, Durability, JournalError, KnownPeers, OpenError, Recorder, Storage,
-    log::{End, Log, Old},
+    log::{Log, Old},
     reader::Reader,
     record::Record,
     recorder::Collected,
+    scan::Rest,
 };
 use crate::{
     core::Core,
@@ -106,11 +107,11 @@ impl<S: Storage> Book<S> {
             read => read,
         };
         // What is broken may have been whole, and its updates heard of, before it was damaged.
-        let has_all = read.as_ref().is_ok_and(|end| end.was_never_more);
+        let has_all = matches!(read, Ok((_, Rest::Room | Rest::Cut(_))));
         self.recovery.former_id = reader.finish(core, has_all);
-        let End { at, .. } = read?;
-        self.recovery.torn_bytes = self.size() - at;
-        self.log.cut(at)
+        let (end, rest) = read?;
+        self.recovery.torn_bytes = rest.bytes();
+        self.log.cut(end, rest)
     }
 
     /// Makes of a core what the log says, whatever it is now. It keeps its id: nobody has heard of what is
@@ -207,6 +208,7 @@ impl<S: Storage> Book<S> {
     pub(crate) fn close(&mut self) -> Result<(), JournalError> {
         let known = self.peers.encode();
         self.log.append(&[Record::Peers { known: &known }, Record::Closed])?;
+        self.log.trim();
         self.sync()
     }
 

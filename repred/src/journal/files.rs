@@ -112,6 +112,10 @@ impl Storage for Files {
         file.write(bytes)
     }
 
+    fn wants_room(&self) -> bool {
+        true
+    }
+
     fn truncate(&mut self, name: &str, size: u64) -> io::Result<()> {
         self.check_lock()?;
         self.file(name)?.set_len(size)

@@ -5,9 +5,14 @@ use std::io;
 use super::{
     error::{OpenError, WriteError},
     record::{self, HEADER, MAX_RECORD, Record},
-    scan::{Scan, ScanError},
+    scan::{Rest, Scan, ScanError},
     storage::{Storage, uninterrupted, write_all},
 };
+
+/// Zeros are written ahead of what comes: a sync of what makes a file longer takes half as long again as one of what is
+/// written over something. So many of them, or half as many as the file has bytes.
+const LEAST_ROOM: u64 = 4 << 10;
+const MOST_ROOM: u64 = 1 << 20;
 
 /// The file of the present generation, which grows, and maybe that of the next, which is being made.
 #[derive(Debug)]
@@ -26,18 +31,12 @@ pub(super) struct Log<S> {
 pub(super) struct LogFile {
     pub(super) generation: u64,
     pub(super) name: String,
+    /// Where the next record goes.
     pub(super) size: u64,
+    /// Up to here there are zeros after it.
+    room: u64,
     /// The size up to which it survives a loss of power.
     synced: u64,
-}
-
-/// How a file ends.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct End {
-    /// Where the last record ends.
-    pub(super) at: u64,
-    /// Whether there never was a whole record after it: what is broken there may have been one.
-    pub(super) was_never_more: bool,
 }
 
 /// What becomes of the file whose place another takes.
@@ -59,11 +58,12 @@ impl LogFile {
         };
         let mut file = Self::present(latest);
         file.size = uninterrupted(|| storage.size(&file.name))?;
+        file.room = file.size;
         Ok(Some(file))
     }
 
     fn present(generation: u64) -> Self {
-        Self { generation, name: format!("journal-{generation:08}"), size: 0, synced: 0 }
+        Self { generation, name: format!("journal-{generation:08}"), size: 0, room: 0, synced: 0 }
     }
 
     fn coming(generation: u64) -> Self {
@@ -109,12 +109,11 @@ impl<S: Storage> Log<S> {
 
     // ---- reading ----
 
-    /// Reads all records, in order, each with where it ends. What follows the last one is what a crash has left of
-    /// an attempt to write.
+    /// Reads all records, in order, each with where it ends. Returns where the last one ends, and what follows it.
     pub(super) fn read(
         &mut self,
         mut take: impl FnMut(Record<'_>, u64) -> Result<(), OpenError>,
-    ) -> Result<End, OpenError> {
+    ) -> Result<(u64, Rest), OpenError> {
         let LogFile { generation, name, size, .. } = self.file.clone();
         if size < HEADER as u64 {
             return Err(self.cut_short());
@@ -129,8 +128,7 @@ impl<S: Storage> Log<S> {
         while let Some(taken) = scan.next(storage, &mut take).map_err(damaged)? {
             taken?;
         }
-        let at = scan.offset();
-        Ok(End { at, was_never_more: scan.is_cut() || at == size })
+        Ok((scan.offset(), scan.rest()))
     }
 
     /// The error of a file that was cut before all was in it that it began with.
@@ -138,11 +136,13 @@ impl<S: Storage> Log<S> {
         OpenError::Damaged { file: self.file.name.clone(), offset: self.file.size }
     }
 
-    /// Cuts off what follows. What is left is there to stay: it was only seen in the system's memory so far.
-    pub(super) fn cut(&mut self, size: u64) -> Result<(), OpenError> {
+    /// Cuts off what follows, unless it is room for more. What is left is there to stay: it was only seen in the
+    /// system's memory so far.
+    pub(super) fn cut(&mut self, size: u64, rest: Rest) -> Result<(), OpenError> {
         let Self { storage, file, .. } = self;
-        if size < file.size {
+        if rest != Rest::Room {
             uninterrupted(|| storage.truncate(&file.name, size)).map_err(OpenError::Io)?;
+            file.room = size;
         }
         uninterrupted(|| storage.sync(&file.name)).map_err(OpenError::Io)?;
         (file.size, file.synced) = (size, size);
@@ -168,15 +168,53 @@ impl<S: Storage> Log<S> {
     /// Appends records: all of them, or none.
     pub(super) fn append(&mut self, records: &[Record<'_>]) -> Result<(), WriteError> {
         self.check()?;
-        let Self { storage, file, buffer, .. } = self;
-        let written = put_all(buffer, file, records)
-            .and_then(|()| write_all(storage, &file.name, file.size, buffer));
+        put_all(&mut self.buffer, &self.file, records).map_err(WriteError::Refused)?;
+        let room = self.more_room();
+        let mut written = self.write_end(room);
+        if room > 0 && matches!(&written, Err(error) if is_full(error)) {
+            // Without room it may be little enough.
+            self.take_back()?;
+            written = self.write_end(0);
+        }
         if let Err(error) = written {
             self.take_back()?;
             return Err(WriteError::Refused(error));
         }
-        self.file.size += self.buffer.len() as u64;
         Ok(())
+    }
+
+    /// How many zeros are to be written behind the buffer.
+    fn more_room(&self) -> u64 {
+        let Self { storage, file, buffer, .. } = self;
+        let room = (file.size / 2).clamp(LEAST_ROOM, MOST_ROOM);
+        let len = buffer.len() as u64;
+        // A large one is rare, and makes the file longer by itself.
+        let is_needed = file.size + len > file.room && len < room / 4;
+        if is_needed && storage.wants_room() { room } else { 0 }
+    }
+
+    /// Writes the buffer to where the next record goes, and zeros behind it.
+    fn write_end(&mut self, zeros: u64) -> io::Result<()> {
+        let Self { storage, file, buffer, .. } = self;
+        let len = buffer.len();
+        buffer.resize(len + zeros as usize, 0);
+        let written = write_all(storage, &file.name, file.size, buffer);
+        buffer.truncate(len);
+        written?;
+        file.size += len as u64;
+        file.room = file.room.max(file.size + zeros);
+        Ok(())
+    }
+
+    /// Gives back the room for more, because there will not be more.
+    pub(super) fn trim(&mut self) {
+        let Self { storage, file, .. } = self;
+        // It is in nobody's way.
+        if file.room > file.size
+            && uninterrupted(|| storage.truncate(&file.name, file.size)).is_ok()
+        {
+            file.room = file.size;
+        }
     }
 
     /// Makes sure that nothing of what was not appended will ever be read.
@@ -185,7 +223,7 @@ impl<S: Storage> Log<S> {
         let taken_back = uninterrupted(|| storage.truncate(&file.name, file.size))
             .and_then(|()| uninterrupted(|| storage.sync(&file.name)));
         taken_back.map_err(|error| self.fail(error))?;
-        self.file.synced = self.file.size;
+        (self.file.synced, self.file.room) = (self.file.size, self.file.size);
         Ok(())
     }
 
@@ -281,7 +319,8 @@ impl<S: Storage> Log<S> {
             return Err(self.fail(error));
         }
         self.next = None;
-        let present = LogFile { size: next.size, synced: next.size, ..present };
+        let LogFile { size, .. } = next;
+        let present = LogFile { size, room: size, synced: size, ..present };
         let before = std::mem::replace(&mut self.file, present);
         let storage = &mut self.storage;
         // Where that fails it is in nobody's way, and is tried again when the log is opened.
@@ -301,6 +340,10 @@ impl<S: Storage> Log<S> {
         }
         WriteError::Refused(error)
     }
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 /// Puts records together for the end of a file.

@@ -178,6 +178,10 @@ impl Storage for Memory {
         })
     }
 
+    fn wants_room(&self) -> bool {
+        true
+    }
+
     fn truncate(&mut self, name: &str, size: u64) -> io::Result<()> {
         let size = usize::try_from(size).unwrap_or(usize::MAX);
         self.with(name, |file| file.write(Write::Truncate { size }))

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! file    magic 8 │ generation 8 │ hash 8 │ record …
-//! record  length 4 │ check 4 │ hash 8 │ kind 1 │ synced, a varint │ …
+//! record  length 4 │ check 4 │ hash 8 │ kind 1 │ synced, a varint │ … │ end 1
 //! opened  … │ durability 1 │ id 16
 //! named   … │ id 16
 //! batch   … │ time, a varint │ messages, each behind its length, a varint
@@ -11,8 +11,9 @@
 //! ```
 //!
 //! A hash is that of the generation, the offset of the record, its length and its content, so that nothing
-//! old or misplaced can be taken for it; the check is a part of that of the length alone. So where a file ends before
-//! a record does, it was cut there: the record was never written in full. `synced` is the size up to which the file was known to survive
+//! old or misplaced can be taken for it; the check is a part of that of the length alone. A record's last byte is
+//! [`END`], and what was not written yet is zero, or nothing. So a record of which the end is missing can be told from
+//! one that was whole and has been damaged: it was never written in full. `synced` is the size up to which the file was known to survive
 //! when the record was written: what is not whole before it is damage, and what is not whole after it is
 //! what a crash has left of an attempt to write.
 
@@ -36,6 +37,9 @@ pub(super) const HEAD: usize = 16;
 
 /// Bytes of its length and what checks it.
 const LENGTH: usize = 8;
+
+/// The last byte of a record.
+const END: u8 = 0xff;
 
 /// A record is held whole; a longer one is nothing that was ever written.
 pub(super) const MAX_RECORD: u64 = 1 << 30;
@@ -67,13 +71,7 @@ pub(super) enum Record<'a> {
 /// What stands at some place of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Found<'a> {
-    Record {
-        record: Record<'a>,
-        synced: u64,
-        size: usize,
-    },
-    /// The file ends before the record does.
-    Cut,
+    Record { record: Record<'a>, synced: u64, size: usize },
     Broken,
 }
 
@@ -131,6 +129,7 @@ impl Record<'_> {
             Self::Peers { known } => bytes.extend_from_slice(known),
             Self::Closed => {}
         }
+        bytes.push(END);
         let body = &bytes[start + HEAD..];
         let (len, hash) = ((body.len() as u32).to_le_bytes(), hash(generation, offset, body));
         bytes[start..start + 4].copy_from_slice(&len);
@@ -148,9 +147,8 @@ impl Record<'_> {
         }
     }
 
-    fn take(mut body: &[u8]) -> Option<(Record<'_>, u64)> {
-        let (&kind, rest) = body.split_first()?;
-        body = rest;
+    fn take(body: &[u8]) -> Option<(Record<'_>, u64)> {
+        let (&kind, mut body) = body.strip_suffix(&[END])?.split_first()?;
         let synced = take_u64(&mut body).ok()?;
         let record = match kind {
             1 => {
@@ -188,19 +186,23 @@ pub(super) fn size(head: &[u8], generation: u64, offset: u64) -> Option<u64> {
     (is_so && len > 0 && size <= MAX_RECORD).then_some(size)
 }
 
-/// The record that `bytes` begin with, which end where the record does or the file.
+/// The record that `bytes` begin with.
 pub(super) fn find(bytes: &[u8], generation: u64, offset: u64) -> Found<'_> {
-    if bytes.len() < HEAD {
-        return Found::Cut;
-    }
-    let Some(size) = size(bytes, generation, offset) else { return Found::Broken };
-    let size = usize::try_from(size).unwrap_or(usize::MAX);
-    let Some(body) = bytes.get(HEAD..size) else { return Found::Cut };
-    let expected = hash(generation, offset, body).to_le_bytes();
-    match Record::take(body).filter(|_| bytes[LENGTH..].starts_with(&expected)) {
-        Some((record, synced)) => Found::Record { record, synced, size },
-        None => Found::Broken,
-    }
+    let found = || {
+        let size = usize::try_from(size(bytes, generation, offset)?).ok()?;
+        let body = bytes.get(HEAD..size)?;
+        let expected = hash(generation, offset, body).to_le_bytes();
+        let (record, synced) =
+            Record::take(body).filter(|_| bytes[LENGTH..].starts_with(&expected))?;
+        Some(Found::Record { record, synced, size })
+    };
+    found().unwrap_or(Found::Broken)
+}
+
+/// Whether what begins so, and after `len` bytes is zero or nothing, is a record that was never written in full: it
+/// has no end.
+pub(super) fn is_cut(head: &[u8], len: u64, generation: u64, offset: u64) -> bool {
+    len <= HEAD as u64 || size(head, generation, offset).is_some_and(|size| len < size)
 }
 
 /// What checks a length.
@@ -252,11 +254,14 @@ mod tests {
             assert_eq!(find(&bytes, 6, 100), Found::Broken, "another generation");
             assert_eq!(find(&bytes, 5, 101), Found::Broken, "another place");
             for cut in 0..size {
-                assert_eq!(find(&bytes[..cut], 5, 100), Found::Cut, "cut at {cut}");
+                assert_eq!(find(&bytes[..cut], 5, 100), Found::Broken, "cut at {cut}");
+                assert!(is_cut(&bytes, cut as u64, 5, 100), "cut at {cut}");
             }
+            assert!(!is_cut(&bytes, size as u64, 5, 100));
             for bit in 0..size * 8 {
                 bytes[bit / 8] ^= 1 << (bit % 8);
                 assert_eq!(find(&bytes, 5, 100), Found::Broken, "bit {bit}");
+                assert!(!is_cut(&bytes, size as u64, 5, 100), "bit {bit}");
                 bytes[bit / 8] ^= 1 << (bit % 8);
             }
         }

@@ -1,6 +1,6 @@
 //! [`Scan`]: the records of a file, one after the other.
 
-use std::io;
+use std::{io, ops::Range};
 
 use super::{
     record::{self, Found, HEAD, HEADER, Header, Record},
@@ -17,8 +17,28 @@ pub(super) struct Scan {
     window: Window,
     /// Where the next record begins.
     at: u64,
-    /// Whether the file ends in the middle of it.
-    is_cut: bool,
+    rest: Rest,
+}
+
+/// What follows the last record, which is nothing that anybody was told of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rest {
+    /// Room for more: zeros, or nothing.
+    Room,
+    /// So many bytes of a record that was never written in full.
+    Cut(u64),
+    /// So many bytes of something that may have been whole, as far as can be told from them.
+    Broken(u64),
+}
+
+impl Rest {
+    /// Bytes that are neither a record nor room for one.
+    pub(super) fn bytes(self) -> u64 {
+        match self {
+            Self::Room => 0,
+            Self::Cut(bytes) | Self::Broken(bytes) => bytes,
+        }
+    }
 }
 
 /// Why a file cannot be read on.
@@ -47,7 +67,7 @@ impl Scan {
             Header::OtherFormat(format) => return Err(ScanError::Format(format)),
             Header::Broken => return Err(ScanError::Damaged { offset: 0 }),
         }
-        Ok(Self { generation, window, at: HEADER as u64, is_cut: false })
+        Ok(Self { generation, window, at: HEADER as u64, rest: Rest::Room })
     }
 
     /// Where the next record begins; after the last one, where it ends.
@@ -55,9 +75,9 @@ impl Scan {
         self.at
     }
 
-    /// Whether what follows the last record is a part of one, of which no more was ever written.
-    pub(super) fn is_cut(&self) -> bool {
-        self.is_cut
+    /// What follows the last record, when all were read.
+    pub(super) fn rest(&self) -> Rest {
+        self.rest
     }
 
     /// Shows the next record to `take`, with where it ends. `None` after the last one: what follows is nothing that
@@ -67,17 +87,18 @@ impl Scan {
         storage: &mut S,
         take: impl FnOnce(Record<'_>, u64) -> T,
     ) -> Result<Option<T>, ScanError> {
-        let Self { generation, window, at, is_cut } = self;
+        let Self { generation, window, at, rest } = self;
         if *at >= window.size {
             return Ok(None);
         }
         let found = record::find(window.record(storage, *generation, *at)?, *generation, *at);
-        *is_cut = found == Found::Cut;
         if let Found::Record { record, size, .. } = found {
             *at += size as u64;
             return Ok(Some(take(record, *at)));
         }
-        if window.was_synced(storage, *generation, *at)? {
+        *rest = window.rest(storage, *generation, *at)?;
+        let end = *at + rest.bytes();
+        if window.was_synced(storage, *generation, *at..end)? {
             return Err(ScanError::Damaged { offset: *at });
         }
         Ok(None)
@@ -150,15 +171,43 @@ impl Window {
         self.get(storage, offset, len)
     }
 
-    /// Whether a later record says that what is broken at `offset` had been written in full. It may stand at any
-    /// byte, since a length is not to be trusted there.
-    fn was_synced<S: Storage>(
+    /// What stands at `offset`, which is no record.
+    fn rest<S: Storage>(
         &mut self,
         storage: &mut S,
         generation: u64,
         offset: u64,
+    ) -> Result<Rest, ScanError> {
+        let mut end = offset;
+        let mut at = offset;
+        while at < self.size {
+            let part = self.get(storage, at, WINDOW as u64)?;
+            if part.is_empty() {
+                break;
+            }
+            if let Some(last) = part.iter().rposition(|byte| *byte != 0) {
+                end = at + last as u64 + 1;
+            }
+            at += part.len() as u64;
+        }
+        if end == offset {
+            return Ok(Rest::Room);
+        }
+        let (head, len) = (self.get(storage, offset, HEAD as u64)?, end - offset);
+        let is_cut = record::is_cut(head, len, generation, offset);
+        Ok(if is_cut { Rest::Cut(len) } else { Rest::Broken(len) })
+    }
+
+    /// Whether a later record says that what is broken where some bytes begin had been written in full. It may stand
+    /// at any byte, since a length is not to be trusted there.
+    fn was_synced<S: Storage>(
+        &mut self,
+        storage: &mut S,
+        generation: u64,
+        bytes: Range<u64>,
     ) -> Result<bool, ScanError> {
-        for at in offset + 1..self.size {
+        let offset = bytes.start;
+        for at in bytes.skip(1) {
             let head = self.get(storage, at, record::MAX_START as u64)?;
             // Before it is read and hashed in full, which takes long where much looks like a record.
             let may_tell =

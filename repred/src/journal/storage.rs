@@ -49,6 +49,13 @@ pub trait Storage: Send + 'static {
     /// Those of the operating system. Some of the bytes may have been written all the same.
     fn write(&mut self, name: &str, offset: u64, bytes: &[u8]) -> io::Result<usize>;
 
+    /// Whether a sync is faster where something is written over zeros than where it makes a file longer, as it is in
+    /// file systems. The journal writes zeros ahead then, and so has fewer bytes in its file than the file is long.
+    /// Default: no.
+    fn wants_room(&self) -> bool {
+        false
+    }
+
     /// Cuts a file to a size.
     ///
     /// # Errors

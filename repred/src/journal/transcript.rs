@@ -186,7 +186,7 @@ impl<S> Transcript<S> {
         &self.file.name
     }
 
-    /// Bytes of the file when this was opened.
+    /// Bytes of the file when this was opened. Some at its end may be room for what comes.
     pub fn size(&self) -> u64 {
         self.file.size
     }
@@ -201,10 +201,13 @@ impl<S> Transcript<S> {
         self.teller.version()
     }
 
-    /// Bytes at the end that are nothing whole, once all was read: what a crash has left of an
+    /// Bytes at the end that are nothing whole, nor room for more, once all was read: what a crash has left of an
     /// attempt to write, and is cut off when the journal is opened; or what is just being written.
     pub fn torn_bytes(&self) -> u64 {
-        if self.has_ended { self.size() - self.offset() } else { 0 }
+        match &self.scan {
+            Some(scan) => scan.rest().bytes(),
+            None => self.size(),
+        }
     }
 
     fn error(&self, error: ScanError) -> TranscriptError {
