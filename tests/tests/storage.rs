@@ -1,7 +1,8 @@
 //! All storages do the same.
 
-use std::{collections::BTreeMap, env, fs, path::PathBuf};
+use std::{collections::BTreeMap, env, fs, path::PathBuf, sync::Arc};
 
+use redb::{Database, ReadableDatabase, TableDefinition};
 use repred::{Counter, Files, Memory, Redb, Replica, Storage};
 use repred_tests::Chance;
 
@@ -138,4 +139,29 @@ fn a_replica_lives_in_a_database() {
         }
         assert!(Redb::open(&place.0).is_err(), "somebody uses it");
     }
+}
+
+#[test]
+fn several_journals_and_tables_of_the_users_share_a_database() {
+    let place = Place::new("shared");
+    let database = Arc::new(Database::create(&place.0).unwrap());
+    let open = |name| Redb::new(Arc::clone(&database), name);
+    let votes = |name| Replica::builder(Counter::default()).open_in(open(name).unwrap()).unwrap();
+    let (tea, coffee) = (votes("tea"), votes("coffee"));
+    tea.update(1).unwrap();
+    coffee.update(2).unwrap();
+    tea.compact().unwrap();
+    let mine: TableDefinition<'_, &str, u64> = TableDefinition::new("mine");
+    let transaction = database.begin_write().unwrap();
+    transaction.open_table(mine).unwrap().insert("answer", 42).unwrap();
+    transaction.commit().unwrap();
+    let refused = open("tea").map(drop).unwrap_err();
+    assert!(refused.to_string().contains("\"tea\" in this database is open already"), "{refused}");
+    drop(tea);
+    assert_eq!(votes("tea").read(|votes| votes.value()).unwrap(), 1);
+    drop(coffee);
+    assert_eq!(votes("coffee").read(|votes| votes.value()).unwrap(), 2);
+    assert!(open("milk").unwrap().names().unwrap().is_empty());
+    let read = database.begin_read().unwrap().open_table(mine).unwrap();
+    assert_eq!(read.get("answer").unwrap().unwrap().value(), 42);
 }

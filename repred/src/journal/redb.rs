@@ -1,6 +1,11 @@
 //! [`Redb`]: files in a database that users may have anyway.
 
-use std::{fmt, io, path::Path};
+use std::{
+    collections::BTreeSet,
+    fmt, io,
+    path::Path,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use redb::{
     Database, Durability, Error, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction,
@@ -8,7 +13,7 @@ use redb::{
 
 use super::Storage;
 
-/// From names to the number and the size of a file.
+/// From names to the number and the size of a file. A name is that of the journal, a slash, and that of the file.
 const NAMES: TableDefinition<'_, &str, (u64, u64)> = TableDefinition::new("repred names");
 
 /// From numbers of files and of their parts to bytes.
@@ -17,32 +22,63 @@ const PARTS: TableDefinition<'_, (u64, u64), &[u8]> = TableDefinition::new("repr
 /// Bytes of a part: little, since the last one is written again whenever the file grows.
 const PART: u64 = 4096;
 
-/// A journal inside a [redb](redb::Database) database: one file on the disk, which may hold tables of the user's,
-/// too.
+/// The journals that are in use in this process, each with the address of its database. Of other processes the
+/// database keeps itself.
+static IN_USE: Mutex<BTreeSet<(usize, String)>> = Mutex::new(BTreeSet::new());
+
+/// A journal inside a [redb](redb::Database) database: one file on the disk, which may hold tables of the user's and
+/// other journals, too.
 ///
 /// What is written is a transaction that is not durable, and what is synced one that is. So a journal costs some
 /// times what it costs in [`Files`](super::Files); it is for who has such a database anyway.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use redb::{Database, TableDefinition};
+/// use repred::{Counter, Redb, Replica};
+///
+/// # let path = std::env::temp_dir().join(format!("repred-redb-{}", std::process::id()));
+/// let database = Arc::new(Database::create(&path)?);
+/// let votes = Replica::builder(Counter::default()).open_in(Redb::new(database.clone(), "votes")?)?;
+/// votes.update(3)?.wait()?;
+///
+/// // The user's own tables are in the same file.
+/// let mine = database.begin_write()?;
+/// mine.open_table(TableDefinition::<&str, u64>::new("mine"))?.insert("answer", 42)?;
+/// mine.commit()?;
+/// # drop((votes, database));
+/// # std::fs::remove_file(path)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Redb {
-    database: Database,
+    database: Arc<Database>,
+    name: String,
 }
 
 impl Redb {
-    /// Opens a database, which is made if there is none.
+    /// Opens a database, which is made if there is none, for the journal in it that is called `journal`.
     ///
     /// # Errors
     ///
     /// If it is open already, or damaged; and those of the operating system.
     pub fn open(path: impl AsRef<Path>) -> io::Result<Self> {
-        Self::new(Database::create(path).map_err(io_error)?)
+        Self::new(Database::create(path).map_err(io_error)?, "journal")
     }
 
-    /// Uses a database that is open.
+    /// Uses a database that is open, for the journal in it that is called so. Begins one if there is none.
     ///
     /// # Errors
     ///
-    /// Those of the database.
-    pub fn new(database: Database) -> io::Result<Self> {
-        let storage = Self { database };
+    /// If the journal is in use; and those of the database.
+    pub fn new(database: impl Into<Arc<Database>>, name: &str) -> io::Result<Self> {
+        let (database, name) = (database.into(), name.to_owned());
+        if !in_use().insert((address(&database), name.clone())) {
+            let error =
+                format!("the journal \"{name}\" in this database is open already; close it first");
+            return Err(io::Error::new(io::ErrorKind::WouldBlock, error));
+        }
+        let storage = Self { database, name };
         // So that there are tables to read from.
         storage.commit(Durability::Immediate, |transaction| {
             transaction.open_table(NAMES)?;
@@ -50,6 +86,11 @@ impl Redb {
             Ok(())
         })?;
         Ok(storage)
+    }
+
+    /// What a file is called in the database.
+    fn full(&self, name: &str) -> String {
+        format!("{}/{name}", self.name)
     }
 
     fn commit<T>(
@@ -71,7 +112,7 @@ impl Redb {
     fn file(&self, name: &str) -> io::Result<(u64, u64)> {
         let found = || {
             let names = self.database.begin_read()?.open_table(NAMES)?;
-            Ok(names.get(name)?.map(|file| file.value()))
+            Ok(names.get(&*self.full(name))?.map(|file| file.value()))
         };
         found().map_err(io_error::<Error>)?.ok_or_else(|| io::ErrorKind::NotFound.into())
     }
@@ -98,7 +139,8 @@ impl Storage for Redb {
             let names = self.database.begin_read()?.open_table(NAMES)?;
             names.iter()?.map(|entry| Ok(entry?.0.value().to_owned())).collect()
         };
-        names().map_err(io_error)
+        let (all, prefix) = (names().map_err(io_error)?, self.full(""));
+        Ok(all.iter().filter_map(|name| name.strip_prefix(&prefix)).map(str::to_owned).collect())
     }
 
     fn size(&mut self, name: &str) -> io::Result<u64> {
@@ -128,6 +170,7 @@ impl Storage for Redb {
     }
 
     fn create(&mut self, name: &str) -> io::Result<()> {
+        let name = &*self.full(name);
         self.commit(Durability::None, |transaction| {
             let mut names = transaction.open_table(NAMES)?;
             let before = names.get(name)?.map(|file| file.value().0);
@@ -158,7 +201,8 @@ impl Storage for Redb {
                 at += now.len() as u64;
                 rest = later;
             }
-            transaction.open_table(NAMES)?.insert(name, (file, size.max(at)))?;
+            let mut names = transaction.open_table(NAMES)?;
+            names.insert(&*self.full(name), (file, size.max(at)))?;
             Ok(bytes.len())
         })
     }
@@ -173,7 +217,8 @@ impl Storage for Redb {
                 content.truncate((size % PART) as usize);
                 parts.insert((file, size / PART), &*content)?;
             }
-            transaction.open_table(NAMES)?.insert(name, (file, size.min(before)))?;
+            let mut names = transaction.open_table(NAMES)?;
+            names.insert(&*self.full(name), (file, size.min(before)))?;
             Ok(())
         })
     }
@@ -186,8 +231,8 @@ impl Storage for Redb {
         let file = self.file(from)?;
         self.commit(Durability::None, |transaction| {
             let mut names = transaction.open_table(NAMES)?;
-            names.remove(from)?;
-            let before = names.insert(to, file)?.map(|file| file.value().0);
+            names.remove(&*self.full(from))?;
+            let before = names.insert(&*self.full(to), file)?.map(|file| file.value().0);
             before.map_or(Ok(()), |file| remove_parts(transaction, file, 0))
         })
     }
@@ -195,7 +240,7 @@ impl Storage for Redb {
     fn remove(&mut self, name: &str) -> io::Result<()> {
         let (file, _) = self.file(name)?;
         self.commit(Durability::None, |transaction| {
-            transaction.open_table(NAMES)?.remove(name)?;
+            transaction.open_table(NAMES)?.remove(&*self.full(name))?;
             remove_parts(transaction, file, 0)
         })
     }
@@ -206,8 +251,22 @@ impl Storage for Redb {
     }
 }
 
+impl Drop for Redb {
+    fn drop(&mut self) {
+        in_use().remove(&(address(&self.database), std::mem::take(&mut self.name)));
+    }
+}
+
+fn in_use() -> MutexGuard<'static, BTreeSet<(usize, String)>> {
+    IN_USE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn address(database: &Arc<Database>) -> usize {
+    Arc::as_ptr(database).addr()
+}
+
 impl fmt::Debug for Redb {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Redb").finish_non_exhaustive()
+        f.debug_struct("Redb").field("name", &self.name).finish_non_exhaustive()
     }
 }
