@@ -8,7 +8,6 @@ use super::{
     shared::{Reentrant, Shared},
 };
 use crate::{
-    core::UpdateError,
     journal::{JournalError, Recovery},
     receipt::{Durable, NotDurable},
     reduce::Replicated,
@@ -107,7 +106,7 @@ fn close<R: Replicated>(shared: &Arc<Shared<R>>) -> Result<(), NotDurable> {
         // lock, or itself, so it is not waited for; it keeps the replica until it is done.
         Ok(_) | Err(Reentrant) => {
             scribe.order_end(Some(Box::new(Arc::clone(shared))));
-            Err(NotDurable::Unknown { cause: Arc::new(UpdateError::Reentrant) })
+            Err(NotDurable::Reentrant)
         }
     }
 }

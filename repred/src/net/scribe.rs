@@ -77,10 +77,20 @@ enum Order {
 
 impl Scribe {
     /// A desk for a thread that is to be started.
-    pub(super) fn new(mark: Mark, recovery: Recovery) -> Self {
-        let watch = Arc::new(Watch::default());
+    /// `has_lock` says whether the calling thread has the lock of the replica, which it needs.
+    pub(super) fn new(
+        mark: Mark,
+        recovery: Recovery,
+        has_lock: impl Fn() -> bool + Send + Sync + 'static,
+    ) -> Self {
+        let desk = Arc::new(Desk::default());
+        let is_in_vain = {
+            let desk = Arc::clone(&desk);
+            move || has_lock() || desk.is_own_thread()
+        };
+        let watch = Arc::new(Watch::new(is_in_vain));
         watch.advance(mark);
-        Self { desk: Arc::new(Desk::default()), watch, thread: Mutex::new(None), recovery }
+        Self { desk, watch, thread: Mutex::new(None), recovery }
     }
 
     /// What was found when the journal was opened.
@@ -174,7 +184,7 @@ impl Scribe {
 
     /// Whether this is the thread that writes, which runs what it wakes, and cannot wait for itself.
     pub(super) fn is_own_thread(&self) -> bool {
-        self.desk.orders().thread == Some(thread::current().id())
+        self.desk.is_own_thread()
     }
 
     fn thread(&self) -> MutexGuard<'_, Option<JoinHandle<()>>> {
@@ -185,6 +195,10 @@ impl Scribe {
 impl Desk {
     fn orders(&self) -> MutexGuard<'_, Orders> {
         self.orders.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_own_thread(&self) -> bool {
+        self.orders().thread == Some(thread::current().id())
     }
 
     /// Waits for something to do, until `due` at most.

@@ -28,7 +28,7 @@ use crate::{
 pub(super) struct Shared<R: Replicated> {
     inner: Mutex<Inner<R>>,
     /// Which thread holds the lock; 0 if none does. It tells a thread that would wait for itself.
-    holder: AtomicUsize,
+    holder: Arc<AtomicUsize>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) config: SessionConfig,
     /// Who writes the journal, if there is one.
@@ -101,14 +101,16 @@ impl<R: Replicated> Shared<R> {
             woken: Vec::new(),
             last_key: 0,
         };
-        let (inner, holder) = (Mutex::new(inner), AtomicUsize::new(0));
+        let (inner, holder) = (Mutex::new(inner), Arc::default());
         Self { inner, holder, clock, config, scribe: None }
     }
 
     /// With a journal that is [written](Scribe::start) from now on.
     pub(super) fn with_journal<S: Storage>(mut self, book: &Book<S>, recorder: Recorder) -> Self {
         let inner = self.inner.get_mut().unwrap_or_else(PoisonError::into_inner);
-        self.scribe = Some(Scribe::new(inner.rung, book.recovery()));
+        let holder = Arc::clone(&self.holder);
+        let has_lock = move || holder.load(Ordering::Relaxed) == this_thread();
+        self.scribe = Some(Scribe::new(inner.rung, book.recovery(), has_lock));
         inner.known_peers = book.peers().clone();
         inner.recorder = Some(recorder);
         self

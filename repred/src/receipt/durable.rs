@@ -30,8 +30,7 @@ impl Durable {
         Self { watched: Some((Arc::clone(watch), mark)) }
     }
 
-    /// Waits, and blocks the thread meanwhile. In a task, `.await` it instead; inside of `reduce`, `read` or
-    /// `edit` of the same replica it would wait for ever.
+    /// Waits, and blocks the thread meanwhile. In a task, `.await` it instead.
     ///
     /// # Errors
     ///
@@ -78,6 +77,9 @@ pub enum NotDurable {
         /// What has happened.
         cause: Arc<dyn Error + Send + Sync>,
     },
+    /// It was waited for from inside of `reduce`, `read` or `edit` of the same replica, or by a waker that its
+    /// journal has called: it can only become durable afterwards. Wait then.
+    Reentrant,
 }
 
 impl fmt::Display for NotDurable {
@@ -89,6 +91,10 @@ impl fmt::Display for NotDurable {
             Self::Unknown { cause } => {
                 write!(f, "whether the update survives is unknown; open the replica again: {cause}")
             }
+            Self::Reentrant => f.write_str(
+                "it was waited for from inside of `reduce`, `read` or `edit`, or by what the journal has woken: \
+                 wait afterwards",
+            ),
         }
     }
 }

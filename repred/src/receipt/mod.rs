@@ -57,7 +57,7 @@ impl<C> Receipt<C> {
     }
 
     /// Waits until the update will survive, and blocks the thread meanwhile. In a task, `.await` the receipt
-    /// instead; inside of `reduce`, `read` or `edit` of the same replica it would wait for ever.
+    /// instead.
     ///
     /// # Errors
     ///

@@ -11,10 +11,10 @@ use super::durable::NotDurable;
 use crate::mark::Mark;
 
 /// How far a replica is durable. Whoever writes its journal moves it, whoever waits looks.
-#[derive(Default)]
 pub(crate) struct Watch {
     state: Mutex<State>,
     moved: Condvar,
+    is_in_vain: Box<dyn Fn() -> bool + Send + Sync>,
 }
 
 #[derive(Default)]
@@ -44,6 +44,13 @@ impl State {
 }
 
 impl Watch {
+    /// Nothing is durable yet. `is_in_vain` says whether the thread that calls it is one without which nothing
+    /// becomes durable, so that it would wait for ever.
+    pub(crate) fn new(is_in_vain: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        let (state, moved) = (Mutex::default(), Condvar::new());
+        Self { state, moved, is_in_vain: Box::new(is_in_vain) }
+    }
+
     /// Everything up to here is durable.
     pub(crate) fn advance(&self, durable: Mark) {
         self.change(|state| {
@@ -98,6 +105,9 @@ impl Watch {
     /// The same, waiting.
     pub(crate) fn wait(&self, mark: Mark) -> Result<(), NotDurable> {
         let mut state = self.lock();
+        if state.result(mark).is_none() && (self.is_in_vain)() {
+            return Err(NotDurable::Reentrant);
+        }
         loop {
             if let Some(result) = state.result(mark) {
                 return result;

@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use repred::{Counter, Durability, Memory, OpenError, Replica, Storage, UpdateError};
+use repred::{Counter, Durability, Memory, NotDurable, OpenError, Replica, Storage, UpdateError};
 use repred_tests::{Chance, Disk, eventually};
 
 use super::{Numbers, numbers, open, survived};
@@ -205,4 +205,39 @@ fn whoever_closes_a_replica_waits_for_its_end() {
         drop(Replica::open(&folder, Numbers::default()).unwrap());
         std::fs::remove_dir_all(folder).unwrap();
     }
+}
+
+/// Writes something when it is woken, and waits for it.
+struct Waits {
+    replica: Replica<Numbers>,
+    told: mpsc::Sender<Result<(), NotDurable>>,
+}
+
+impl Wake for Waits {
+    fn wake(self: Arc<Self>) {
+        let receipt = self.replica.update(2).unwrap();
+        self.told.send(receipt.wait()).unwrap();
+    }
+}
+
+#[test]
+fn who_waits_where_nothing_can_become_durable_is_told_so() {
+    let disk = Disk::default();
+    let replica = open(disk.clone()).unwrap();
+    let held = disk.hold();
+    let receipt = replica.update(1).unwrap();
+    let inside = replica.read(|_| receipt.wait()).unwrap();
+    assert!(matches!(inside, Err(NotDurable::Reentrant)), "{inside:?}");
+    // The journal wakes who waits for it, and can write nothing before that returns.
+    let (told, woken) = mpsc::channel();
+    let waker = Waker::from(Arc::new(Waits { replica: replica.clone(), told }));
+    let mut durable = receipt.durable();
+    assert!(Pin::new(&mut durable).poll(&mut Context::from_waker(&waker)).is_pending());
+    drop(held);
+    let woken = woken.recv().unwrap();
+    assert!(matches!(woken, Err(NotDurable::Reentrant)), "{woken:?}");
+    receipt.wait().unwrap();
+    assert!(replica.read(|_| receipt.wait()).unwrap().is_ok(), "it is known");
+    replica.close().unwrap();
+    assert_eq!(survived(&disk), [1, 2]);
 }
