@@ -14,7 +14,7 @@ use std::time::Duration;
 /// | the disk is full | all; what is refused has not happened | all; the same | all; the same |
 /// | a sync fails | all; of what waits for it, nobody knows | those before the last sync that did not | nobody can tell |
 /// | bytes on the disk are damaged | found when it is opened, and told where; what comes before can be recovered. What was written last may look as if it had never been written in full, and is cut off | the same, but for all that came since the last sync | the same, but for all that came since it was opened or compacted |
-/// | under which id it goes on after that | the one it had, unless something was cut off, or is damaged | a new one, unless it was closed | a new one, unless it was closed |
+/// | under which id it goes on after that | the one it had, unless what was written last, or before it, is damaged | a new one, unless it was closed | a new one, unless it was closed |
 /// | what an update costs | a sync, shared by all that come meanwhile | a write | a write |
 ///
 /// Updates that were not acknowledged may be there, or not; nobody else has heard of them. What a peer has
