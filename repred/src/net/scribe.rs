@@ -434,14 +434,14 @@ impl<R: Replicated, S: Storage> Writer<R, S> {
     /// The storage has refused what is new. Nobody has heard of it, so the replica can be what its journal
     /// says it is.
     fn take_back(&mut self, error: JournalError) {
-        let Self { replica, book, terms, watch, written, due, .. } = self;
+        // What was written before is kept.
+        if let Err(error) = self.settle() {
+            return self.fail(error);
+        }
         // If it was a log that was refused, and no batch, any room at all is a reason to try again.
         (self.needs_next, self.refused) = (false, self.refused.or(Some(1)));
-        if let Some(mark) = written.take() {
-            // Of what was written, nothing is in doubt: the refusal has synced it.
-            watch.advance(mark);
-        }
-        *due = Some(Instant::now() + RETRY);
+        self.due = Some(Instant::now() + RETRY);
+        let Self { replica, book, terms, .. } = self;
         let Some(shared) = replica.upgrade() else { return };
         let taken_back = shared.with(|inner| {
             let before = inner.core.mark();
