@@ -8,7 +8,7 @@ use std::{
 };
 
 use futures::{FutureExt, executor::block_on, future::join};
-use repred::{ConnectionError, Counter, Durability, Memory, Replica, pipe};
+use repred::{ConnectionError, Counter, Durability, Memory, Replica, Schema, SessionError, pipe};
 use repred_tests::{Disk, eventually};
 
 use super::{Connected, Numbers, Outcome, numbers, open, survived, write};
@@ -157,6 +157,23 @@ fn a_restored_copy_goes_on_under_another_id() {
     let id = restored.id().unwrap();
     drop(restored);
     assert_eq!(open(old).unwrap().id().unwrap(), id);
+}
+
+/// A reason would be the first that it hears of us.
+#[test]
+fn a_peer_that_does_not_know_us_yet_is_not_told_why_we_leave() {
+    let disk = Disk::default();
+    let here = open(disk.clone()).unwrap();
+    let held = disk.hold();
+    let receipt = here.update(1).unwrap();
+    eventually(|| disk.waiting() > 0);
+    let other = Replica::builder(Numbers::default()).schema(Schema::new("other", 1)).build();
+    let (a, b) = pipe(1 << 16);
+    let (ours, theirs) = block_on(join(here.connect(a), other.connect(b)));
+    assert!(matches!(ours, Err(ConnectionError::Session(SessionError::Schema { .. }))), "{ours:?}");
+    assert!(matches!(theirs, Err(ConnectionError::Io(_))), "{theirs:?}");
+    drop(held);
+    receipt.wait().unwrap();
 }
 
 #[test]
