@@ -468,6 +468,43 @@ fn where_something_whole_may_be_missing_nothing_is_written_under_the_old_id() {
     }
 }
 
+/// Two records were written and not synced, and a crash has left the second. Something as long as the first must not
+/// bring it back.
+#[test]
+fn what_a_crash_has_left_never_becomes_a_part_of_what_is_written_later() {
+    let texts = |disk: &Memory, id: u128| {
+        let mut core = Core::new(id.into(), Texts::default());
+        let level = Durability::EveryUpdate;
+        let journal = Journal::open(disk.clone(), &mut core, &texts_config(), level, now());
+        (core, journal.unwrap())
+    };
+    let disk = Memory::new();
+    let (mut core, mut journal) = texts(&disk, AUTHOR);
+    let mut ends = vec![journal.size()];
+    for _ in 0..2 {
+        core.update("x".repeat(600 + ends.len()), now().wall).unwrap();
+        journal.write(&mut core).unwrap();
+        ends.push(journal.size());
+    }
+    let mut disk = disk.copy();
+    let lost = ends[0] as usize..ends[1] as usize;
+    disk.damage(FILE, |bytes| bytes[lost].fill(0)).unwrap();
+    let mut hits = 0;
+    for size in 0..600 {
+        let disk = disk.copy();
+        let (mut core, mut journal) = texts(&disk, READER);
+        assert!(core.version().is_empty() && journal.recovery().torn_bytes > 1200);
+        core.update("y".repeat(size), now().wall).unwrap();
+        journal.write(&mut core).unwrap();
+        journal.sync().unwrap();
+        hits += u32::from(journal.size() == ends[1]);
+        let (again, _) = texts(&disk.crash(|_| Vec::new()), READER + 1);
+        assert_eq!(again.version(), core.version(), "with {size} bytes");
+        assert_eq!(again.state().unwrap(), core.state().unwrap());
+    }
+    assert_eq!(hits, 1, "of one size it ends where the second began");
+}
+
 /// Flips bits of a log of `size` bytes, one at a time. The last record is a torn tail, anything before it an error.
 fn flip_everywhere(size: u64, bits_between: usize) {
     let (disk, _, ends) = written(size / 512, 512 - 40);
