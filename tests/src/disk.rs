@@ -80,6 +80,13 @@ impl Disk {
         disk
     }
 
+    /// The same of a disk that has what is there, which fails once, for no reason that is told.
+    pub fn failing_on(memory: Memory, at: usize) -> Self {
+        let disk = Self::of(memory);
+        disk.plan().fault = Some((at, Fault::Once(io::ErrorKind::Other)));
+        disk
+    }
+
     /// From now on it is full.
     pub fn fill(&self) {
         let mut plan = self.plan();

@@ -482,3 +482,53 @@ fn an_older_program_that_opens_the_journal_of_a_newer_one_goes_on_under_another_
     let newer = new::builder().open_in(disk).unwrap();
     assert_eq!(newer.read(|board| board.votes.value()).unwrap(), 210);
 }
+
+/// What an older program writes while it holds something, over something of its own.
+fn overwrites_while_it_holds(folds: bool) -> (Memory, Replica<old::Board>) {
+    let disk = Memory::new();
+    let old = old::builder().open_in(disk.clone()).unwrap();
+    write_old(&old);
+    let newer = new::board();
+    meet(&old, &newer);
+    if folds {
+        old.fold(&old.version().unwrap()).unwrap();
+    }
+    old.edit(|board| board.title().set("Shopping")).unwrap();
+    write_new(&newer);
+    newer.edit(|board| board.name().set("Errands")).unwrap();
+    meet(&old, &newer);
+    assert!(old.held().unwrap() > 0);
+    old.edit(|board| board.title().set("Chores")).unwrap();
+    old.compact().unwrap();
+    old.close().unwrap();
+    (disk, old)
+}
+
+#[test]
+fn what_an_older_program_overwrites_while_it_holds_something_is_there_after_a_compaction() {
+    for folds in [false, true] {
+        let (disk, old) = overwrites_while_it_holds(folds);
+        let again = old::builder().open_in(disk).unwrap();
+        assert_eq!(
+            again.read(|board| board.title.to_string()).unwrap(),
+            "Chores",
+            "folded: {folds}"
+        );
+        assert_eq!((again.id(), again.held()), (old.id(), old.held()));
+        assert_eq!(again.version(), old.version());
+    }
+}
+
+/// The reason for its changing nothing comes later, for whoever gets it from here.
+#[test]
+fn what_was_held_does_not_count_as_empty_because_of_what_was_written_after_it() {
+    for folds in [false, true] {
+        let (disk, old) = overwrites_while_it_holds(folds);
+        let upgraded = new::builder().open_in(disk).unwrap();
+        assert_eq!(upgraded.held().unwrap(), 0);
+        assert_eq!(upgraded.read(|board| board.name.to_string()).unwrap(), "Chores");
+        if folds {
+            assert_eq!(upgraded.history_len(), old.history_len());
+        }
+    }
+}

@@ -1,11 +1,20 @@
 //! What is folded in a journal stays so when it is opened again, and nothing else is.
 
-use std::{cell::Cell, rc::Rc, thread, time::Instant};
+use std::{
+    cell::Cell,
+    rc::Rc,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
 
 use futures::{FutureExt, executor::LocalPool, future::join, task::LocalSpawnExt};
 use repred::{
-    Core, Durability, GrowSet, Journal, Memory, Now, OpenError, Replica, SessionConfig, Storage,
-    Time, UpdateError, VersionVector, pipe,
+    Core, Durability, Folding, GrowSet, Journal, Memory, Now, OpenError, Replica, SessionConfig,
+    Storage, Time, UpdateError, VersionVector, pipe,
 };
 use repred_tests::{Disk, eventually};
 
@@ -187,6 +196,12 @@ fn opened(disk: impl Storage) -> Replica<Numbers> {
     Replica::builder(Numbers::default()).open_in(disk).unwrap()
 }
 
+/// Folds what all have that it has met.
+fn folding(disk: impl Storage) -> Replica<Numbers> {
+    let week = Folding::Lease(Duration::from_secs(7 * 24 * 60 * 60));
+    Replica::builder(Numbers::default()).folding(week).open_in(disk).unwrap()
+}
+
 fn numbers(replica: &Replica<Numbers>) -> Vec<u64> {
     replica.read(|numbers| numbers.iter().copied().collect()).unwrap()
 }
@@ -213,7 +228,7 @@ fn two_that_were_compacted_and_opened_again_while_they_were_apart_can_be_joined(
     let write = |replica: &Replica<Numbers>, numbers: [u64; 2]| {
         numbers.into_iter().for_each(|number| drop(replica.update(number).unwrap()));
     };
-    let pair = disks.clone().map(opened);
+    let pair = disks.clone().map(folding);
     write(&pair[0], [0, 1]);
     meet(&pair[0], &pair[1]);
     pair.iter().for_each(|replica| replica.compact().unwrap());
@@ -224,7 +239,7 @@ fn two_that_were_compacted_and_opened_again_while_they_were_apart_can_be_joined(
         replica.compact().unwrap();
         replica.close().unwrap();
     }
-    let pair = disks.map(opened);
+    let pair = disks.map(folding);
     assert_eq!(pair.each_ref().map(|replica| replica.history_len().unwrap()), [2, 2]);
     meet(&pair[0], &pair[1]);
     assert_eq!(pair.each_ref().map(numbers), [[0, 1, 2, 3, 4, 5], [0, 1, 2, 3, 4, 5]]);
@@ -233,11 +248,11 @@ fn two_that_were_compacted_and_opened_again_while_they_were_apart_can_be_joined(
 #[test]
 fn whoever_was_met_before_a_crash_still_counts() {
     let disk = Memory::new();
-    let (here, there) = (opened(disk.clone()), Replica::new(Numbers::default()));
+    let (here, there) = (folding(disk.clone()), Replica::new(Numbers::default()));
     here.update(0).unwrap();
     meet(&here, &there);
     here.update(1).unwrap().wait().unwrap();
-    let after = opened(disk.crash(|_| Vec::new()));
+    let after = folding(disk.crash(|_| Vec::new()));
     after.compact().unwrap();
     assert_eq!(after.history_len().unwrap(), 1, "what the other has is folded, and no more");
     meet(&after, &there);
@@ -267,4 +282,72 @@ fn a_snapshot_that_the_disk_has_no_room_for_comes_again_when_it_has() {
     let after = opened(disk.memory().crash(|_| Vec::new()));
     assert_eq!(numbers(&after), [0, 1, 2, 3, 4]);
     assert_eq!(after.history_len(), here.history_len());
+}
+
+/// Whoever opens it sees what the system has in memory, and builds on that.
+#[test]
+fn a_compaction_that_fails_anywhere_loses_nothing_that_is_written_after_it() {
+    let open = |disk: &Disk, id| -> Result<(Core<Numbers>, Journal<Disk>), OpenError> {
+        let mut core = core(id);
+        let level = Durability::EveryUpdate;
+        let journal = Journal::open(disk.clone(), &mut core, &config(), level, now())?;
+        Ok((core, journal))
+    };
+    let mut failures = 0;
+    for operation in 0.. {
+        let (memory, mut before) = (Memory::new(), core(A));
+        let mut journal = self::open(&memory, &mut before);
+        write(&mut before, [1]);
+        journal.write(&mut before).unwrap();
+        journal.sync().unwrap();
+        drop(journal);
+        let failing = Disk::failing_on(memory.clone(), operation);
+        let compacted = open(&failing, B).and_then(|(mut core, mut journal)| {
+            journal.compact(&mut core).map_err(OpenError::Write)
+        });
+        failures += u32::from(compacted.is_err());
+        let (mut author, mut journal) = open(&Disk::of(memory.clone()), C).unwrap();
+        assert_eq!(author.id(), A.into());
+        write(&mut author, [2]);
+        journal.write(&mut author).unwrap();
+        journal.sync().unwrap();
+        for keeps in [false, true] {
+            let after = memory.crash(|writes| if keeps { writes.to_vec() } else { Vec::new() });
+            let (again, _) = open(&Disk::of(after), C).unwrap();
+            assert_eq!(told(&again).0, [1, 2], "operation {operation} had failed");
+        }
+        if failing.count() <= operation {
+            break;
+        }
+    }
+    assert!(failures >= 5, "it opens a file, and writes and syncs and renames another: {failures}");
+}
+
+#[test]
+fn who_folds_all_the_time_keeps_nobody_from_being_durable() {
+    let busy: Arc<Mutex<Option<Replica<Numbers>>>> = Arc::default();
+    let folds = Arc::new(AtomicU64::new(0));
+    let disk = Disk::watched({
+        let (busy, folds) = (Arc::clone(&busy), Arc::clone(&folds));
+        move |memory| {
+            let names = memory.clone().names().unwrap();
+            // Until it is done, once.
+            let is_compacting = names.iter().all(|name| name != "journal-00000002")
+                && names.iter().any(|name| name.ends_with(".new"));
+            let busy = busy.lock().unwrap();
+            let Some(replica) = busy.as_ref().filter(|_| is_compacting) else { return };
+            let number = folds.fetch_add(1, Ordering::Relaxed);
+            if number < 1000 {
+                replica.update(number).unwrap();
+                replica.fold(&replica.version().unwrap()).unwrap();
+            }
+        }
+    });
+    let replica = opened(disk);
+    replica.update(10_000).unwrap();
+    *busy.lock().unwrap() = Some(replica.clone());
+    replica.compact().unwrap();
+    *busy.lock().unwrap() = None;
+    assert!(folds.load(Ordering::Relaxed) < 100);
+    replica.durable().unwrap().wait().unwrap();
 }

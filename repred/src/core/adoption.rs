@@ -127,7 +127,7 @@ impl<R: Replicated> Core<R> {
                     debug_assert!(fate.is_some(), "every remaining entry was decoded");
                     let origin = self.history.intern(stamp.origin());
                     let entry = (fate.unwrap_or(Fate::Hold), &*payload);
-                    self.follow(origin, stamp, entry, IfEmpty::Keep, Step::Inside);
+                    self.carry_out(origin, stamp, entry, IfEmpty::Keep, Step::Inside);
                 }
                 Remnant::Skip(ranges) => {
                     let ranges: Vec<_> =

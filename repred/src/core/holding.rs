@@ -5,7 +5,7 @@
 
 use super::{Core, IfEmpty, Step};
 use crate::{
-    history::OriginIndex,
+    history::{OriginIndex, SeqRange},
     id::ReplicaId,
     news::Notice,
     reduce::Replicated,
@@ -86,8 +86,19 @@ impl<R: Replicated> Core<R> {
         }
     }
 
+    /// What was forgotten of an origin of which nothing is held was reduced before that.
+    pub(super) fn note_reduced(&mut self, skips: &[SeqRange]) {
+        for skip in skips {
+            let id = self.history.id(skip.origin);
+            let is_reduced = !self.holds(id);
+            if let Some(reduced) = self.reduced.as_mut().filter(|_| is_reduced) {
+                reduced.observe(Dot::new(id, skip.last));
+            }
+        }
+    }
+
     /// Takes in an update that has been verified, as was decided.
-    pub(super) fn follow(
+    pub(super) fn carry_out(
         &mut self,
         origin: OriginIndex,
         stamp: Stamp,

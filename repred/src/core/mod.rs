@@ -555,11 +555,12 @@ impl<R: Replicated> Core<R> {
         Mark { end: self.history.end(), generation: self.history.generation() }
     }
 
-    /// Changes when the state is given up for another: what peers think we have, we may have no more.
+    /// How many entries came that were known already.
     pub(crate) fn known_again(&self) -> u64 {
         self.known_again
     }
 
+    /// Changes when the state is given up for another: what peers think we have, we may have no more.
     pub(crate) fn discards(&self) -> u64 {
         self.discards
     }

@@ -66,6 +66,12 @@ impl<R: Replicated> Core<R> {
         self.version().covers(&self.reading.in_state)
     }
 
+    /// Whether the log that is read began with a state that had some of its entries already.
+    #[inline]
+    pub(super) fn is_reading_behind(&self) -> bool {
+        !self.reading.in_state.is_empty()
+    }
+
     /// Whether an entry that comes is in the state already.
     #[inline]
     pub(super) fn is_in_state(&self, dot: Dot) -> bool {

@@ -59,7 +59,9 @@ impl<R: Replicated> Core<R> {
         checked?;
         Heads::of(&self.history).check_seen(origin, stamp.dot, seen.unwrap_or_default())?;
         let fate = self.decide(stamp.dot, payload, if_unknown)?;
-        self.follow(origin, stamp, (fate, payload), IfEmpty::Skip, Step::End);
+        // What made it empty may come later, and be in the state already.
+        let if_empty = if self.is_reading_behind() { IfEmpty::Keep } else { IfEmpty::Skip };
+        self.carry_out(origin, stamp, (fate, payload), if_empty, Step::End);
         self.history.note_seen(origin, seen);
         Ok(())
     }
@@ -87,7 +89,7 @@ impl<R: Replicated> Core<R> {
         if news.is_empty() {
             return Ok(());
         }
-        // If one of its updates is held, all of it is: no edit is reduced in part.
+        // If one of its updates is held, so are all that come from elsewhere: no edit is reduced in part.
         let is_unknown =
             |item: &Fresh<'_, R::Update>| matches!(item, Fresh::Entry { fate: Fate::Hold, .. });
         let is_held = news.iter().any(is_unknown);
@@ -101,14 +103,15 @@ impl<R: Replicated> Core<R> {
             match item {
                 Fresh::Entry { origin, stamp, fate, payload, seen } => {
                     let fate = match fate {
-                        Fate::Reduce(_) if is_held || self.holds(stamp.origin()) => Fate::Hold,
+                        Fate::Reduce(_) if self.holds(stamp.origin()) => Fate::Hold,
                         fate => fate,
                     };
-                    self.follow(origin, stamp, (fate, payload), IfEmpty::Keep, Step::Inside);
+                    self.carry_out(origin, stamp, (fate, payload), IfEmpty::Keep, Step::Inside);
                     self.history.note_seen(origin, seen);
                 }
                 Fresh::Skip(ranges) => {
                     self.version_hash = None;
+                    self.note_reduced(&ranges);
                     self.history.push_skip(&ranges, barrier);
                 }
             }

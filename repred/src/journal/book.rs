@@ -83,20 +83,40 @@ impl<S: Storage> Book<S> {
                 book.anew(core, Old::Keep)?
             }
             read => {
-                read?;
+                let (end, rest) = read?;
+                book.cut(end, rest)?;
                 let mut recorder = book.resume(core);
-                while let Collected::Batch(batch) = recorder.collect(core)? {
-                    book.append(&batch)?;
-                }
-                book.sync()?;
+                book.write_all(core, &mut recorder)?;
                 recorder
             }
         };
         Ok((book, recorder))
     }
 
-    /// Makes of a new core what the log says.
-    fn read<R: Replicated>(&mut self, core: &mut Core<R>) -> Result<(), OpenError> {
+    /// Writes what is new, and makes it durable.
+    pub(crate) fn write_all<R: Replicated>(
+        &mut self,
+        core: &mut Core<R>,
+        recorder: &mut Recorder,
+    ) -> Result<(), JournalError> {
+        loop {
+            match recorder.collect(core)? {
+                Collected::Batch(batch) => self.append(&batch)?,
+                Collected::Nothing => return self.sync(),
+                // Nothing happens meanwhile that would need it.
+                Collected::NeedsNext => return Err(JournalError::Failed),
+            }
+        }
+    }
+
+    /// What was torn goes.
+    fn cut(&mut self, end: u64, rest: Rest) -> Result<(), OpenError> {
+        self.recovery.torn_bytes = rest.bytes();
+        self.log.cut(end, rest)
+    }
+
+    /// Makes of a new core what the log says. Returns where it ends, and what follows.
+    fn read<R: Replicated>(&mut self, core: &mut Core<R>) -> Result<(u64, Rest), OpenError> {
         let mut reader = Reader::new(self.config.clone(), self.now);
         let read = self.log.read(|record, end| reader.take(core, record, end));
         self.base = reader.base;
@@ -109,9 +129,7 @@ impl<S: Storage> Book<S> {
         // What is broken may have been whole, and its updates heard of, before it was damaged.
         let has_all = matches!(read, Ok((_, Rest::Room | Rest::Cut(_))));
         self.recovery.former_id = reader.finish(core, has_all);
-        let (end, rest) = read?;
-        self.recovery.torn_bytes = rest.bytes();
-        self.log.cut(end, rest)
+        read
     }
 
     /// Makes of a core what the log says, whatever it is now. It keeps its id: nobody has heard of what is
@@ -125,7 +143,7 @@ impl<S: Storage> Book<S> {
         let (id, latest) = (core.id(), core.latest_time());
         core.start_over(initial, strange).map_err(SessionError::from)?;
         let recovery = self.recovery;
-        let read = self.read(core);
+        let read = self.read(core).and_then(|(end, rest)| self.cut(end, rest));
         self.recovery = recovery;
         core.resume(id, latest);
         read
@@ -232,11 +250,14 @@ impl<S: Storage> Book<S> {
         recorder: &mut Recorder,
     ) -> Result<(), JournalError> {
         self.begin_next()?;
-        // Nothing happens meanwhile that it could not tell.
-        while let Collected::Batch(batch) = recorder.collect(core)? {
-            self.append_next(&batch)?;
+        loop {
+            match recorder.collect(core)? {
+                Collected::Batch(batch) => self.append_next(&batch)?,
+                Collected::Nothing => return Ok(()),
+                // Nothing happens meanwhile that it could not tell.
+                Collected::NeedsNext => return Err(JournalError::Failed),
+            }
         }
-        Ok(())
     }
 
     /// Puts the next log, which is durable then, in the place of this one.

@@ -20,7 +20,7 @@ pub enum OpenError {
         /// Where the first thing stands that cannot be read.
         offset: u64,
     },
-    /// A file was written in another format, by a newer version of this crate: use that.
+    /// A file was written in another format, by another version of this crate: use that.
     Format {
         /// The name of the file.
         file: String,
@@ -109,7 +109,7 @@ impl fmt::Display for OpenError {
             Self::Format { file, format } => {
                 write!(
                     f,
-                    "{file} has format {format}, which a newer version of repred has written; use that"
+                    "{file} has format {format}, which another version of repred has written; use that"
                 )
             }
             Self::Content(error) => write!(f, "the journal does not fit this program: {error}"),

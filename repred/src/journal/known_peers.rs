@@ -19,26 +19,23 @@ use crate::{
 ///
 /// Two can no longer be joined once each has folded what the other lacks: a connection between them ends with
 /// [`SessionError::BothFolded`](crate::SessionError::BothFolded), and one of them has to
-/// [give up](crate::Connection::discard_ours) its state. With a lease that takes two groups that have not met for
-/// longer than that, each of which went on writing and folding.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// [give up](crate::Connection::discard_ours) its state. Nobody can know of replicas that it never met, so nothing
+/// is folded by default. Fold where all have met, or meet all the time in some place: a server, a hub, a fleet that
+/// is set up together.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Folding {
-    /// Nothing is folded.
+    /// Nothing is folded. The default.
+    #[default]
     Never,
-    /// Whoever was connected within this time counts. As long as nobody was, nothing is folded. The default, with
-    /// 30 days.
+    /// Whoever was connected to this replica itself within this time counts. As long as nobody was, nothing is
+    /// folded.
     ///
-    /// Who restarts without a journal is somebody new each time, whose last counts until its lease ends.
+    /// Two groups that never met, or not within this time, and fold, each what it has, cannot be joined any more. Who
+    /// restarts without a journal is somebody new each time, whose last counts until its lease ends.
     Lease(Duration),
     /// These count, and no others; whoever of them was never met has nothing.
     Among(Vec<ReplicaId>),
-}
-
-impl Default for Folding {
-    fn default() -> Self {
-        Self::Lease(Duration::from_secs(30 * 24 * 60 * 60))
-    }
 }
 
 /// Who was met, and what each is known to have. What is known of somebody may be less than it has.
@@ -112,6 +109,11 @@ impl KnownPeers {
 
     pub(super) fn encode(&self) -> Vec<u8> {
         encode(&self.peers)
+    }
+
+    /// What was taken since may not have been written.
+    pub(crate) fn change_all(&mut self) {
+        self.changed = self.peers.keys().copied().collect();
     }
 
     /// Of whom something new is known since the last call, encoded.

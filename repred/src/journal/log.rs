@@ -136,8 +136,8 @@ impl<S: Storage> Log<S> {
         OpenError::Damaged { file: self.file.name.clone(), offset: self.file.size }
     }
 
-    /// Cuts off what follows, unless it is room for more. What is left is there to stay: it was only seen in the
-    /// system's memory so far.
+    /// Cuts off what follows, unless it is room for more. What is left is there to stay: it, and the name of the file,
+    /// were only seen in the system's memory so far.
     pub(super) fn cut(&mut self, size: u64, rest: Rest) -> Result<(), OpenError> {
         let Self { storage, file, .. } = self;
         if rest != Rest::Room {
@@ -145,6 +145,8 @@ impl<S: Storage> Log<S> {
             file.room = size;
         }
         uninterrupted(|| storage.sync(&file.name)).map_err(OpenError::Io)?;
+        // Its name, too: whoever gave it that may have ended before it was there to stay.
+        uninterrupted(|| storage.sync_names()).map_err(OpenError::Io)?;
         (file.size, file.synced) = (size, size);
         self.sweep()
     }

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! There is one file, of which each record is what was new at some moment. Compaction writes the next
-//! generation of it, with a snapshot of what is folded and without what is obsolete.
+//! generation of it, without what is obsolete; what is folded is in a snapshot then, at its beginning.
 
 mod book;
 mod durability;

@@ -27,7 +27,7 @@ use crate::{
     time::Time,
 };
 
-const MAGIC: [u8; 8] = *b"repred\x00\x01";
+const MAGIC: [u8; 8] = *b"repred\x00\x02";
 
 /// Bytes of what a file begins with.
 pub(super) const HEADER: usize = 24;
@@ -229,11 +229,11 @@ mod tests {
         put_header(&mut bytes, 5);
         assert_eq!(header(&bytes, 5), Header::Ours);
         assert_eq!(header(&bytes, 6), Header::Broken);
-        bytes[7] = 2;
+        bytes[7] = 3;
         assert_eq!(header(&bytes, 5), Header::Broken, "a flipped bit");
         let newer = hash(5, 0, &bytes[..8]);
         bytes[16..].copy_from_slice(&newer.to_le_bytes());
-        assert_eq!(header(&bytes, 5), Header::OtherFormat(2));
+        assert_eq!(header(&bytes, 5), Header::OtherFormat(3));
     }
 
     #[test]

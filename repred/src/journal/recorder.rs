@@ -71,7 +71,8 @@ impl Recorder {
         is_strict: bool,
         now: Now,
     ) -> Self {
-        Self::of(Saving::at_end(config, core, now), is_strict)
+        let recorded = core.mark();
+        Self { recorded, ..Self::of(Saving::at_end(config, core, now), is_strict) }
     }
 
     fn of(saving: Saving, is_strict: bool) -> Self {

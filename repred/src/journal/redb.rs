@@ -32,6 +32,10 @@ static IN_USE: Mutex<BTreeSet<(usize, String)>> = Mutex::new(BTreeSet::new());
 /// What is written is a transaction that is not durable, and what is synced one that is. So a journal costs some
 /// times what it costs in [`Files`](super::Files); it is for who has such a database anyway.
 ///
+/// A database has one transaction that writes at a time. So never wait for a replica, nor drop its last handle, while
+/// you hold one: its journal waits for that. And after a savepoint was restored, which takes a journal back, open that
+/// as [`restored`](crate::ReplicaBuilder::restored).
+///
 /// ```
 /// use std::sync::Arc;
 ///

@@ -261,7 +261,7 @@ pub enum TranscriptError {
         /// Where the first thing stands that cannot be read.
         offset: u64,
     },
-    /// The file was written in another format, by a newer version of this crate: use that.
+    /// The file was written in another format, by another version of this crate: use that.
     Format {
         /// The name of the file.
         file: String,
@@ -288,7 +288,7 @@ impl fmt::Display for TranscriptError {
             Self::Format { file, format } => {
                 write!(
                     f,
-                    "{file} has format {format}, which a newer version of repred has written; use that"
+                    "{file} has format {format}, which another version of repred has written; use that"
                 )
             }
             Self::Content { file, offset, error } => write!(

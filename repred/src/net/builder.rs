@@ -47,7 +47,7 @@ impl<R: Replicated> ReplicaBuilder<R> {
             keeps_everything: false,
             durability: Durability::EveryUpdate,
             if_damaged: IfDamaged::Refuse,
-            folding: Folding::default(),
+            folding: Folding::Never,
             is_restored: false,
         }
     }
@@ -110,7 +110,7 @@ impl<R: Replicated> ReplicaBuilder<R> {
         self
     }
 
-    /// What is folded when the journal is compacted. Default: what everybody has who was here within 30 days.
+    /// What is folded when the journal is compacted. Default: nothing.
     #[must_use]
     pub fn folding(mut self, folding: Folding) -> Self {
         self.folding = folding;
@@ -218,10 +218,12 @@ impl<R: Replicated> ReplicaBuilder<R> {
         let new_id = core.id();
         let initial = core.snapshot().map_err(SessionError::Snapshot)?.state;
         let now = Now { wall: clock.now(), instant: Instant::now() };
-        let (book, recorder) =
+        let (mut book, mut recorder) =
             Book::open(storage, &mut core, &config, durability, if_damaged, now)?;
         if is_restored {
             core.set_id(new_id);
+            // So that nobody goes on under the old one, whatever happens before the first update.
+            book.write_all(&mut core, &mut recorder)?;
         }
         let shared = Shared::new(core, clock, config).with_journal(&book, recorder);
         let replica = Replica::of(shared);

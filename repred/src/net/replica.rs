@@ -433,8 +433,6 @@ impl<R: Replicated> Replica<R> {
     /// Forgets the entries up to a version, which becomes the floor: who has not seen all of it will get
     /// a snapshot. It is the way to keep the history of a sum or a set small.
     ///
-    /// A replica that is opened again from a journal that was compacted since has folded all that there was then.
-    ///
     /// Fold what every replica that counts has seen. Two that have folded what the other has not seen
     /// cannot come together any more, except by one of them giving up its state.
     ///

@@ -20,7 +20,8 @@ use super::shared::{Inner, Shared, random_id};
 use crate::{
     core::UpdateError,
     journal::{
-        Batch, Book, Collected, Durability, Folding, JournalError, Recorder, Recovery, Storage,
+        Batch, Book, Collected, Durability, Folding, JournalError, KnownPeers, Recorder, Recovery,
+        Storage,
     },
     mark::Mark,
     receipt::{NotDurable, Watch},
@@ -267,6 +268,8 @@ impl<R: Replicated, S: Storage> Writer<R, S> {
                 Order::Compact(askers) => {
                     let result = self.compact();
                     askers.into_iter().for_each(|asker| drop(asker.send(result.clone())));
+                    // Where a log had room, an update may have.
+                    self.due = self.refused.map_or(self.due, |_| Some(Instant::now()));
                     match result {
                         Err(error) if self.is_harmless(&error) => Ok(()),
                         result => result,
@@ -382,19 +385,15 @@ impl<R: Replicated, S: Storage> Writer<R, S> {
     fn compact(&mut self) -> Result<(), JournalError> {
         // What is folded has to be written first, where it can be.
         self.write_new()?;
-        // What happens meanwhile may be such that the log has to be begun anew. It rarely is.
-        while !self.write_next()? {}
-        Ok(())
+        if self.write_next()? { Ok(()) } else { self.write_next_at_once() }
     }
 
-    /// Writes the next log, and goes on with it. False if it cannot tell of what has happened meanwhile.
+    /// Writes the next log, part by part, and goes on with it. False if it cannot tell of what has happened meanwhile.
     fn write_next(&mut self) -> Result<bool, JournalError> {
-        let begun = self.with(|inner| {
-            inner.fold_stable(&self.terms.folding);
-            (inner.known_peers.clone(), self.book.recorder(&mut inner.core))
-        });
-        let Some((peers, next)) = begun else { return Ok(true) };
-        let mut next = next?;
+        let Some(begun) = self.with(|inner| begin(inner, &self.book, &self.terms)) else {
+            return Ok(true);
+        };
+        let (peers, mut next) = begun?;
         self.book.note_peers(peers);
         self.book.begin_next()?;
         loop {
@@ -410,11 +409,37 @@ impl<R: Replicated, S: Storage> Writer<R, S> {
                 None => return Ok(true),
             }
         }
-        let Some((rest, present, mark)) = self.with(|inner| switch(inner, next)) else {
-            return Ok(true);
-        };
-        let advanced = rest.map_err(JournalError::from).and_then(|rest| {
-            let Some(rest) = rest else { return Ok(false) };
+        match self.with(|inner| Switched::to(next, inner)) {
+            Some(switched) => self.advance(switched, Ok(())),
+            None => Ok(true),
+        }
+    }
+
+    /// Writes the next log, all of which is collected under one lock, so that nothing happens meanwhile. It takes as
+    /// much memory as the log has bytes.
+    fn write_next_at_once(&mut self) -> Result<(), JournalError> {
+        let begun = self.with(|inner| {
+            let (peers, next) = begin(inner, &self.book, &self.terms)?;
+            Ok::<_, SessionError>((peers, Switched::to(next, inner)))
+        });
+        let Some(begun) = begun else { return Ok(()) };
+        let (peers, switched) = begun?;
+        self.book.note_peers(peers);
+        let begun = self.book.begin_next();
+        let has_all = self.advance(switched, begun)?;
+        debug_assert!(has_all, "it tells of everything at that moment");
+        Ok(())
+    }
+
+    /// Goes on with the next log, or with the present one if that fails. False if the next one cannot tell of all.
+    fn advance(
+        &mut self,
+        switched: Switched,
+        begun: Result<(), JournalError>,
+    ) -> Result<bool, JournalError> {
+        let Switched { rest, present, mark } = switched;
+        let advanced = begun.and_then(|()| {
+            let Some(rest) = rest? else { return Ok(false) };
             rest.iter().try_for_each(|batch| self.book.append_next(batch))?;
             self.book.advance().map(|()| true)
         });
@@ -447,6 +472,7 @@ impl<R: Replicated, S: Storage> Writer<R, S> {
             let before = inner.core.mark();
             let result = book.reread(&mut inner.core, &terms.initial, random_id());
             inner.recorder = Some(book.resume(&mut inner.core));
+            inner.known_peers.change_all();
             inner.trouble = Some(Trouble::Full(error.clone()));
             inner.wake();
             (result, before, inner.core.mark())
@@ -541,15 +567,32 @@ impl Drop for Ended {
     }
 }
 
-/// Goes on with the recorder of the next file. What that has not collected yet, the present one, and where
-/// the replica stands.
-fn switch<R: Replicated>(
+/// What is stable is folded, and then the next log is begun. Who was met, and the recorder.
+fn begin<R: Replicated, S: Storage>(
     inner: &mut Inner<R>,
-    mut next: Recorder,
-) -> (Result<Option<Vec<Batch>>, SessionError>, Option<Recorder>, Mark) {
-    let rest = next.collect_all(&mut inner.core);
-    let present = inner.recorder.replace(next);
-    (rest, present, inner.core.mark())
+    book: &Book<S>,
+    terms: &Terms,
+) -> Result<(KnownPeers, Recorder), SessionError> {
+    inner.fold_stable(&terms.folding);
+    Ok((inner.known_peers.clone(), book.recorder(&mut inner.core)?))
+}
+
+/// A replica that goes on with the recorder of the next log.
+struct Switched {
+    /// What that had not collected yet; `None` if it cannot tell of all.
+    rest: Result<Option<Vec<Batch>>, SessionError>,
+    /// The recorder of the present log.
+    present: Option<Recorder>,
+    /// Where the replica stands.
+    mark: Mark,
+}
+
+impl Switched {
+    fn to<R: Replicated>(mut next: Recorder, inner: &mut Inner<R>) -> Self {
+        let rest = next.collect_all(&mut inner.core);
+        let present = inner.recorder.replace(next);
+        Self { rest, present, mark: inner.core.mark() }
+    }
 }
 
 /// Why nothing is written to a replica now.

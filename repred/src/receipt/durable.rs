@@ -30,7 +30,8 @@ impl Durable {
         Self { watched: Some((Arc::clone(watch), mark)) }
     }
 
-    /// Waits, and blocks the thread meanwhile. In a task, `.await` it instead.
+    /// Waits, and blocks the thread meanwhile. In a task, `.await` it instead. (Who blocks on the future inside of
+    /// `reduce`, `read` or `edit` waits for ever; this tells.)
     ///
     /// # Errors
     ///

@@ -88,7 +88,7 @@ impl Saving {
             return Self::new(config, core, now);
         };
         let mut saving = Self::beyond(&floor, config, core, now);
-        saving.outgoing.begin_with(snapshot, floor);
+        saving.outgoing.send_ahead(snapshot, floor);
         Ok(saving)
     }
 

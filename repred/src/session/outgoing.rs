@@ -443,7 +443,7 @@ impl Outgoing {
     }
 
     /// Begins with a snapshot, and goes on with all that its sender has not folded.
-    pub(super) fn begin_with(&mut self, snapshot: Snapshot, floor: VersionVector) {
+    pub(super) fn send_ahead(&mut self, snapshot: Snapshot, floor: VersionVector) {
         self.transfer = Transfer::Snapshot { snapshot, floor, cause: Cause::Ahead, sent: None };
     }
 

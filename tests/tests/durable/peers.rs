@@ -197,3 +197,15 @@ fn a_peer_that_we_could_not_tell_who_we_are_is_told_nothing() {
     assert!(ours.is_err(), "{ours:?}");
     assert!(matches!(theirs, Err(ConnectionError::Io(_))), "{theirs:?}");
 }
+
+#[test]
+fn a_restored_copy_goes_on_under_its_new_id_though_it_ended_before_it_wrote_anything() {
+    let disk = Memory::new();
+    let original = open(disk.clone()).unwrap();
+    assert_eq!(write(&original, 1), Outcome::Durable);
+    let copy = disk.copy();
+    let restored = Replica::builder(Numbers::default()).restored().open_in(copy.clone()).unwrap();
+    let again = open(copy.crash(|_| Vec::new())).unwrap();
+    assert_eq!(again.id(), restored.id());
+    assert_ne!(again.id(), original.id());
+}
