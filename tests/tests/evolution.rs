@@ -483,8 +483,8 @@ fn an_older_program_that_opens_the_journal_of_a_newer_one_goes_on_under_another_
     assert_eq!(newer.read(|board| board.votes.value()).unwrap(), 210);
 }
 
-/// What an older program writes while it holds something, over something of its own.
-fn overwrites_while_it_holds(folds: bool) -> (Memory, Replica<old::Board>) {
+/// An older program writes something while it holds something else.
+fn writes_while_it_holds(folds: bool, overwrites: bool) -> (Memory, Replica<old::Board>) {
     let disk = Memory::new();
     let old = old::builder().open_in(disk.clone()).unwrap();
     write_old(&old);
@@ -493,7 +493,9 @@ fn overwrites_while_it_holds(folds: bool) -> (Memory, Replica<old::Board>) {
     if folds {
         old.fold(&old.version().unwrap()).unwrap();
     }
-    old.edit(|board| board.title().set("Shopping")).unwrap();
+    if overwrites {
+        old.edit(|board| board.title().set("Shopping")).unwrap();
+    }
     write_new(&newer);
     newer.edit(|board| board.name().set("Errands")).unwrap();
     meet(&old, &newer);
@@ -507,7 +509,7 @@ fn overwrites_while_it_holds(folds: bool) -> (Memory, Replica<old::Board>) {
 #[test]
 fn what_an_older_program_overwrites_while_it_holds_something_is_there_after_a_compaction() {
     for folds in [false, true] {
-        let (disk, old) = overwrites_while_it_holds(folds);
+        let (disk, old) = writes_while_it_holds(folds, true);
         let again = old::builder().open_in(disk).unwrap();
         assert_eq!(
             again.read(|board| board.title.to_string()).unwrap(),
@@ -522,8 +524,8 @@ fn what_an_older_program_overwrites_while_it_holds_something_is_there_after_a_co
 /// The reason for its changing nothing comes later, for whoever gets it from here.
 #[test]
 fn what_was_held_does_not_count_as_empty_because_of_what_was_written_after_it() {
-    for folds in [false, true] {
-        let (disk, old) = overwrites_while_it_holds(folds);
+    for (folds, overwrites) in [(false, false), (false, true), (true, false), (true, true)] {
+        let (disk, old) = writes_while_it_holds(folds, overwrites);
         let upgraded = new::builder().open_in(disk).unwrap();
         assert_eq!(upgraded.held().unwrap(), 0);
         assert_eq!(upgraded.read(|board| board.name.to_string()).unwrap(), "Chores");
