@@ -9,7 +9,7 @@ use std::{
     any::Any,
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicUsize, Ordering},
         mpsc,
     },
     thread::{self, JoinHandle, ThreadId},
@@ -32,6 +32,9 @@ use crate::{
 /// How often a storage that has refused something is tried again.
 const RETRY: Duration = Duration::from_secs(1);
 
+/// The longest that who was told of a sync is waited for: the system needs some of it to wake them.
+const MOST_PATIENCE: Duration = Duration::from_micros(200);
+
 /// What a replica has of the thread that writes its journal.
 #[derive(Debug)]
 pub(super) struct Scribe {
@@ -44,8 +47,9 @@ pub(super) struct Scribe {
 /// What the replica and the thread share beside the replica itself.
 #[derive(Debug, Default)]
 struct Desk {
-    /// There is something new. Set at every update, so it costs no lock if it is set already.
-    has_news: AtomicBool,
+    /// How often there was something new since the thread has looked. Counted at every update, so that it costs no
+    /// lock but for the first.
+    news: AtomicUsize,
     orders: Mutex<Orders>,
     bell: Condvar,
     /// Rings when the thread has ended.
@@ -116,6 +120,8 @@ impl Scribe {
             desk: Arc::clone(&scribe.desk),
             watch: Arc::clone(&scribe.watch),
             terms,
+            usual: 0,
+            patience: Duration::ZERO,
             written: None,
             due: None,
             needs_next: false,
@@ -135,7 +141,7 @@ impl Scribe {
 
     /// There is something new.
     pub(super) fn ring(&self) {
-        if !self.desk.has_news.swap(true, Ordering::AcqRel) {
+        if self.desk.news.fetch_add(1, Ordering::AcqRel) == 0 {
             // The lock, so that the bell does not ring between the thread's look and its sleep.
             drop(self.desk.orders());
             self.desk.bell.notify_one();
@@ -198,6 +204,15 @@ impl Desk {
         self.orders.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// How often there was something new, when there was so often or that has taken too long.
+    fn gather(&self, often: usize, patience: Duration) -> usize {
+        let begun = Instant::now();
+        while self.news.load(Ordering::Acquire) < often && begun.elapsed() < patience {
+            thread::yield_now();
+        }
+        self.news.swap(0, Ordering::AcqRel)
+    }
+
     fn is_own_thread(&self) -> bool {
         self.orders().thread == Some(thread::current().id())
     }
@@ -213,9 +228,7 @@ impl Desk {
                 return Order::Compact(std::mem::take(&mut orders.compactions));
             }
             let left = due.map(|due| due.saturating_duration_since(Instant::now()));
-            if self.has_news.swap(false, Ordering::AcqRel)
-                || left.is_some_and(|left| left.is_zero())
-            {
+            if self.news.load(Ordering::Acquire) > 0 || left.is_some_and(|left| left.is_zero()) {
                 return Order::Write;
             }
             orders = match left {
@@ -246,6 +259,10 @@ struct Writer<R: Replicated, S: Storage> {
     desk: Arc<Desk>,
     watch: Arc<Watch>,
     terms: Terms,
+    /// How often there was something new before the last batch.
+    usual: usize,
+    /// How long as many may take to write again.
+    patience: Duration,
     /// Up to here everything is written, and not durable yet.
     written: Option<Mark>,
     /// When to sync.
@@ -296,6 +313,9 @@ impl<R: Replicated, S: Storage> Writer<R, S> {
 
     /// Writes what is new, and makes it durable.
     fn write(&mut self) -> Result<(), JournalError> {
+        // Who was told of the last sync is about to write again. Without a little patience it would miss the next
+        // one, and each would serve half of those who write.
+        self.usual = self.desk.gather(self.usual, self.patience);
         self.write_new()?;
         if self.needs_next {
             return self.compact();
@@ -338,7 +358,11 @@ impl<R: Replicated, S: Storage> Writer<R, S> {
         let written = self.written.take();
         match self.terms.durability {
             Durability::System => {}
-            Durability::EveryUpdate => self.book.sync()?,
+            Durability::EveryUpdate => {
+                let begun = Instant::now();
+                self.book.sync()?;
+                self.patience = (begun.elapsed() / 2).min(MOST_PATIENCE);
+            }
             Durability::Interval(interval) => self.sync_in_time(interval, written.is_some())?,
         }
         if let Some(mark) = written {
@@ -488,6 +512,8 @@ impl<R: Replicated, S: Storage> Writer<R, S> {
 
     /// Whether the storage would take by now what it has refused.
     fn probe(&mut self) -> Result<(), JournalError> {
+        // Whoever asks from now on asks again.
+        self.desk.news.store(0, Ordering::Release);
         match self.book.probe(self.refused.unwrap_or(0)) {
             Ok(()) => {
                 (self.refused, self.due) = (None, None);
