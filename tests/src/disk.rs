@@ -76,15 +76,13 @@ impl Disk {
     /// A disk of which the operation of this number, from 0, fails.
     pub fn failing(at: usize, fault: Fault) -> Self {
         let disk = Self::default();
-        disk.plan().fault = Some((at, fault));
+        disk.fail(at, fault);
         disk
     }
 
-    /// The same of a disk that has what is there, which fails once, for no reason that is told.
-    pub fn failing_on(memory: Memory, at: usize) -> Self {
-        let disk = Self::of(memory);
-        disk.plan().fault = Some((at, Fault::Once(io::ErrorKind::Other)));
-        disk
+    /// The operation of this number, from 0, fails.
+    pub fn fail(&self, at: usize, fault: Fault) {
+        self.plan().fault = Some((at, fault));
     }
 
     /// From now on it is full.

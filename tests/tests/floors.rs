@@ -2,6 +2,7 @@
 
 use std::{
     cell::Cell,
+    io,
     rc::Rc,
     sync::{
         Arc, Mutex,
@@ -16,7 +17,7 @@ use repred::{
     Core, Durability, Folding, GrowSet, Journal, Memory, Now, OpenError, Replica, SessionConfig,
     Storage, Time, UpdateError, VersionVector, pipe,
 };
-use repred_tests::{Disk, eventually};
+use repred_tests::{Disk, Fault, eventually};
 
 type Numbers = GrowSet<u64>;
 
@@ -301,7 +302,8 @@ fn a_compaction_that_fails_anywhere_loses_nothing_that_is_written_after_it() {
         journal.write(&mut before).unwrap();
         journal.sync().unwrap();
         drop(journal);
-        let failing = Disk::failing_on(memory.clone(), operation);
+        let failing = Disk::of(memory.clone());
+        failing.fail(operation, Fault::Once(io::ErrorKind::Other));
         let compacted = open(&failing, B).and_then(|(mut core, mut journal)| {
             journal.compact(&mut core).map_err(OpenError::Write)
         });

@@ -15,7 +15,7 @@ use std::{
 use repred::{Counter, Durability, Memory, NotDurable, OpenError, Replica, Storage, UpdateError};
 use repred_tests::{Chance, Disk, eventually};
 
-use super::{Numbers, numbers, open, survived};
+use super::{Numbers, numbers, open, survived, writing};
 
 #[test]
 fn a_replica_that_is_closed_can_be_read_and_another_opens_the_journal() {
@@ -223,21 +223,19 @@ impl Wake for Waits {
 #[test]
 fn who_waits_where_nothing_can_become_durable_is_told_so() {
     let disk = Disk::default();
-    let replica = open(disk.clone()).unwrap();
-    let held = disk.hold();
-    let receipt = replica.update(1).unwrap();
-    let inside = replica.read(|_| receipt.wait()).unwrap();
+    let (replica, durable, held) = writing(&disk);
+    let inside = replica.read(|_| durable.clone().wait()).unwrap();
     assert!(matches!(inside, Err(NotDurable::Reentrant)), "{inside:?}");
     // The journal wakes who waits for it, and can write nothing before that returns.
     let (told, woken) = mpsc::channel();
     let waker = Waker::from(Arc::new(Waits { replica: replica.clone(), told }));
-    let mut durable = receipt.durable();
-    assert!(Pin::new(&mut durable).poll(&mut Context::from_waker(&waker)).is_pending());
+    let mut polled = durable.clone();
+    assert!(Pin::new(&mut polled).poll(&mut Context::from_waker(&waker)).is_pending());
     drop(held);
     let woken = woken.recv().unwrap();
     assert!(matches!(woken, Err(NotDurable::Reentrant)), "{woken:?}");
-    receipt.wait().unwrap();
-    assert!(replica.read(|_| receipt.wait()).unwrap().is_ok(), "it is known");
+    durable.clone().wait().unwrap();
+    assert!(replica.read(|_| durable.wait()).unwrap().is_ok(), "it is known");
     replica.close().unwrap();
     assert_eq!(survived(&disk), [1, 2]);
 }

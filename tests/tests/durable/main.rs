@@ -6,8 +6,8 @@ mod faults;
 mod peers;
 
 use futures::{FutureExt, executor::LocalPool, future::join, task::LocalSpawnExt};
-use repred::{GrowSet, NotDurable, OpenError, Replica, Storage, UpdateError, pipe};
-use repred_tests::{Disk, eventually};
+use repred::{Durable, GrowSet, NotDurable, OpenError, Replica, Storage, UpdateError, pipe};
+use repred_tests::{Disk, Hold, eventually};
 
 type Numbers = GrowSet<u64>;
 
@@ -49,6 +49,15 @@ fn write(replica: &Replica<Numbers>, number: u64) -> Outcome {
         Some(Err(NotDurable::Refused { .. })) => Outcome::Refused,
         Some(Err(_)) => Outcome::Unknown,
     }
+}
+
+/// A replica that has written 1, which its disk syncs when the hold is dropped.
+fn writing(disk: &Disk) -> (Replica<Numbers>, Durable, Hold) {
+    let replica = open(disk.clone()).unwrap();
+    let held = disk.hold();
+    let durable = replica.update(1).unwrap().durable();
+    eventually(|| disk.waiting() > 0);
+    (replica, durable, held)
 }
 
 /// What the disk has after a loss of power.

@@ -11,7 +11,7 @@ use futures::{FutureExt, executor::block_on, future::join};
 use repred::{ConnectionError, Counter, Durability, Memory, Replica, Schema, SessionError, pipe};
 use repred_tests::{Disk, eventually};
 
-use super::{Connected, Numbers, Outcome, numbers, open, survived, write};
+use super::{Connected, Numbers, Outcome, numbers, open, survived, write, writing};
 
 #[test]
 fn no_peer_hears_of_an_update_before_it_is_durable() {
@@ -163,26 +163,20 @@ fn a_restored_copy_goes_on_under_another_id() {
 #[test]
 fn a_peer_that_does_not_know_us_yet_is_not_told_why_we_leave() {
     let disk = Disk::default();
-    let here = open(disk.clone()).unwrap();
-    let held = disk.hold();
-    let receipt = here.update(1).unwrap();
-    eventually(|| disk.waiting() > 0);
+    let (here, durable, held) = writing(&disk);
     let other = Replica::builder(Numbers::default()).schema(Schema::new("other", 1)).build();
     let (a, b) = pipe(1 << 16);
     let (ours, theirs) = block_on(join(here.connect(a), other.connect(b)));
     assert!(matches!(ours, Err(ConnectionError::Session(SessionError::Schema { .. }))), "{ours:?}");
     assert!(matches!(theirs, Err(ConnectionError::Io(_))), "{theirs:?}");
     drop(held);
-    receipt.wait().unwrap();
+    durable.wait().unwrap();
 }
 
 #[test]
 fn a_peer_that_we_could_not_tell_who_we_are_is_told_nothing() {
     let disk = Disk::default();
-    let here = open(disk.clone()).unwrap();
-    let held = disk.hold();
-    let first = here.update(1).unwrap();
-    eventually(|| disk.waiting() > 0);
+    let (here, first, held) = writing(&disk);
     // What the opening tells of is refused, and so is the opening.
     let second = here.update(2).unwrap();
     let there = Replica::new(Numbers::default());
