@@ -100,11 +100,11 @@ fn open(arguments: &Arguments) -> Result<Replica<Members>, Failure> {
 
 fn open_in(folder: &Path, builder: ReplicaBuilder<Members>) -> Result<Replica<Members>, Failure> {
     builder.open(folder).map_err(|error| {
-        let remedy = match error {
+        let help = match error {
             OpenError::Damaged { .. } => ". To go on with that, start with --recover",
             _ => "",
         };
-        format!("cannot open {}: {error}{remedy}", folder.display()).into()
+        format!("cannot open {}: {error}{help}", folder.display()).into()
     })
 }
 

@@ -2,23 +2,14 @@
 
 // In reading order: each uses only those above it.
 mod mistakes;
-
 mod id;
-
 mod attr;
-
 mod ast;
-
 mod valid;
-
 mod bounds;
-
 mod expand;
-
 mod edit;
-
 mod reset;
-
 mod fallback;
 
 use quote::quote;

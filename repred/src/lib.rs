@@ -3,53 +3,35 @@
 
 // Words: what an update is called, and what it did.
 mod id;
-
 mod time;
-
 mod stamp;
-
 mod few;
-
 mod dots;
-
 mod changes;
 
 // Meaning: what has been seen, and how updates become a state.
 mod version;
-
 mod encoding;
-
 mod reduce;
-
 mod reducer;
-
 mod edit;
-
 mod reset;
-
 mod types;
 
 // Memory: the entries that are kept to bring others up to date.
 mod history;
-
 mod snapshot;
 
 // A copy: state, version and history, which move together.
 mod mark;
-
 mod news;
-
 mod receipt;
-
 mod core;
 
 // Conversation: what two copies say to each other.
 mod schema;
-
 mod message;
-
 mod session;
-
 mod frame;
 
 // A copy that lasts: what is on a disk.

@@ -21,41 +21,23 @@
 //! ```
 
 mod words;
-
 mod utc;
-
 mod failure;
-
 mod progress;
-
 mod reading;
-
 mod dry;
-
 mod holder;
-
 mod show;
-
 mod ready_made;
-
 mod kind;
-
 mod view;
-
 mod line;
-
 mod log;
-
 mod survey;
-
 mod stat;
-
 mod check;
-
 mod compact;
-
 mod graph;
-
 mod tool;
 
 pub use self::tool::{Tool, run, run_untyped};

@@ -30,22 +30,15 @@
 //! to delivery and order, and writes a clock for `LWWReg`.
 
 mod workload;
-
 mod memory;
-
 mod peer;
-
 mod ours;
-
 #[cfg(feature = "others")]
 mod with_crdts;
-
 #[cfg(feature = "others")]
 mod with_automerge;
-
 #[cfg(feature = "others")]
 mod with_loro;
-
 #[cfg(feature = "others")]
 mod with_yrs;
 

@@ -15,19 +15,12 @@
 //! ```
 
 mod chance;
-
 mod line;
-
 mod diagram;
-
 mod sample;
-
 mod tree;
-
-mod contrast;
-
+mod diff;
 mod laws;
-
 mod simulation;
 
 pub use self::{

@@ -31,7 +31,7 @@ pub(crate) enum Tree {
 impl Tree {
     /// A value as serde shows it.
     pub(crate) fn of<T: Serialize + ?Sized>(value: &T) -> Result<Self, EncodeError> {
-        value.serialize(Grower)
+        value.serialize(TreeBuilder)
     }
 
     /// Where two trees differ, with what is there in each.
@@ -259,17 +259,17 @@ fn write_record(
 
 /// The serializer that makes a tree.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Grower;
+pub(crate) struct TreeBuilder;
 
 /// A tree to which parts are added.
 #[derive(Debug)]
-pub(crate) struct Growing {
+pub(crate) struct CompoundBuilder {
     name: String,
     fields: Vec<(&'static str, Tree)>,
     keys: Vec<Tree>,
 }
 
-impl Growing {
+impl CompoundBuilder {
     fn new(name: impl Into<String>) -> Self {
         Self { name: name.into(), fields: Vec::new(), keys: Vec::new() }
     }
@@ -313,16 +313,16 @@ macro_rules! leaves {
     )*};
 }
 
-impl Serializer for Grower {
+impl Serializer for TreeBuilder {
     type Ok = Tree;
     type Error = EncodeError;
-    type SerializeSeq = Growing;
-    type SerializeTuple = Growing;
-    type SerializeTupleStruct = Growing;
-    type SerializeTupleVariant = Growing;
-    type SerializeMap = Growing;
-    type SerializeStruct = Growing;
-    type SerializeStructVariant = Growing;
+    type SerializeSeq = CompoundBuilder;
+    type SerializeTuple = CompoundBuilder;
+    type SerializeTupleStruct = CompoundBuilder;
+    type SerializeTupleVariant = CompoundBuilder;
+    type SerializeMap = CompoundBuilder;
+    type SerializeStruct = CompoundBuilder;
+    type SerializeStructVariant = CompoundBuilder;
 
     // What chooses its form by this has the form it has on the wire.
     fn is_human_readable(&self) -> bool {
@@ -396,20 +396,20 @@ impl Serializer for Grower {
         Ok(Tree::Record(format!("{name}::{variant}"), vec![("", Tree::of(value)?)]))
     }
 
-    fn serialize_seq(self, _length: Option<usize>) -> Result<Growing, EncodeError> {
-        Ok(Growing::new(""))
+    fn serialize_seq(self, _length: Option<usize>) -> Result<CompoundBuilder, EncodeError> {
+        Ok(CompoundBuilder::new(""))
     }
 
-    fn serialize_tuple(self, _length: usize) -> Result<Growing, EncodeError> {
-        Ok(Growing::new(""))
+    fn serialize_tuple(self, _length: usize) -> Result<CompoundBuilder, EncodeError> {
+        Ok(CompoundBuilder::new(""))
     }
 
     fn serialize_tuple_struct(
         self,
         name: &'static str,
         _length: usize,
-    ) -> Result<Growing, EncodeError> {
-        Ok(Growing::new(name))
+    ) -> Result<CompoundBuilder, EncodeError> {
+        Ok(CompoundBuilder::new(name))
     }
 
     fn serialize_tuple_variant(
@@ -418,16 +418,20 @@ impl Serializer for Grower {
         _index: u32,
         variant: &'static str,
         _length: usize,
-    ) -> Result<Growing, EncodeError> {
-        Ok(Growing::new(format!("{name}::{variant}")))
+    ) -> Result<CompoundBuilder, EncodeError> {
+        Ok(CompoundBuilder::new(format!("{name}::{variant}")))
     }
 
-    fn serialize_map(self, _length: Option<usize>) -> Result<Growing, EncodeError> {
-        Ok(Growing::new(""))
+    fn serialize_map(self, _length: Option<usize>) -> Result<CompoundBuilder, EncodeError> {
+        Ok(CompoundBuilder::new(""))
     }
 
-    fn serialize_struct(self, name: &'static str, _length: usize) -> Result<Growing, EncodeError> {
-        Ok(Growing::new(name))
+    fn serialize_struct(
+        self,
+        name: &'static str,
+        _length: usize,
+    ) -> Result<CompoundBuilder, EncodeError> {
+        Ok(CompoundBuilder::new(name))
     }
 
     fn serialize_struct_variant(
@@ -436,8 +440,8 @@ impl Serializer for Grower {
         _index: u32,
         variant: &'static str,
         _length: usize,
-    ) -> Result<Growing, EncodeError> {
-        Ok(Growing::new(format!("{name}::{variant}")))
+    ) -> Result<CompoundBuilder, EncodeError> {
+        Ok(CompoundBuilder::new(format!("{name}::{variant}")))
     }
 }
 
@@ -455,7 +459,7 @@ fn replica(bytes: &[(&'static str, Tree)]) -> String {
 /// Parts without names, and with.
 macro_rules! parts {
     ($($trait:ident $method:ident => $end:expr;)*) => {$(
-        impl $trait for Growing {
+        impl $trait for CompoundBuilder {
             type Ok = Tree;
             type Error = EncodeError;
 
@@ -469,7 +473,7 @@ macro_rules! parts {
         }
     )*};
     ($($trait:ident;)*) => {$(
-        impl $trait for Growing {
+        impl $trait for CompoundBuilder {
             type Ok = Tree;
             type Error = EncodeError;
 
@@ -489,10 +493,10 @@ macro_rules! parts {
 }
 
 parts! {
-    SerializeSeq serialize_element => |growing: Growing| Tree::List(growing.elements());
-    SerializeTuple serialize_element => Growing::record;
-    SerializeTupleStruct serialize_field => Growing::record;
-    SerializeTupleVariant serialize_field => Growing::record;
+    SerializeSeq serialize_element => |builder: CompoundBuilder| Tree::List(builder.elements());
+    SerializeTuple serialize_element => CompoundBuilder::record;
+    SerializeTupleStruct serialize_field => CompoundBuilder::record;
+    SerializeTupleVariant serialize_field => CompoundBuilder::record;
 }
 
 parts! {
@@ -500,7 +504,7 @@ parts! {
     SerializeStructVariant;
 }
 
-impl SerializeMap for Growing {
+impl SerializeMap for CompoundBuilder {
     type Ok = Tree;
     type Error = EncodeError;
 

@@ -4,39 +4,22 @@
 //! From the simplest to those that hold others.
 
 mod max;
-
 mod min;
-
 mod or;
-
 mod and;
-
 mod counter;
-
 mod grow_counter;
-
 mod register;
-
 mod multi_register;
-
 mod flag;
-
 mod grow_set;
-
 mod set;
-
 mod two_phase_set;
-
 mod entries;
-
 mod grow_map;
-
 mod map;
-
 mod lww_map;
-
 mod events;
-
 mod presence;
 
 pub use self::{

@@ -1,9 +1,7 @@
 //! [`Diagram`]: who wrote what and had seen what, drawn in text and as SVG.
 
 mod layout;
-
 mod text;
-
 mod picture;
 
 use super::line::Line;

@@ -6,14 +6,14 @@ use super::{
     case::{Case, Cut, Entry},
     coverage::Coverage,
     law::Law,
-    subject::{Finding, Subject, quietly},
+    subject::{LawFailure, Subject, quietly},
 };
 use crate::{
     changes::Changes,
     encoding,
     reduce::{Reduce, Replicated},
     stamp::{Dot, Stamp},
-    testing::{Chance, contrast::contrast, line::Line},
+    testing::{Chance, diff::diff, line::Line},
     time::Time,
 };
 
@@ -50,7 +50,7 @@ pub(crate) fn examine<R: Replicated>(
     claims: &Claims<R>,
     case: &Case,
     coverage: &mut Coverage,
-) -> Result<(), Finding> {
+) -> Result<(), LawFailure> {
     let states = BTreeMap::new();
     let mut examination = Examination { subject, claims, case, states, named: BTreeSet::new() };
     examination.check_one_order()?;
@@ -63,7 +63,7 @@ pub(crate) fn examine<R: Replicated>(
 
 impl<R: Replicated> Examination<'_, R> {
     /// Deterministic, digest, snapshot: what shows in any order.
-    fn check_one_order(&self) -> Result<(), Finding> {
+    fn check_one_order(&self) -> Result<(), LawFailure> {
         let Self { subject, case, .. } = self;
         let mut state = (subject.make)();
         let mut prefixes = vec![subject.encode(&state)?];
@@ -77,8 +77,8 @@ impl<R: Replicated> Examination<'_, R> {
         // What has no encoding of its own differs from itself: that is another law's business.
         self.check_digests(&prefixes)?;
         if !subject.is_same(last, &again)? {
-            let story = self.two_states(["one run", "another"], [last, &again]);
-            return Err(Finding::new(Law::Deterministic, story));
+            let lines = self.two_states(["one run", "another"], [last, &again]);
+            return Err(LawFailure::new(Law::Deterministic, lines));
         }
         for (taken, bytes) in prefixes.iter().enumerate() {
             self.check_snapshot(taken, bytes, last)?;
@@ -86,7 +86,7 @@ impl<R: Replicated> Examination<'_, R> {
         Ok(())
     }
 
-    fn check_digests(&self, states: &[Vec<u8>]) -> Result<(), Finding> {
+    fn check_digests(&self, states: &[Vec<u8>]) -> Result<(), LawFailure> {
         let subject = self.subject;
         if subject.equal.is_some() {
             return Ok(());
@@ -95,7 +95,7 @@ impl<R: Replicated> Examination<'_, R> {
     }
 
     /// The rest of the entries, on top of a snapshot of the first.
-    fn check_snapshot(&self, taken: usize, bytes: &[u8], whole: &[u8]) -> Result<(), Finding> {
+    fn check_snapshot(&self, taken: usize, bytes: &[u8], whole: &[u8]) -> Result<(), LawFailure> {
         let Self { subject, case, .. } = self;
         let mut state = subject.decode(bytes)?;
         for entry in &case.entries[taken..] {
@@ -109,14 +109,14 @@ impl<R: Replicated> Examination<'_, R> {
             None => "a snapshot before any update".to_owned(),
             Some(last) => format!("a snapshot after {:?}", case.entries[last].stamp.dot),
         };
-        let mut story = vec![Line::from(taken)];
-        story.extend(self.two_states(["then the rest", "without it"], [&state, whole]));
-        Err(Finding::new(Law::Snapshot, story))
+        let mut lines = vec![Line::from(taken)];
+        lines.extend(self.two_states(["then the rest", "without it"], [&state, whole]));
+        Err(LawFailure::new(Law::Snapshot, lines))
     }
 
     /// Every order that causal delivery allows is a path from cut to cut, so all give one state exactly
     /// if each cut has one state, whichever entry was the last to come.
-    fn check_all_orders(&mut self) -> Result<(), Finding> {
+    fn check_all_orders(&mut self) -> Result<(), LawFailure> {
         let start = self.subject.encode(&(self.subject.make)())?;
         self.check_invariants(&start, Cut::default())?;
         self.states.insert(Cut::default(), start.clone());
@@ -151,7 +151,7 @@ impl<R: Replicated> Examination<'_, R> {
     }
 
     /// One more entry, on top of a cut.
-    fn extend(&mut self, cut: Cut, before: &[u8], next: usize) -> Result<Vec<u8>, Finding> {
+    fn extend(&mut self, cut: Cut, before: &[u8], next: usize) -> Result<Vec<u8>, LawFailure> {
         let Self { subject, case, .. } = *self;
         let entry = &case.entries[next];
         let mut state = subject.decode(before)?;
@@ -168,23 +168,23 @@ impl<R: Replicated> Examination<'_, R> {
             subject.apply(&mut state, entry)?;
             let twice = subject.encode(&state)?;
             if !subject.is_same(&after, &twice)? {
-                let mut story = vec![Line::from(format!("{:?}, twice", entry.stamp.dot))];
-                story.extend(self.two_states(["once", "twice"], [&after, &twice]));
-                return Err(Finding::new(Law::Idempotent, story));
+                let mut lines = vec![Line::from(format!("{:?}, twice", entry.stamp.dot))];
+                lines.extend(self.two_states(["once", "twice"], [&after, &twice]));
+                return Err(LawFailure::new(Law::Idempotent, lines));
             }
         }
         Ok(after)
     }
 
     /// An edit that fails leaves everything as it was.
-    fn check_edit(&self, before: &[u8], entry: &Entry) -> Result<(), Finding> {
+    fn check_edit(&self, before: &[u8], entry: &Entry) -> Result<(), LawFailure> {
         let (Some(edit), Ok(update)) = (self.claims.edit, encoding::decode(&entry.payload)) else {
             return Ok(());
         };
         let mut state = self.subject.decode(before)?;
         let dot = entry.stamp.dot;
         quietly(|| edit(&mut state, update, entry.stamp)).map_err(|panic| {
-            Finding::new(
+            LawFailure::new(
                 Law::Edit,
                 [format!("to put back what {dot:?} has changed panics: {panic}")],
             )
@@ -193,39 +193,39 @@ impl<R: Replicated> Examination<'_, R> {
         if after == before {
             return Ok(());
         }
-        let mut story = vec![Line::from(format!("an edit that wrote {dot:?} and failed"))];
-        story.extend(self.two_states(["before it", "after it"], [before, &after]));
-        Err(Finding::new(Law::Edit, story))
+        let mut lines = vec![Line::from(format!("an edit that wrote {dot:?} and failed"))];
+        lines.extend(self.two_states(["before it", "after it"], [before, &after]));
+        Err(LawFailure::new(Law::Edit, lines))
     }
 
     /// An update can only make obsolete what has come before it.
-    fn take_name(&mut self, cut: Cut, namer: usize, dot: Dot) -> Result<(), Finding> {
+    fn take_name(&mut self, cut: Cut, namer: usize, dot: Dot) -> Result<(), LawFailure> {
         let mut before = self.case.within(with(cut, self.case, namer));
         if before.any(|index| self.case.entries[index].stamp.dot == dot) {
             self.named.insert((namer, dot));
             return Ok(());
         }
         let namer = self.case.entries[namer].stamp.dot;
-        let story = format!("{namer:?} names {dot:?} obsolete, which has not come before it");
-        Err(Finding::new(Law::Obsolete, [story]))
+        let lines = format!("{namer:?} names {dot:?} obsolete, which has not come before it");
+        Err(LawFailure::new(Law::Obsolete, [lines]))
     }
 
-    fn check_invariants(&self, state: &[u8], cut: Cut) -> Result<(), Finding> {
+    fn check_invariants(&self, state: &[u8], cut: Cut) -> Result<(), LawFailure> {
         for invariant in &self.claims.invariants {
             let state = self.subject.decode(state)?;
             let holds = quietly(|| (invariant.holds)(&state));
             if !holds.unwrap_or(false) {
                 let seen = self.dots(self.case.within(cut));
                 let tree = self.subject.show(&state);
-                let story = [format!("not {}: {tree}", invariant.name), format!("after {seen}")];
-                return Err(Finding::new(Law::Invariant, story));
+                let lines = [format!("not {}: {tree}", invariant.name), format!("after {seen}")];
+                return Err(LawFailure::new(Law::Invariant, lines));
             }
         }
         Ok(())
     }
 
     /// Folds without what was named obsolete: all of it, each alone, and some of it.
-    fn check_obsolete(&self) -> Result<(), Finding> {
+    fn check_obsolete(&self) -> Result<(), LawFailure> {
         let mut chance = Chance::new(fingerprint(self.case));
         let top = self.case.top();
         let mut cuts = vec![top];
@@ -249,7 +249,12 @@ impl<R: Replicated> Examination<'_, R> {
         Ok(())
     }
 
-    fn check_without(&self, cut: Cut, missing: &[Dot], chance: &mut Chance) -> Result<(), Finding> {
+    fn check_without(
+        &self,
+        cut: Cut,
+        missing: &[Dot],
+        chance: &mut Chance,
+    ) -> Result<(), LawFailure> {
         let Self { subject, case, .. } = self;
         let order: Vec<_> = self.any_order(cut, chance);
         let is_there = |index: &usize| !missing.contains(&case.entries[*index].stamp.dot);
@@ -263,10 +268,10 @@ impl<R: Replicated> Examination<'_, R> {
         let namers: Vec<_> = namers
             .map(|(namer, dot)| format!("{:?} named {dot:?}", case.entries[*namer].stamp.dot))
             .collect();
-        let mut story = vec![Line::from(format!("{} obsolete", namers.join(", ")))];
+        let mut lines = vec![Line::from(format!("{} obsolete", namers.join(", ")))];
         let labels = [format!("only {}", self.dots(rest)), "with all".to_owned()];
-        story.extend(self.two_states([&labels[0], &labels[1]], [&state, whole]));
-        Err(Finding::new(Law::Obsolete, story))
+        lines.extend(self.two_states([&labels[0], &labels[1]], [&state, whole]));
+        Err(LawFailure::new(Law::Obsolete, lines))
     }
 
     /// The entries of a cut in any order that causal delivery allows.
@@ -284,7 +289,7 @@ impl<R: Replicated> Examination<'_, R> {
     }
 
     /// An update that nobody should write must not panic; it may do anything else.
-    fn check_wild(&self) -> Result<(), Finding> {
+    fn check_wild(&self) -> Result<(), LawFailure> {
         let Self { subject, case, .. } = self;
         let Some(wild) = &case.wild else { return Ok(()) };
         let mut state = subject.decode(&self.states[&case.top()])?;
@@ -305,11 +310,11 @@ impl<R: Replicated> Examination<'_, R> {
 
     fn two_states(&self, labels: [&str; 2], states: [&[u8]; 2]) -> Vec<Line> {
         let [one, other] = states.map(|state| self.subject.tree(state));
-        contrast(labels, [&one, &other])
+        diff(labels, [&one, &other])
     }
 
     /// Two orders of the entries of a cut, of which the last two are swapped.
-    fn two_orders(&self, target: Cut, last: [usize; 2], states: [&[u8]; 2]) -> Finding {
+    fn two_orders(&self, target: Cut, last: [usize; 2], states: [&[u8]; 2]) -> LawFailure {
         // The one that is written first comes first.
         let (last, states) = match last {
             [one, other] if one < other => ([other, one], [states[1], states[0]]),
@@ -322,11 +327,11 @@ impl<R: Replicated> Examination<'_, R> {
             self.subject.fold(self.case, order).and_then(|state| self.subject.encode(&state))
         });
         let labels = orders.map(|order| self.dots(order));
-        let story = self.two_states([&labels[0], &labels[1]], states);
+        let lines = self.two_states([&labels[0], &labels[1]], states);
         match again {
             // Without snapshots in between there is no difference.
-            [Ok(one), Ok(other)] if one == other => Finding::new(Law::Snapshot, story),
-            _ => Finding::new(Law::Order, story),
+            [Ok(one), Ok(other)] if one == other => LawFailure::new(Law::Snapshot, lines),
+            _ => LawFailure::new(Law::Order, lines),
         }
     }
 

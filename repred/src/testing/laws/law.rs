@@ -51,7 +51,7 @@ impl Law {
     }
 
     /// What to do about it, in a line for those who meet the law for the first time.
-    pub(crate) fn remedy(self) -> &'static str {
+    pub(crate) fn help(self) -> &'static str {
         match self {
             Self::Total => {
                 "leave the state as it is where an update makes no sense; `get` instead of an index, \

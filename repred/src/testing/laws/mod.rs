@@ -1,23 +1,14 @@
 //! [`Laws`]: what a reducer has to keep, checked.
 
 mod case;
-
 mod author;
-
 mod law;
-
 mod coverage;
-
 mod subject;
-
 mod examine;
-
 mod recipe;
-
 mod shrink;
-
 mod violation;
-
 #[cfg(any(feature = "arbitrary", feature = "proptest"))]
 mod sources;
 
@@ -318,8 +309,8 @@ impl<R: Replicated> Laws<R> {
     pub fn replay(self, lines: &[&str]) {
         let case = Case::parse(lines).unwrap_or_else(|error| panic!("{error}"));
         let result = examine(&self.subject, &self.claims, &case, &mut Coverage::default());
-        if let Err(finding) = result {
-            let violation = Violation::tell(&self.subject, &case, &finding, Found::Again);
+        if let Err(failure) = result {
+            let violation = Violation::tell(&self.subject, &case, &failure, Found::Again);
             panic!("\n{}", self.finish(violation));
         }
     }
@@ -336,7 +327,7 @@ impl<R: Replicated> Laws<R> {
                     return Ok(());
                 }
                 let is_another = made.case.entries.len() == updates;
-                if made.finding.is_some() || is_another && made.case.is_first_of_its_kind() {
+                if made.failure.is_some() || is_another && made.case.is_first_of_its_kind() {
                     let found = Found::AmongAll { updates };
                     self.examine(made, coverage).map_err(|failing| self.report(*failing, found))?;
                 }
@@ -347,12 +338,12 @@ impl<R: Replicated> Laws<R> {
     }
 
     fn examine(&self, made: Made, coverage: &mut Coverage) -> Result<(), Box<Failing>> {
-        let Made { recipe, case, finding } = made;
-        let result = match finding {
-            Some(finding) => Err(finding),
+        let Made { recipe, case, failure } = made;
+        let result = match failure {
+            Some(failure) => Err(failure),
             None => examine(&self.subject, &self.claims, &case, coverage),
         };
-        result.map_err(|finding| Box::new(Failing { recipe, case, finding }))
+        result.map_err(|failure| Box::new(Failing { recipe, case, failure }))
     }
 
     fn report(&self, failing: Failing, found: Found) -> LawsError {
@@ -361,7 +352,7 @@ impl<R: Replicated> Laws<R> {
             let made = recipe.follow(&self.subject);
             self.examine(made, &mut unused).err().map(|failing| *failing)
         });
-        let violation = Violation::tell(&self.subject, &small.case, &small.finding, found);
+        let violation = Violation::tell(&self.subject, &small.case, &small.failure, found);
         LawsError::Broken(Box::new(self.finish(violation)))
     }
 

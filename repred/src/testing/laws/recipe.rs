@@ -3,7 +3,7 @@
 use super::{
     author::Author,
     case::Case,
-    subject::{Finding, Subject},
+    subject::{LawFailure, Subject},
 };
 use crate::{
     encoding,
@@ -30,7 +30,7 @@ pub(crate) struct Made {
     pub(crate) recipe: Recipe,
     pub(crate) case: Case,
     /// How an update breaks a law by being written.
-    pub(crate) finding: Option<Finding>,
+    pub(crate) failure: Option<LawFailure>,
 }
 
 impl Recipe {
@@ -89,7 +89,7 @@ impl Recipe {
 
 impl Made {
     fn nothing() -> Self {
-        Self { recipe: Recipe::default(), case: Case::default(), finding: None }
+        Self { recipe: Recipe::default(), case: Case::default(), failure: None }
     }
 
     /// Adds an update, whose decisions are those after the first `start`. False if that breaks a law.
@@ -102,14 +102,14 @@ impl Made {
     ) -> bool {
         let before = self.case.entries.len();
         let after = author.after(&self.case);
-        self.finding = subject.write(&mut self.case, author, chance).err();
+        self.failure = subject.write(&mut self.case, author, chance).err();
         if self.case.entries.len() > before {
             // What it has seen is said in full, so that it stays so when other updates are left out.
             let author = Author { seen: after, ..author };
             let update = values(&chance.made()[start..]);
             self.recipe.parts.push(Part { author, update });
         }
-        self.finding.is_none()
+        self.failure.is_none()
     }
 
     fn add_wild<R: Replicated>(&mut self, chance: &mut Chance) {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{
     case::{Case, MAX_ORIGINS},
     recipe::Recipe,
-    subject::Finding,
+    subject::LawFailure,
 };
 
 /// How many smaller cases are tried.
@@ -16,7 +16,7 @@ const TRIES: usize = 3000;
 pub(crate) struct Failing {
     pub(crate) recipe: Recipe,
     pub(crate) case: Case,
-    pub(crate) finding: Finding,
+    pub(crate) failure: LawFailure,
 }
 
 /// Looks for a smaller case that breaks the same law. `fails` makes the case of a recipe, and says how it
@@ -51,7 +51,7 @@ fn improve(
             *tries = tries.checked_sub(1)?;
             let failing = fails(&candidate)?;
             let is_smaller = failing.recipe.size() < best.recipe.size();
-            (failing.finding.law == best.finding.law && is_smaller).then_some(failing)
+            (failing.failure.law == best.failure.law && is_smaller).then_some(failing)
         });
         match smaller {
             Some(smaller) => *best = smaller,

@@ -20,7 +20,7 @@ use crate::{
     testing::{
         Chance,
         line::Line,
-        tree::{Grower, Tree},
+        tree::{Tree, TreeBuilder},
     },
     time::Time,
 };
@@ -47,15 +47,15 @@ pub(crate) struct Subject<R: Replicated> {
 
 /// A law was broken, and how.
 #[derive(Clone, Debug)]
-pub(crate) struct Finding {
+pub(crate) struct LawFailure {
     pub(crate) law: Law,
     /// What happened, line by line.
-    pub(crate) story: Vec<Line>,
+    pub(crate) lines: Vec<Line>,
 }
 
-impl Finding {
-    pub(crate) fn new<L: Into<Line>>(law: Law, story: impl IntoIterator<Item = L>) -> Self {
-        Self { law, story: story.into_iter().map(Into::into).collect() }
+impl LawFailure {
+    pub(crate) fn new<L: Into<Line>>(law: Law, lines: impl IntoIterator<Item = L>) -> Self {
+        Self { law, lines: lines.into_iter().map(Into::into).collect() }
     }
 }
 
@@ -83,26 +83,26 @@ impl<R: Replicated> Subject<R> {
 
     // ---- states ----
 
-    pub(crate) fn encode(&self, state: &R) -> Result<Vec<u8>, Finding> {
+    pub(crate) fn encode(&self, state: &R) -> Result<Vec<u8>, LawFailure> {
         let mut bytes = Vec::new();
         let written = state.write_state(&mut bytes);
         written.map_err(|error| {
-            Finding::new(Law::Snapshot, [format!("the state cannot be encoded: {error}")])
+            LawFailure::new(Law::Snapshot, [format!("the state cannot be encoded: {error}")])
         })?;
         Ok(bytes)
     }
 
     /// The state that was encoded.
-    pub(crate) fn decode(&self, bytes: &[u8]) -> Result<R, Finding> {
+    pub(crate) fn decode(&self, bytes: &[u8]) -> Result<R, LawFailure> {
         let mut state = (self.make)();
         state.replace_state(bytes).map_err(|error| {
-            Finding::new(Law::Snapshot, [format!("an encoded state cannot be decoded: {error}")])
+            LawFailure::new(Law::Snapshot, [format!("an encoded state cannot be decoded: {error}")])
         })?;
         Ok(state)
     }
 
     /// Whether two states, encoded, are the same.
-    pub(crate) fn is_same(&self, one: &[u8], other: &[u8]) -> Result<bool, Finding> {
+    pub(crate) fn is_same(&self, one: &[u8], other: &[u8]) -> Result<bool, LawFailure> {
         match &self.equal {
             _ if one == other => Ok(true),
             None => {
@@ -116,13 +116,13 @@ impl<R: Replicated> Subject<R> {
 
     /// A state encodes as it did before it was decoded. What has no order of its own may do so by chance,
     /// so it is given three.
-    pub(crate) fn check_digest(&self, state: &[u8]) -> Result<(), Finding> {
+    pub(crate) fn check_digest(&self, state: &[u8]) -> Result<(), LawFailure> {
         for _ in 0..3 {
             let again = self.encode(&self.decode(state)?)?;
             if again != state {
                 let [before, after] = [state, &again].map(|bytes| self.tree(bytes));
-                let story = [format!("before: {before}"), format!("after:  {after}")];
-                return Err(Finding::new(Law::Digest, story));
+                let lines = [format!("before: {before}"), format!("after:  {after}")];
+                return Err(LawFailure::new(Law::Digest, lines));
             }
         }
         Ok(())
@@ -134,7 +134,7 @@ impl<R: Replicated> Subject<R> {
     }
 
     pub(crate) fn show(&self, state: &R) -> Tree {
-        state.show_state(Grower).unwrap_or_else(|_| unknown())
+        state.show_state(TreeBuilder).unwrap_or_else(|_| unknown())
     }
 
     /// An encoded update as one would write it.
@@ -147,7 +147,7 @@ impl<R: Replicated> Subject<R> {
     // ---- reducing ----
 
     /// Reduces an entry as a peer would.
-    pub(crate) fn apply(&self, state: &mut R, entry: &Entry) -> Result<R::Changes, Finding> {
+    pub(crate) fn apply(&self, state: &mut R, entry: &Entry) -> Result<R::Changes, LawFailure> {
         self.apply_payload(state, &entry.payload, entry.stamp)
     }
 
@@ -156,10 +156,10 @@ impl<R: Replicated> Subject<R> {
         state: &mut R,
         payload: &[u8],
         stamp: Stamp,
-    ) -> Result<R::Changes, Finding> {
+    ) -> Result<R::Changes, LawFailure> {
         let update = encoding::decode(payload).map_err(|error| {
-            let story = format!("{stamp:?} cannot be decoded: {error}");
-            Finding::new(Law::Codec, [story])
+            let lines = format!("{stamp:?} cannot be decoded: {error}");
+            LawFailure::new(Law::Codec, [lines])
         })?;
         self.reduce(state, update, stamp, || self.show_update(payload))
     }
@@ -170,11 +170,11 @@ impl<R: Replicated> Subject<R> {
         update: R::Update,
         stamp: Stamp,
         show: impl FnOnce() -> String,
-    ) -> Result<R::Changes, Finding> {
+    ) -> Result<R::Changes, LawFailure> {
         self.applications.set(self.applications.get() + 1);
         quietly(|| state.reduce(update, stamp)).map_err(|panic| {
             let update = show();
-            Finding::new(Law::Total, [format!("{stamp:?}, {update}, panics: {panic}")])
+            LawFailure::new(Law::Total, [format!("{stamp:?}, {update}, panics: {panic}")])
         })
     }
 
@@ -183,7 +183,7 @@ impl<R: Replicated> Subject<R> {
         &self,
         case: &Case,
         order: impl IntoIterator<Item = usize>,
-    ) -> Result<R, Finding> {
+    ) -> Result<R, LawFailure> {
         let mut state = (self.make)();
         for index in order {
             self.apply(&mut state, &case.entries[index])?;
@@ -200,7 +200,7 @@ impl<R: Replicated> Subject<R> {
         case: &mut Case,
         author: Author,
         chance: &mut Chance,
-    ) -> Result<(), Finding> {
+    ) -> Result<(), LawFailure> {
         let after = author.after(case);
         let state = self.fold(case, case.within(after))?;
         let seen = case.stamps(after);
@@ -214,7 +214,7 @@ impl<R: Replicated> Subject<R> {
         let stamp = Stamp::new(time, origin(author.lane), u64::from(after[author.lane]) + 1);
         let mut payload = Vec::new();
         encoding::encode_into(&update, &mut payload).map_err(|error| {
-            Finding::new(Law::Codec, [format!("an update cannot be encoded: {error}")])
+            LawFailure::new(Law::Codec, [format!("an update cannot be encoded: {error}")])
         })?;
         let entry = Entry { stamp, after, payload };
         let result = self.is_effective(state, update, &entry);
@@ -230,7 +230,7 @@ impl<R: Replicated> Subject<R> {
         mut state: R,
         update: R::Update,
         entry: &Entry,
-    ) -> Result<bool, Finding> {
+    ) -> Result<bool, LawFailure> {
         let before = self.encode(&state)?;
         let mut peer = self.decode(&before)?;
         self.check_codec(entry)?;
@@ -240,33 +240,33 @@ impl<R: Replicated> Subject<R> {
         let (mine, theirs) = (self.encode(&state)?, self.encode(&peer)?);
         if !self.is_same(&mine, &theirs)? {
             let (mine, theirs) = (self.tree(&mine), self.tree(&theirs));
-            let story = [
+            let lines = [
                 format!("{:?}, {}", entry.stamp.dot, self.show_update(&entry.payload)),
                 format!("by its author:     {mine}"),
                 format!("after its journey: {theirs}"),
             ];
-            return Err(Finding::new(Law::Codec, story));
+            return Err(LawFailure::new(Law::Codec, lines));
         }
         self.check_changes(&before, &mine, &changes, entry)?;
         Ok(!changes.is_empty())
     }
 
     /// What was decoded is encoded as before.
-    pub(crate) fn check_codec(&self, entry: &Entry) -> Result<(), Finding> {
+    pub(crate) fn check_codec(&self, entry: &Entry) -> Result<(), LawFailure> {
         let dot = entry.stamp.dot;
         let update = encoding::decode::<R::Update>(&entry.payload).map_err(|error| {
-            Finding::new(Law::Codec, [format!("{dot:?} cannot be decoded: {error}")])
+            LawFailure::new(Law::Codec, [format!("{dot:?} cannot be decoded: {error}")])
         })?;
         let mut again = Vec::new();
         let encoded = encoding::encode_into(&update, &mut again);
         if encoded.is_ok() && again == entry.payload {
             return Ok(());
         }
-        let story = [
+        let lines = [
             format!("{dot:?} was:   {}", self.show_update(&entry.payload)),
             format!("it became: {}", self.show_update(&again)),
         ];
-        Err(Finding::new(Law::Codec, story))
+        Err(LawFailure::new(Law::Codec, lines))
     }
 
     /// Changes are empty exactly if nothing has changed.
@@ -276,14 +276,14 @@ impl<R: Replicated> Subject<R> {
         after: &[u8],
         changes: &R::Changes,
         entry: &Entry,
-    ) -> Result<(), Finding> {
+    ) -> Result<(), LawFailure> {
         let is_same = self.is_same(before, after)?;
         if changes.is_empty() == is_same || is_same && self.may_report_more {
             return Ok(());
         }
         let (before, after) = (self.tree(before), self.tree(after));
         let update = format!("{:?}, {}", entry.stamp, self.show_update(&entry.payload));
-        let story = if is_same {
+        let lines = if is_same {
             let harm = "no harm to the state, but the history keeps such updates; if that is what you want: \
                         `Laws::may_report_more`";
             let same = format!("{update}, reports changes, but the state is as it was: {before}");
@@ -291,7 +291,7 @@ impl<R: Replicated> Subject<R> {
         } else {
             untruthful(&update, &before, &after)
         };
-        Err(Finding::new(Law::Truthful, story))
+        Err(LawFailure::new(Law::Truthful, lines))
     }
 }
 

@@ -7,7 +7,7 @@ use crate::{
     reduce::Replicated,
     testing::{
         diagram::Diagram,
-        laws::subject::Finding,
+        laws::subject::LawFailure,
         line::{Line, indented, shorten},
     },
 };
@@ -28,14 +28,14 @@ impl Violation {
     pub(crate) fn tell<R: Replicated>(
         subject: &Subject<R>,
         case: &Case,
-        finding: &Finding,
+        failure: &LawFailure,
         found: Found,
     ) -> Self {
-        let law = finding.law;
-        let diagram = draw(subject, case, finding);
+        let law = failure.law;
+        let diagram = draw(subject, case, failure);
         let mut report =
             format!("`{}` breaks the law \"{law}\": {}\n\n", subject.name(), law.broken());
-        for line in &finding.story {
+        for line in &failure.lines {
             report.push_str(&line.indented());
         }
         if case.entries.len() > 1 {
@@ -44,7 +44,7 @@ impl Violation {
         }
         report.push('\n');
         report.push_str(&writings(case, subject));
-        report.push_str(&format!("\nWhat to do: {}.\n\n{found}.", law.remedy()));
+        report.push_str(&format!("\nWhat to do: {}.\n\n{found}.", law.help()));
         report.push_str(&match found {
             // Who replays a case has it as a test.
             Found::Again => "\n".into(),
@@ -136,16 +136,16 @@ fn writings<R: Replicated>(case: &Case, subject: &Subject<R>) -> String {
 }
 
 /// Who wrote what, and had seen what.
-fn draw<R: Replicated>(subject: &Subject<R>, case: &Case, finding: &Finding) -> Diagram {
+fn draw<R: Replicated>(subject: &Subject<R>, case: &Case, failure: &LawFailure) -> Diagram {
     let top = case.top();
     let lanes: Vec<_> = (0..top.len()).filter(|lane| top[*lane] > 0).collect();
     let names = lanes.iter().map(|lane| format!("{:?}", super::case::origin(*lane)));
     let mut diagram = Diagram::new(names.collect());
     diagram.entitle(
-        format!("`{}` breaks the law \"{}\"", subject.name(), finding.law),
-        finding.law.broken().to_owned(),
+        format!("`{}` breaks the law \"{}\"", subject.name(), failure.law),
+        failure.law.broken().to_owned(),
     );
-    diagram.conclude(finding.story.clone());
+    diagram.conclude(failure.lines.clone());
     let mut events = Vec::new();
     for entry in &case.entries {
         let place = lanes.iter().position(|lane| *lane == entry.lane()).expect("it has an entry");

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde::Serializer;
 
 use super::{
-    grow,
     ledger::{Ledger, Untruthful},
+    tree_of,
 };
 use crate::{
     changes::Changes,
@@ -58,12 +58,12 @@ impl<R: Replicated> Audited<R> {
     /// Notes down whether the update says that it changes nothing, and changes something.
     fn reduce_and_look(&mut self, update: R::Update, stamp: Stamp) -> R::Changes {
         let shown = Tree::of(&update).map_or_else(|_| "?".into(), |tree| tree.to_string());
-        let before = grow(&self.inner);
+        let before = tree_of(&self.inner);
         let changes = self.inner.reduce(update, stamp);
-        let after = grow(&self.inner);
+        let after = tree_of(&self.inner);
         if changes.is_empty() && before != after {
-            let story = untruthful(&format!("{stamp:?}, {shown}"), &before, &after);
-            lock(&self.ledger).untruthful.get_or_insert(Untruthful { update: shown, story });
+            let lines = untruthful(&format!("{stamp:?}, {shown}"), &before, &after);
+            lock(&self.ledger).untruthful.get_or_insert(Untruthful { update: shown, lines });
         }
         changes
     }

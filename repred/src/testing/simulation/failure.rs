@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Plan, guarded, story::Story, world::World};
+use super::{Plan, guarded, trace::Trace, world::World};
 use crate::{
     reduce::Replicated,
     testing::{
@@ -75,14 +75,14 @@ impl fmt::Display for Guarantee {
 #[derive(Clone, Debug)]
 pub(crate) struct Broken {
     pub(crate) guarantee: Guarantee,
-    pub(crate) story: String,
+    pub(crate) what: String,
     /// The states it is about.
     details: Vec<Line>,
 }
 
 impl Broken {
-    pub(crate) fn new(guarantee: Guarantee, story: impl Into<String>) -> Self {
-        Self { guarantee, story: story.into(), details: Vec::new() }
+    pub(crate) fn new(guarantee: Guarantee, what: impl Into<String>) -> Self {
+        Self { guarantee, what: what.into(), details: Vec::new() }
     }
 
     pub(crate) fn with(self, details: Vec<Line>) -> Self {
@@ -150,7 +150,7 @@ type Script = Vec<Vec<u64>>;
 /// Runs a failed run again, with fewer and fewer steps, and tells of the shortest that fails alike.
 pub(crate) fn shrink<R: Replicated>(plan: &Plan<R>, seed: u64) -> SimulationFailure {
     // The first part of a script is how the run begins; the others are its steps.
-    let (mut script, mut broken, mut story) = record(plan, seed);
+    let (mut script, mut broken, mut trace) = record(plan, seed);
     let mut tries = TRIES;
     let mut chunk = script.len() / 2;
     while chunk > 0 && tries > 0 {
@@ -162,21 +162,21 @@ pub(crate) fn shrink<R: Replicated>(plan: &Plan<R>, seed: u64) -> SimulationFail
             if let Some((ran, other, told)) = follow(plan, &shorter)
                 && other.guarantee == broken.guarantee
             {
-                (script, broken, story) = (ran, other, told);
+                (script, broken, trace) = (ran, other, told);
             }
             start = start.min(script.len()).saturating_sub(chunk);
         }
         chunk /= 2;
     }
-    tell::<R>(seed, script.len().saturating_sub(1), &broken, story)
+    tell::<R>(seed, script.len().saturating_sub(1), &broken, trace)
 }
 
 /// Runs a seed, noting down what is decided.
-fn record<R: Replicated>(plan: &Plan<R>, seed: u64) -> (Script, Broken, Story) {
+fn record<R: Replicated>(plan: &Plan<R>, seed: u64) -> (Script, Broken, Trace) {
     let mut script = Vec::new();
     let mut world = None;
     let result = guarded(|| {
-        let world = world.insert(World::new(plan, Chance::new(seed), Story::told())?);
+        let world = world.insert(World::new(plan, Chance::new(seed), Trace::told())?);
         script.push(world.decided());
         for _ in 0..plan.steps {
             let stepped = world.step();
@@ -191,17 +191,17 @@ fn record<R: Replicated>(plan: &Plan<R>, seed: u64) -> (Script, Broken, Story) {
             "a run of the same seed went another way: is the reducer deterministic?",
         )
     });
-    (script, broken, world.map(|world| world.story).unwrap_or_default())
+    (script, broken, world.map(|world| world.trace).unwrap_or_default())
 }
 
 /// Runs a script; `None` if nothing fails.
-fn follow<R: Replicated>(plan: &Plan<R>, script: &Script) -> Option<(Script, Broken, Story)> {
+fn follow<R: Replicated>(plan: &Plan<R>, script: &Script) -> Option<(Script, Broken, Trace)> {
     let mut parts = script.iter().cloned();
     let mut ran = Script::new();
     let mut world = None;
     let result = guarded(|| {
         let chance = Chance::again(parts.next().unwrap_or_default());
-        let world = world.insert(World::new(plan, chance, Story::told())?);
+        let world = world.insert(World::new(plan, chance, Trace::told())?);
         ran.push(world.decided());
         for part in parts {
             world.decide_by(Chance::again(part));
@@ -212,19 +212,19 @@ fn follow<R: Replicated>(plan: &Plan<R>, script: &Script) -> Option<(Script, Bro
         world.heal()
     });
     let broken = result.err()?;
-    Some((ran, broken, world.map(|world| world.story).unwrap_or_default()))
+    Some((ran, broken, world.map(|world| world.trace).unwrap_or_default()))
 }
 
-fn tell<R>(seed: u64, steps: usize, broken: &Broken, mut story: Story) -> SimulationFailure {
-    let Broken { guarantee, story: what, details } = broken;
-    story.end();
-    let mut diagram = story.diagram();
+fn tell<R>(seed: u64, steps: usize, broken: &Broken, mut trace: Trace) -> SimulationFailure {
+    let Broken { guarantee, what, details } = broken;
+    trace.end();
+    let mut diagram = trace.diagram();
     let mut report = format!("it does not hold that {guarantee}: {what}\n\n");
     if !details.is_empty() {
         details.iter().for_each(|line| report.push_str(&line.indented()));
         report.push('\n');
     }
-    report.push_str(&happenings(&story));
+    report.push_str(&happenings(&trace));
     for line in diagram.text().lines() {
         report.push_str(&indented(line));
     }
@@ -250,9 +250,9 @@ fn how_to_go_on(seed: u64, steps: usize, guarantee: Guarantee) -> String {
 }
 
 /// What has happened, line by line.
-fn happenings(story: &Story) -> String {
-    let lines = story.lines();
-    let mut text = match (lines.len(), story.count()) {
+fn happenings(trace: &Trace) -> String {
+    let lines = trace.lines();
+    let mut text = match (lines.len(), trace.count()) {
         (0, _) => return String::new(),
         (kept, count) if kept < count => {
             format!("the last {kept} of {count} things that happened:\n\n")

@@ -43,7 +43,7 @@ pub(crate) struct Written {
 pub(crate) struct Untruthful {
     pub(crate) update: String,
     /// What it did, line by line.
-    pub(crate) story: Vec<Line>,
+    pub(crate) lines: Vec<Line>,
 }
 
 /// What one replica has reduced, from its start or its last snapshot on.
@@ -140,16 +140,16 @@ impl Ledger {
             return self.fail(Guarantee::NothingInvented, format!("nobody has written {dot:?}"));
         };
         if written.time != stamp.time || written.payload != payload {
-            let story = format!("{dot:?} is not what its author wrote");
-            return self.fail(Guarantee::NothingInvented, story);
+            let what = format!("{dot:?} is not what its author wrote");
+            return self.fail(Guarantee::NothingInvented, what);
         }
         let place = self.origins.iter().position(|id| *id == dot.origin);
         let implied = place.and_then(|place| self.lives[life].implied.get(place));
         if self.lives[life].reduced.contains(&dot) {
             self.fail(Guarantee::ExactlyOnce, format!("{dot:?} is reduced again"));
         } else if implied.is_some_and(|seq| *seq >= dot.seq) {
-            let story = format!("{dot:?} is reduced after something whose author had seen it");
-            self.fail(Guarantee::Causal, story);
+            let what = format!("{dot:?} is reduced after something whose author had seen it");
+            self.fail(Guarantee::Causal, what);
         } else {
             let after = self.written[&dot].after.clone();
             self.lives[life].take(stamp, &after);
@@ -203,11 +203,11 @@ impl Ledger {
 
     /// What may be the reason for a state that is not as it should be.
     pub(crate) fn reason(&self) -> impl Iterator<Item = Line> {
-        self.untruthful.iter().flat_map(|untruthful| untruthful.story.iter().cloned())
+        self.untruthful.iter().flat_map(|untruthful| untruthful.lines.iter().cloned())
     }
 
-    pub(crate) fn fail(&mut self, guarantee: Guarantee, story: String) {
-        self.broken.get_or_insert((guarantee, story));
+    pub(crate) fn fail(&mut self, guarantee: Guarantee, what: String) {
+        self.broken.get_or_insert((guarantee, what));
     }
 
     fn raise(&mut self, seqs: &mut Vec<u64>, id: ReplicaId, seq: u64) {

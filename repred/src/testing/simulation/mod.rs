@@ -1,19 +1,12 @@
 //! [`Simulation`]: replicas in a network in which everything goes wrong.
 
 mod faults;
-
 mod ledger;
-
 mod audited;
-
 mod node;
-
 mod link;
-
-mod story;
-
+mod trace;
 mod world;
-
 mod failure;
 
 use std::{
@@ -33,7 +26,7 @@ use self::{
     audited::Audited,
     failure::shrink,
     ledger::Ledger,
-    story::Story,
+    trace::Trace,
     world::{Counts, World},
 };
 pub use self::{
@@ -43,7 +36,7 @@ pub use self::{
 use super::{
     Chance,
     laws::quietly,
-    tree::{Grower, Tree},
+    tree::{Tree, TreeBuilder},
 };
 use crate::{core::Core, id::ReplicaId, reduce::Replicated};
 
@@ -239,7 +232,7 @@ impl<R: Replicated> Plan<R> {
     /// One run.
     fn run(&self, seed: u64) -> Result<Counts, Broken> {
         guarded(|| {
-            let mut world = World::new(self, Chance::new(seed), Story::default())?;
+            let mut world = World::new(self, Chance::new(seed), Trace::default())?;
             for _ in 0..self.steps {
                 world.step()?;
                 drop(world.decided());
@@ -277,8 +270,8 @@ fn guarded<T>(run: impl FnOnce() -> Result<T, Broken>) -> Result<T, Broken> {
 }
 
 /// A state, to be shown.
-fn grow<R: Replicated>(state: &R) -> Tree {
-    state.show_state(Grower).unwrap_or_else(|_| Tree::Leaf("?".into()))
+fn tree_of<R: Replicated>(state: &R) -> Tree {
+    state.show_state(TreeBuilder).unwrap_or_else(|_| Tree::Leaf("?".into()))
 }
 
 fn parse(text: &str) -> Option<Range<u64>> {

@@ -119,8 +119,8 @@ impl<R: Replicated> Node<R> {
         self.journal = Some(journal.map_err(not_opened)?);
         let floor = core.floor();
         if !self.folded.covers(&floor) {
-            let story = format!("comes back with {floor} folded, and had folded {}", self.folded);
-            return Err(Broken::new(Guarantee::NothingLost, story));
+            let what = format!("comes back with {floor} folded, and had folded {}", self.folded);
+            return Err(Broken::new(Guarantee::NothingLost, what));
         }
         self.durable = core.entries().seqs().collect();
         self.id = core.id();

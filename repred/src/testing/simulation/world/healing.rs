@@ -9,9 +9,11 @@ use crate::{
     reduce::Replicated,
     session::SessionConfig,
     testing::{
-        contrast::contrast,
+        diff::diff,
         line::Line,
-        simulation::{Broken, Guarantee, audited::lock, grow, ledger::list, link::Link, node::seq},
+        simulation::{
+            Broken, Guarantee, audited::lock, ledger::list, link::Link, node::seq, tree_of,
+        },
     },
 };
 
@@ -21,7 +23,7 @@ const MOVES: usize = 400_000;
 impl<R: Replicated> World<'_, R> {
     /// Nothing goes wrong any more: everybody comes to have everything.
     pub(crate) fn heal(&mut self) -> Result<(), Broken> {
-        self.story.tell(|| "everything heals".into());
+        self.trace.tell(|| "everything heals".into());
         self.links.clear();
         self.partition = None;
         // Whatever was written ahead of time has come.
@@ -66,8 +68,8 @@ impl<R: Replicated> World<'_, R> {
                 sorted(one.entries().seqs().collect()) == sorted(other.entries().seqs().collect());
             if is_same_version && one.state_digest() != other.state_digest() {
                 let ends = link.ends.map(name);
-                let story = format!("{} and {} differ, and do not know", ends[0], ends[1]);
-                let broken = Broken::new(Guarantee::Converges, story);
+                let what = format!("{} and {} differ, and do not know", ends[0], ends[1]);
+                let broken = Broken::new(Guarantee::Converges, what);
                 return Err(broken.with(self.two_replicas(link.ends)));
             }
         }
@@ -98,14 +100,14 @@ impl<R: Replicated> World<'_, R> {
     pub(super) fn check_end(&self) -> Result<(), Broken> {
         let versions: Vec<_> = self.nodes.iter().map(|node| sorted(node.version())).collect();
         if let Some(at) = versions.iter().position(|version| *version != versions[0]) {
-            let story =
+            let what =
                 format!("{} has {:?}, {} has {:?}", name(0), versions[0], name(at), versions[at]);
-            return Err(Broken::new(Guarantee::Converges, story));
+            return Err(Broken::new(Guarantee::Converges, what));
         }
         for (id, acknowledged) in &self.acknowledged {
             if seq(&versions[0], *id) < *acknowledged {
-                let story = format!("{id:?}.{acknowledged} was said to be safe, and is gone");
-                return Err(Broken::new(Guarantee::NothingLost, story));
+                let what = format!("{id:?}.{acknowledged} was said to be safe, and is gone");
+                return Err(Broken::new(Guarantee::NothingLost, what));
             }
         }
         Ok(())
@@ -113,7 +115,7 @@ impl<R: Replicated> World<'_, R> {
 
     pub(super) fn check_ledger(&self) -> Result<(), Broken> {
         let broken = lock(&self.ledger).broken.take();
-        broken.map_or(Ok(()), |(guarantee, story)| Err(Broken::new(guarantee, story)))
+        broken.map_or(Ok(()), |(guarantee, what)| Err(Broken::new(guarantee, what)))
     }
 
     /// A state is the fold of its version, which has all causes in it and splits no edit.
@@ -125,14 +127,14 @@ impl<R: Replicated> World<'_, R> {
         let Some(core) = &self.nodes[at].core else { return Ok(()) };
         let ledger = lock(&self.ledger);
         if !ledger.is_closed(&version) {
-            let story = format!("{} has seen {version:?}, and not all its causes", name(at));
-            return Err(Broken::new(Guarantee::Causal, story));
+            let what = format!("{} has seen {version:?}, and not all its causes", name(at));
+            return Err(Broken::new(Guarantee::Causal, what));
         }
         for (first, count) in &self.edits {
             let seen = seq(&version, first.origin);
             if seen >= first.seq && seen < first.seq + count - 1 {
-                let story = format!("{} has seen a part of the edit at {first:?}", name(at));
-                return Err(Broken::new(Guarantee::Atomic, story));
+                let what = format!("{} has seen a part of the edit at {first:?}", name(at));
+                return Err(Broken::new(Guarantee::Atomic, what));
             }
         }
         let mut fold = (self.plan.make)();
@@ -150,11 +152,11 @@ impl<R: Replicated> World<'_, R> {
         let dots = ledger.within(&version).into_iter().map(|(stamp, _)| stamp.dot);
         let should = format!("the fold of {}", list(&dots.collect::<Vec<_>>()));
         let labels = [format!("{}, after {}", name(at), ledger.order(state.life)), should];
-        let trees = [&state.inner, &fold].map(grow);
-        let mut details = contrast([&labels[0], &labels[1]], [&trees[0], &trees[1]]);
+        let trees = [&state.inner, &fold].map(tree_of);
+        let mut details = diff([&labels[0], &labels[1]], [&trees[0], &trees[1]]);
         details.extend(ledger.reason());
-        let story = format!("{} holds another state", name(at));
-        Err(Broken::new(Guarantee::Fold, story).with(details))
+        let what = format!("{} holds another state", name(at));
+        Err(Broken::new(Guarantee::Fold, what).with(details))
     }
 
     /// What two replicas hold that should hold the same, and what may be the reason.
@@ -164,8 +166,8 @@ impl<R: Replicated> World<'_, R> {
         let [Some(one), Some(other)] = states else { return Vec::new() };
         let label = |end: usize, life| format!("{}, after {}", name(end), ledger.order(life));
         let labels = [label(ends[0], one.life), label(ends[1], other.life)];
-        let trees = [&one.inner, &other.inner].map(grow);
-        let mut lines = contrast([&labels[0], &labels[1]], [&trees[0], &trees[1]]);
+        let trees = [&one.inner, &other.inner].map(tree_of);
+        let mut lines = diff([&labels[0], &labels[1]], [&trees[0], &trees[1]]);
         lines.extend(ledger.reason());
         lines
     }

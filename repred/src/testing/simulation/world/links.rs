@@ -42,7 +42,7 @@ impl<R: Replicated> World<'_, R> {
         let link = Link::new(ends, configs, [one, other], now);
         self.links.push(link);
         self.block();
-        self.story.tell(|| format!("{} and {} connect", name(ends[0]), name(ends[1])));
+        self.trace.tell(|| format!("{} and {} connect", name(ends[0]), name(ends[1])));
     }
 
     pub(super) fn cut_any(&mut self, _at: usize) -> Result<(), Broken> {
@@ -58,7 +58,7 @@ impl<R: Replicated> World<'_, R> {
         self.counts.faults.cuts += 1;
         self.counts.faults.lost += link.in_flight();
         let ends = link.ends.map(name);
-        self.story.tell(|| {
+        self.trace.tell(|| {
             let lost = match link.in_flight() {
                 0 => "nothing lost".into(),
                 1 => "one message lost".into(),
@@ -88,7 +88,7 @@ impl<R: Replicated> World<'_, R> {
         };
         self.partition = Some((group, self.chance.percent(50)));
         self.counts.faults.partitions += 1;
-        self.story.tell(|| format!("a partition: {group:b}"));
+        self.trace.tell(|| format!("a partition: {group:b}"));
         self.block();
         Ok(())
     }

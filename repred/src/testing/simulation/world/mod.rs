@@ -1,15 +1,10 @@
 //! [`World`]: one run.
 
 mod writing;
-
 mod links;
-
 mod talk;
-
 mod trouble;
-
 mod healing;
-
 mod order;
 
 use std::{
@@ -24,7 +19,7 @@ use super::{
     ledger::Ledger,
     link::Link,
     node::Node,
-    story::Story,
+    trace::Trace,
 };
 use crate::{
     id::ReplicaId, reduce::Replicated, session::Now, stamp::Dot, testing::Chance, time::Time,
@@ -58,7 +53,7 @@ pub(crate) struct World<'p, R: Replicated> {
     /// Folding may have parted some for good.
     is_parted: bool,
     pub(crate) counts: Counts,
-    pub(crate) story: Story,
+    pub(crate) trace: Trace,
 }
 
 /// What a run has come to.
@@ -77,7 +72,7 @@ pub(crate) struct Counts {
 const EPOCH: u64 = 1_000_000_000_000;
 
 impl<'p, R: Replicated> World<'p, R> {
-    pub(crate) fn new(plan: &'p Plan<R>, mut chance: Chance, story: Story) -> Result<Self, Broken> {
+    pub(crate) fn new(plan: &'p Plan<R>, mut chance: Chance, trace: Trace) -> Result<Self, Broken> {
         let count = chance.within(plan.replicas.clone()) as usize;
         let mut mix = Mix::draw(count, &mut chance);
         if plan.keeps_everything {
@@ -85,7 +80,7 @@ impl<'p, R: Replicated> World<'p, R> {
         }
         let has_forgers = mix.liar.is_some_and(|(_, lies)| lies == Lies::Forges);
         // Only a run that failed has to be explained, and only if states can be compared as they print.
-        let is_explained = story.is_told() && plan.equal.is_none();
+        let is_explained = trace.is_told() && plan.equal.is_none();
         let ledger = Ledger::new(has_forgers, is_explained);
         let ledger = Arc::new(Mutex::new(ledger));
         let mut world = Self {
@@ -105,14 +100,14 @@ impl<'p, R: Replicated> World<'p, R> {
             kept_back: None,
             is_parted: false,
             counts: Counts::default(),
-            story,
+            trace,
         };
         for _ in 0..count {
             let (id, now) = (world.new_id(), world.now(0));
             let core = plan.core(id, &world.ledger);
             world.nodes.push(Node::new(core, world.mix.durability, now)?);
         }
-        world.story.begin(count);
+        world.trace.begin(count);
         Ok(world)
     }
 

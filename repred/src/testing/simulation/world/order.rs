@@ -34,12 +34,12 @@ impl<R: Replicated> World<'_, R> {
         for _ in 0..PAIRS {
             let (a, b) = (any(), any());
             let expected = ledger.had_seen(b, a);
-            let story = match core.is_before(a, b) {
+            let what = match core.is_before(a, b) {
                 Ok(is_before) if is_before == expected => continue,
                 Err(OrderError::NotRecorded { .. }) if !knows_all => continue,
                 answer => format!("{} says of {a:?} before {b:?}: {answer:?}", name(at)),
             };
-            return Err(Broken::new(Guarantee::Order, story));
+            return Err(Broken::new(Guarantee::Order, what));
         }
         Ok(())
     }

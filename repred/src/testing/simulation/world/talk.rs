@@ -92,7 +92,7 @@ impl<R: Replicated> World<'_, R> {
                 vec![message]
             }
         };
-        self.story.tell(|| format!("{} lies: {} messages instead of one", name(at), told.len()));
+        self.trace.tell(|| format!("{} lies: {} messages instead of one", name(at), told.len()));
         told
     }
 
@@ -114,22 +114,22 @@ impl<R: Replicated> World<'_, R> {
         let node = &mut self.nodes[at];
         let Some(core) = &mut node.core else { return Ok(true) };
         let seen: Vec<_> =
-            if self.story.is_told() { core.entries().seqs().collect() } else { Vec::new() };
+            if self.trace.is_told() { core.entries().seqs().collect() } else { Vec::new() };
         let before = (core.entries().end(), core.entries().era(), core.known_again());
         let heard = self.links[link].sessions[end].handle_message(core, &message, now);
         let has_known_again = core.known_again() > before.2;
         if (core.entries().end(), core.entries().era()) != (before.0, before.1) {
             node.is_dirty = true;
-            if self.story.is_told() {
-                self.story.take_in(at, from, &seen, &node.version());
+            if self.trace.is_told() {
+                self.trace.take_in(at, from, &seen, &node.version());
             }
         }
         // Of two, neither has anything that the other lacks from anybody else. But after a snapshot was
         // adopted, what had been sent just before is sent again.
         let is_between_two = self.nodes.len() == 2 && !self.may_part() && self.mix.liar.is_none();
         if has_known_again && is_between_two {
-            let story = format!("{} hears again what it knew", name(at));
-            return Err(Broken::new(Guarantee::NoEcho, story));
+            let what = format!("{} hears again what it knew", name(at));
+            return Err(Broken::new(Guarantee::NoEcho, what));
         }
         match heard {
             Ok(()) => Ok(true),
@@ -151,8 +151,8 @@ impl<R: Replicated> World<'_, R> {
             SessionError::ClockDrift { .. } => self.mix.skew > 0,
             SessionError::Receive(ReceiveError::TooFarAhead { .. }) => self.mix.skew > 0,
             SessionError::Diverged { .. } => {
-                let story = format!("{} and {}: {error}", name(ends[0]), name(ends[1]));
-                let broken = Broken::new(Guarantee::Converges, story);
+                let what = format!("{} and {}: {error}", name(ends[0]), name(ends[1]));
+                let broken = Broken::new(Guarantee::Converges, what);
                 return Err(broken.with(self.two_replicas(ends)));
             }
             SessionError::Silent { .. } | SessionError::Peer(_) => true,
@@ -164,11 +164,11 @@ impl<R: Replicated> World<'_, R> {
             _ => is_lied_to,
         };
         if may {
-            self.story.tell(|| format!("{} and {} part: {error}", name(ends[0]), name(ends[1])));
+            self.trace.tell(|| format!("{} and {} part: {error}", name(ends[0]), name(ends[1])));
             return Ok(());
         }
-        let story = format!("{} and {}: {error}", name(ends[0]), name(ends[1]));
-        Err(Broken::new(Guarantee::Sessions, story))
+        let what = format!("{} and {}: {error}", name(ends[0]), name(ends[1]));
+        Err(Broken::new(Guarantee::Sessions, what))
     }
 
     /// Whether two may have folded what the other has not seen. A block that is too large goes as a

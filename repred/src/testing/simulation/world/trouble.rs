@@ -25,8 +25,8 @@ impl<R: Replicated> World<'_, R> {
         let is_torn = nodes[at].crash(keep)?;
         self.counts.faults.crashes += 1;
         self.counts.faults.torn += u64::from(is_torn);
-        self.story.event(at, "crash", String::new());
-        self.story.tell(|| format!("{} crashes", name(at)));
+        self.trace.event(at, "crash", String::new());
+        self.trace.tell(|| format!("{} crashes", name(at)));
         Ok(())
     }
 
@@ -40,8 +40,8 @@ impl<R: Replicated> World<'_, R> {
         let core = self.plan.core(id, &self.ledger);
         self.nodes[at].restart(core, now)?;
         let id = self.nodes[at].id;
-        self.story.event(at, "restart", String::new());
-        self.story.tell(|| format!("{} is back, as {id:?}", name(at)));
+        self.trace.event(at, "restart", String::new());
+        self.trace.tell(|| format!("{} is back, as {id:?}", name(at)));
         if is_strict { self.resume(at) } else { Ok(()) }
     }
 
@@ -64,17 +64,17 @@ impl<R: Replicated> World<'_, R> {
         let own = seq(&version, node.id);
         let lost = node.promised.iter().find(|(id, claimed)| *claimed > seq(&version, *id));
         if let Some((id, claimed)) = lost {
-            let story = format!("{} had confirmed {id:?}.{claimed}, and lost it", name(at));
-            return Err(Broken::new(Guarantee::NothingLost, story));
+            let what = format!("{} had confirmed {id:?}.{claimed}, and lost it", name(at));
+            return Err(Broken::new(Guarantee::NothingLost, what));
         }
         if self.acknowledged.get(&node.id).is_some_and(|seq| *seq > own) {
-            let story = format!("{} has lost what its author was told to be safe", name(at));
-            return Err(Broken::new(Guarantee::NothingLost, story));
+            let what = format!("{} has lost what its author was told to be safe", name(at));
+            return Err(Broken::new(Guarantee::NothingLost, what));
         }
         let knows = |other: &Node<R>| seq(&other.version(), node.id) > own;
         if let Some(other) = self.nodes.iter().position(knows) {
-            let story = format!("{} has lost what {} has heard of", name(at), name(other));
-            return Err(Broken::new(Guarantee::Identity, story));
+            let what = format!("{} has lost what {} has heard of", name(at), name(other));
+            return Err(Broken::new(Guarantee::Identity, what));
         }
         Ok(())
     }
@@ -84,7 +84,7 @@ impl<R: Replicated> World<'_, R> {
             let skew = self.chance.below(2 * self.mix.skew) as i64 - self.mix.skew as i64;
             self.nodes[at].skew = skew;
             self.counts.faults.skews += 1;
-            self.story.tell(|| format!("{}'s clock is {skew} µs ahead", name(at)));
+            self.trace.tell(|| format!("{}'s clock is {skew} µs ahead", name(at)));
         }
         Ok(())
     }
@@ -104,10 +104,10 @@ impl<R: Replicated> World<'_, R> {
         let Some(core) = &mut self.nodes[at].core else { return Ok(()) };
         core.fold(&floor).map_err(|error| Broken::new(Guarantee::Sessions, error.to_string()))?;
         self.counts.faults.folds += 1;
-        self.story.tell(|| format!("{} folds {floor}", name(at)));
+        self.trace.tell(|| format!("{} folds {floor}", name(at)));
         if self.chance.percent(30) {
             self.nodes[at].compact()?;
-            self.story.tell(|| format!("{} compacts its journal", name(at)));
+            self.trace.tell(|| format!("{} compacts its journal", name(at)));
         }
         Ok(())
     }

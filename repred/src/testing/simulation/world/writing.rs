@@ -41,7 +41,7 @@ impl<R: Replicated> World<'_, R> {
             core.set_id(ReplicaId::from(self.next_id));
             (node.id, self.next_id) = (core.id(), self.next_id + 1);
         }
-        let told = if self.story.is_told() { show(&updates) } else { Vec::new() };
+        let told = if self.trace.is_told() { show(&updates) } else { Vec::new() };
         let were_truthful = lock(ledger).untruthful.is_none();
         let receipts = core.update_all(updates, wall).map_err(|error| {
             Broken::new(Guarantee::Identity, format!("{:?} cannot write: {error}", node.id))
@@ -69,7 +69,7 @@ impl<R: Replicated> World<'_, R> {
         for (stamp, update) in given.iter().zip(told) {
             let Some(stamp) = stamp else {
                 let line = || format!("{} writes {update}: no changes, so not kept", name(at));
-                self.story.tell(line);
+                self.trace.tell(line);
                 continue;
             };
             stamps.push(*stamp);
@@ -77,8 +77,8 @@ impl<R: Replicated> World<'_, R> {
             written.push(format!("{stamp:?}: {update}"));
         }
         if !written.is_empty() {
-            self.story.write(at, &stamps, notes.join("; "));
-            self.story.tell(|| format!("{} writes {}", name(at), written.join("; ")));
+            self.trace.write(at, &stamps, notes.join("; "));
+            self.trace.tell(|| format!("{} writes {}", name(at), written.join("; ")));
         }
     }
 
@@ -86,7 +86,7 @@ impl<R: Replicated> World<'_, R> {
     fn tell_untruthful(&mut self, at: usize) {
         let ledger = lock(&self.ledger);
         if let Some(untruthful) = &ledger.untruthful {
-            self.story.event(at, "untruthful", untruthful.update.clone());
+            self.trace.event(at, "untruthful", untruthful.update.clone());
         }
     }
 }

@@ -1,4 +1,4 @@
-//! [`contrast`]: two states that should be one, side by side.
+//! [`diff`]: two states that should be one, side by side.
 
 use super::{line::Line, tree::Tree};
 
@@ -6,7 +6,7 @@ use super::{line::Line, tree::Tree};
 const PLACES: usize = 5;
 
 /// Two states, each behind its label, and then each place in which they differ.
-pub(crate) fn contrast(labels: [&str; 2], trees: [&Tree; 2]) -> Vec<Line> {
+pub(crate) fn diff(labels: [&str; 2], trees: [&Tree; 2]) -> Vec<Line> {
     let [one, other] = trees;
     let width = labels.map(|label| label.chars().count()).into_iter().max().unwrap_or(0);
     let against = [one.against(other), other.against(one)];
@@ -28,7 +28,7 @@ mod tests {
     #[test]
     fn what_differs_is_marked_and_told() {
         let trees = [(1, 'x'), (2, 'x')].map(|state| Tree::of(&state).unwrap());
-        let lines = contrast(["a.1", "a.1, b.1"], [&trees[0], &trees[1]]);
+        let lines = diff(["a.1", "a.1, b.1"], [&trees[0], &trees[1]]);
         let text: Vec<_> = lines.iter().map(ToString::to_string).collect();
         assert_eq!(text, ["a.1       →  (1, 'x')", "a.1, b.1  →  (2, 'x')", ".0: 1 or 2"]);
         let marked = lines[1].parts.iter().filter(|part| part.is_marked);

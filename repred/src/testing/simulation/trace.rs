@@ -1,4 +1,4 @@
-//! [`Story`]: what happened in a run, for those who want to know.
+//! [`Trace`]: what happened in a run, for those who want to know.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -10,7 +10,7 @@ use crate::{
 
 /// What happened in a run. A run that goes well is not told.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Story {
+pub(crate) struct Trace {
     is_told: bool,
     lines: VecDeque<String>,
     /// How many lines were told, kept or not.
@@ -38,7 +38,7 @@ type Seqs = [(ReplicaId, u64)];
 const LINES: usize = 40;
 const EVENTS: usize = 30;
 
-impl Story {
+impl Trace {
     pub(crate) fn told() -> Self {
         Self { is_told: true, ..Self::default() }
     }
@@ -170,10 +170,10 @@ mod tests {
     use super::*;
     use crate::time::Time;
 
-    fn story(replicas: usize) -> Story {
-        let mut story = Story::told();
-        story.begin(replicas);
-        story
+    fn trace(replicas: usize) -> Trace {
+        let mut trace = Trace::told();
+        trace.begin(replicas);
+        trace
     }
 
     fn stamp(origin: u128, seq: u64) -> Stamp {
@@ -182,16 +182,16 @@ mod tests {
 
     #[test]
     fn an_update_that_was_passed_on_is_seen_from_its_author() {
-        let (mut story, a) = (story(3), 0xa.into());
-        story.write(0, &[stamp(0xa, 1), stamp(0xa, 2)], "1; 2".into());
-        story.take_in(1, 0, &[], &[(a, 2)]);
-        story.take_in(2, 1, &[], &[(a, 2)]);
-        story.end();
+        let (mut trace, a) = (trace(3), 0xa.into());
+        trace.write(0, &[stamp(0xa, 1), stamp(0xa, 2)], "1; 2".into());
+        trace.take_in(1, 0, &[], &[(a, 2)]);
+        trace.take_in(2, 1, &[], &[(a, 2)]);
+        trace.end();
         assert_eq!(
-            story.lines().collect::<Vec<_>>(),
+            trace.lines().collect::<Vec<_>>(),
             ["#1 takes in a.1..a.2 from #0", "#2 takes in a.1..a.2 from #1"]
         );
-        let text = story.diagram().text();
+        let text = trace.diagram().text();
         let rows = [
             "#0 ─●a.1..a.2─┬──────┬──────",
             "#1 ───────────┴▶●end─┼──────",
@@ -202,19 +202,19 @@ mod tests {
 
     #[test]
     fn what_came_with_another_has_no_arrow_of_its_own() {
-        let (mut story, a, b) = (story(3), 0xa.into(), 0xb.into());
-        story.write(0, &[stamp(0xa, 1)], String::new());
-        story.take_in(1, 0, &[], &[(a, 1)]);
-        story.write(1, &[stamp(0xb, 1)], String::new());
-        story.take_in(2, 1, &[], &[(a, 1), (b, 1)]);
-        story.write(2, &[stamp(0xc, 1)], String::new());
-        assert_eq!(story.diagram().svg().matches("marker-end").count(), 2);
+        let (mut trace, a, b) = (trace(3), 0xa.into(), 0xb.into());
+        trace.write(0, &[stamp(0xa, 1)], String::new());
+        trace.take_in(1, 0, &[], &[(a, 1)]);
+        trace.write(1, &[stamp(0xb, 1)], String::new());
+        trace.take_in(2, 1, &[], &[(a, 1), (b, 1)]);
+        trace.write(2, &[stamp(0xc, 1)], String::new());
+        assert_eq!(trace.diagram().svg().matches("marker-end").count(), 2);
     }
 
     #[test]
-    fn a_long_story_says_how_long_it_was() {
-        let mut story = story(1);
-        (0..50).for_each(|line| story.tell(|| line.to_string()));
-        assert_eq!((story.count(), story.lines().len()), (50, LINES));
+    fn a_long_trace_counts_the_lines_that_it_dropped() {
+        let mut trace = trace(1);
+        (0..50).for_each(|line| trace.tell(|| line.to_string()));
+        assert_eq!((trace.count(), trace.lines().len()), (50, LINES));
     }
 }
