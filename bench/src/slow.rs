@@ -39,8 +39,8 @@ impl Storage for Slow {
         self.files.write(name, offset, bytes)
     }
 
-    fn wants_room(&self) -> bool {
-        self.files.wants_room()
+    fn prefers_preallocation(&self) -> bool {
+        self.files.prefers_preallocation()
     }
 
     fn truncate(&mut self, name: &str, size: u64) -> io::Result<()> {

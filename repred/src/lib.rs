@@ -57,8 +57,8 @@ pub use self::{
     encoding::{DecodeError, EncodeError},
     id::ReplicaId,
     journal::{
-        Durability, Files, Folding, Journal, JournalError, Memory, OpenError, Passage, RawEntry,
-        Recovery, Storage, Transcript, TranscriptError, Write,
+        Durability, Files, Folding, Journal, JournalError, JournalEvent, JournalReadError,
+        JournalReader, Memory, OpenError, RawEntry, Recovery, Storage, Write,
     },
     message::Reason,
     net::{

@@ -214,8 +214,8 @@ impl Storage for Disk {
         )
     }
 
-    fn wants_room(&self) -> bool {
-        self.memory.wants_room()
+    fn prefers_preallocation(&self) -> bool {
+        self.memory.prefers_preallocation()
     }
 
     fn truncate(&mut self, name: &str, size: u64) -> io::Result<()> {

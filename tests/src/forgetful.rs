@@ -81,8 +81,8 @@ impl Storage for Forgetful {
         Ok(bytes.len())
     }
 
-    fn wants_room(&self) -> bool {
-        self.files.wants_room()
+    fn prefers_preallocation(&self) -> bool {
+        self.files.prefers_preallocation()
     }
 
     fn truncate(&mut self, name: &str, size: u64) -> io::Result<()> {

@@ -10,8 +10,8 @@ use std::{
 };
 
 use repred::{
-    Core, Counter, Durability, GrowSet, Journal, Loading, LwwMap, Memory, Now, OpenError, Reduce,
-    ReplicaId, Saving, SessionConfig, Stamp, Storage, Time, Transcript, TranscriptError,
+    Core, Counter, Durability, GrowSet, Journal, JournalReadError, JournalReader, Loading, LwwMap,
+    Memory, Now, OpenError, Reduce, ReplicaId, Saving, SessionConfig, Stamp, Storage, Time,
     VersionVector, Write,
 };
 use repred_tests::{Chance, Disk};
@@ -240,7 +240,7 @@ fn check(disk: Memory, moment: &Moment, oracle: &mut Oracle, is_cut: bool, goes_
     let told = told(disk.clone());
     let (mut core, mut journal) = open(disk.clone(), READER).unwrap();
     let version = core.version();
-    assert_eq!(told, version, "a transcript tells what is there");
+    assert_eq!(told, version, "a reader tells what is there");
     let Told { acknowledged, written, folded } = &moment.told;
     assert!(version.covers(acknowledged), "{version} has lost some of {acknowledged}");
     assert!(written.covers(&version), "{version} is more than was written, {written}");
@@ -263,12 +263,12 @@ fn check(disk: Memory, moment: &Moment, oracle: &mut Oracle, is_cut: bool, goes_
 
 /// What is in a journal, as who does not know its type sees it.
 fn told(disk: Memory) -> VersionVector {
-    match Transcript::open(disk) {
-        Ok(mut transcript) => {
-            transcript.by_ref().try_for_each(|passage| passage.map(drop)).unwrap();
-            transcript.version().clone()
+    match JournalReader::open(disk) {
+        Ok(mut reader) => {
+            reader.by_ref().try_for_each(|event| event.map(drop)).unwrap();
+            reader.version().clone()
         }
-        Err(TranscriptError::NoJournal) => VersionVector::new(),
+        Err(JournalReadError::NoJournal) => VersionVector::new(),
         Err(error) => panic!("{error}"),
     }
 }

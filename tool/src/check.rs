@@ -2,14 +2,14 @@
 
 use std::{io::Write, path::PathBuf};
 
-use repred::TranscriptError;
+use repred::JournalReadError;
 
 use crate::{
     failure::Failure,
-    kind::Kind,
-    reading::Reading,
-    survey::Survey,
-    words::{bytes, count},
+    format::{bytes, count},
+    reader::Reader,
+    state_type::StateType,
+    summary::Summary,
 };
 
 /// Read all of a journal and tell whether it is whole; fails with 1 if it is damaged, and never
@@ -31,36 +31,36 @@ pub(crate) enum Verdict {
 impl Check {
     pub(crate) fn run(
         &self,
-        kind: Option<&dyn Kind>,
+        kind: Option<&dyn StateType>,
         out: &mut dyn Write,
     ) -> Result<Verdict, Failure> {
-        let mut survey = Survey::default();
-        let mut reading = match Reading::open(&self.folder) {
-            Err(Failure::Transcript(_, error)) if is_damage(&error) => {
+        let mut summary = Summary::default();
+        let mut reader = match Reader::open(&self.folder) {
+            Err(Failure::Read(_, error)) if is_damage(&error) => {
                 writeln!(out, "{error}; nothing of it can be read")?;
                 return Ok(Verdict::Damaged);
             }
-            reading => reading?,
+            reader => reader?,
         };
-        while let Some(passage) = reading.advance() {
-            match passage {
-                Ok(passage) => survey.take(&passage),
-                Err(error) if is_damage(&error) => return damaged(&error, &reading, &survey, out),
-                Err(error) => return Err(Failure::Transcript(self.folder.clone(), error)),
+        while let Some(event) = reader.advance() {
+            match event {
+                Ok(event) => summary.take(&event),
+                Err(error) if is_damage(&error) => return damaged(&error, &reader, &summary, out),
+                Err(error) => return Err(Failure::Read(self.folder.clone(), error)),
             }
         }
-        whole(&reading, &survey, out)?;
-        self.reduce(kind, &survey, out)
+        whole(&reader, &summary, out)?;
+        self.reduce(kind, &summary, out)
     }
 
     /// Reduces all of it, if somebody can.
     fn reduce(
         &self,
-        kind: Option<&dyn Kind>,
-        survey: &Survey,
+        kind: Option<&dyn StateType>,
+        summary: &Summary,
         out: &mut dyn Write,
     ) -> Result<Verdict, Failure> {
-        let (Some(kind), Some((schema, _))) = (kind, &survey.schema) else {
+        let (Some(kind), Some((schema, _))) = (kind, &summary.schema) else {
             return Ok(Verdict::Whole);
         };
         if !kind.schema().fits(schema) {
@@ -81,16 +81,16 @@ impl Check {
     }
 }
 
-fn is_damage(error: &TranscriptError) -> bool {
-    matches!(error, TranscriptError::Damaged { .. } | TranscriptError::Content { .. })
+fn is_damage(error: &JournalReadError) -> bool {
+    matches!(error, JournalReadError::Damaged { .. } | JournalReadError::Content { .. })
 }
 
-fn whole(reading: &Reading, survey: &Survey, out: &mut dyn Write) -> Result<(), Failure> {
-    let transcript = reading.transcript();
-    let (file, size) = (transcript.file(), bytes(transcript.offset()));
-    writeln!(out, "{file} is whole: {size}, {}", content(survey))?;
-    if transcript.torn_bytes() > 0 {
-        let torn = bytes(transcript.torn_bytes());
+fn whole(reader: &Reader, summary: &Summary, out: &mut dyn Write) -> Result<(), Failure> {
+    let journal = reader.journal();
+    let (file, size) = (journal.file(), bytes(journal.offset()));
+    writeln!(out, "{file} is whole: {size}, {}", content(summary))?;
+    if journal.torn_bytes() > 0 {
+        let torn = bytes(journal.torn_bytes());
         writeln!(
             out,
             "{torn} after that are torn: what a crash has left, or is just being written; who opens it \
@@ -101,25 +101,25 @@ fn whole(reading: &Reading, survey: &Survey, out: &mut dyn Write) -> Result<(), 
 }
 
 fn damaged(
-    error: &TranscriptError,
-    reading: &Reading,
-    survey: &Survey,
+    error: &JournalReadError,
+    reader: &Reader,
+    summary: &Summary,
     out: &mut dyn Write,
 ) -> Result<Verdict, Failure> {
-    let version = reading.transcript().version();
-    let content = content(survey);
+    let version = reader.journal().version();
+    let content = content(summary);
     writeln!(out, "{error}")?;
     writeln!(out, "`recover` would keep what comes before: {content}, version {version}")?;
     writeln!(out, "peers may have the rest")?;
     Ok(Verdict::Damaged)
 }
 
-fn content(survey: &Survey) -> String {
-    let entries = count(survey.entries.count, "entry", "entries");
-    let skips = match survey.skips {
+fn content(summary: &Summary) -> String {
+    let entries = count(summary.entries.count, "entry", "entries");
+    let skips = match summary.skips {
         0 => String::new(),
         skips => format!(", {} forgotten", count(skips, "update", "updates")),
     };
-    let snapshot = if survey.snapshot.count > 0 { ", a snapshot" } else { "" };
+    let snapshot = if summary.snapshot.count > 0 { ", a snapshot" } else { "" };
     format!("{entries}{skips}{snapshot}")
 }

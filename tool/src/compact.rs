@@ -2,9 +2,9 @@
 
 use std::{io::Write, path::PathBuf};
 
-use repred::{Passage, Schema};
+use repred::{JournalEvent, Schema};
 
-use crate::{failure::Failure, kind::Kind, reading::Reading, ready_made, words::bytes};
+use crate::{failure::Failure, format::bytes, reader::Reader, ready_made, state_type::StateType};
 
 /// Write a journal anew, without what is obsolete or folded; it must not be in use
 #[derive(Debug, clap::Args)]
@@ -15,7 +15,11 @@ pub(crate) struct Compact {
 }
 
 impl Compact {
-    pub(crate) fn run(&self, kind: Option<&dyn Kind>, out: &mut dyn Write) -> Result<(), Failure> {
+    pub(crate) fn run(
+        &self,
+        kind: Option<&dyn StateType>,
+        out: &mut dyn Write,
+    ) -> Result<(), Failure> {
         let (before, schema) = self.look()?;
         let Some(kind) = kind else {
             return Err(Failure::Untyped(self.folder.clone(), name(schema)));
@@ -34,10 +38,10 @@ impl Compact {
 
     /// How many bytes there are, and of what.
     fn look(&self) -> Result<(u64, Option<Schema>), Failure> {
-        let mut reading = Reading::open(&self.folder)?;
-        let size = reading.transcript().size();
-        let schema = reading.find_map(|passage| match passage {
-            Ok(Passage::Schema { schema, .. }) => Some(Ok(schema)),
+        let mut reader = Reader::open(&self.folder)?;
+        let size = reader.journal().size();
+        let schema = reader.find_map(|event| match event {
+            Ok(JournalEvent::Schema { schema, .. }) => Some(Ok(schema)),
             Ok(_) => None,
             Err(error) => Some(Err(error)),
         });

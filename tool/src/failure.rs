@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use repred::{JournalError, NotDurable, OpenError, Schema, TranscriptError};
+use repred::{JournalError, JournalReadError, NotDurable, OpenError, Schema};
 
 /// Why a command has not done what it was asked. No journal is changed then.
 #[derive(Debug)]
@@ -13,7 +13,7 @@ pub(crate) enum Failure {
     /// The folder cannot be read.
     Folder(PathBuf, io::Error),
     /// The journal in it cannot be read.
-    Transcript(PathBuf, TranscriptError),
+    Read(PathBuf, JournalReadError),
     /// Somebody uses the journal, and maybe who.
     InUse(PathBuf, Option<String>),
     /// It can be read, but not opened.
@@ -40,7 +40,7 @@ impl Failure {
     pub(crate) fn is_damage(&self) -> bool {
         matches!(
             self,
-            Self::Transcript(_, TranscriptError::Damaged { .. } | TranscriptError::Content { .. })
+            Self::Read(_, JournalReadError::Damaged { .. } | JournalReadError::Content { .. })
                 | Self::Open(_, OpenError::Damaged { .. } | OpenError::Content(_))
         )
     }
@@ -62,15 +62,15 @@ impl fmt::Display for Failure {
                     folder.display()
                 )
             }
-            Self::Transcript(folder, TranscriptError::NoJournal) => write!(
+            Self::Read(folder, JournalReadError::NoJournal) => write!(
                 f,
                 "there is no journal in {}; give the folder that the replica was opened with",
                 folder.display()
             ),
-            Self::Transcript(folder, error) if self.is_damage() => {
+            Self::Read(folder, error) if self.is_damage() => {
                 write!(f, "{}: {error}; `check` tells what comes before", folder.display())
             }
-            Self::Transcript(folder, error) => write!(f, "{}: {error}", folder.display()),
+            Self::Read(folder, error) => write!(f, "{}: {error}", folder.display()),
             Self::InUse(folder, holder) => {
                 let holder = holder.as_deref().unwrap_or("the program that has it open");
                 write!(f, "{} is in use: stop {holder} first", folder.display())

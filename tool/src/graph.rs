@@ -7,9 +7,9 @@ use std::{
     path::PathBuf,
 };
 
-use repred::{Passage, RawEntry, ReplicaId, VersionVector, testing::Diagram};
+use repred::{JournalEvent, RawEntry, ReplicaId, VersionVector, testing::Diagram};
 
-use crate::{failure::Failure, kind::Kind, reading::Reading, utc, view::View, words};
+use crate::{failure::Failure, format, reader::Reader, state_type::StateType, utc, view::View};
 
 /// More than this nobody would look at, and it would take long to lay out.
 const MOST: u64 = 2000;
@@ -48,7 +48,11 @@ struct Event {
 }
 
 impl Graph {
-    pub(crate) fn run(&self, kind: Option<&dyn Kind>, out: &mut dyn Write) -> Result<(), Failure> {
+    pub(crate) fn run(
+        &self,
+        kind: Option<&dyn StateType>,
+        out: &mut dyn Write,
+    ) -> Result<(), Failure> {
         let (last, read) = self.read(kind)?;
         let mut diagram = draw(&last.events);
         let shown = last.events.len() as u64;
@@ -56,21 +60,21 @@ impl Graph {
         diagram.entitle(title, sentence(shown, last.all));
         fs::write(&self.output, diagram.svg())
             .map_err(|error| Failure::File(self.output.clone(), error))?;
-        let updates = words::count(shown, "update", "updates");
+        let updates = format::count(shown, "update", "updates");
         writeln!(out, "{updates} in {}", self.output.display())?;
         // All of this is about what comes before.
         read
     }
 
     /// What can be read, and why it is not all.
-    fn read(&self, kind: Option<&dyn Kind>) -> Result<(Last, Result<(), Failure>), Failure> {
+    fn read(&self, kind: Option<&dyn StateType>) -> Result<(Last, Result<(), Failure>), Failure> {
         let (mut view, mut writer, mut last) = (View::new(kind), None, Last::default());
-        let mut reading = Reading::open(&self.folder)?;
-        let read = reading.try_for_each(|passage| {
-            match passage? {
-                Passage::Schema { schema, .. } => view.enter(&schema),
-                Passage::Opened { id, .. } | Passage::Named { id } => writer = Some(id),
-                Passage::Entry(entry) => {
+        let mut reader = Reader::open(&self.folder)?;
+        let read = reader.try_for_each(|event| {
+            match event? {
+                JournalEvent::Schema { schema, .. } => view.enter(&schema),
+                JournalEvent::Opened { id, .. } | JournalEvent::Named { id } => writer = Some(id),
+                JournalEvent::Entry(entry) => {
                     last.add(Event { note: note(&entry, &view), entry, writer }, self.limit);
                 }
                 _ => {}
@@ -92,13 +96,13 @@ impl Last {
 }
 
 fn note(entry: &RawEntry, view: &View<'_>) -> String {
-    view.show(entry).unwrap_or_else(|| words::short_hex(&entry.payload))
+    view.show(entry).unwrap_or_else(|| format::short_hex(&entry.payload))
 }
 
 fn sentence(shown: u64, all: u64) -> String {
     let which = match all {
         all if all == shown => "all updates".to_owned(),
-        all => format!("the last {shown} of {}", words::count(all, "update", "updates")),
+        all => format!("the last {shown} of {}", format::count(all, "update", "updates")),
     };
     format!(
         "{which}, in the order in which they were taken in; arrows lead to updates that were written \

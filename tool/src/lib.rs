@@ -20,20 +20,20 @@
 //! }
 //! ```
 
-mod words;
+mod format;
 mod utc;
 mod failure;
 mod progress;
-mod reading;
-mod dry;
-mod holder;
+mod reader;
+mod dry_run;
+mod lock_holder;
 mod show;
 mod ready_made;
-mod kind;
+mod state_type;
 mod view;
 mod line;
 mod log;
-mod survey;
+mod summary;
 mod stat;
 mod check;
 mod compact;

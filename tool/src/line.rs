@@ -1,38 +1,40 @@
-//! Lines about the passages of a journal.
+//! Lines about the events of a journal.
 
 use std::ops::RangeInclusive;
 
-use repred::{Passage, RawEntry, ReplicaId, Schema, Snapshot, VersionVector};
+use repred::{JournalEvent, RawEntry, ReplicaId, Schema, Snapshot, VersionVector};
 use serde_json::{json, value::RawValue};
 
-use crate::{ready_made, utc, view::View, words};
+use crate::{format, ready_made, utc, view::View};
 
 /// As long as a time.
 const NO_TIME: &str = "                           ";
 
-/// A passage for people.
-pub(crate) fn text(passage: &Passage, view: &View<'_>) -> String {
-    match passage {
-        Passage::Entry(entry) => entry_text(entry, view),
-        Passage::Skip(ranges) => {
-            let ranges = ranges.iter().map(|(origin, seqs)| words::dots(*origin, seqs));
+/// A event for people.
+pub(crate) fn text(event: &JournalEvent, view: &View<'_>) -> String {
+    match event {
+        JournalEvent::Entry(entry) => entry_text(entry, view),
+        JournalEvent::Skip(ranges) => {
+            let ranges = ranges.iter().map(|(origin, seqs)| format::dots(*origin, seqs));
             format!("{NO_TIME}  {}  forgotten", ranges.collect::<Vec<_>>().join(" "))
         }
-        Passage::Opened { id, is_strict } => {
-            format!("-- opened by {id:?}, {}", words::durability(*is_strict))
+        JournalEvent::Opened { id, is_strict } => {
+            format!("-- opened by {id:?}, {}", format::durability(*is_strict))
         }
-        Passage::Schema { schema, .. } if view.is_known() => format!("-- {}", schema_text(schema)),
-        Passage::Schema { schema, .. } => {
+        JournalEvent::Schema { schema, .. } if view.is_known() => {
+            format!("-- {}", schema_text(schema))
+        }
+        JournalEvent::Schema { schema, .. } => {
             format!("-- {schema}; not known to this command, so its updates are shown as bytes")
         }
-        Passage::Named { id } => format!("-- goes on as {id:?}"),
-        Passage::Snapshot { snapshot, floor } => {
-            let bytes = words::bytes(snapshot.state().len() as u64);
+        JournalEvent::Named { id } => format!("-- goes on as {id:?}"),
+        JournalEvent::Snapshot { snapshot, floor } => {
+            let bytes = format::bytes(snapshot.state().len() as u64);
             let version = snapshot.version();
             let folded = if floor == version { "all".to_owned() } else { floor.to_string() };
             format!("-- a snapshot of {version}, {bytes}, folded: {folded}")
         }
-        Passage::Closed => "-- closed".to_owned(),
+        JournalEvent::Closed => "-- closed".to_owned(),
         other => format!("-- {other:?}"),
     }
 }
@@ -48,7 +50,7 @@ pub(crate) fn schema_text(schema: &Schema) -> String {
 fn entry_text(entry: &RawEntry, view: &View<'_>) -> String {
     let (time, dot) = (utc::text(entry.stamp.time), format!("{:?}", entry.stamp.dot));
     let edit = entry.edit.as_ref().map(|edit| format!("edit {} ", range(edit))).unwrap_or_default();
-    let update = view.show(entry).unwrap_or_else(|| words::short_hex(&entry.payload));
+    let update = view.show(entry).unwrap_or_else(|| format::short_hex(&entry.payload));
     format!("{time}  {dot:<12} {:>5} B  {edit}{update}", entry.payload.len())
 }
 
@@ -56,19 +58,19 @@ fn range(seqs: &RangeInclusive<u64>) -> String {
     format!("{}..{}", seqs.start(), seqs.end())
 }
 
-/// A passage for programs.
-pub(crate) fn json(passage: &Passage, view: &View<'_>) -> String {
-    match passage {
-        Passage::Entry(entry) => entry_json(entry, view),
-        Passage::Skip(ranges) => {
+/// A event for programs.
+pub(crate) fn json(event: &JournalEvent, view: &View<'_>) -> String {
+    match event {
+        JournalEvent::Entry(entry) => entry_json(entry, view),
+        JournalEvent::Skip(ranges) => {
             let ranges: Vec<_> =
                 ranges.iter().map(|(origin, seqs)| skip_json(*origin, seqs)).collect();
             json!({ "kind": "skip", "skipped": ranges }).to_string()
         }
-        Passage::Opened { id, is_strict } => {
+        JournalEvent::Opened { id, is_strict } => {
             json!({ "kind": "opened", "id": id.to_string(), "strict": is_strict }).to_string()
         }
-        Passage::Schema { schema, newest, wall } => json!({
+        JournalEvent::Schema { schema, newest, wall } => json!({
             "kind": "schema",
             "name": schema.name(),
             "version": schema.version(),
@@ -77,9 +79,9 @@ pub(crate) fn json(passage: &Passage, view: &View<'_>) -> String {
             "time": utc::text(*wall),
         })
         .to_string(),
-        Passage::Named { id } => json!({ "kind": "named", "id": id.to_string() }).to_string(),
-        Passage::Snapshot { snapshot, floor } => snapshot_json(snapshot, floor),
-        Passage::Closed => json!({ "kind": "closed" }).to_string(),
+        JournalEvent::Named { id } => json!({ "kind": "named", "id": id.to_string() }).to_string(),
+        JournalEvent::Snapshot { snapshot, floor } => snapshot_json(snapshot, floor),
+        JournalEvent::Closed => json!({ "kind": "closed" }).to_string(),
         other => json!({ "kind": "other", "other": format!("{other:?}") }).to_string(),
     }
 }
@@ -112,7 +114,7 @@ fn entry_json(entry: &RawEntry, view: &View<'_>) -> String {
         seq: stamp.dot.seq,
         size: payload.len(),
         edit: edit.as_ref().map(|edit| [edit.start(), edit.end()]),
-        hex: update.is_none().then(|| words::hex(payload)),
+        hex: update.is_none().then(|| format::hex(payload)),
         update,
     };
     serde_json::to_string(&line).unwrap_or_default()

@@ -7,9 +7,11 @@ use std::{
     path::PathBuf,
 };
 
-use repred::{Passage, RawEntry, ReplicaId, Time};
+use repred::{JournalEvent, RawEntry, ReplicaId, Time};
 
-use crate::{failure::Failure, kind::Kind, line, reading::Reading, utc, view::View, words};
+use crate::{
+    failure::Failure, format, line, reader::Reader, state_type::StateType, utc, view::View,
+};
 
 /// Tell the updates in a journal, in the order in which they were taken in
 #[derive(Debug, clap::Args)]
@@ -32,7 +34,11 @@ pub(crate) struct Log {
 }
 
 impl Log {
-    pub(crate) fn run(&self, kind: Option<&dyn Kind>, out: &mut dyn Write) -> Result<(), Failure> {
+    pub(crate) fn run(
+        &self,
+        kind: Option<&dyn StateType>,
+        out: &mut dyn Write,
+    ) -> Result<(), Failure> {
         let mut lines = Lines { limit: self.limit, last: VecDeque::new(), out };
         let told = self.tell(kind, &mut lines);
         // What can be read is told, also if the rest cannot be.
@@ -40,34 +46,36 @@ impl Log {
         told
     }
 
-    fn tell(&self, kind: Option<&dyn Kind>, lines: &mut Lines<'_>) -> Result<(), Failure> {
+    fn tell(&self, kind: Option<&dyn StateType>, lines: &mut Lines<'_>) -> Result<(), Failure> {
         let mut view = View::new(kind);
-        for passage in self.open()? {
-            let passage = passage?;
-            if let Passage::Schema { schema, .. } = &passage {
+        for event in self.open()? {
+            let event = event?;
+            if let JournalEvent::Schema { schema, .. } = &event {
                 view.enter(schema);
             }
-            let Some(passage) = self.select(passage) else { continue };
+            let Some(event) = self.select(event) else { continue };
             let line = if self.json { line::json } else { line::text };
-            lines.put(line(&passage, &view))?;
+            lines.put(line(&event, &view))?;
         }
         Ok(())
     }
 
-    fn open(&self) -> Result<Reading, Failure> {
-        let reading = Reading::open(&self.folder)?;
+    fn open(&self) -> Result<Reader, Failure> {
+        let reader = Reader::open(&self.folder)?;
         let is_seen = self.limit.is_none() && io::stdout().is_terminal();
-        Ok(if is_seen { reading.without_bar() } else { reading })
+        Ok(if is_seen { reader.without_bar() } else { reader })
     }
 
-    /// What of a passage is asked for.
-    fn select(&self, passage: Passage) -> Option<Passage> {
-        match passage {
-            Passage::Entry(entry) => self.is_asked_for(&entry).then_some(Passage::Entry(entry)),
+    /// What of a event is asked for.
+    fn select(&self, event: JournalEvent) -> Option<JournalEvent> {
+        match event {
+            JournalEvent::Entry(entry) => {
+                self.is_asked_for(&entry).then_some(JournalEvent::Entry(entry))
+            }
             // What was forgotten has no time.
-            Passage::Skip(ranges) if self.since.is_none() => self.select_skip(ranges),
+            JournalEvent::Skip(ranges) if self.since.is_none() => self.select_skip(ranges),
             // What is about no update in particular is for who wants all of them.
-            _ => (self.since.is_none() && self.origin.is_none()).then_some(passage),
+            _ => (self.since.is_none() && self.origin.is_none()).then_some(event),
         }
     }
 
@@ -76,13 +84,16 @@ impl Log {
             && self.is_origin(entry.stamp.origin())
     }
 
-    fn select_skip(&self, mut ranges: Vec<(ReplicaId, RangeInclusive<u64>)>) -> Option<Passage> {
+    fn select_skip(
+        &self,
+        mut ranges: Vec<(ReplicaId, RangeInclusive<u64>)>,
+    ) -> Option<JournalEvent> {
         ranges.retain(|(origin, _)| self.is_origin(*origin));
-        (!ranges.is_empty()).then_some(Passage::Skip(ranges))
+        (!ranges.is_empty()).then_some(JournalEvent::Skip(ranges))
     }
 
     fn is_origin(&self, id: ReplicaId) -> bool {
-        self.origin.as_ref().is_none_or(|origin| words::is_id(id, origin))
+        self.origin.as_ref().is_none_or(|origin| format::is_id(id, origin))
     }
 }
 

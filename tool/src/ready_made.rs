@@ -7,8 +7,8 @@ use repred::{
 };
 
 use crate::{
+    format,
     show::{Show, json},
-    words,
 };
 
 /// A ready-made type.
@@ -25,7 +25,7 @@ pub(crate) fn find(schema: &Schema) -> Option<ReadyMade> {
 }
 
 fn entry<R: Replicated>() -> ReadyMade {
-    let name = words::without_paths(std::any::type_name::<R>());
+    let name = format::without_paths(std::any::type_name::<R>());
     ReadyMade { schema: Schema::of::<R>(), name, show: json::<<R as Reduce>::Update> }
 }
 

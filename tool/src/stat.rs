@@ -2,16 +2,16 @@
 
 use std::{io::Write, path::PathBuf};
 
-use repred::{Files, Transcript, VersionVector};
+use repred::{Files, JournalReader, VersionVector};
 
 use crate::{
     failure::Failure,
-    kind::Kind,
+    format::{self, bytes, count, grouped},
     line,
-    reading::Reading,
-    survey::{Origin, Sum, Survey, Writer},
+    reader::Reader,
+    state_type::StateType,
+    summary::{Origin, Sum, Summary, Writer},
     utc,
-    words::{self, bytes, count, grouped},
 };
 
 /// Tell what a journal is: its size, its schema, who has written how much, how much of it is
@@ -24,34 +24,38 @@ pub(crate) struct Stat {
 }
 
 impl Stat {
-    pub(crate) fn run(&self, kind: Option<&dyn Kind>, out: &mut dyn Write) -> Result<(), Failure> {
-        let mut reading = Reading::open(&self.folder)?;
-        let mut survey = Survey::default();
-        let read = reading.try_for_each(|passage| passage.map(|passage| survey.take(&passage)));
-        let transcript = reading.transcript();
+    pub(crate) fn run(
+        &self,
+        kind: Option<&dyn StateType>,
+        out: &mut dyn Write,
+    ) -> Result<(), Failure> {
+        let mut reader = Reader::open(&self.folder)?;
+        let mut summary = Summary::default();
+        let read = reader.try_for_each(|event| event.map(|event| summary.take(&event)));
+        let journal = reader.journal();
         let mut row = |name: &str, what: String| writeln!(out, "{name:<10} {what}");
-        row("journal", format!("{}, generation {}", transcript.file(), transcript.generation()))?;
-        row("size", size(transcript, read.is_ok()))?;
-        row("torn", torn(transcript.torn_bytes()))?;
-        row("schema", schema(&survey))?;
-        row("written", written(&survey))?;
-        row("version", transcript.version().to_string())?;
-        row("floor", survey.floor.to_string())?;
-        row("snapshot", snapshot(&survey))?;
-        row("entries", entries(&survey))?;
-        row("forgotten", count(survey.skips, "update", "updates"))?;
-        row("garbage", self.garbage(kind, &survey, transcript.offset()))?;
-        row("origins", transcript.version().len().to_string())?;
-        origins(&survey, transcript.version(), out)?;
+        row("journal", format!("{}, generation {}", journal.file(), journal.generation()))?;
+        row("size", size(journal, read.is_ok()))?;
+        row("torn", torn(journal.torn_bytes()))?;
+        row("schema", schema(&summary))?;
+        row("written", written(&summary))?;
+        row("version", journal.version().to_string())?;
+        row("floor", summary.floor.to_string())?;
+        row("snapshot", snapshot(&summary))?;
+        row("entries", entries(&summary))?;
+        row("forgotten", count(summary.skips, "update", "updates"))?;
+        row("garbage", self.garbage(kind, &summary, journal.offset()))?;
+        row("origins", journal.version().len().to_string())?;
+        origins(&summary, journal.version(), out)?;
         // All of this is about what comes before.
         read
     }
 
     /// What compaction would leave out: exactly, if somebody can reduce; else what is so without
     /// that.
-    fn garbage(&self, kind: Option<&dyn Kind>, survey: &Survey, size: u64) -> String {
-        let ours = |kind: &&dyn Kind| {
-            survey.schema.as_ref().is_some_and(|(schema, _)| kind.schema().fits(schema))
+    fn garbage(&self, kind: Option<&dyn StateType>, summary: &Summary, size: u64) -> String {
+        let ours = |kind: &&dyn StateType| {
+            summary.schema.as_ref().is_some_and(|(schema, _)| kind.schema().fits(schema))
         };
         match kind.filter(ours).map(|kind| kind.measure(&self.folder)) {
             Some(Ok(compact)) => {
@@ -61,30 +65,30 @@ impl Stat {
             Some(Err(error)) => format!("unknown: {error}"),
             None => format!(
                 "at least {}; what is obsolete is known only with the type",
-                bytes(survey.superseded.bytes)
+                bytes(summary.superseded.bytes)
             ),
         }
     }
 }
 
-fn origins(survey: &Survey, version: &VersionVector, out: &mut dyn Write) -> Result<(), Failure> {
+fn origins(summary: &Summary, version: &VersionVector, out: &mut dyn Write) -> Result<(), Failure> {
     for (id, seq) in version.iter() {
-        let here = survey.origins.get(&id);
+        let here = summary.origins.get(&id);
         let entries = count(here.map_or(0, Origin::entries), "entry", "entries");
         let latest = here.map(|here| format!(", the last at {}", utc::text(here.latest)));
-        let (floor, latest) = (survey.floor.seq(id), latest.unwrap_or_default());
+        let (floor, latest) = (summary.floor.seq(id), latest.unwrap_or_default());
         writeln!(out, "  {id}  seq {seq}, floor {floor}, {entries}{latest}")?;
     }
     Ok(())
 }
 
-fn size(transcript: &Transcript<Files>, is_read: bool) -> String {
-    let used = transcript.offset() + transcript.torn_bytes();
-    match transcript.size() - used {
+fn size(journal: &JournalReader<Files>, is_read: bool) -> String {
+    let used = journal.offset() + journal.torn_bytes();
+    match journal.size() - used {
         room if is_read && room > 0 => {
             format!("{}, and room for {} more", bytes(used), bytes(room))
         }
-        _ => bytes(transcript.size()),
+        _ => bytes(journal.size()),
     }
 }
 
@@ -95,8 +99,8 @@ fn torn(torn: u64) -> String {
     }
 }
 
-fn schema(survey: &Survey) -> String {
-    let Some((schema, newest)) = &survey.schema else { return "none yet".to_owned() };
+fn schema(summary: &Summary) -> String {
+    let Some((schema, newest)) = &summary.schema else { return "none yet".to_owned() };
     let grown = match schema.oldest() {
         oldest if oldest < schema.version() => format!(", grown from {oldest}"),
         _ => String::new(),
@@ -108,24 +112,24 @@ fn schema(survey: &Survey) -> String {
     format!("{}{grown}{newer}", line::schema_text(schema))
 }
 
-fn written(survey: &Survey) -> String {
-    let Some(Writer { id, is_strict }) = survey.writer else { return "by nobody yet".to_owned() };
+fn written(summary: &Summary) -> String {
+    let Some(Writer { id, is_strict }) = summary.writer else { return "by nobody yet".to_owned() };
     let closed =
-        if survey.is_closed { "closed" } else { "not closed: in use, or ended by a crash" };
-    let opened = count(survey.openings, "time", "times");
-    format!("as {id:?}, opened {opened}; {}; {closed}", words::durability(is_strict))
+        if summary.is_closed { "closed" } else { "not closed: in use, or ended by a crash" };
+    let opened = count(summary.openings, "time", "times");
+    format!("as {id:?}, opened {opened}; {}; {closed}", format::durability(is_strict))
 }
 
-fn snapshot(survey: &Survey) -> String {
-    match survey.snapshot.count {
+fn snapshot(summary: &Summary) -> String {
+    match summary.snapshot.count {
         0 => "none".to_owned(),
-        _ => bytes(survey.snapshot.bytes),
+        _ => bytes(summary.snapshot.bytes),
     }
 }
 
-fn entries(survey: &Survey) -> String {
-    let Sum { count, bytes: size } = survey.entries;
-    let edits = match survey.in_edits {
+fn entries(summary: &Summary) -> String {
+    let Sum { count, bytes: size } = summary.entries;
+    let edits = match summary.in_edits {
         0 => String::new(),
         edits => format!(", {} of them in edits", grouped(edits)),
     };

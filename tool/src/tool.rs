@@ -14,9 +14,9 @@ use crate::{
     compact::Compact,
     failure::Failure,
     graph::Graph,
-    kind::{Kind, Typed},
     log::Log,
     stat::Stat,
+    state_type::{StateType, Typed},
 };
 
 /// What is not a matter of the journal.
@@ -109,7 +109,7 @@ enum Command {
 }
 
 /// Does what the command line says.
-fn obey(kind: Option<&dyn Kind>) -> ExitCode {
+fn obey(kind: Option<&dyn StateType>) -> ExitCode {
     let mut out = BufWriter::new(io::stdout().lock());
     let done = Command::parse().run(kind, &mut out);
     match done.and_then(|verdict| out.flush().map(|()| verdict).map_err(Failure::Output)) {
@@ -126,7 +126,7 @@ fn obey(kind: Option<&dyn Kind>) -> ExitCode {
 }
 
 impl Command {
-    fn run(&self, kind: Option<&dyn Kind>, out: &mut dyn Write) -> Result<Verdict, Failure> {
+    fn run(&self, kind: Option<&dyn StateType>, out: &mut dyn Write) -> Result<Verdict, Failure> {
         match self {
             Self::Log(log) => log.run(kind, out)?,
             Self::Stat(stat) => stat.run(kind, out)?,

@@ -2,16 +2,16 @@
 
 use repred::{RawEntry, Schema};
 
-use crate::{kind::Kind, ready_made, show::Show};
+use crate::{ready_made, show::Show, state_type::StateType};
 
 /// How the updates of a journal are shown, where that has been read so far.
 pub(crate) struct View<'k> {
-    kind: Option<&'k dyn Kind>,
+    kind: Option<&'k dyn StateType>,
     show: Option<Show>,
 }
 
 impl<'k> View<'k> {
-    pub(crate) fn new(kind: Option<&'k dyn Kind>) -> Self {
+    pub(crate) fn new(kind: Option<&'k dyn StateType>) -> Self {
         Self { kind, show: None }
     }
 

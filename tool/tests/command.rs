@@ -18,9 +18,9 @@ fn config() -> SessionConfig {
     SessionConfig::for_state::<Prices>()
 }
 
-fn repred(words: &[&str], folder: &Path) -> Said {
+fn repred(args: &[&str], folder: &Path) -> Said {
     let mut command = Command::new(env!("CARGO_BIN_EXE_repred"));
-    common::said(command.args(words).arg(folder))
+    common::said(command.args(args).arg(folder))
 }
 
 #[track_caller]
@@ -289,15 +289,15 @@ fn a_graph_has_a_dot_for_each_update_and_arrows_to_what_was_written_here() {
     }
     author.update(("rice".into(), Some(4)));
     let picture = folder.path().join("graph.svg");
-    let words = ["graph", "--output", &picture.display().to_string()];
-    let said = repred(&words, folder.path());
+    let args = ["graph", "--output", &picture.display().to_string()];
+    let said = repred(&args, folder.path());
     assert_said(&said, 0, &[&format!("7 updates in {}", picture.display())]);
     let svg = fs::read_to_string(&picture).unwrap();
     assert_eq!(svg.matches("<circle").count(), 7);
     assert_eq!(svg.matches("marker-end").count(), 1);
     assert!(svg.contains("[\"rice\",3]\nb0b.3 at 2023-11-14T22:13:20.000002Z<"), "{svg}");
 
-    let last = repred(&["graph", "--limit", "2", words[1], words[2]], folder.path());
+    let last = repred(&["graph", "--limit", "2", args[1], args[2]], folder.path());
     assert!(last.out.starts_with("2 updates"), "{}{}", last.out, last.err);
     assert!(fs::read_to_string(&picture).unwrap().contains("the last 2 of 7 updates"));
 }

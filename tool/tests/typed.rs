@@ -48,9 +48,9 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn board(words: &[&str], folder: &Path) -> Said {
+fn board(args: &[&str], folder: &Path) -> Said {
     let mut command = Command::new(env::current_exe().unwrap());
-    common::said(command.env(IS_COMMAND, "1").args(words).arg(folder))
+    common::said(command.env(IS_COMMAND, "1").args(args).arg(folder))
 }
 
 fn author(folder: &Folder) -> Author<Board> {

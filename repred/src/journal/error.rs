@@ -47,7 +47,7 @@ pub enum JournalError {
     /// It has failed before. Open the journal again.
     Failed,
     /// It refused what was new, and then could not be read again. Open it again.
-    Reread(Arc<OpenError>),
+    Rollback(Arc<OpenError>),
     /// The replica was used from inside its own `reduce`, `read` or `edit`. Do it afterwards.
     Reentrant,
     /// There is something that cannot be written: see [`SessionError`]. Nothing is written any more.
@@ -132,7 +132,7 @@ impl fmt::Display for JournalError {
                 "the journal failed: {error}; whether the last updates are in it is unknown until it is opened again"
             ),
             Self::Failed => f.write_str("the journal has failed before; open it again"),
-            Self::Reread(error) => write!(f, "the journal refused an update, and then: {error}"),
+            Self::Rollback(error) => write!(f, "the journal refused an update, and then: {error}"),
             Self::Reentrant => UpdateError::Reentrant.fmt(f),
             Self::Content(error) => write!(f, "the journal cannot hold this: {error}"),
         }

@@ -48,7 +48,7 @@ impl Files {
     }
 
     /// Opens a folder for reading, also while somebody else uses it: nothing is locked, made or changed. For
-    /// a [`Transcript`](super::Transcript); whatever would write fails.
+    /// a [`JournalReader`](super::JournalReader); whatever would write fails.
     ///
     /// # Errors
     ///
@@ -112,7 +112,7 @@ impl Storage for Files {
         file.write(bytes)
     }
 
-    fn wants_room(&self) -> bool {
+    fn prefers_preallocation(&self) -> bool {
         true
     }
 

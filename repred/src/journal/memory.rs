@@ -178,7 +178,7 @@ impl Storage for Memory {
         })
     }
 
-    fn wants_room(&self) -> bool {
+    fn prefers_preallocation(&self) -> bool {
         true
     }
 

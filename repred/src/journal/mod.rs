@@ -1,49 +1,49 @@
 //! [`Journal`]: a core on a disk, so that what was acknowledged survives whatever happens to the process.
 //!
 //! ```text
-//! Core ──▶ Recorder ──▶ batch ──▶ Log ──▶ Storage        written: the messages a peer would get
+//! Core ──▶ BatchBuilder ──▶ batch ──▶ Log ──▶ Storage        written: the messages a peer would get
 //! Core ◀── Loading ◀── messages ◀── Log ◀── Storage      read again
 //! ```
 //!
 //! There is one file, of which each record is what was new at some moment. Compaction writes the next
 //! generation of it, without what is obsolete; what is folded is in a snapshot then, at its beginning.
 
-mod book;
 mod durability;
-mod error;
+mod storage;
 mod files;
-mod known_peers;
-mod log;
 mod memory;
-mod reader;
-mod record;
-mod recorder;
 #[cfg(feature = "redb")]
 mod redb;
+mod error;
+mod record;
 mod scan;
-mod storage;
-mod teller;
-mod transcript;
+mod record_log;
+mod known_peers;
+mod batch;
+mod replay;
+mod log;
+mod decoder;
+mod reader;
 
 use std::fmt;
 
 #[cfg(feature = "redb")]
 pub use self::redb::Redb;
 
+pub(crate) use self::{
+    batch::{Batch, BatchBuilder, Collected},
+    known_peers::KnownPeers,
+    log::{IfDamaged, Log},
+};
 pub use self::{
-    book::Recovery,
     durability::Durability,
     error::{JournalError, OpenError},
     files::Files,
     known_peers::Folding,
+    log::Recovery,
     memory::{Memory, Write},
+    reader::{JournalEvent, JournalReadError, JournalReader, RawEntry},
     storage::Storage,
-    transcript::{Passage, RawEntry, Transcript, TranscriptError},
-};
-pub(crate) use self::{
-    book::{Book, IfDamaged},
-    known_peers::KnownPeers,
-    recorder::{Batch, Collected, Recorder},
 };
 use crate::{
     core::Core,
@@ -85,8 +85,8 @@ use crate::{
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Journal<S> {
-    book: Book<S>,
-    recorder: Recorder,
+    log: Log<S>,
+    batch_builder: BatchBuilder,
     /// What the storage has refused, and is tried again.
     refused: Option<Batch>,
 }
@@ -115,7 +115,7 @@ impl<S: Storage> Journal<S> {
         durability: Durability,
         now: Now,
     ) -> Result<Self, OpenError> {
-        Book::open(storage, core, config, durability, IfDamaged::Refuse, now).map(Self::of)
+        Log::open(storage, core, config, durability, IfDamaged::Refuse, now).map(Self::of)
     }
 
     /// The same for a journal that is [damaged](OpenError::Damaged), or cannot be read from some place on: goes on with what comes before the
@@ -136,21 +136,21 @@ impl<S: Storage> Journal<S> {
         durability: Durability,
         now: Now,
     ) -> Result<Self, OpenError> {
-        Book::open(storage, core, config, durability, IfDamaged::Recover, now).map(Self::of)
+        Log::open(storage, core, config, durability, IfDamaged::Recover, now).map(Self::of)
     }
 
-    fn of((book, recorder): (Book<S>, Recorder)) -> Self {
-        Self { book, recorder, refused: None }
+    fn of((log, batch_builder): (Log<S>, BatchBuilder)) -> Self {
+        Self { log, batch_builder, refused: None }
     }
 
     /// What was found when it was opened.
     pub fn recovery(&self) -> Recovery {
-        self.book.recovery()
+        self.log.recovery()
     }
 
     /// Bytes on the disk.
     pub fn size(&self) -> u64 {
-        self.book.size()
+        self.log.size()
     }
 
     /// Writes what is new. It survives the end of the process then, but not that of the system.
@@ -162,14 +162,14 @@ impl<S: Storage> Journal<S> {
         loop {
             let collected = match self.refused.take() {
                 Some(refused) => Collected::Batch(refused),
-                None => self.recorder.collect(core)?,
+                None => self.batch_builder.collect(core)?,
             };
             let batch = match collected {
                 Collected::Batch(batch) => batch,
                 Collected::Nothing => return Ok(()),
-                Collected::NeedsNext => return self.compact(core),
+                Collected::NeedsCompaction => return self.compact(core),
             };
-            if let Err(error) = self.book.append(&batch) {
+            if let Err(error) = self.log.append(&batch) {
                 self.refused = Some(batch);
                 return Err(error);
             }
@@ -182,7 +182,7 @@ impl<S: Storage> Journal<S> {
     ///
     /// See [`JournalError`].
     pub fn sync(&mut self) -> Result<(), JournalError> {
-        self.book.sync()
+        self.log.sync()
     }
 
     /// Writes everything anew, without what is obsolete or folded. A crash in the middle leaves the old
@@ -192,10 +192,10 @@ impl<S: Storage> Journal<S> {
     ///
     /// See [`JournalError`].
     pub fn compact<R: Replicated>(&mut self, core: &mut Core<R>) -> Result<(), JournalError> {
-        let mut next = self.book.recorder(core)?;
-        self.book.write_next(core, &mut next)?;
-        self.book.advance()?;
-        (self.recorder, self.refused) = (next, None);
+        let mut next = self.log.batch_builder(core)?;
+        self.log.write_next(core, &mut next)?;
+        self.log.advance()?;
+        (self.batch_builder, self.refused) = (next, None);
         Ok(())
     }
 
@@ -206,12 +206,14 @@ impl<S: Storage> Journal<S> {
     /// See [`JournalError`].
     pub fn close<R: Replicated>(mut self, core: &mut Core<R>) -> Result<(), JournalError> {
         self.write(core)?;
-        self.book.close()
+        self.log.close()
     }
 }
 
 impl<S> fmt::Debug for Journal<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Journal").field("recorder", &self.recorder).finish_non_exhaustive()
+        f.debug_struct("Journal")
+            .field("batch_builder", &self.batch_builder)
+            .finish_non_exhaustive()
     }
 }

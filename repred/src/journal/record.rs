@@ -72,7 +72,7 @@ pub(super) enum Record<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Found<'a> {
     Record { record: Record<'a>, synced: u64, size: usize },
-    Broken,
+    Invalid,
 }
 
 /// What a file seems to be, by what it begins with.
@@ -81,7 +81,7 @@ pub(super) enum Header {
     Ours,
     /// It was written by another version of this crate.
     OtherFormat(u8),
-    Broken,
+    Invalid,
 }
 
 /// What a file begins with.
@@ -99,13 +99,13 @@ pub(super) fn header(bytes: &[u8], generation: u64) -> Header {
         return Header::Ours;
     }
     let (Some(magic), Some(found)) = (bytes.first_chunk::<8>(), bytes.last_chunk()) else {
-        return Header::Broken;
+        return Header::Invalid;
     };
     let is_sound = hash(generation, 0, magic) == u64::from_le_bytes(*found)
         && bytes[8..].starts_with(&generation.to_le_bytes());
     match magic {
         [start @ .., format] if is_sound && *start == MAGIC[..7] => Header::OtherFormat(*format),
-        _ => Header::Broken,
+        _ => Header::Invalid,
     }
 }
 
@@ -174,14 +174,14 @@ pub(super) const MAX_START: usize = HEAD + 1 + 10;
 
 /// What the record that begins so says to be synced, if it is one. Nothing of that is checked.
 pub(super) fn synced(start: &[u8]) -> Option<u64> {
-    let (kind, mut rest) = start.get(HEAD..)?.split_first()?;
-    (1..=5).contains(kind).then(|| take_u64(&mut rest).ok())?
+    let (kind, mut tail) = start.get(HEAD..)?.split_first()?;
+    (1..=5).contains(kind).then(|| take_u64(&mut tail).ok())?
 }
 
 /// How many bytes the record at `offset` has that begins so.
 pub(super) fn size(head: &[u8], generation: u64, offset: u64) -> Option<u64> {
-    let (len, rest) = head.split_first_chunk()?;
-    let is_so = rest.starts_with(&check(generation, offset, *len));
+    let (len, tail) = head.split_first_chunk()?;
+    let is_so = tail.starts_with(&check(generation, offset, *len));
     let (len, size) = (u32::from_le_bytes(*len), u64::from(u32::from_le_bytes(*len)) + HEAD as u64);
     (is_so && len > 0 && size <= MAX_RECORD).then_some(size)
 }
@@ -196,12 +196,12 @@ pub(super) fn find(bytes: &[u8], generation: u64, offset: u64) -> Found<'_> {
             Record::take(body).filter(|_| bytes[LENGTH..].starts_with(&expected))?;
         Some(Found::Record { record, synced, size })
     };
-    found().unwrap_or(Found::Broken)
+    found().unwrap_or(Found::Invalid)
 }
 
 /// Whether what begins so, and after `len` bytes is zero or nothing, is a record that was never written in full: it
 /// has no end.
-pub(super) fn is_cut(head: &[u8], len: u64, generation: u64, offset: u64) -> bool {
+pub(super) fn is_torn(head: &[u8], len: u64, generation: u64, offset: u64) -> bool {
     len <= HEAD as u64 || size(head, generation, offset).is_some_and(|size| len < size)
 }
 
@@ -228,9 +228,9 @@ mod tests {
         let mut bytes = Vec::new();
         put_header(&mut bytes, 5);
         assert_eq!(header(&bytes, 5), Header::Ours);
-        assert_eq!(header(&bytes, 6), Header::Broken);
+        assert_eq!(header(&bytes, 6), Header::Invalid);
         bytes[7] = 3;
-        assert_eq!(header(&bytes, 5), Header::Broken, "a flipped bit");
+        assert_eq!(header(&bytes, 5), Header::Invalid, "a flipped bit");
         let newer = hash(5, 0, &bytes[..8]);
         bytes[16..].copy_from_slice(&newer.to_le_bytes());
         assert_eq!(header(&bytes, 5), Header::OtherFormat(3));
@@ -251,17 +251,17 @@ mod tests {
             record.put(&mut bytes, 5, 100, 90);
             let size = bytes.len();
             assert_eq!(find(&bytes, 5, 100), Found::Record { record, synced: 90, size });
-            assert_eq!(find(&bytes, 6, 100), Found::Broken, "another generation");
-            assert_eq!(find(&bytes, 5, 101), Found::Broken, "another place");
+            assert_eq!(find(&bytes, 6, 100), Found::Invalid, "another generation");
+            assert_eq!(find(&bytes, 5, 101), Found::Invalid, "another place");
             for cut in 0..size {
-                assert_eq!(find(&bytes[..cut], 5, 100), Found::Broken, "cut at {cut}");
-                assert!(is_cut(&bytes, cut as u64, 5, 100), "cut at {cut}");
+                assert_eq!(find(&bytes[..cut], 5, 100), Found::Invalid, "cut at {cut}");
+                assert!(is_torn(&bytes, cut as u64, 5, 100), "cut at {cut}");
             }
-            assert!(!is_cut(&bytes, size as u64, 5, 100));
+            assert!(!is_torn(&bytes, size as u64, 5, 100));
             for bit in 0..size * 8 {
                 bytes[bit / 8] ^= 1 << (bit % 8);
-                assert_eq!(find(&bytes, 5, 100), Found::Broken, "bit {bit}");
-                assert!(!is_cut(&bytes, size as u64, 5, 100), "bit {bit}");
+                assert_eq!(find(&bytes, 5, 100), Found::Invalid, "bit {bit}");
+                assert!(!is_torn(&bytes, size as u64, 5, 100), "bit {bit}");
                 bytes[bit / 8] ^= 1 << (bit % 8);
             }
         }

@@ -17,26 +17,26 @@ pub(super) struct Scan {
     window: Window,
     /// Where the next record begins.
     at: u64,
-    rest: Rest,
+    tail: Tail,
 }
 
 /// What follows the last record, which is nothing that anybody was told of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Rest {
+pub(super) enum Tail {
     /// Room for more: zeros, or nothing.
-    Room,
+    Preallocated,
     /// So many bytes of a record that was never written in full.
-    Cut(u64),
+    Torn(u64),
     /// So many bytes of something that may have been whole, as far as can be told from them.
-    Broken(u64),
+    Invalid(u64),
 }
 
-impl Rest {
+impl Tail {
     /// Bytes that are neither a record nor room for one.
     pub(super) fn bytes(self) -> u64 {
         match self {
-            Self::Room => 0,
-            Self::Cut(bytes) | Self::Broken(bytes) => bytes,
+            Self::Preallocated => 0,
+            Self::Torn(bytes) | Self::Invalid(bytes) => bytes,
         }
     }
 }
@@ -65,9 +65,9 @@ impl Scan {
         match record::header(window.get(storage, 0, HEADER as u64)?, generation) {
             Header::Ours => {}
             Header::OtherFormat(format) => return Err(ScanError::Format(format)),
-            Header::Broken => return Err(ScanError::Damaged { offset: 0 }),
+            Header::Invalid => return Err(ScanError::Damaged { offset: 0 }),
         }
-        Ok(Self { generation, window, at: HEADER as u64, rest: Rest::Room })
+        Ok(Self { generation, window, at: HEADER as u64, tail: Tail::Preallocated })
     }
 
     /// Where the next record begins; after the last one, where it ends.
@@ -76,8 +76,8 @@ impl Scan {
     }
 
     /// What follows the last record, when all were read.
-    pub(super) fn rest(&self) -> Rest {
-        self.rest
+    pub(super) fn tail(&self) -> Tail {
+        self.tail
     }
 
     /// Shows the next record to `take`, with where it ends. `None` after the last one: what follows is nothing that
@@ -87,7 +87,7 @@ impl Scan {
         storage: &mut S,
         take: impl FnOnce(Record<'_>, u64) -> T,
     ) -> Result<Option<T>, ScanError> {
-        let Self { generation, window, at, rest } = self;
+        let Self { generation, window, at, tail } = self;
         if *at >= window.size {
             return Ok(None);
         }
@@ -96,8 +96,8 @@ impl Scan {
             *at += size as u64;
             return Ok(Some(take(record, *at)));
         }
-        *rest = window.rest(storage, *generation, *at)?;
-        let end = *at + rest.bytes();
+        *tail = window.tail(storage, *generation, *at)?;
+        let end = *at + tail.bytes();
         if window.was_synced(storage, *generation, *at..end)? {
             return Err(ScanError::Damaged { offset: *at });
         }
@@ -172,12 +172,12 @@ impl Window {
     }
 
     /// What stands at `offset`, which is no record.
-    fn rest<S: Storage>(
+    fn tail<S: Storage>(
         &mut self,
         storage: &mut S,
         generation: u64,
         offset: u64,
-    ) -> Result<Rest, ScanError> {
+    ) -> Result<Tail, ScanError> {
         let mut end = offset;
         let mut at = offset;
         while at < self.size {
@@ -191,11 +191,11 @@ impl Window {
             at += part.len() as u64;
         }
         if end == offset {
-            return Ok(Rest::Room);
+            return Ok(Tail::Preallocated);
         }
         let (head, len) = (self.get(storage, offset, HEAD as u64)?, end - offset);
-        let is_cut = record::is_cut(head, len, generation, offset);
-        Ok(if is_cut { Rest::Cut(len) } else { Rest::Broken(len) })
+        let is_torn = record::is_torn(head, len, generation, offset);
+        Ok(if is_torn { Tail::Torn(len) } else { Tail::Invalid(len) })
     }
 
     /// Whether a later record says that what is broken where some bytes begin had been written in full. It may stand

@@ -52,7 +52,7 @@ pub trait Storage: Send + 'static {
     /// Whether a sync is faster where something is written over zeros than where it makes a file longer, as it is in
     /// file systems. The journal writes zeros ahead then, and so has fewer bytes in its file than the file is long.
     /// Default: no.
-    fn wants_room(&self) -> bool {
+    fn prefers_preallocation(&self) -> bool {
         false
     }
 

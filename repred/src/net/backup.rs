@@ -85,7 +85,7 @@ impl<R: Replicated> Replica<R> {
             };
             frames.filled(count);
             let taken = shared.with(|inner| {
-                shared.check_trouble(inner).map_err(LoadError::ReadOnly)?;
+                shared.check_writable(inner).map_err(LoadError::ReadOnly)?;
                 inner.wake();
                 let now = shared.now();
                 // Something else has no lengths either: it would seem to be a backup that was cut.

@@ -9,14 +9,14 @@ use std::{
 
 use super::{
     clock::{Clock, SystemClock},
+    log_writer::{self, LogWriter},
     replica::Replica,
-    scribe::{self, Scribe},
     shared::{Shared, random_id},
 };
 use crate::{
     core::{Core, CoreLimits},
     id::ReplicaId,
-    journal::{Book, Durability, Files, Folding, IfDamaged, OpenError, Storage},
+    journal::{Durability, Files, Folding, IfDamaged, Log, OpenError, Storage},
     reduce::Replicated,
     schema::Schema,
     session::{Now, SessionConfig, SessionError, SessionLimits},
@@ -218,17 +218,17 @@ impl<R: Replicated> ReplicaBuilder<R> {
         let new_id = core.id();
         let initial = core.snapshot().map_err(SessionError::Snapshot)?.state;
         let now = Now { wall: clock.now(), instant: Instant::now() };
-        let (mut book, mut recorder) =
-            Book::open(storage, &mut core, &config, durability, if_damaged, now)?;
+        let (mut log, mut batch_builder) =
+            Log::open(storage, &mut core, &config, durability, if_damaged, now)?;
         if is_restored {
             core.set_id(new_id);
             // So that nobody goes on under the old one, whatever happens before the first update.
-            book.write_all(&mut core, &mut recorder)?;
+            log.write_all(&mut core, &mut batch_builder)?;
         }
-        let shared = Shared::new(core, clock, config).with_journal(&book, recorder);
+        let shared = Shared::new(core, clock, config).with_journal(&log, batch_builder);
         let replica = Replica::of(shared);
-        let terms = scribe::Terms { durability, folding, initial };
-        Scribe::start(replica.shared(), book, terms).map_err(OpenError::Io)?;
+        let policy = log_writer::WritePolicy { durability, folding, initial };
+        LogWriter::start(replica.shared(), log, policy).map_err(OpenError::Io)?;
         Ok(replica)
     }
 

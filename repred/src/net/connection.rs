@@ -219,7 +219,7 @@ impl<R: Replicated, T: Transport> Connection<R, T> {
         cx: &mut Context<'_>,
         now: Now,
     ) -> Result<(), ConnectionError> {
-        let Some(scribe) = &shared.scribe else {
+        let Some(log_writer) = &shared.log_writer else {
             let transport = &mut self.transport;
             let (key, config, message) = (self.key, &self.config, &mut self.message);
             return poll_session(shared, cx, key, config, now, message, |message| {
@@ -228,7 +228,7 @@ impl<R: Replicated, T: Transport> Connection<R, T> {
             })
             .map(drop);
         };
-        let watch = scribe.watch();
+        let watermark = log_writer.watermark();
         // What waits goes first, and alone: what comes after it tells of more.
         if self.held.messages.is_empty() {
             let Self { key, config, held, message, .. } = self;
@@ -239,7 +239,7 @@ impl<R: Replicated, T: Transport> Connection<R, T> {
             })?;
         }
         if !self.held.messages.is_empty()
-            && watch.poll(self.held.mark, cx).map_err(ConnectionError::Journal)?.is_ready()
+            && watermark.poll(self.held.mark, cx).map_err(ConnectionError::Journal)?.is_ready()
         {
             self.has_opened = true;
             let Held { messages, .. } = std::mem::take(&mut self.held);
@@ -276,8 +276,8 @@ impl<R: Replicated, T: Transport> Connection<R, T> {
                 Err(Reentrant) => return Poll::Ready(Err(ConnectionError::Reentrant)),
             }
         }
-        if shared.scribe.is_some()
-            && let Ok(Err(error)) = shared.with(|inner| shared.check_trouble(inner))
+        if shared.log_writer.is_some()
+            && let Ok(Err(error)) = shared.with(|inner| shared.check_writable(inner))
         {
             return Poll::Ready(Err(ConnectionError::ReadOnly(error)));
         }
@@ -344,7 +344,7 @@ impl<R: Replicated, T: Transport> Connection<R, T> {
                         message.clear();
                         session.poll_message(core, now, message) == Ok(true)
                     } {
-                        if shared.scribe.is_none() || *has_opened && session.is_closed() {
+                        if shared.log_writer.is_none() || *has_opened && session.is_closed() {
                             transport.push(message);
                         }
                     }

@@ -8,9 +8,9 @@ use futures_sink::Sink;
 use super::{
     builder::ReplicaBuilder,
     caught_up::{CaughtUp, Side},
-    closer::Closer,
     connection::Connection,
     shared::{Link, Reentrant, Shared, random_id},
+    shutdown::ShutdownGuard,
     subscription::Subscription,
     transport::{AsyncBytes, ByteStream, Messages},
 };
@@ -63,7 +63,7 @@ use crate::{
 pub struct Replica<R: Replicated> {
     shared: Arc<Shared<R>>,
     /// Ends the journal, if there is one, when the last handle is dropped.
-    closer: Option<Arc<Closer<R>>>,
+    shutdown_guard: Option<Arc<ShutdownGuard<R>>>,
 }
 
 /// Where a connection stands; see [`Replica::peers`].
@@ -161,8 +161,8 @@ impl<R: Replicated> Replica<R> {
 
     /// The receipt is ready when the journal has everything up to a mark.
     fn watched<C>(&self, receipt: Receipt<C>, mark: Mark) -> Receipt<C> {
-        match &self.shared.scribe {
-            Some(scribe) => receipt.watched(scribe.watch(), mark),
+        match &self.shared.log_writer {
+            Some(log_writer) => receipt.watched(log_writer.watermark(), mark),
             None => receipt,
         }
     }
@@ -252,7 +252,7 @@ impl<R: Replicated> Replica<R> {
             if inner.core.needs_new_id() {
                 inner.core.set_id(random_id());
             }
-            self.shared.check_trouble(inner)?;
+            self.shared.check_writable(inner)?;
             inner.wake();
             write(&mut inner.core, wall)
         });
@@ -540,8 +540,9 @@ impl<R: Replicated> Replica<R> {
 
     pub(super) fn of(shared: Shared<R>) -> Self {
         let shared = Arc::new(shared);
-        let closer = shared.scribe.is_some().then(|| Arc::new(Closer::new(&shared)));
-        Self { shared, closer }
+        let shutdown_guard =
+            shared.log_writer.is_some().then(|| Arc::new(ShutdownGuard::new(&shared)));
+        Self { shared, shutdown_guard }
     }
 
     pub(super) fn shared(&self) -> &Arc<Shared<R>> {
@@ -551,7 +552,7 @@ impl<R: Replicated> Replica<R> {
 
 impl<R: Replicated> Clone for Replica<R> {
     fn clone(&self) -> Self {
-        Self { shared: Arc::clone(&self.shared), closer: self.closer.clone() }
+        Self { shared: Arc::clone(&self.shared), shutdown_guard: self.shutdown_guard.clone() }
     }
 }
 

@@ -12,12 +12,12 @@ use std::{
 
 use super::{
     clock::Clock,
-    scribe::{Scribe, Trouble},
+    log_writer::{LogWriter, ReadOnly},
 };
 use crate::{
     core::{Core, UpdateError},
     id::ReplicaId,
-    journal::{Book, Collected, Folding, KnownPeers, Recorder, Storage},
+    journal::{BatchBuilder, Collected, Folding, KnownPeers, Log, Storage},
     mark::Mark,
     reduce::Replicated,
     session::{Now, Session, SessionConfig, SessionError},
@@ -32,7 +32,7 @@ pub(super) struct Shared<R: Replicated> {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) config: SessionConfig,
     /// Who writes the journal, if there is one.
-    pub(super) scribe: Option<Scribe>,
+    pub(super) log_writer: Option<LogWriter>,
 }
 
 pub(super) struct Inner<R: Replicated> {
@@ -40,13 +40,13 @@ pub(super) struct Inner<R: Replicated> {
     clock: Arc<dyn Clock>,
     pub(super) links: BTreeMap<Key, Link>,
     /// What goes to the journal, if there is one.
-    pub(super) recorder: Option<Recorder>,
+    pub(super) batch_builder: Option<BatchBuilder>,
     /// Who was met, where there is a journal.
     pub(super) known_peers: KnownPeers,
     /// Why nothing is written now.
-    pub(super) trouble: Option<Trouble>,
-    /// How far the scribe was told that there is something new.
-    rung: Mark,
+    pub(super) read_only: Option<ReadOnly>,
+    /// How far the log writer was told that there is something new.
+    last_notified: Mark,
     /// Who wants to be woken at the next change, once.
     sleepers: Vec<(Key, Waker)>,
     /// Who wants to be woken when a peer confirms something, once.
@@ -89,10 +89,10 @@ pub(super) struct Reentrant;
 impl<R: Replicated> Shared<R> {
     pub(super) fn new(core: Core<R>, clock: Arc<dyn Clock>, config: SessionConfig) -> Self {
         let inner = Inner {
-            recorder: None,
+            batch_builder: None,
             known_peers: KnownPeers::default(),
-            trouble: None,
-            rung: core.mark(),
+            read_only: None,
+            last_notified: core.mark(),
             core,
             clock: Arc::clone(&clock),
             links: BTreeMap::new(),
@@ -102,17 +102,21 @@ impl<R: Replicated> Shared<R> {
             last_key: 0,
         };
         let (inner, holder) = (Mutex::new(inner), Arc::default());
-        Self { inner, holder, clock, config, scribe: None }
+        Self { inner, holder, clock, config, log_writer: None }
     }
 
-    /// With a journal that is [written](Scribe::start) from now on.
-    pub(super) fn with_journal<S: Storage>(mut self, book: &Book<S>, recorder: Recorder) -> Self {
+    /// With a journal that is [written](LogWriter::start) from now on.
+    pub(super) fn with_journal<S: Storage>(
+        mut self,
+        log: &Log<S>,
+        batch_builder: BatchBuilder,
+    ) -> Self {
         let inner = self.inner.get_mut().unwrap_or_else(PoisonError::into_inner);
         let holder = Arc::clone(&self.holder);
         let has_lock = move || holder.load(Ordering::Relaxed) == this_thread();
-        self.scribe = Some(Scribe::new(inner.rung, book.recovery(), has_lock));
-        inner.known_peers = book.peers().clone();
-        inner.recorder = Some(recorder);
+        self.log_writer = Some(LogWriter::new(inner.last_notified, log.recovery(), has_lock));
+        inner.known_peers = log.peers().clone();
+        inner.batch_builder = Some(batch_builder);
         self
     }
 
@@ -129,21 +133,23 @@ impl<R: Replicated> Shared<R> {
         let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         let mut held = Held::new(&self.holder, me, inner, &mut woken);
         let done = act(&mut held.inner);
-        if let Some(scribe) = &self.scribe {
+        if let Some(log_writer) = &self.log_writer {
             let mark = held.inner.core.mark();
-            if std::mem::replace(&mut held.inner.rung, mark) != mark {
-                scribe.ring();
+            if std::mem::replace(&mut held.inner.last_notified, mark) != mark {
+                log_writer.notify();
             }
         }
         Ok(done)
     }
 
     /// Whether anything may be taken in now.
-    pub(super) fn check_trouble(&self, inner: &Inner<R>) -> Result<(), UpdateError> {
-        let (Some(trouble), Some(scribe)) = (&inner.trouble, &self.scribe) else { return Ok(()) };
+    pub(super) fn check_writable(&self, inner: &Inner<R>) -> Result<(), UpdateError> {
+        let (Some(read_only), Some(log_writer)) = (&inner.read_only, &self.log_writer) else {
+            return Ok(());
+        };
         // Somebody wants to write: it may be possible by now.
-        scribe.ring();
-        Err(trouble.to_error())
+        log_writer.notify();
+        Err(read_only.to_error())
     }
 
     pub(super) fn now(&self) -> Now {
@@ -216,7 +222,7 @@ impl<R: Replicated> Inner<R> {
     /// Takes note of what the peer of a connection has confirmed.
     pub(super) fn note_peer(&mut self, key: Key, now: Time) {
         let session = self.links.get(&key).and_then(|link| link.session.as_ref());
-        let (Some(session), Some(_)) = (session, &self.recorder) else { return };
+        let (Some(session), Some(_)) = (session, &self.batch_builder) else { return };
         if let (Some(id), Some(has)) = (session.peer(), session.confirmed(&self.core)) {
             self.known_peers.note(id, has, now);
         }
@@ -243,8 +249,8 @@ impl<R: Replicated> Inner<R> {
 
     /// What the journal does not have yet.
     pub(super) fn collect(&mut self) -> Result<Collected, SessionError> {
-        let Some(recorder) = &mut self.recorder else { return Ok(Collected::Nothing) };
-        let mut collected = recorder.collect(&mut self.core)?;
+        let Some(batch_builder) = &mut self.batch_builder else { return Ok(Collected::Nothing) };
+        let mut collected = batch_builder.collect(&mut self.core)?;
         if let Collected::Batch(batch) = &mut collected {
             batch.met = self.known_peers.take_changes();
         }

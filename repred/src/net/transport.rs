@@ -86,7 +86,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> AsyncBytes for Io {}
 #[derive(Debug)]
 pub struct ByteStream<Io> {
     io: Io,
-    reader: FrameReader,
+    replay: FrameReader,
     /// What is to be written, from `written` on.
     buffer: Vec<u8>,
     written: usize,
@@ -95,8 +95,8 @@ pub struct ByteStream<Io> {
 
 impl<Io> ByteStream<Io> {
     pub(super) fn new(io: Io) -> Self {
-        let reader = FrameReader::new();
-        Self { io, reader, buffer: Vec::new(), written: 0, needs_flush: false }
+        let replay = FrameReader::new();
+        Self { io, replay, buffer: Vec::new(), written: 0, needs_flush: false }
     }
 }
 
@@ -104,7 +104,7 @@ impl<Io: AsyncBytes> Transport for ByteStream<Io> {}
 
 impl<Io: AsyncBytes> sealed::Transport for ByteStream<Io> {
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, TransportError>> {
-        let count = ready!(Pin::new(&mut self.io).poll_read(cx, self.reader.space()));
+        let count = ready!(Pin::new(&mut self.io).poll_read(cx, self.replay.space()));
         let count = match count {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {
                 cx.waker().wake_by_ref();
@@ -112,24 +112,24 @@ impl<Io: AsyncBytes> sealed::Transport for ByteStream<Io> {
             }
             count => count.map_err(TransportError::Io)?,
         };
-        self.reader.filled(count);
+        self.replay.filled(count);
         Poll::Ready(Ok(count > 0))
     }
 
     fn next(&mut self, limit: usize) -> Result<Option<&[u8]>, FrameError> {
-        self.reader.next(limit)
+        self.replay.next(limit)
     }
 
     fn partial(&self) -> &[u8] {
-        self.reader.partial()
+        self.replay.partial()
     }
 
     fn rest(&self) -> &[u8] {
-        self.reader.rest()
+        self.replay.rest()
     }
 
     fn discard(&mut self) {
-        self.reader.discard();
+        self.replay.discard();
     }
 
     fn has_room(&self) -> bool {
@@ -172,7 +172,7 @@ impl<Io: AsyncBytes> sealed::Transport for ByteStream<Io> {
     }
 
     fn rest_a_while(&mut self) {
-        self.reader.shrink();
+        self.replay.shrink();
         if self.buffer.is_empty() {
             self.buffer.shrink_to(FULL);
         }

@@ -9,7 +9,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use super::watch::Watch;
+use super::watermark::Watermark;
 use crate::mark::Mark;
 
 /// Ready when what was written is as durable as was [chosen](crate::Durability); at once for a replica
@@ -18,7 +18,7 @@ use crate::mark::Mark;
 #[derive(Clone)]
 pub struct Durable {
     /// `None` where there is no journal.
-    watched: Option<(Arc<Watch>, Mark)>,
+    watched: Option<(Arc<Watermark>, Mark)>,
 }
 
 impl Durable {
@@ -26,8 +26,8 @@ impl Durable {
         Self { watched: None }
     }
 
-    pub(crate) fn new(watch: &Arc<Watch>, mark: Mark) -> Self {
-        Self { watched: Some((Arc::clone(watch), mark)) }
+    pub(crate) fn new(watermark: &Arc<Watermark>, mark: Mark) -> Self {
+        Self { watched: Some((Arc::clone(watermark), mark)) }
     }
 
     /// Waits, and blocks the thread meanwhile. In a task, `.await` it instead. (Who blocks on the future inside of
@@ -38,7 +38,7 @@ impl Durable {
     /// See [`NotDurable`].
     pub fn wait(self) -> Result<(), NotDurable> {
         match self.watched {
-            Some((watch, mark)) => watch.wait(mark),
+            Some((watermark, mark)) => watermark.wait(mark),
             None => Ok(()),
         }
     }
@@ -49,7 +49,7 @@ impl Future for Durable {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match &self.watched {
-            Some((watch, mark)) => watch.poll(*mark, cx),
+            Some((watermark, mark)) => watermark.poll(*mark, cx),
             None => Poll::Ready(Ok(())),
         }
     }

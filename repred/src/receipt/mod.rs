@@ -1,12 +1,12 @@
 //! [`Receipt`]: what the author of an update gets back.
 
 mod durable;
-mod watch;
+mod watermark;
 
 use std::{fmt, future::IntoFuture, ops::Deref, sync::Arc};
 
 pub use self::durable::{Durable, NotDurable};
-pub(crate) use self::watch::Watch;
+pub(crate) use self::watermark::Watermark;
 use crate::{mark::Mark, stamp::Stamp};
 
 /// What became of a local update: its changes, and the stamp it was given.
@@ -52,8 +52,8 @@ impl<C> Receipt<C> {
     }
 
     /// The same for an update that is durable when everything up to a mark is.
-    pub(crate) fn watched(self, watch: &Arc<Watch>, mark: Mark) -> Self {
-        Self { durable: Durable::new(watch, mark), ..self }
+    pub(crate) fn watched(self, watermark: &Arc<Watermark>, mark: Mark) -> Self {
+        Self { durable: Durable::new(watermark, mark), ..self }
     }
 
     /// Waits until the update will survive, and blocks the thread meanwhile. In a task, `.await` the receipt

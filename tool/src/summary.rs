@@ -1,12 +1,12 @@
-//! [`Survey`]: what is in a journal, in numbers.
+//! [`Summary`]: what is in a journal, in numbers.
 
 use std::collections::{BTreeMap, VecDeque};
 
-use repred::{Passage, RawEntry, ReplicaId, Schema, Snapshot, Time, VersionVector};
+use repred::{JournalEvent, RawEntry, ReplicaId, Schema, Snapshot, Time, VersionVector};
 
 /// What is in a journal, as far as it was read.
 #[derive(Debug, Default)]
-pub(crate) struct Survey {
+pub(crate) struct Summary {
     /// The schema of who has written last, and the newest of which there may be updates.
     pub(crate) schema: Option<(Schema, u32)>,
     pub(crate) writer: Option<Writer>,
@@ -61,21 +61,23 @@ impl Origin {
     }
 }
 
-impl Survey {
-    pub(crate) fn take(&mut self, passage: &Passage) {
-        self.is_closed = *passage == Passage::Closed;
-        match passage {
-            Passage::Opened { id, is_strict } => {
+impl Summary {
+    pub(crate) fn take(&mut self, event: &JournalEvent) {
+        self.is_closed = *event == JournalEvent::Closed;
+        match event {
+            JournalEvent::Opened { id, is_strict } => {
                 self.writer = Some(Writer { id: *id, is_strict: *is_strict });
                 self.openings += 1;
             }
-            Passage::Named { id } => {
+            JournalEvent::Named { id } => {
                 self.writer = self.writer.map(|writer| Writer { id: *id, ..writer });
             }
-            Passage::Schema { schema, newest, .. } => self.schema = Some((schema.clone(), *newest)),
-            Passage::Snapshot { snapshot, floor } => self.snapshot(snapshot, floor),
-            Passage::Entry(entry) => self.entry(entry),
-            Passage::Skip(ranges) => {
+            JournalEvent::Schema { schema, newest, .. } => {
+                self.schema = Some((schema.clone(), *newest))
+            }
+            JournalEvent::Snapshot { snapshot, floor } => self.snapshot(snapshot, floor),
+            JournalEvent::Entry(entry) => self.entry(entry),
+            JournalEvent::Skip(ranges) => {
                 let counts = ranges.iter().map(|(_, seqs)| seqs.end() - seqs.start() + 1);
                 // Nothing adds up to so many, but a file may say so.
                 self.skips = counts.fold(self.skips, u64::saturating_add);

@@ -3,8 +3,8 @@
 use std::{env, fs, time::Instant};
 
 use repred::{
-    Core, Dot, Durability, Files, GrowSet, Journal, LwwMap, Memory, Now, Passage, RawEntry,
-    Replica, ReplicaId, Schema, SessionConfig, Storage, Time, Transcript, TranscriptError,
+    Core, Dot, Durability, Files, GrowSet, Journal, JournalEvent, JournalReadError, JournalReader,
+    LwwMap, Memory, Now, RawEntry, Replica, ReplicaId, Schema, SessionConfig, Storage, Time,
     VersionVector,
 };
 
@@ -64,8 +64,8 @@ fn strict(disk: &Memory, id: u128) -> Author {
     Author::open(disk, id, Durability::EveryUpdate)
 }
 
-fn told(disk: &Memory) -> Vec<Passage> {
-    Transcript::open(disk.clone()).unwrap().collect::<Result<_, _>>().unwrap()
+fn told(disk: &Memory) -> Vec<JournalEvent> {
+    JournalReader::open(disk.clone()).unwrap().collect::<Result<_, _>>().unwrap()
 }
 
 /// In a word each.
@@ -73,18 +73,18 @@ fn words(disk: &Memory) -> Vec<String> {
     told(disk).iter().map(word).collect()
 }
 
-fn word(passage: &Passage) -> String {
-    match passage {
-        Passage::Opened { id, is_strict: true } => format!("opened by {id:?}"),
-        Passage::Opened { id, .. } => format!("opened by {id:?}, not strict"),
-        Passage::Schema { schema, newest, .. } => format!("{schema} of {newest}"),
-        Passage::Named { id } => format!("named {id:?}"),
-        Passage::Snapshot { snapshot, floor } => {
+fn word(event: &JournalEvent) -> String {
+    match event {
+        JournalEvent::Opened { id, is_strict: true } => format!("opened by {id:?}"),
+        JournalEvent::Opened { id, .. } => format!("opened by {id:?}, not strict"),
+        JournalEvent::Schema { schema, newest, .. } => format!("{schema} of {newest}"),
+        JournalEvent::Named { id } => format!("named {id:?}"),
+        JournalEvent::Snapshot { snapshot, floor } => {
             format!("snapshot {}, {floor} folded", snapshot.version())
         }
-        Passage::Entry(entry) => entry_word(entry),
-        Passage::Skip(ranges) => format!("skip {ranges:?}"),
-        Passage::Closed => "closed".to_owned(),
+        JournalEvent::Entry(entry) => entry_word(entry),
+        JournalEvent::Skip(ranges) => format!("skip {ranges:?}"),
+        JournalEvent::Closed => "closed".to_owned(),
         other => panic!("{other:?}"),
     }
 }
@@ -160,11 +160,11 @@ fn what_is_obsolete_is_a_skip_and_what_is_folded_a_snapshot_once_the_journal_is_
         words(&disk)[2..],
         ["snapshot {a:3}, {a:2} folded", "a.3 sets 1 to 11", "a.4 sets 3 to 30"]
     );
-    let mut transcript = Transcript::open(disk).unwrap();
-    assert_eq!((transcript.generation(), transcript.file()), (3, "journal-00000003"));
-    assert_eq!(*transcript.version(), VersionVector::new(), "nothing is read yet");
-    assert_eq!(transcript.by_ref().count(), 5);
-    assert_eq!(*transcript.version(), author.core.version());
+    let mut reader = JournalReader::open(disk).unwrap();
+    assert_eq!((reader.generation(), reader.file()), (3, "journal-00000003"));
+    assert_eq!(*reader.version(), VersionVector::new(), "nothing is read yet");
+    assert_eq!(reader.by_ref().count(), 5);
+    assert_eq!(*reader.version(), author.core.version());
 }
 
 /// A journal of so many updates, and where it begins and each ends.
@@ -186,13 +186,13 @@ fn what_a_crash_has_left_is_told_by_its_size_and_stays_where_it_is() {
     for cut in 0..=size {
         let mut disk = disk.copy();
         disk.damage(FILE, |bytes| bytes.truncate(cut as usize)).unwrap();
-        let mut transcript = Transcript::open(disk.clone()).unwrap();
-        let passages: Vec<_> = transcript.by_ref().collect::<Result<_, _>>().unwrap();
-        let entries = passages.iter().filter(|one| matches!(one, Passage::Entry(_))).count();
+        let mut reader = JournalReader::open(disk.clone()).unwrap();
+        let events: Vec<_> = reader.by_ref().collect::<Result<_, _>>().unwrap();
+        let entries = events.iter().filter(|one| matches!(one, JournalEvent::Entry(_))).count();
         let whole = ends.iter().filter(|end| **end <= cut).count().saturating_sub(1);
         assert_eq!(entries, whole, "cut at {cut}");
         // Zeros at the end are no different from nothing.
-        let end = transcript.offset() + transcript.torn_bytes();
+        let end = reader.offset() + reader.torn_bytes();
         let mut zeros = vec![1; (cut - end) as usize];
         disk.read(FILE, end, &mut zeros).unwrap();
         assert!(zeros.iter().all(|byte| *byte == 0), "cut at {cut}, told to end at {end}");
@@ -212,7 +212,7 @@ fn an_edit_of_which_the_end_is_missing_is_not_told() {
     journal.write(&mut core).unwrap();
     journal.sync().unwrap();
     let count = |disk: &Memory| {
-        let entries = told(disk).into_iter().filter(|one| matches!(one, Passage::Entry(_)));
+        let entries = told(disk).into_iter().filter(|one| matches!(one, JournalEvent::Entry(_)));
         entries.count()
     };
     assert_eq!(count(&disk), 3);
@@ -232,15 +232,15 @@ fn damage_is_told_after_what_comes_before_it() {
         disk.damage(FILE, |bytes| bytes[bit / 8] ^= 1 << (bit % 8)).unwrap();
         let whole = ends.iter().skip(1).filter(|end| **end as usize <= bit / 8).count();
         let (mut entries, mut damaged) = (0, None);
-        match Transcript::open(disk) {
-            Err(TranscriptError::Damaged { offset, .. }) => damaged = Some(offset),
+        match JournalReader::open(disk) {
+            Err(JournalReadError::Damaged { offset, .. }) => damaged = Some(offset),
             Err(error) => panic!("bit {bit}: {error}"),
-            Ok(transcript) => {
-                for passage in transcript {
-                    match passage {
-                        Ok(Passage::Entry(_)) => entries += 1,
+            Ok(reader) => {
+                for event in reader {
+                    match event {
+                        Ok(JournalEvent::Entry(_)) => entries += 1,
                         Ok(_) => {}
-                        Err(TranscriptError::Damaged { offset, .. }) => damaged = Some(offset),
+                        Err(JournalReadError::Damaged { offset, .. }) => damaged = Some(offset),
                         Err(error) => panic!("bit {bit}: {error}"),
                     }
                 }
@@ -254,18 +254,18 @@ fn damage_is_told_after_what_comes_before_it() {
 
 #[test]
 fn where_there_is_no_journal_that_is_said() {
-    let nothing = Transcript::open(Memory::new());
-    assert!(matches!(nothing, Err(TranscriptError::NoJournal)));
+    let nothing = JournalReader::open(Memory::new());
+    assert!(matches!(nothing, Err(JournalReadError::NoJournal)));
     let mut disk = Memory::new();
     disk.create(FILE).unwrap();
     disk.write(FILE, 0, b"#!/bin/sh\necho this is no journal at all\n").unwrap();
-    let foreign = Transcript::open(disk);
-    assert!(matches!(foreign, Err(TranscriptError::Damaged { offset: 0, .. })));
+    let foreign = JournalReader::open(disk);
+    assert!(matches!(foreign, Err(JournalReadError::Damaged { offset: 0, .. })));
 }
 
 #[test]
 fn a_folder_in_use_can_be_read_and_is_not_changed() {
-    let folder = env::temp_dir().join(format!("repred-transcript-{}", std::process::id()));
+    let folder = env::temp_dir().join(format!("repred-reader-{}", std::process::id()));
     let _ = fs::remove_dir_all(&folder);
     assert!(Files::read_only(&folder).is_err(), "there is none");
     assert!(!folder.exists(), "and none was made");
@@ -282,13 +282,13 @@ fn a_folder_in_use_can_be_read_and_is_not_changed() {
     assert!(files.remove(FILE).is_err());
     assert!(files.sync_names().is_err());
 
-    let mut transcript = Transcript::open(files).unwrap();
-    assert!(transcript.by_ref().all(|passage| passage.is_ok()));
-    assert!(transcript.version().contains(Dot::new(A.into(), 1)));
+    let mut reader = JournalReader::open(files).unwrap();
+    assert!(reader.by_ref().all(|event| event.is_ok()));
+    assert!(reader.version().contains(Dot::new(A.into(), 1)));
     // The replica goes on, and what was read goes on to be what it was.
     notes.update((2, Some(20))).unwrap().wait().unwrap();
     notes.compact().unwrap();
-    assert!(transcript.next().is_none());
+    assert!(reader.next().is_none());
     assert_eq!(Files::read_only(&folder).unwrap().names().unwrap().len(), names.len());
     drop(notes);
     fs::remove_dir_all(folder).unwrap();
@@ -311,10 +311,10 @@ fn a_journal_that_is_written_and_compacted_meanwhile_is_whole_whenever_it_is_rea
     });
     let (mut seen, mut generations) = (VersionVector::new(), 0);
     while !writer.is_finished() {
-        let mut transcript = Transcript::open(Files::read_only(&folder).unwrap()).unwrap();
-        transcript.by_ref().try_for_each(|passage| passage.map(drop)).unwrap();
-        assert!(transcript.version().covers(&seen), "nothing is gone");
-        (seen, generations) = (transcript.version().clone(), transcript.generation());
+        let mut reader = JournalReader::open(Files::read_only(&folder).unwrap()).unwrap();
+        reader.by_ref().try_for_each(|event| event.map(drop)).unwrap();
+        assert!(reader.version().covers(&seen), "nothing is gone");
+        (seen, generations) = (reader.version().clone(), reader.generation());
     }
     writer.join().unwrap();
     assert!(generations > 1);

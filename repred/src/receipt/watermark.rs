@@ -1,4 +1,4 @@
-//! [`Watch`]: how far a replica is durable, and who waits for it.
+//! [`Watermark`]: how far a replica is durable, and who waits for it.
 
 use std::{
     collections::BTreeMap,
@@ -11,10 +11,10 @@ use super::durable::NotDurable;
 use crate::mark::Mark;
 
 /// How far a replica is durable. Whoever writes its journal moves it, whoever waits looks.
-pub(crate) struct Watch {
+pub(crate) struct Watermark {
     state: Mutex<State>,
     moved: Condvar,
-    is_in_vain: Box<dyn Fn() -> bool + Send + Sync>,
+    would_deadlock: Box<dyn Fn() -> bool + Send + Sync>,
 }
 
 #[derive(Default)]
@@ -43,12 +43,12 @@ impl State {
     }
 }
 
-impl Watch {
-    /// Nothing is durable yet. `is_in_vain` says whether the thread that calls it is one without which nothing
+impl Watermark {
+    /// Nothing is durable yet. `would_deadlock` says whether the thread that calls it is one without which nothing
     /// becomes durable, so that it would wait for ever.
-    pub(crate) fn new(is_in_vain: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+    pub(crate) fn new(would_deadlock: impl Fn() -> bool + Send + Sync + 'static) -> Self {
         let (state, moved) = (Mutex::default(), Condvar::new());
-        Self { state, moved, is_in_vain: Box::new(is_in_vain) }
+        Self { state, moved, would_deadlock: Box::new(would_deadlock) }
     }
 
     /// Everything up to here is durable.
@@ -105,7 +105,7 @@ impl Watch {
     /// The same, waiting.
     pub(crate) fn wait(&self, mark: Mark) -> Result<(), NotDurable> {
         let mut state = self.lock();
-        if state.result(mark).is_none() && (self.is_in_vain)() {
+        if state.result(mark).is_none() && (self.would_deadlock)() {
             return Err(NotDurable::Reentrant);
         }
         loop {
@@ -121,8 +121,8 @@ impl Watch {
     }
 }
 
-impl fmt::Debug for Watch {
+impl fmt::Debug for Watermark {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Watch").field("durable", &self.lock().durable).finish_non_exhaustive()
+        f.debug_struct("Watermark").field("durable", &self.lock().durable).finish_non_exhaustive()
     }
 }

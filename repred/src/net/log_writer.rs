@@ -1,7 +1,7 @@
-//! [`Scribe`]: the thread that writes a replica's journal.
+//! [`LogWriter`]: the thread that writes a replica's journal.
 //!
-//! An update is reduced at once, under the lock of its replica. The scribe then collects what is new, as
-//! much as there is, writes it and syncs it without that lock, and moves the watch, so that receipts
+//! An update is reduced at once, under the lock of its replica. The log writer then collects what is new, as
+//! much as there is, writes it and syncs it without that lock, and moves the watermark, so that receipts
 //! are ready and what connections have held back goes out. All updates that come while the disk is busy share
 //! the next sync.
 
@@ -20,11 +20,11 @@ use super::shared::{Inner, Shared, random_id};
 use crate::{
     core::UpdateError,
     journal::{
-        Batch, Book, Collected, Durability, Folding, JournalError, KnownPeers, Recorder, Recovery,
-        Storage,
+        Batch, BatchBuilder, Collected, Durability, Folding, JournalError, KnownPeers, Log,
+        Recovery, Storage,
     },
     mark::Mark,
-    receipt::{NotDurable, Watch},
+    receipt::{NotDurable, Watermark},
     reduce::Replicated,
     session::SessionError,
 };
@@ -33,69 +33,69 @@ use crate::{
 const RETRY: Duration = Duration::from_secs(1);
 
 /// The longest that who was told of a sync is waited for: the system needs some of it to wake them.
-const MOST_PATIENCE: Duration = Duration::from_micros(200);
+const MAX_COMMIT_DELAY: Duration = Duration::from_micros(200);
 
 /// What a replica has of the thread that writes its journal.
 #[derive(Debug)]
-pub(super) struct Scribe {
-    desk: Arc<Desk>,
-    watch: Arc<Watch>,
+pub(super) struct LogWriter {
+    mailbox: Arc<Mailbox>,
+    watermark: Arc<Watermark>,
     thread: Mutex<Option<JoinHandle<()>>>,
     recovery: Recovery,
 }
 
 /// What the replica and the thread share beside the replica itself.
 #[derive(Debug, Default)]
-struct Desk {
+struct Mailbox {
     /// How often there was something new since the thread has looked. Counted at every update, so that it costs no
     /// lock but for the first.
-    news: AtomicUsize,
-    orders: Mutex<Orders>,
-    bell: Condvar,
+    pending: AtomicUsize,
+    commands: Mutex<Commands>,
+    wakeup: Condvar,
     /// Rings when the thread has ended.
-    over: Condvar,
+    ended: Condvar,
 }
 
 #[derive(Debug, Default)]
-struct Orders {
+struct Commands {
     /// Who wants the journal compacted, and to be told.
     compactions: Vec<mpsc::Sender<Result<(), JournalError>>>,
     /// What is new then is to be written, and that is all.
     is_ending: bool,
     /// What has to be there until then, if nobody else keeps it: the replica.
-    kept: Option<Kept>,
+    keep_alive: Option<KeepAlive>,
     /// The thread, once it runs.
     thread: Option<ThreadId>,
     /// The thread has ended, and does nothing any more.
-    is_over: bool,
+    has_ended: bool,
 }
 
-/// Something that is dropped later.
-type Kept = Box<dyn Any + Send>;
+/// Something that is dropped when the thread ends.
+type KeepAlive = Box<dyn Any + Send>;
 
 /// What the thread is to do.
-enum Order {
+enum Command {
     Write,
     Compact(Vec<mpsc::Sender<Result<(), JournalError>>>),
     Finish,
 }
 
-impl Scribe {
-    /// A desk for a thread that is to be started.
+impl LogWriter {
+    /// A mailbox for a thread that is to be started.
     /// `has_lock` says whether the calling thread has the lock of the replica, which it needs.
     pub(super) fn new(
         mark: Mark,
         recovery: Recovery,
         has_lock: impl Fn() -> bool + Send + Sync + 'static,
     ) -> Self {
-        let desk = Arc::new(Desk::default());
-        let is_in_vain = {
-            let desk = Arc::clone(&desk);
-            move || has_lock() || desk.is_own_thread()
+        let mailbox = Arc::new(Mailbox::default());
+        let would_deadlock = {
+            let mailbox = Arc::clone(&mailbox);
+            move || has_lock() || mailbox.is_own_thread()
         };
-        let watch = Arc::new(Watch::new(is_in_vain));
-        watch.advance(mark);
-        Self { desk, watch, thread: Mutex::new(None), recovery }
+        let watermark = Arc::new(Watermark::new(would_deadlock));
+        watermark.advance(mark);
+        Self { mailbox, watermark, thread: Mutex::new(None), recovery }
     }
 
     /// What was found when the journal was opened.
@@ -110,41 +110,41 @@ impl Scribe {
     /// If the operating system has no more threads.
     pub(super) fn start<R: Replicated, S: Storage>(
         shared: &Arc<Shared<R>>,
-        book: Book<S>,
-        terms: Terms,
+        log: Log<S>,
+        policy: WritePolicy,
     ) -> std::io::Result<()> {
-        let Some(scribe) = &shared.scribe else { return Ok(()) };
-        let writer = Writer {
+        let Some(log_writer) = &shared.log_writer else { return Ok(()) };
+        let writer = WriterThread {
             replica: Arc::downgrade(shared),
-            book,
-            desk: Arc::clone(&scribe.desk),
-            watch: Arc::clone(&scribe.watch),
-            terms,
-            usual: 0,
-            patience: Duration::ZERO,
+            log,
+            mailbox: Arc::clone(&log_writer.mailbox),
+            watermark: Arc::clone(&log_writer.watermark),
+            policy,
+            batch_target: 0,
+            commit_delay: Duration::ZERO,
             written: None,
             due: None,
-            needs_next: false,
+            needs_compaction: false,
             refused: None,
-            _ended: Ended(Arc::clone(&scribe.desk)),
+            _ended: Ended(Arc::clone(&log_writer.mailbox)),
         };
         let thread = thread::Builder::new().name("repred journal".into());
         let thread = thread.spawn(move || writer.run())?;
-        *scribe.thread() = Some(thread);
+        *log_writer.thread() = Some(thread);
         Ok(())
     }
 
     /// How far the replica is durable.
-    pub(super) fn watch(&self) -> &Arc<Watch> {
-        &self.watch
+    pub(super) fn watermark(&self) -> &Arc<Watermark> {
+        &self.watermark
     }
 
     /// There is something new.
-    pub(super) fn ring(&self) {
-        if self.desk.news.fetch_add(1, Ordering::AcqRel) == 0 {
-            // The lock, so that the bell does not ring between the thread's look and its sleep.
-            drop(self.desk.orders());
-            self.desk.bell.notify_one();
+    pub(super) fn notify(&self) {
+        if self.mailbox.pending.fetch_add(1, Ordering::AcqRel) == 0 {
+            // The lock, so that the thread is not notified between its look and its sleep.
+            drop(self.mailbox.commands());
+            self.mailbox.wakeup.notify_one();
         }
     }
 
@@ -154,35 +154,35 @@ impl Scribe {
         if self.is_own_thread() {
             return Err(JournalError::Reentrant);
         }
-        let mut orders = self.desk.orders();
-        if orders.is_over {
+        let mut commands = self.mailbox.commands();
+        if commands.has_ended {
             return Err(JournalError::Failed);
         }
-        orders.compactions.push(sender);
-        drop(orders);
-        self.desk.bell.notify_one();
+        commands.compactions.push(sender);
+        drop(commands);
+        self.mailbox.wakeup.notify_one();
         receiver.recv().unwrap_or(Err(JournalError::Failed))
     }
 
     /// Has the rest written, and the journal closed, and keeps something until that is done.
-    pub(super) fn order_end(&self, kept: Option<Kept>) {
-        let mut orders = self.desk.orders();
+    pub(super) fn request_end(&self, keep_alive: Option<KeepAlive>) {
+        let mut commands = self.mailbox.commands();
         // The thread that has ended drops nothing any more.
-        if !orders.is_over {
-            orders.is_ending = true;
-            orders.kept = kept.or(orders.kept.take());
+        if !commands.has_ended {
+            commands.is_ending = true;
+            commands.keep_alive = keep_alive.or(commands.keep_alive.take());
         }
-        drop(orders);
-        self.desk.bell.notify_one();
+        drop(commands);
+        self.mailbox.wakeup.notify_one();
     }
 
     /// The same, and waits for it. Not for the thread itself.
     pub(super) fn finish(&self) {
-        self.order_end(None);
+        self.request_end(None);
         // Somebody else may be waiting for the thread itself.
-        let is_under_way = |orders: &mut Orders| !orders.is_over;
-        let over = self.desk.over.wait_while(self.desk.orders(), is_under_way);
-        drop(over.unwrap_or_else(PoisonError::into_inner));
+        let is_under_way = |commands: &mut Commands| !commands.has_ended;
+        let ended = self.mailbox.ended.wait_while(self.mailbox.commands(), is_under_way);
+        drop(ended.unwrap_or_else(PoisonError::into_inner));
         if let Some(thread) = self.thread().take() {
             // A panic there has failed the journal, which is told by it.
             let _ = thread.join();
@@ -191,7 +191,7 @@ impl Scribe {
 
     /// Whether this is the thread that writes, which runs what it wakes, and cannot wait for itself.
     pub(super) fn is_own_thread(&self) -> bool {
-        self.desk.is_own_thread()
+        self.mailbox.is_own_thread()
     }
 
     fn thread(&self) -> MutexGuard<'_, Option<JoinHandle<()>>> {
@@ -199,42 +199,42 @@ impl Scribe {
     }
 }
 
-impl Desk {
-    fn orders(&self) -> MutexGuard<'_, Orders> {
-        self.orders.lock().unwrap_or_else(PoisonError::into_inner)
+impl Mailbox {
+    fn commands(&self) -> MutexGuard<'_, Commands> {
+        self.commands.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How often there was something new, when there was so often or that has taken too long.
-    fn gather(&self, often: usize, patience: Duration) -> usize {
+    fn wait_for_batch(&self, often: usize, commit_delay: Duration) -> usize {
         let begun = Instant::now();
-        while self.news.load(Ordering::Acquire) < often && begun.elapsed() < patience {
+        while self.pending.load(Ordering::Acquire) < often && begun.elapsed() < commit_delay {
             thread::yield_now();
         }
-        self.news.swap(0, Ordering::AcqRel)
+        self.pending.swap(0, Ordering::AcqRel)
     }
 
     fn is_own_thread(&self) -> bool {
-        self.orders().thread == Some(thread::current().id())
+        self.commands().thread == Some(thread::current().id())
     }
 
     /// Waits for something to do, until `due` at most.
-    fn wait(&self, due: Option<Instant>) -> Order {
-        let mut orders = self.orders();
+    fn wait(&self, due: Option<Instant>) -> Command {
+        let mut commands = self.commands();
         loop {
-            if orders.is_ending {
-                return Order::Finish;
+            if commands.is_ending {
+                return Command::Finish;
             }
-            if !orders.compactions.is_empty() {
-                return Order::Compact(std::mem::take(&mut orders.compactions));
+            if !commands.compactions.is_empty() {
+                return Command::Compact(std::mem::take(&mut commands.compactions));
             }
             let left = due.map(|due| due.saturating_duration_since(Instant::now()));
-            if self.news.load(Ordering::Acquire) > 0 || left.is_some_and(|left| left.is_zero()) {
-                return Order::Write;
+            if self.pending.load(Ordering::Acquire) > 0 || left.is_some_and(|left| left.is_zero()) {
+                return Command::Write;
             }
-            orders = match left {
-                None => self.bell.wait(orders).unwrap_or_else(PoisonError::into_inner),
+            commands = match left {
+                None => self.wakeup.wait(commands).unwrap_or_else(PoisonError::into_inner),
                 Some(left) => {
-                    let waited = self.bell.wait_timeout(orders, left);
+                    let waited = self.wakeup.wait_timeout(commands, left);
                     waited.unwrap_or_else(PoisonError::into_inner).0
                 }
             };
@@ -244,7 +244,7 @@ impl Desk {
 
 /// How a journal is written.
 #[derive(Debug)]
-pub(super) struct Terms {
+pub(super) struct WritePolicy {
     pub(super) durability: Durability,
     pub(super) folding: Folding,
     /// The state that the replica began with, encoded.
@@ -252,37 +252,37 @@ pub(super) struct Terms {
 }
 
 /// The thread.
-struct Writer<R: Replicated, S: Storage> {
+struct WriterThread<R: Replicated, S: Storage> {
     /// Weak, so that the thread does not keep a replica alive that nobody holds any more.
     replica: Weak<Shared<R>>,
-    book: Book<S>,
-    desk: Arc<Desk>,
-    watch: Arc<Watch>,
-    terms: Terms,
+    log: Log<S>,
+    mailbox: Arc<Mailbox>,
+    watermark: Arc<Watermark>,
+    policy: WritePolicy,
     /// How often there was something new before the last batch.
-    usual: usize,
+    batch_target: usize,
     /// How long as many may take to write again.
-    patience: Duration,
+    commit_delay: Duration,
     /// Up to here everything is written, and not durable yet.
     written: Option<Mark>,
     /// When to sync.
     due: Option<Instant>,
     /// Something has happened of which only the next log can tell.
-    needs_next: bool,
+    needs_compaction: bool,
     /// How many bytes the storage has refused. Nothing is written to the replica until it would take them.
     refused: Option<usize>,
     /// Dropped last.
     _ended: Ended,
 }
 
-impl<R: Replicated, S: Storage> Writer<R, S> {
+impl<R: Replicated, S: Storage> WriterThread<R, S> {
     fn run(mut self) {
-        self.desk.orders().thread = Some(thread::current().id());
+        self.mailbox.commands().thread = Some(thread::current().id());
         loop {
-            let result = match self.desk.wait(self.due) {
-                Order::Write if self.refused.is_some() => self.probe(),
-                Order::Write => self.write(),
-                Order::Compact(askers) => {
+            let result = match self.mailbox.wait(self.due) {
+                Command::Write if self.refused.is_some() => self.probe(),
+                Command::Write => self.write(),
+                Command::Compact(askers) => {
                     let result = self.compact();
                     askers.into_iter().for_each(|asker| drop(asker.send(result.clone())));
                     // Where a log had room, an update may have.
@@ -292,11 +292,11 @@ impl<R: Replicated, S: Storage> Writer<R, S> {
                         result => result,
                     }
                 }
-                Order::Finish => return self.finish(),
+                Command::Finish => return self.finish(),
             };
             match result {
                 Ok(()) => {}
-                Err(error @ JournalError::Refused(_)) => self.take_back(error),
+                Err(error @ JournalError::Refused(_)) => self.roll_back(error),
                 Err(error) => self.fail(error),
             }
         }
@@ -313,15 +313,15 @@ impl<R: Replicated, S: Storage> Writer<R, S> {
 
     /// Writes what is new, and makes it durable.
     fn write(&mut self) -> Result<(), JournalError> {
-        // Who was told of the last sync is about to write again. Without a little patience it would miss the next
+        // Who was told of the last sync is about to write again. Without this delay it would miss the next
         // one, and each would serve half of those who write.
-        self.usual = self.desk.gather(self.usual, self.patience);
+        self.batch_target = self.mailbox.wait_for_batch(self.batch_target, self.commit_delay);
         self.write_new()?;
-        if self.needs_next {
+        if self.needs_compaction {
             return self.compact();
         }
         self.settle()?;
-        if self.book.has_doubled() { self.compact_if_possible() } else { Ok(()) }
+        if self.log.has_doubled() { self.compact_if_possible() } else { Ok(()) }
     }
 
     /// Writes what is new, as far as the present log can tell of it.
@@ -334,8 +334,8 @@ impl<R: Replicated, S: Storage> Writer<R, S> {
                         return Ok(());
                     }
                 }
-                Some(Collected::NeedsNext) => {
-                    self.needs_next = true;
+                Some(Collected::NeedsCompaction) => {
+                    self.needs_compaction = true;
                     return Ok(());
                 }
                 Some(Collected::Nothing) | None => return Ok(()),
@@ -344,7 +344,7 @@ impl<R: Replicated, S: Storage> Writer<R, S> {
     }
 
     fn append(&mut self, batch: &Batch) -> Result<(), JournalError> {
-        let appended = self.book.append(batch);
+        let appended = self.log.append(batch);
         match appended {
             Ok(()) => self.written = Some(batch.mark),
             Err(JournalError::Refused(_)) => self.refused = Some(batch.size()),
@@ -356,17 +356,17 @@ impl<R: Replicated, S: Storage> Writer<R, S> {
     /// What is written becomes as durable as was chosen.
     fn settle(&mut self) -> Result<(), JournalError> {
         let written = self.written.take();
-        match self.terms.durability {
+        match self.policy.durability {
             Durability::System => {}
             Durability::EveryUpdate => {
                 let begun = Instant::now();
-                self.book.sync()?;
-                self.patience = (begun.elapsed() / 2).min(MOST_PATIENCE);
+                self.log.sync()?;
+                self.commit_delay = (begun.elapsed() / 2).min(MAX_COMMIT_DELAY);
             }
             Durability::Interval(interval) => self.sync_in_time(interval, written.is_some())?,
         }
         if let Some(mark) = written {
-            self.watch.advance(mark);
+            self.watermark.advance(mark);
         }
         Ok(())
     }
@@ -376,7 +376,7 @@ impl<R: Replicated, S: Storage> Writer<R, S> {
         let now = Instant::now();
         if self.due.is_some_and(|due| due <= now) {
             self.due = None;
-            self.book.sync()?;
+            self.log.sync()?;
         } else if is_new {
             self.due.get_or_insert(now + interval);
         }
@@ -389,7 +389,7 @@ impl<R: Replicated, S: Storage> Writer<R, S> {
     fn compact_if_possible(&mut self) -> Result<(), JournalError> {
         match self.compact() {
             Err(error) if self.is_harmless(&error) => {
-                self.book.accept_size();
+                self.log.accept_size();
                 Ok(())
             }
             result => result,
@@ -400,7 +400,7 @@ impl<R: Replicated, S: Storage> Writer<R, S> {
     /// new log; or that cannot be written, because the state has no encoding.
     fn is_harmless(&self, error: &JournalError) -> bool {
         match error {
-            JournalError::Refused(_) => self.refused.is_none() && !self.needs_next,
+            JournalError::Refused(_) => self.refused.is_none() && !self.needs_compaction,
             JournalError::Content(SessionError::Snapshot(_)) => true,
             _ => false,
         }
@@ -414,22 +414,22 @@ impl<R: Replicated, S: Storage> Writer<R, S> {
 
     /// Writes the next log, part by part, and goes on with it. False if it cannot tell of what has happened meanwhile.
     fn write_next(&mut self) -> Result<bool, JournalError> {
-        let Some(begun) = self.with(|inner| begin(inner, &self.book, &self.terms)) else {
+        let Some(begun) = self.with(|inner| begin(inner, &self.log, &self.policy)) else {
             return Ok(true);
         };
         let (peers, mut next) = begun?;
-        self.book.note_peers(peers);
-        self.book.begin_next()?;
+        self.log.note_peers(peers);
+        self.log.begin_next()?;
         loop {
             match self.with(|inner| next.collect(&mut inner.core)).transpose()? {
                 Some(Collected::Batch(batch)) => {
-                    self.book.append_next(&batch)?;
+                    self.log.append_next(&batch)?;
                     if !batch.has_more {
                         break;
                     }
                 }
                 Some(Collected::Nothing) => break,
-                Some(Collected::NeedsNext) => return Ok(false),
+                Some(Collected::NeedsCompaction) => return Ok(false),
                 None => return Ok(true),
             }
         }
@@ -443,13 +443,13 @@ impl<R: Replicated, S: Storage> Writer<R, S> {
     /// much memory as the log has bytes.
     fn write_next_at_once(&mut self) -> Result<(), JournalError> {
         let begun = self.with(|inner| {
-            let (peers, next) = begin(inner, &self.book, &self.terms)?;
+            let (peers, next) = begin(inner, &self.log, &self.policy)?;
             Ok::<_, SessionError>((peers, Switched::to(next, inner)))
         });
         let Some(begun) = begun else { return Ok(()) };
         let (peers, switched) = begun?;
-        self.book.note_peers(peers);
-        let begun = self.book.begin_next();
+        self.log.note_peers(peers);
+        let begun = self.log.begin_next();
         let has_all = self.advance(switched, begun)?;
         debug_assert!(has_all, "it tells of everything at that moment");
         Ok(())
@@ -464,16 +464,16 @@ impl<R: Replicated, S: Storage> Writer<R, S> {
         let Switched { rest, present, mark } = switched;
         let advanced = begun.and_then(|()| {
             let Some(rest) = rest? else { return Ok(false) };
-            rest.iter().try_for_each(|batch| self.book.append_next(batch))?;
-            self.book.advance().map(|()| true)
+            rest.iter().try_for_each(|batch| self.log.append_next(batch))?;
+            self.log.advance().map(|()| true)
         });
         if matches!(advanced, Ok(true)) {
-            (self.written, self.due, self.needs_next) = (None, None, false);
-            self.watch.advance(mark);
-        } else if self.with(|inner| inner.recorder = present).is_none() {
-            // The present recorder has missed nothing: it stands where it stood. But the replica has ended
+            (self.written, self.due, self.needs_compaction) = (None, None, false);
+            self.watermark.advance(mark);
+        } else if self.with(|inner| inner.batch_builder = present).is_none() {
+            // The present builder has missed nothing: it stands where it stood. But the replica has ended
             // meanwhile, and the rest of it is meant for the next log.
-            self.book.give_up();
+            self.log.poison();
         }
         advanced
     }
@@ -482,43 +482,43 @@ impl<R: Replicated, S: Storage> Writer<R, S> {
 
     /// The storage has refused what is new. Nobody has heard of it, so the replica can be what its journal
     /// says it is.
-    fn take_back(&mut self, error: JournalError) {
+    fn roll_back(&mut self, error: JournalError) {
         // What was written before is kept.
         if let Err(error) = self.settle() {
             return self.fail(error);
         }
         // If it was a log that was refused, and no batch, any room at all is a reason to try again.
-        (self.needs_next, self.refused) = (false, self.refused.or(Some(1)));
+        (self.needs_compaction, self.refused) = (false, self.refused.or(Some(1)));
         self.due = Some(Instant::now() + RETRY);
-        let Self { replica, book, terms, .. } = self;
+        let Self { replica, log, policy, .. } = self;
         let Some(shared) = replica.upgrade() else { return };
-        let taken_back = shared.with(|inner| {
+        let rolled_back = shared.with(|inner| {
             let before = inner.core.mark();
-            let result = book.reread(&mut inner.core, &terms.initial, random_id());
-            inner.recorder = Some(book.resume(&mut inner.core));
+            let result = log.roll_back(&mut inner.core, &policy.initial, random_id());
+            inner.batch_builder = Some(log.resume(&mut inner.core));
             inner.known_peers.change_all();
-            inner.trouble = Some(Trouble::Full(error.clone()));
+            inner.read_only = Some(ReadOnly::Full(error.clone()));
             inner.wake();
             (result, before, inner.core.mark())
         });
         drop(shared);
-        let Ok((result, before, after)) = taken_back else { return };
-        self.watch.lose(before, NotDurable::Refused { cause: Arc::new(error) });
+        let Ok((result, before, after)) = rolled_back else { return };
+        self.watermark.lose(before, NotDurable::Refused { cause: Arc::new(error) });
         match result {
-            Ok(()) => self.watch.advance(after),
-            Err(error) => self.fail(JournalError::Reread(Arc::new(error))),
+            Ok(()) => self.watermark.advance(after),
+            Err(error) => self.fail(JournalError::Rollback(Arc::new(error))),
         }
     }
 
     /// Whether the storage would take by now what it has refused.
     fn probe(&mut self) -> Result<(), JournalError> {
         // Whoever asks from now on asks again.
-        self.desk.news.store(0, Ordering::Release);
-        match self.book.probe(self.refused.unwrap_or(0)) {
+        self.mailbox.pending.store(0, Ordering::Release);
+        match self.log.probe(self.refused.unwrap_or(0)) {
             Ok(()) => {
                 (self.refused, self.due) = (None, None);
                 self.with(|inner| {
-                    inner.trouble = None;
+                    inner.read_only = None;
                     inner.wake();
                 });
                 // What was folded meanwhile, say.
@@ -534,20 +534,20 @@ impl<R: Replicated, S: Storage> Writer<R, S> {
 
     /// What is on the disk is unknown: nothing is written any more.
     fn fail(&mut self, error: JournalError) {
-        self.book.give_up();
+        self.log.poison();
         let cause = Arc::new(error.clone());
         // First, so that nobody who hears that it has failed can still write.
         self.with(|inner| {
-            inner.trouble = Some(Trouble::Failed(error));
+            inner.read_only = Some(ReadOnly::Failed(error));
             inner.wake();
         });
-        self.watch.fail(NotDurable::Unknown { cause });
+        self.watermark.fail(NotDurable::Unknown { cause });
     }
 
     /// Writes the last of it, and closes the journal.
     fn finish(mut self) {
         match (self.close(), self.written) {
-            (Ok(()), Some(mark)) => self.watch.advance(mark),
+            (Ok(()), Some(mark)) => self.watermark.advance(mark),
             (Ok(()), None) => {}
             (Err(error), _) => self.fail(error),
         }
@@ -555,75 +555,75 @@ impl<R: Replicated, S: Storage> Writer<R, S> {
 
     fn close(&mut self) -> Result<(), JournalError> {
         self.write_new()?;
-        if self.needs_next {
+        if self.needs_compaction {
             self.compact()?;
         }
         if let Some(peers) = self.with(Inner::met) {
-            self.book.note_peers(peers);
+            self.log.note_peers(peers);
         }
-        self.book.close()
+        self.log.close()
     }
 }
 
-impl<R: Replicated, S: Storage> Drop for Writer<R, S> {
+impl<R: Replicated, S: Storage> Drop for WriterThread<R, S> {
     /// However the thread ends, nobody waits for it any longer.
     fn drop(&mut self) {
         // Unless it was closed, something here has panicked.
         self.with(|inner| {
-            inner.trouble.get_or_insert(Trouble::Failed(JournalError::Failed));
+            inner.read_only.get_or_insert(ReadOnly::Failed(JournalError::Failed));
             inner.wake();
         });
-        self.watch.fail(NotDurable::Unknown { cause: Arc::new(JournalError::Failed) });
+        self.watermark.fail(NotDurable::Unknown { cause: Arc::new(JournalError::Failed) });
     }
 }
 
 /// Says that the thread has ended, when all that it had is gone: another may open the journal then.
-struct Ended(Arc<Desk>);
+struct Ended(Arc<Mailbox>);
 
 impl Drop for Ended {
     fn drop(&mut self) {
-        let mut orders = self.0.orders();
-        orders.is_over = true;
-        orders.compactions.clear();
-        let kept = orders.kept.take();
-        drop(orders);
-        self.0.over.notify_all();
+        let mut commands = self.0.commands();
+        commands.has_ended = true;
+        commands.compactions.clear();
+        let keep_alive = commands.keep_alive.take();
+        drop(commands);
+        self.0.ended.notify_all();
         // Not under the lock: it may be the last that holds the replica, which wakes others at its end.
-        drop(kept);
+        drop(keep_alive);
     }
 }
 
-/// What is stable is folded, and then the next log is begun. Who was met, and the recorder.
+/// What is stable is folded, and then the next log is begun. Who was met, and the builder.
 fn begin<R: Replicated, S: Storage>(
     inner: &mut Inner<R>,
-    book: &Book<S>,
-    terms: &Terms,
-) -> Result<(KnownPeers, Recorder), SessionError> {
-    inner.fold_stable(&terms.folding);
-    Ok((inner.known_peers.clone(), book.recorder(&mut inner.core)?))
+    log: &Log<S>,
+    policy: &WritePolicy,
+) -> Result<(KnownPeers, BatchBuilder), SessionError> {
+    inner.fold_stable(&policy.folding);
+    Ok((inner.known_peers.clone(), log.batch_builder(&mut inner.core)?))
 }
 
-/// A replica that goes on with the recorder of the next log.
+/// A replica that goes on with the batch builder of the next log.
 struct Switched {
     /// What that had not collected yet; `None` if it cannot tell of all.
     rest: Result<Option<Vec<Batch>>, SessionError>,
-    /// The recorder of the present log.
-    present: Option<Recorder>,
+    /// The batch builder of the present log.
+    present: Option<BatchBuilder>,
     /// Where the replica stands.
     mark: Mark,
 }
 
 impl Switched {
-    fn to<R: Replicated>(mut next: Recorder, inner: &mut Inner<R>) -> Self {
+    fn to<R: Replicated>(mut next: BatchBuilder, inner: &mut Inner<R>) -> Self {
         let rest = next.collect_all(&mut inner.core);
-        let present = inner.recorder.replace(next);
+        let present = inner.batch_builder.replace(next);
         Self { rest, present, mark: inner.core.mark() }
     }
 }
 
 /// Why nothing is written to a replica now.
 #[derive(Clone, Debug)]
-pub(super) enum Trouble {
+pub(super) enum ReadOnly {
     /// The storage has refused something, and is tried again and again.
     Full(JournalError),
     Failed(JournalError),
@@ -631,7 +631,7 @@ pub(super) enum Trouble {
     Closed,
 }
 
-impl Trouble {
+impl ReadOnly {
     /// What is told to who wants to write.
     pub(super) fn to_error(&self) -> UpdateError {
         match self {

@@ -1,4 +1,4 @@
-//! [`Dry`]: a folder that can be written as often as one likes, and stays as it is.
+//! [`DryRun`]: a folder that can be written as often as one likes, and stays as it is.
 
 use std::io;
 
@@ -9,18 +9,18 @@ use crate::progress::Progress;
 /// Reads a folder, and says of all that is written that it is there. So a journal can be opened,
 /// and compacted, to see what would come of it, also while somebody uses it: what it reads is over
 /// by the time it writes.
-pub(crate) struct Dry {
+pub(crate) struct DryRun {
     files: Files,
     progress: Progress,
 }
 
-impl Dry {
+impl DryRun {
     pub(crate) fn new(files: Files, progress: Progress) -> Self {
         Self { files, progress }
     }
 }
 
-impl Storage for Dry {
+impl Storage for DryRun {
     fn names(&mut self) -> io::Result<Vec<String>> {
         self.files.names()
     }

@@ -1,4 +1,4 @@
-//! [`Kind`]: the type of a state, for who knows it.
+//! [`StateType`]: the type of a state, for who knows it.
 
 use std::{io, path::Path, time::Instant};
 
@@ -8,9 +8,9 @@ use repred::{
 };
 
 use crate::{
-    dry::Dry,
+    dry_run::DryRun,
     failure::Failure,
-    holder,
+    lock_holder,
     progress::Progress,
     show::{Show, json},
     utc,
@@ -23,7 +23,7 @@ const ORIGINS: usize = 1 << 24;
 const READER: u128 = 0x7265_7072_6564_2074_6f6f_6c20_7265_6164;
 
 /// A type of state.
-pub(crate) trait Kind {
+pub(crate) trait StateType {
     /// What its updates mean.
     fn schema(&self) -> &Schema;
 
@@ -68,7 +68,7 @@ fn limits() -> CoreLimits {
     limits
 }
 
-impl<R: Replicated> Kind for Typed<R> {
+impl<R: Replicated> StateType for Typed<R> {
     fn schema(&self) -> &Schema {
         &self.schema
     }
@@ -81,7 +81,7 @@ impl<R: Replicated> Kind for Typed<R> {
         let of_open = |error| Failure::Open(folder.to_owned(), error);
         let of_compact = |error: JournalError| Failure::Compact(folder.to_owned(), error);
         let files = Files::read_only(folder).map_err(|error| of_open(OpenError::Io(error)))?;
-        let dry = Dry::new(files, Progress::unknown("reducing"));
+        let dry = DryRun::new(files, Progress::unknown("reducing"));
         let mut core = self.core();
         let config = SessionConfig::new(self.schema.clone());
         let now = Now { wall: utc::now(), instant: Instant::now() };
@@ -95,7 +95,7 @@ impl<R: Replicated> Kind for Typed<R> {
         let _waiting = Progress::waiting("compacting");
         let replica = self.open(folder).map_err(|error| match error {
             OpenError::Io(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                Failure::InUse(folder.to_owned(), holder::of(folder))
+                Failure::InUse(folder.to_owned(), lock_holder::of(folder))
             }
             error => Failure::Open(folder.to_owned(), error),
         })?;

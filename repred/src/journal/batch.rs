@@ -1,4 +1,4 @@
-//! [`Recorder`]: what is new in a core, as bytes for a log.
+//! [`BatchBuilder`]: what is new in a core, as bytes for a log.
 
 use super::record::Record;
 use crate::{
@@ -17,7 +17,7 @@ const FULL: usize = 1 << 20;
 /// Turns what is new in a core into batches. It does no I/O, so a batch is made while the core is locked,
 /// and written when it is not.
 #[derive(Debug)]
-pub(crate) struct Recorder {
+pub(crate) struct BatchBuilder {
     saving: Saving,
     is_strict: bool,
     /// Under whose id the log goes on.
@@ -34,7 +34,7 @@ pub(crate) enum Collected {
     Batch(Batch),
     /// Only the next log can tell of what has happened: the state was replaced, or what is held is of a version
     /// of the schema of which this log does not tell.
-    NeedsNext,
+    NeedsCompaction,
 }
 
 /// What is to be written next.
@@ -53,7 +53,7 @@ pub(crate) struct Batch {
     pub(crate) has_more: bool,
 }
 
-impl Recorder {
+impl BatchBuilder {
     /// For a log that has nothing yet: all there is, and then what comes.
     pub(super) fn new<R: Replicated>(
         core: &mut Core<R>,
@@ -85,7 +85,7 @@ impl Recorder {
         core: &mut Core<R>,
     ) -> Result<Collected, SessionError> {
         if !self.saving.can_go_on(core) {
-            return Ok(Collected::NeedsNext);
+            return Ok(Collected::NeedsCompaction);
         }
         let id = core.id();
         let heading = match self.id {
@@ -122,7 +122,7 @@ impl Recorder {
             match self.collect(core)? {
                 Collected::Batch(batch) => batches.push(batch),
                 Collected::Nothing => return Ok(Some(batches)),
-                Collected::NeedsNext => return Ok(None),
+                Collected::NeedsCompaction => return Ok(None),
             }
         }
     }

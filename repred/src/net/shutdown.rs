@@ -1,10 +1,10 @@
-//! [`Closer`]: the end of a replica's journal, and what else a replica can do that has one.
+//! [`ShutdownGuard`]: the end of a replica's journal, and what else a replica can do that has one.
 
 use std::sync::Arc;
 
 use super::{
+    log_writer::{LogWriter, ReadOnly},
     replica::{ReadError, Replica},
-    scribe::{Scribe, Trouble},
     shared::{Reentrant, Shared},
 };
 use crate::{
@@ -33,8 +33,8 @@ impl<R: Replicated> Replica<R> {
     /// When called from inside `reduce`, `read` or `edit`.
     pub fn durable(&self) -> Result<Durable, ReadError> {
         let mark = self.shared().with(|inner| inner.core.mark())?;
-        Ok(match &self.shared().scribe {
-            Some(scribe) => Durable::new(scribe.watch(), mark),
+        Ok(match &self.shared().log_writer {
+            Some(log_writer) => Durable::new(log_writer.watermark(), mark),
             None => Durable::at_once(),
         })
     }
@@ -42,7 +42,7 @@ impl<R: Replicated> Replica<R> {
     /// What was found when it was opened: whether something was cut off, and under which id it was written. Nothing,
     /// without a journal.
     pub fn recovery(&self) -> Recovery {
-        self.shared().scribe.as_ref().map(Scribe::recovery).unwrap_or_default()
+        self.shared().log_writer.as_ref().map(LogWriter::recovery).unwrap_or_default()
     }
 
     /// Writes the journal anew, without what is obsolete, and with a snapshot for what is folded:
@@ -53,10 +53,10 @@ impl<R: Replicated> Replica<R> {
     ///
     /// See [`JournalError`]; without a journal there is none.
     pub fn compact(&self) -> Result<(), JournalError> {
-        let Some(scribe) = &self.shared().scribe else { return Ok(()) };
+        let Some(log_writer) = &self.shared().log_writer else { return Ok(()) };
         // The thread that does it needs the lock.
         self.shared().with(|_| ()).map_err(|Reentrant| JournalError::Reentrant)?;
-        scribe.compact()
+        log_writer.compact()
     }
 
     /// Writes what is new, ends the journal and waits for that: another replica can open it now, and goes
@@ -73,17 +73,17 @@ impl<R: Replicated> Replica<R> {
 
 /// Ends the journal of a replica when it is dropped: with the last handle, whatever else holds the replica for a
 /// moment.
-pub(super) struct Closer<R: Replicated> {
+pub(super) struct ShutdownGuard<R: Replicated> {
     shared: Arc<Shared<R>>,
 }
 
-impl<R: Replicated> Closer<R> {
+impl<R: Replicated> ShutdownGuard<R> {
     pub(super) fn new(shared: &Arc<Shared<R>>) -> Self {
         Self { shared: Arc::clone(shared) }
     }
 }
 
-impl<R: Replicated> Drop for Closer<R> {
+impl<R: Replicated> Drop for ShutdownGuard<R> {
     fn drop(&mut self) {
         // Receipts tell what could not be written, to who has asked.
         let _ = close(&self.shared);
@@ -91,21 +91,21 @@ impl<R: Replicated> Drop for Closer<R> {
 }
 
 fn close<R: Replicated>(shared: &Arc<Shared<R>>) -> Result<(), NotDurable> {
-    let Some(scribe) = &shared.scribe else { return Ok(()) };
+    let Some(log_writer) = &shared.log_writer else { return Ok(()) };
     let marked = shared.with(|inner| {
-        inner.trouble.get_or_insert(Trouble::Closed);
+        inner.read_only.get_or_insert(ReadOnly::Closed);
         inner.wake();
         inner.core.mark()
     });
     match marked {
-        Ok(mark) if !scribe.is_own_thread() => {
-            scribe.finish();
-            Durable::new(scribe.watch(), mark).wait()
+        Ok(mark) if !log_writer.is_own_thread() => {
+            log_writer.finish();
+            Durable::new(log_writer.watermark(), mark).wait()
         }
-        // It is closed inside of its own `read` or `reduce`, or by what the scribe has woken. The scribe needs the
+        // It is closed inside of its own `read` or `reduce`, or by what the log writer has woken. The log writer needs the
         // lock, or itself, so it is not waited for; it keeps the replica until it is done.
         Ok(_) | Err(Reentrant) => {
-            scribe.order_end(Some(Box::new(Arc::clone(shared))));
+            log_writer.request_end(Some(Box::new(Arc::clone(shared))));
             Err(NotDurable::Reentrant)
         }
     }

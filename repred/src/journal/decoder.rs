@@ -1,4 +1,4 @@
-//! [`Teller`]: what the records of a log say, whatever the type of its updates.
+//! [`Decoder`]: what the records of a log say, whatever the type of its updates.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -6,8 +6,8 @@ use std::{
 };
 
 use super::{
+    reader::{JournalEvent, RawEntry},
     record::Record,
-    transcript::{Passage, RawEntry},
 };
 use crate::{
     core::ReceiveError,
@@ -22,10 +22,10 @@ use crate::{
     version::VersionVector,
 };
 
-/// Turns the records of a log into passages. What a replica that opens the log would leave alone is
+/// Turns the records of a log into events. What a replica that opens the log would leave alone is
 /// left out: what is known already, and blocks without an end.
 #[derive(Debug, Default)]
-pub(super) struct Teller {
+pub(super) struct Decoder {
     step: Step,
     /// The table of origins of who has written the log.
     table: Vec<ReplicaId>,
@@ -34,7 +34,7 @@ pub(super) struct Teller {
     staged: Option<Block>,
     /// A snapshot of which more is to come.
     snapshot: Option<(SnapshotHead, Vec<u8>)>,
-    told: VecDeque<Passage>,
+    decoded: VecDeque<JournalEvent>,
 }
 
 /// What has to come next.
@@ -62,10 +62,10 @@ enum Part {
     Skip(Vec<(ReplicaId, u64, u64)>),
 }
 
-impl Teller {
-    /// What has been told, and was not asked for yet.
-    pub(super) fn next(&mut self) -> Option<Passage> {
-        self.told.pop_front()
+impl Decoder {
+    /// What has been decoded, and was not asked for yet.
+    pub(super) fn next(&mut self) -> Option<JournalEvent> {
+        self.decoded.pop_front()
     }
 
     /// What is in all that was taken.
@@ -77,9 +77,9 @@ impl Teller {
         match record {
             Record::Opened { is_strict, id } => {
                 (self.step, self.staged, self.snapshot) = (Step::Open, None, None);
-                self.told.push_back(Passage::Opened { id, is_strict });
+                self.decoded.push_back(JournalEvent::Opened { id, is_strict });
             }
-            Record::Named { id } => self.told.push_back(Passage::Named { id }),
+            Record::Named { id } => self.decoded.push_back(JournalEvent::Named { id }),
             Record::Batch { mut messages, .. } => {
                 while !messages.is_empty() {
                     let message = take_frame(&mut messages).ok_or(Malformed("whole messages"))?;
@@ -88,7 +88,7 @@ impl Teller {
             }
             // It is nothing that has happened.
             Record::Peers { .. } => {}
-            Record::Closed => self.told.push_back(Passage::Closed),
+            Record::Closed => self.decoded.push_back(JournalEvent::Closed),
         }
         Ok(())
     }
@@ -96,7 +96,7 @@ impl Teller {
     fn message(&mut self, message: &[u8]) -> Result<(), SessionError> {
         if self.step == Step::Open {
             let Open { schema, newest, wall, .. } = session::open(message)?;
-            self.told.push_back(Passage::Schema { schema, newest, wall });
+            self.decoded.push_back(JournalEvent::Schema { schema, newest, wall });
             self.step = Step::Digest;
             return Ok(());
         }
@@ -198,7 +198,7 @@ impl Teller {
                 self.check(dot)?;
                 self.version.observe(dot);
                 entry.edit = edit(edits, dot);
-                self.told.push_back(Passage::Entry(entry));
+                self.decoded.push_back(JournalEvent::Entry(entry));
             }
             Part::Skip(ranges) => self.skip(ranges)?,
         }
@@ -216,7 +216,7 @@ impl Teller {
             }
         }
         if !beyond.is_empty() {
-            self.told.push_back(Passage::Skip(beyond));
+            self.decoded.push_back(JournalEvent::Skip(beyond));
         }
         Ok(())
     }
@@ -282,7 +282,7 @@ impl Teller {
         if !self.version.covers(&version) {
             self.version = self.version.merged(&floor);
             let snapshot = Snapshot { version, time, state };
-            self.told.push_back(Passage::Snapshot { snapshot, floor });
+            self.decoded.push_back(JournalEvent::Snapshot { snapshot, floor });
         }
         Ok(())
     }
@@ -340,12 +340,12 @@ mod tests {
     }
 
     fn tell(messages: &[Vec<u8>]) -> Result<VersionVector, SessionError> {
-        let mut teller = Teller::default();
+        let mut decoder = Decoder::default();
         let mut framed = Vec::new();
         messages.iter().for_each(|message| put_frame(&mut framed, message));
-        teller.take(Record::Opened { is_strict: true, id: 7.into() })?;
-        teller.take(Record::Batch { latest: Time::ZERO, messages: &framed })?;
-        Ok(teller.version().clone())
+        decoder.take(Record::Opened { is_strict: true, id: 7.into() })?;
+        decoder.take(Record::Batch { latest: Time::ZERO, messages: &framed })?;
+        Ok(decoder.version().clone())
     }
 
     #[test]
