@@ -2,7 +2,7 @@
 //! once, at its place, with what to write instead.
 //!
 //! The lists of implementing types in the expectations grow with the library; after a look at the
-//! difference, `TRYBUILD=overwrite cargo test --test derive_mistakes` accepts it.
+//! difference, `TRYBUILD=overwrite cargo test -p repred-tests --test derive_mistakes` accepts it.
 
 #[test]
 fn each_mistake_is_reported_once_and_at_its_place() {

@@ -1,6 +1,6 @@
 //! A journal after crashes, damage, and disks that fail.
 //!
-//! `cargo test --profile checked -p repred-tests --test journal -- --ignored` looks at every byte and every bit.
+//! `cargo test --profile checked -p repred-tests --test main journal:: -- --ignored` looks at every byte and every bit.
 
 use std::{
     collections::BTreeMap,

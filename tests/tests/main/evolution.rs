@@ -383,7 +383,7 @@ fn two_versions_run_as_two_processes() {
 
 fn child(role: &str, argument: &str) -> std::process::Child {
     let mut command = Command::new(env::current_exe().unwrap());
-    command.args(["--exact", "the_other_process", "--ignored", "--nocapture"]);
+    command.args(["--exact", "evolution::the_other_process", "--ignored", "--nocapture"]);
     command.env("REPRED_EVOLUTION", format!("{role} {argument}")).spawn().unwrap()
 }
 

@@ -1,6 +1,6 @@
 //! Every ready-made type keeps the laws and survives the simulator.
 //!
-//! `cargo test --profile checked -p repred-tests --test types -- --ignored` looks at all histories of up to five
+//! `cargo test --profile checked -p repred-tests --test laws types -- --ignored` looks at all histories of up to five
 //! updates of three origins, and at 100,000 random ones, for each type; of structs with many fields, at all of
 //! three, and at all of five for every two fields.
 

@@ -1,6 +1,6 @@
 //! The simulator, on reducers of all kinds, and tested by what it finds.
 //!
-//! `cargo test --profile checked -p repred-tests --test simulation -- --ignored` runs 20,000 runs of 300
+//! `cargo test --profile checked -p repred-tests --test simulation simulator -- --ignored` runs 20,000 runs of 300
 //! faults for each reducer; `REPRED_SEEDS=a..b` chooses others.
 
 use std::{

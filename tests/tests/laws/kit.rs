@@ -717,7 +717,7 @@ fn the_readme_shows_what_is_printed() {
         }
     }
     let report = broken(Laws::of(Points::default)).to_string();
-    let readme = include_str!("../../README.md");
+    let readme = include_str!("../../../README.md");
     assert!(readme.contains(report.trim_end()), "the README does not show this:\n{report}");
 }
 
@@ -733,6 +733,6 @@ fn what_the_readme_says_to_do_keeps_the_laws() {
             n != 0
         }
     }
-    assert!(include_str!("../../README.md").contains("`self.0 += i64::from(n); n != 0`"));
+    assert!(include_str!("../../../README.md").contains("`self.0 += i64::from(n); n != 0`"));
     Laws::of(Points::default).check();
 }

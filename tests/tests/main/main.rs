@@ -1,0 +1,34 @@
+//! The tests that need nothing of their own, in one program, because a program for each takes minutes to link.
+//!
+//! `cargo test -p repred-tests --test main journal::` runs the tests of one module.
+
+// The source itself.
+mod layers;
+
+// One copy of a state: what is written, and how it is reduced.
+mod core;
+mod derive;
+mod editing;
+mod order;
+mod evolution;
+
+// Two copies: sessions and connections.
+mod cuts;
+mod messages;
+mod progress;
+mod snapshots;
+mod hostile;
+
+// Shared copies: handles, tasks and networks.
+mod handle;
+mod topologies;
+mod executors;
+mod mended;
+
+// Copies that last.
+mod storage;
+mod journal;
+mod floors;
+mod journal_reader;
+mod durable;
+mod fixture;
