@@ -11,7 +11,7 @@
 use std::error::Error;
 
 use futures::{FutureExt, StreamExt, executor::block_on, future};
-use repred::{Counter, Erased, Map, Notice, Reduce, Register, Replica, Set, Subscription, pipe};
+use repred::{Counter, DynPlace, Map, Notice, Reduce, Register, Replica, Set, Subscription, pipe};
 use serde::{Deserialize, Serialize};
 
 #[derive(Reduce, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -45,7 +45,7 @@ impl Person {
     fn edit(
         &mut self,
         what: &str,
-        edit: impl FnOnce(&mut BoardEditor<Erased<'_, Board>>),
+        edit: impl FnOnce(&mut BoardEditor<DynPlace<'_, Board>>),
     ) -> Result<(), Box<dyn Error>> {
         println!("{} {what}", self.name);
         self.board.edit(edit)?;

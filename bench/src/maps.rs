@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, hash_map::Entry};
 
-use repred::{Overwrote, Reducer, Stamp, reducer, stamped_reducer};
+use repred::{Reducer, Stamp, Superseded, reducer, stamped_reducer};
 
 use crate::workload::Update;
 
@@ -10,7 +10,7 @@ use crate::workload::Update;
 pub type Plain = Reducer<HashMap<String, u64>, Update>;
 
 /// A map of which only the last write of each key is kept.
-pub type LastWriter = Reducer<HashMap<String, (Stamp, u64)>, Update, Overwrote>;
+pub type LastWriter = Reducer<HashMap<String, (Stamp, u64)>, Update, Superseded>;
 
 /// A [`Plain`] map. With one writer there is nothing to commute.
 pub fn plain() -> Plain {
@@ -20,11 +20,11 @@ pub fn plain() -> Plain {
 /// A [`LastWriter`] map.
 pub fn last_writer() -> LastWriter {
     stamped_reducer(HashMap::new(), |map, (key, value): Update, stamp| match map.entry(key) {
-        Entry::Occupied(there) if there.get().0 > stamp => Overwrote::nothing(),
-        Entry::Occupied(mut there) => Overwrote::old([there.insert((stamp, value)).0.dot]),
+        Entry::Occupied(there) if there.get().0 > stamp => Superseded::unchanged(),
+        Entry::Occupied(mut there) => Superseded::changed([there.insert((stamp, value)).0.dot]),
         Entry::Vacant(place) => {
             place.insert((stamp, value));
-            Overwrote::old([])
+            Superseded::changed([])
         }
     })
 }

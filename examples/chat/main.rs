@@ -132,7 +132,7 @@ async fn run(arguments: Arguments, listener: TcpListener) -> Result<(), Failure>
 
 /// A replica of our own, or the one that is in the folder.
 fn open(data: Option<&Path>) -> Result<Replica<Chat>, Failure> {
-    let online = Presence::lasting(LIFETIME);
+    let online = Presence::with_lifetime(LIFETIME);
     let chat = Chat { messages: Events::default(), online };
     let builder = Replica::builder(chat).schema(Schema::new("chat", 1));
     let Some(folder) = data else { return Ok(builder.build()) };
@@ -145,7 +145,7 @@ async fn beat(chat: &Replica<Chat>, name: &str, port: u16) -> Result<Infallible,
     let mut ticks = interval(LIFETIME / BEATS);
     loop {
         ticks.tick().await;
-        chat.edit(|chat| chat.online().beat(name, port))?;
+        chat.edit(|chat| chat.online().heartbeat(name, port))?;
     }
 }
 

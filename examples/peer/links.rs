@@ -121,7 +121,7 @@ fn unlinked(members: &Replica<Members>, own: SocketAddr) -> Result<Vec<SocketAdd
 
 /// Whether there is a link with whoever wrote the last beat of this address.
 fn is_linked(members: &Replica<Members>, address: SocketAddr) -> Result<bool, ReadError> {
-    let beat = members.read(|members| members.written(&address))?;
+    let beat = members.read(|members| members.stamp(&address))?;
     let peers = members.peers()?;
     Ok(beat.is_some_and(|beat| peers.iter().any(|peer| peer.id == Some(beat.origin()))))
 }

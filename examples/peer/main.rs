@@ -171,7 +171,7 @@ async fn beat(
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        members.edit(|members| members.beat(own, ()))?;
+        members.edit(|members| members.heartbeat(own, ()))?;
     }
 }
 

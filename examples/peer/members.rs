@@ -16,14 +16,14 @@ const MEMORY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Nobody yet. Whoever beats is there for `patience` after that.
 pub(crate) fn nobody(patience: Duration) -> Members {
-    Presence::lasting(patience).remembering(MEMORY.max(patience))
+    Presence::with_lifetime(patience).with_retention(MEMORY.max(patience))
 }
 
 /// The last beat of each address that is remembered, by address.
 pub(crate) fn beats(members: &Members) -> impl Iterator<Item = (SocketAddr, Stamp)> {
     // At the beginning of time nothing has expired.
     let addresses = members.iter(Time::ZERO).map(|(&address, ())| address);
-    addresses.filter_map(|address| Some((address, members.written(&address)?)))
+    addresses.filter_map(|address| Some((address, members.stamp(&address)?)))
 }
 
 /// The time of the latest beat of all.

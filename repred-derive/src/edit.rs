@@ -10,7 +10,7 @@ use crate::ast::{Field, Role, Struct};
 /// struct BoardEditor<__P> { __editor: Editor<Board, __P> }
 ///
 /// impl<__P: Place<Board>> BoardEditor<__P> {
-///     fn title(&mut self) -> <Register<String> as Edit>::Editor<Field<'_, Board, Register<String>, __P>> { .. }
+///     fn title(&mut self) -> <Register<String> as Edit>::Editor<FieldPlace<'_, Board, Register<String>, __P>> { .. }
 ///     fn high_score(&mut self, update: u64) -> bool { .. }
 /// }
 ///
@@ -88,7 +88,7 @@ impl<'a> EditorType<'a> {
     }
 
     /// ```text
-    /// fn title(&mut self) -> <Register<String> as Edit>::Editor<Field<'_, Board, Register<String>, __P>>
+    /// fn title(&mut self) -> <Register<String> as Edit>::Editor<FieldPlace<'_, Board, Register<String>, __P>>
     /// where
     ///     for<'__any> Register<String>: Edit,
     /// {
@@ -122,7 +122,7 @@ impl<'a> EditorType<'a> {
         let conditions = &conditions.where_clause;
         quote! {
             #[doc = #doc]
-            #vis fn #name(&mut self) -> <#ty as #library::Edit>::Editor<#library::Field<'_, #edited, #ty, __P>>
+            #vis fn #name(&mut self) -> <#ty as #library::Edit>::Editor<#library::FieldPlace<'_, #edited, #ty, __P>>
             #conditions
             {
                 #library::Editor::field::<#ty>(
@@ -202,7 +202,7 @@ fn reducer_generics(input: &Struct<'_>) -> Generics {
 ///     for<'__any> BoardUpdate: Send,
 /// {
 ///     type Editor<__P: Place<Self>> = BoardEditor<__P>;
-///     fn before(..) -> .. { match *__update { .. } }
+///     fn rollback(..) -> .. { match *__update { .. } }
 ///     fn inverse(..) -> .. { match *__update { .. } }
 ///     fn rebuild(..) -> .. { .. }
 /// }
@@ -258,8 +258,8 @@ fn editor_arguments(input: &Struct<'_>) -> TokenStream {
 
 /// ```text
 /// BoardUpdate::Title(ref __update) => {
-///     let __put_back = Edit::before(&self.title, __update, __stamp);
-///     Box::new(move |__state| __put_back(&mut __state.title))
+///     let __roll_back = Edit::rollback(&self.title, __update, __stamp);
+///     Box::new(move |__state| __roll_back(&mut __state.title))
 /// }
 /// BoardUpdate::HighScore(_) => {
 ///     let __before = Clone::clone(&self.high_score);
@@ -280,21 +280,21 @@ fn before(input: &Struct<'_>) -> TokenStream {
             },
             _ => quote! {
                 #update::#variant(ref __update) => {
-                    let __put_back =
-                        <#ty as #library::Edit>::before(&self.#member, __update, __stamp);
+                    let __roll_back =
+                        <#ty as #library::Edit>::rollback(&self.#member, __update, __stamp);
                     ::std::boxed::Box::new(
-                        move |__state: &mut Self| __put_back(&mut __state.#member),
+                        move |__state: &mut Self| __roll_back(&mut __state.#member),
                     )
                 }
             },
         }
     });
     quote! {
-        fn before(
+        fn rollback(
             &self,
             __update: &<Self as #library::Reduce>::Update,
             __stamp: #library::Stamp,
-        ) -> #library::PutBack<Self> {
+        ) -> #library::Rollback<Self> {
             match *__update { #(#arms)* }
         }
     }

@@ -447,9 +447,9 @@ impl<'a> Enum<'a> {
     ///         }
     ///     }
     ///
-    ///     fn obsolete(&self, __name: &mut dyn FnMut(Dot)) {
+    ///     fn superseded(&self, __name: &mut dyn FnMut(Dot)) {
     ///         match *self {
-    ///             Self::Title(ref __value) => Changes::obsolete(__value, __name),
+    ///             Self::Title(ref __value) => Changes::superseded(__value, __name),
     ///             ..
     ///         }
     ///     }
@@ -458,11 +458,12 @@ impl<'a> Enum<'a> {
     fn changes_trait(&self) -> TokenStream {
         let library = &self.library;
         let is_empty = self.match_self(|_| quote!(#library::Changes::is_empty(__value)));
-        let obsolete = self.match_self(|_| quote!(#library::Changes::obsolete(__value, __name)));
+        let superseded =
+            self.match_self(|_| quote!(#library::Changes::superseded(__value, __name)));
         let methods = quote! {
             fn is_empty(&self) -> ::core::primitive::bool { #is_empty }
 
-            fn obsolete(&self, __name: &mut dyn ::core::ops::FnMut(#library::Dot)) { #obsolete }
+            fn superseded(&self, __name: &mut dyn ::core::ops::FnMut(#library::Dot)) { #superseded }
         };
         let bound = quote!(#library::Changes);
         let mut generics = self.generics.clone();

@@ -77,7 +77,7 @@ use crate::{ast::Struct, mistakes::Mistakes};
 /// so on. Both types are `Debug` and `Clone`, so what is in them must be, too; but a parameter of a generic
 /// struct need not, and then neither is the type. A parameter that only local fields mention is no
 /// parameter of these types. The changes hand up what the field's changes say: whether they are empty,
-/// and which updates they have made obsolete. They are serialized if those of the fields can be.
+/// and which updates they have superseded. They are serialized if those of the fields can be.
 ///
 /// The update implements serde's `Serialize` and `Deserialize`. In formats with names, such as JSON, it is
 /// `{"Votes":1}`; in others, a variant is its *id*.
@@ -153,7 +153,7 @@ use crate::{ast::Struct, mistakes::Mistakes};
 /// generic structs.
 ///
 /// ```
-/// use repred::{Counter, Reduce, Replaced, Stamp, Time};
+/// use repred::{Counter, Reduce, ValueChanges, Stamp, Time};
 ///
 /// #[derive(Reduce, Default)]
 /// #[reduce(update(name = "Ballot", derive(PartialEq)), changes(derive(PartialEq)))]
@@ -166,7 +166,7 @@ use crate::{ast::Struct, mistakes::Mistakes};
 ///
 /// let mut poll = Poll::default();
 /// let changes = poll.reduce(Ballot::Yes(1), Stamp::new(Time::ZERO, 0xa.into(), 1));
-/// assert_eq!(changes, PollChanges::Yes(Replaced::of(0, 1, None)));
+/// assert_eq!(changes, PollChanges::Yes(ValueChanges::changed(0, 1, None)));
 /// ```
 // With `serde` among the attributes, `#[serde(skip)]` can stand beside an implementation of serde's traits
 // that is written by hand.

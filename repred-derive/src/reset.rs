@@ -11,12 +11,12 @@ use crate::ast::{Field, Struct};
 ///     for<'__any> Register<String>: Reset,
 ///     for<'__any> Self: Default,
 /// {
-///     fn reduce_inside(..) -> BoardChanges { match __update { .. } }
+///     fn reduce_resettable(..) -> BoardChanges { match __update { .. } }
 ///     fn seen(&self, __see: &mut dyn FnMut(Dot)) { Reset::seen(&self.title, __see); .. }
-///     fn detail(&self) -> Detail { Detail::fields([Reset::detail(&self.title), ..]) }
+///     fn detail(&self) -> ResetDetail { ResetDetail::fields([Reset::detail(&self.title), ..]) }
 ///     fn reset(..) -> bool { Reset::reset(&mut self.title, __seen, __detail.field(0), __obsolete) | .. }
-///     fn is_there(&self) -> bool { Reset::is_there(&self.title) || .. }
-///     fn is_blank(&self) -> bool { Reset::is_blank(&self.title) && .. }
+///     fn is_present(&self) -> bool { Reset::is_present(&self.title) || .. }
+///     fn is_default(&self) -> bool { Reset::is_default(&self.title) && .. }
 /// }
 /// ```
 ///
@@ -47,21 +47,21 @@ pub(crate) fn expand(input: &Struct<'_>) -> TokenStream {
             __has_changed |= <#ty as #reset>::reset(
                 &mut self.#member,
                 __seen,
-                #library::Detail::field(__detail, #index),
+                #library::ResetDetail::field(__detail, #index),
                 __obsolete,
             );
         }
     });
     let there =
-        each(&|_, Field { member, ty, .. }| quote!(<#ty as #reset>::is_there(&self.#member)));
+        each(&|_, Field { member, ty, .. }| quote!(<#ty as #reset>::is_present(&self.#member)));
     let blank =
-        each(&|_, Field { member, ty, .. }| quote!(<#ty as #reset>::is_blank(&self.#member)));
+        each(&|_, Field { member, ty, .. }| quote!(<#ty as #reset>::is_default(&self.#member)));
     quote! {
         #[automatically_derived]
         // Where there is no field, nothing is reset.
         #[allow(unused_mut, unused_variables)]
         impl #impl_generics #reset for #ident #arguments #where_clause {
-            fn reduce_inside(
+            fn reduce_resettable(
                 &mut self,
                 __update: <Self as #library::Reduce>::Update,
                 __stamp: #library::Stamp,
@@ -73,14 +73,14 @@ pub(crate) fn expand(input: &Struct<'_>) -> TokenStream {
                 #(#seen)*
             }
 
-            fn detail(&self) -> #library::Detail {
-                #library::Detail::fields([#(#details),*])
+            fn detail(&self) -> #library::ResetDetail {
+                #library::ResetDetail::fields([#(#details),*])
             }
 
             fn reset(
                 &mut self,
                 __seen: &#library::Dots,
-                __detail: &#library::Detail,
+                __detail: &#library::ResetDetail,
                 __obsolete: &mut dyn ::core::ops::FnMut(#library::Dot),
             ) -> ::core::primitive::bool {
                 let mut __has_changed = false;
@@ -88,11 +88,11 @@ pub(crate) fn expand(input: &Struct<'_>) -> TokenStream {
                 __has_changed
             }
 
-            fn is_there(&self) -> ::core::primitive::bool {
+            fn is_present(&self) -> ::core::primitive::bool {
                 false #(|| #there)*
             }
 
-            fn is_blank(&self) -> ::core::primitive::bool {
+            fn is_default(&self) -> ::core::primitive::bool {
                 true #(&& #blank)*
             }
         }
@@ -101,7 +101,7 @@ pub(crate) fn expand(input: &Struct<'_>) -> TokenStream {
 
 /// ```text
 /// BoardUpdate::Title(__update) => BoardChanges::Title(
-///     Reset::reduce_inside(&mut self.title, __update, __stamp),
+///     Reset::reduce_resettable(&mut self.title, __update, __stamp),
 /// ),
 /// ```
 fn reduce_arm(field: &Field<'_>, input: &Struct<'_>) -> TokenStream {
@@ -111,7 +111,7 @@ fn reduce_arm(field: &Field<'_>, input: &Struct<'_>) -> TokenStream {
     let variant = &variant.ident;
     quote! {
         #update::#variant(__update) => #changes::#variant(
-            <#ty as #library::Reset>::reduce_inside(&mut self.#member, __update, __stamp),
+            <#ty as #library::Reset>::reduce_resettable(&mut self.#member, __update, __stamp),
         ),
     }
 }

@@ -1,4 +1,4 @@
-//! [`Changes`]: what a reducer reports; [`Overwrote`] and [`Replaced`], the reports of those that replace.
+//! [`Changes`]: what a reducer reports; [`Superseded`] and [`ValueChanges`], the reports of those that replace.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque},
@@ -7,7 +7,7 @@ use std::{
 
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 
-use crate::{few::Few, stamp::Dot};
+use crate::{small_vec::SmallVec, stamp::Dot};
 
 /// What an update did to the state it was reduced into.
 ///
@@ -15,7 +15,7 @@ use crate::{few::Few, stamp::Dot};
 ///
 /// * **Empty** means that the whole state is as it was before, stamps included. An update whose changes
 ///   are empty is forgotten at once; if it did change the state, that change is lost to others.
-/// * **Obsolete** dots name earlier updates that this one has made superfluous: every state in which
+/// * **Superseded** dots name earlier updates that this one has made superfluous: every state in which
 ///   this update has been reduced is the same whether or not the named ones were. Their bytes are
 ///   dropped from the history, which is how a last-writer-wins map stays as small as its state. To name
 ///   too few costs memory; to name one that still matters loses it.
@@ -44,8 +44,8 @@ pub trait Changes {
     /// This is the trait's method, beside a collection's own: an empty `Vec` of changes is no change.
     fn is_empty(&self) -> bool;
 
-    /// Calls `name` with the dot of each update that this one has made obsolete; none, by default.
-    fn obsolete(&self, name: &mut dyn FnMut(Dot)) {
+    /// Calls `name` with the dot of each update that this one has superseded; none, by default.
+    fn superseded(&self, name: &mut dyn FnMut(Dot)) {
         let _ = name;
     }
 }
@@ -71,8 +71,8 @@ macro_rules! delegate {
                 (**self).is_empty()
             }
 
-            fn obsolete(&self, name: &mut dyn FnMut(Dot)) {
-                (**self).obsolete(name);
+            fn superseded(&self, name: &mut dyn FnMut(Dot)) {
+                (**self).superseded(name);
             }
         }
     )*};
@@ -106,8 +106,8 @@ macro_rules! tuple {
                 $(self.$index.is_empty())&&+
             }
 
-            fn obsolete(&self, name: &mut dyn FnMut(Dot)) {
-                $(self.$index.obsolete(name);)+
+            fn superseded(&self, name: &mut dyn FnMut(Dot)) {
+                $(self.$index.superseded(name);)+
             }
         }
     };
@@ -118,20 +118,20 @@ tuple!(A 0, B 1, C 2);
 tuple!(A 0, B 1, C 2, D 3);
 
 /// The changes of a reducer that replaces what was there: whether it changed anything, and which
-/// earlier updates it made obsolete by that.
+/// earlier updates it superseded by that.
 ///
 /// A last-writer-wins map as a closure; its history holds one entry a key:
 ///
 /// ```
 /// use std::collections::BTreeMap;
-/// use repred::{Overwrote, Reduce, Stamp, Time, stamped_reducer};
+/// use repred::{Superseded, Reduce, Stamp, Time, stamped_reducer};
 ///
 /// let mut prices = stamped_reducer(
 ///     BTreeMap::new(),
 ///     |prices: &mut BTreeMap<String, (Stamp, u32)>, (item, price): (String, u32), stamp| {
 ///         match prices.get(&item) {
-///             Some((newer, _)) if *newer > stamp => Overwrote::nothing(),
-///             _ => Overwrote::old(prices.insert(item, (stamp, price)).map(|(old, _)| old.dot)),
+///             Some((newer, _)) if *newer > stamp => Superseded::unchanged(),
+///             _ => Superseded::changed(prices.insert(item, (stamp, price)).map(|(old, _)| old.dot)),
 ///         }
 ///     },
 /// );
@@ -141,20 +141,20 @@ tuple!(A 0, B 1, C 2, D 3);
 /// assert_eq!(prices.reduce(("tea".into(), 4), second).dots(), [first.dot]);
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Overwrote {
+pub struct Superseded {
     changed: bool,
-    dots: Few<Dot>,
+    dots: SmallVec<Dot>,
 }
 
-impl Overwrote {
+impl Superseded {
     /// Nothing was overwritten, because nothing changed: the update lost against what is there.
-    pub const fn nothing() -> Self {
-        Self { changed: false, dots: Few::None }
+    pub const fn unchanged() -> Self {
+        Self { changed: false, dots: SmallVec::None }
     }
 
-    /// The state changed, and these earlier updates are obsolete by that: an `Option<Dot>`, a list of
+    /// The state changed, and these earlier updates are superseded by that: an `Option<Dot>`, a list of
     /// dots, or none at all for a first value.
-    pub fn old(dots: impl IntoIterator<Item = Dot>) -> Self {
+    pub fn changed(dots: impl IntoIterator<Item = Dot>) -> Self {
         Self { changed: true, dots: dots.into_iter().collect() }
     }
 
@@ -163,18 +163,18 @@ impl Overwrote {
         self.changed
     }
 
-    /// The dots that were named obsolete.
+    /// The dots that were named superseded.
     pub fn dots(&self) -> &[Dot] {
         self.dots.as_slice()
     }
 }
 
-impl Changes for Overwrote {
+impl Changes for Superseded {
     fn is_empty(&self) -> bool {
         !self.changed
     }
 
-    fn obsolete(&self, name: &mut dyn FnMut(Dot)) {
+    fn superseded(&self, name: &mut dyn FnMut(Dot)) {
         self.dots().iter().copied().for_each(name);
     }
 }
@@ -194,28 +194,28 @@ impl Changes for Overwrote {
 ///
 /// It is serialized as `{"before": .., "after": ..}`, or as nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Replaced<T> {
+pub struct ValueChanges<T> {
     values: Option<(T, T)>,
-    obsolete: Few<Dot>,
+    superseded: SmallVec<Dot>,
 }
 
-impl<T> Replaced<T> {
+impl<T> ValueChanges<T> {
     /// Nothing was replaced: the update lost.
-    pub const fn nothing() -> Self {
-        Self { values: None, obsolete: Few::None }
+    pub const fn unchanged() -> Self {
+        Self { values: None, superseded: SmallVec::None }
     }
 
     /// One value was replaced by another. The state has changed, even if the two are equal: who wrote it
-    /// is another. `obsolete` are the updates that can be forgotten now, such as the one that wrote the
+    /// is another. `superseded` are the updates that can be forgotten now, such as the one that wrote the
     /// value before.
-    pub fn of(before: T, after: T, obsolete: impl IntoIterator<Item = Dot>) -> Self {
-        Self { values: Some((before, after)), obsolete: obsolete.into_iter().collect() }
+    pub fn changed(before: T, after: T, superseded: impl IntoIterator<Item = Dot>) -> Self {
+        Self { values: Some((before, after)), superseded: superseded.into_iter().collect() }
     }
 
     /// The same about what is made of the values.
-    pub fn map<U>(self, make: impl Fn(T) -> U) -> Replaced<U> {
+    pub fn map<U>(self, make: impl Fn(T) -> U) -> ValueChanges<U> {
         let values = self.values.map(|(before, after)| (make(before), make(after)));
-        Replaced { values, obsolete: self.obsolete }
+        ValueChanges { values, superseded: self.superseded }
     }
 
     /// The value before and after.
@@ -234,20 +234,20 @@ impl<T> Replaced<T> {
     }
 }
 
-impl<T> Changes for Replaced<T> {
+impl<T> Changes for ValueChanges<T> {
     fn is_empty(&self) -> bool {
         self.values.is_none()
     }
 
-    fn obsolete(&self, name: &mut dyn FnMut(Dot)) {
-        self.obsolete.as_slice().iter().copied().for_each(name);
+    fn superseded(&self, name: &mut dyn FnMut(Dot)) {
+        self.superseded.as_slice().iter().copied().for_each(name);
     }
 }
 
-impl<T: Serialize> Serialize for Replaced<T> {
+impl<T: Serialize> Serialize for ValueChanges<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Some((before, after)) = &self.values else { return serializer.serialize_none() };
-        let mut both = serializer.serialize_struct("Replaced", 2)?;
+        let mut both = serializer.serialize_struct("ValueChanges", 2)?;
         both.serialize_field("before", before)?;
         both.serialize_field("after", after)?;
         both.end()
@@ -262,9 +262,9 @@ mod tests {
     fn nested_changes_hand_up_the_dots_of_their_parts() {
         let a = Dot::new(1.into(), 1);
         let b = Dot::new(2.into(), 5);
-        let changes = (true, Box::new((Overwrote::old([a]), Overwrote::old([b, a]))));
+        let changes = (true, Box::new((Superseded::changed([a]), Superseded::changed([b, a]))));
         let mut named = Vec::new();
-        changes.obsolete(&mut |dot| named.push(dot));
+        changes.superseded(&mut |dot| named.push(dot));
         assert_eq!(named, [a, b, a]);
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::{few::Few, id::ReplicaId, stamp::Dot};
+use crate::{id::ReplicaId, small_vec::SmallVec, stamp::Dot};
 
 /// The latest dot of each of some origins, in the order of the origins.
 ///
@@ -21,35 +21,37 @@ use crate::{few::Few, id::ReplicaId, stamp::Dot};
 /// assert!(seen.covers(Dot::new(a, 4)) && !seen.covers(Dot::new(b, 8)));
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Dots(Few<Dot>);
+pub struct Dots(SmallVec<Dot>);
 
 impl Dots {
     /// No dots.
     pub const fn new() -> Self {
-        Self(Few::None)
+        Self(SmallVec::None)
     }
 
     /// Takes in a dot, unless there is a later one of its origin. An earlier one is replaced, and returned.
     pub fn insert(&mut self, dot: Dot) -> Option<Dot> {
         match &mut self.0 {
-            Few::None => {
-                self.0 = Few::One([dot]);
+            SmallVec::None => {
+                self.0 = SmallVec::One([dot]);
                 None
             }
-            Few::One([there]) if there.origin == dot.origin => replace_earlier(there, dot),
-            Few::One([there]) => {
+            SmallVec::One([there]) if there.origin == dot.origin => replace_earlier(there, dot),
+            SmallVec::One([there]) => {
                 let mut both = vec![*there, dot];
                 both.sort_unstable();
-                self.0 = Few::Many(both);
+                self.0 = SmallVec::Many(both);
                 None
             }
-            Few::Many(dots) => match dots.binary_search_by_key(&dot.origin, |dot| dot.origin) {
-                Ok(place) => replace_earlier(&mut dots[place], dot),
-                Err(place) => {
-                    dots.insert(place, dot);
-                    None
+            SmallVec::Many(dots) => {
+                match dots.binary_search_by_key(&dot.origin, |dot| dot.origin) {
+                    Ok(place) => replace_earlier(&mut dots[place], dot),
+                    Err(place) => {
+                        dots.insert(place, dot);
+                        None
+                    }
                 }
-            },
+            }
         }
     }
 
@@ -75,6 +77,13 @@ impl Dots {
         are_fewer
     }
 
+    /// The same without the dot of `author`: what an update has to say of what its author had seen, since an
+    /// author has always seen what it has written itself.
+    #[must_use]
+    pub fn excluding(&self, author: ReplicaId) -> Self {
+        self.iter().filter(|dot| dot.origin != author).collect()
+    }
+
     /// The dots, by their origins.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = Dot> + Clone {
         self.0.as_slice().iter().copied()
@@ -87,7 +96,7 @@ impl Dots {
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        matches!(self.0, Few::None)
+        matches!(self.0, SmallVec::None)
     }
 }
 
@@ -95,7 +104,7 @@ fn replace_earlier(there: &mut Dot, dot: Dot) -> Option<Dot> {
     (there.seq < dot.seq).then(|| std::mem::replace(there, dot))
 }
 
-// What is in a `Few` of these is in the order of the origins, no two of one.
+// What is in a `SmallVec` of these is in the order of the origins, no two of one.
 impl FromIterator<Dot> for Dots {
     fn from_iter<I: IntoIterator<Item = Dot>>(dots: I) -> Self {
         let mut dots: Vec<_> = dots.into_iter().collect();

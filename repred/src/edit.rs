@@ -14,7 +14,7 @@ use crate::{
 /// The derive and all ready-made types implement it. A reducer of your own takes part with a few lines:
 ///
 /// ```
-/// use repred::{Edit, Editor, Place, PutBack, Reduce, Replica, Stamp};
+/// use repred::{Edit, Editor, Place, Rollback, Reduce, Replica, Stamp};
 /// use serde::{Deserialize, Serialize};
 ///
 /// /// The highest bid, and by whose number.
@@ -37,7 +37,7 @@ use crate::{
 /// impl Edit for Bid {
 ///     type Editor<P: Place<Self>> = Editor<Self, P>;
 ///
-///     fn before(&self, _update: &(u64, u32), _stamp: Stamp) -> PutBack<Self> {
+///     fn rollback(&self, _update: &(u64, u32), _stamp: Stamp) -> Rollback<Self> {
 ///         let before = *self;
 ///         Box::new(move |bid| *bid = before)
 ///     }
@@ -71,7 +71,7 @@ pub trait Edit: Reduce<Update: Send> + Sized + 'static {
     /// What it returns is called when everything that was reduced after the update has been put back. It
     /// must then leave the state exactly as it was, stamps included. It should keep no more than the update
     /// touches: it is made for each update of an edit.
-    fn before(&self, update: &Self::Update, stamp: Stamp) -> PutBack<Self>;
+    fn rollback(&self, update: &Self::Update, stamp: Stamp) -> Rollback<Self>;
 
     /// How `update` is taken back later, by other updates; `None`, by default, if it cannot be. The update
     /// has not been reduced yet. See [`UndoLog`](crate::UndoLog).
@@ -87,8 +87,8 @@ pub trait Edit: Reduce<Update: Send> + Sized + 'static {
     }
 }
 
-/// Puts back what an update has changed; see [`Edit::before`].
-pub type PutBack<R> = Box<dyn FnOnce(&mut R)>;
+/// Puts back what an update has changed; see [`Edit::rollback`].
+pub type Rollback<R> = Box<dyn FnOnce(&mut R)>;
 
 /// Says which updates take one back, in the state as it is by then: others may have written since. The
 /// function tells what they have not: the updates of the edits, and of taking them back, that are being
@@ -104,13 +104,13 @@ pub type Inverse<R> =
 ///
 /// The ready-made types have methods here: an `Editor` of a `Counter` has [`add`](Editor::add), and so on. The
 /// editor of a derived struct has a method for each field. All of them build on [`update`](Self::update),
-/// [`field`](Self::field) and [`part`](Self::part), as one of your own can.
+/// [`field`](Self::field) and [`keyed`](Self::Value), as one of your own can.
 ///
-/// A function that is given an editor says of which place: of the [`Erased`] one that an edit begins with, or,
+/// A function that is given an editor says of which place: of the [`DynPlace`] one that an edit begins with, or,
 /// with `impl Place<Poll>`, of any.
 ///
 /// ```
-/// use repred::{Counter, Erased, Reduce, Register, Replica};
+/// use repred::{Counter, DynPlace, Reduce, Register, Replica};
 /// use serde::{Deserialize, Serialize};
 ///
 /// #[derive(Reduce, Default, Serialize, Deserialize)]
@@ -119,7 +119,7 @@ pub type Inverse<R> =
 ///     votes: Counter,
 /// }
 ///
-/// fn begin(poll: &mut PollEditor<Erased<'_, Poll>>) {
+/// fn begin(poll: &mut PollEditor<DynPlace<'_, Poll>>) {
 ///     poll.question().set("tea or coffee?");
 ///     poll.votes().add(1);
 /// }
@@ -186,25 +186,25 @@ impl<R: Reduce, P: Place<R>> Editor<R, P> {
         &mut self,
         find: fn(&R) -> &C,
         wrap: fn(C::Update) -> R::Update,
-    ) -> C::Editor<Field<'_, R, C, P>> {
-        Editor::new(Field { whole: &mut self.place, find, wrap }).into()
+    ) -> C::Editor<FieldPlace<'_, R, C, P>> {
+        Editor::new(FieldPlace { whole: &mut self.place, find, wrap }).into()
     }
 
     /// The editor of a part that may not be there yet: what is not there reads as the default.
-    pub fn part<K>(&mut self, key: K) -> <R::Part as Edit>::Editor<Part<'_, R, K, P>>
+    pub fn keyed<K>(&mut self, key: K) -> <R::Value as Edit>::Editor<KeyedPlace<'_, R, K, P>>
     where
-        R: Parts<K>,
+        R: Keyed<K>,
     {
-        Editor::new(Part { whole: &mut self.place, key, absent: R::Part::default() }).into()
+        Editor::new(KeyedPlace { whole: &mut self.place, key, absent: R::Value::default() }).into()
     }
 
     /// The same editor, with its place behind a pointer: for functions that call themselves, whose types would
     /// otherwise come to no end.
-    pub fn erased(&mut self) -> R::Editor<Erased<'_, R>>
+    pub fn as_dyn(&mut self) -> R::Editor<DynPlace<'_, R>>
     where
         R: Edit,
     {
-        let place: Erased<'_, R> = &mut self.place;
+        let place: DynPlace<'_, R> = &mut self.place;
         Editor::new(place).into()
     }
 }
@@ -235,37 +235,37 @@ impl<R: Reduce + fmt::Debug, P: Place<R>> fmt::Debug for Editor<R, P> {
 /// Replica::new(Register::<u32>::default()).edit(|number| number.set(7))?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub trait IntoOwned<T> {
+pub trait IntoValue<T> {
     /// The value.
-    fn into_owned(self) -> T;
+    fn into_value(self) -> T;
 }
 
-impl<T> IntoOwned<T> for T {
-    fn into_owned(self) -> T {
+impl<T> IntoValue<T> for T {
+    fn into_value(self) -> T {
         self
     }
 }
 
-impl IntoOwned<String> for &str {
-    fn into_owned(self) -> String {
+impl IntoValue<String> for &str {
+    fn into_value(self) -> String {
         self.to_owned()
     }
 }
 
-impl IntoOwned<String> for &String {
-    fn into_owned(self) -> String {
+impl IntoValue<String> for &String {
+    fn into_value(self) -> String {
         self.clone()
     }
 }
 
-impl IntoOwned<Box<str>> for &str {
-    fn into_owned(self) -> Box<str> {
+impl IntoValue<Box<str>> for &str {
+    fn into_value(self) -> Box<str> {
         self.into()
     }
 }
 
-impl<T: Clone> IntoOwned<Vec<T>> for &[T] {
-    fn into_owned(self) -> Vec<T> {
+impl<T: Clone> IntoValue<Vec<T>> for &[T] {
+    fn into_value(self) -> Vec<T> {
         self.to_vec()
     }
 }
@@ -289,7 +289,7 @@ pub trait Place<R: Reduce> {
 }
 
 /// A place behind a pointer.
-pub type Erased<'a, R> = &'a mut (dyn Place<R> + 'a);
+pub type DynPlace<'a, R> = &'a mut (dyn Place<R> + 'a);
 
 impl<R: Reduce, P: Place<R> + ?Sized> Place<R> for &mut P {
     fn state(&self) -> &R {
@@ -331,13 +331,13 @@ macro_rules! as_the_whole {
 }
 
 /// A part that is always there; see [`Editor::field`].
-pub struct Field<'a, R: Reduce, C: Reduce, P> {
+pub struct FieldPlace<'a, R: Reduce, C: Reduce, P> {
     whole: &'a mut P,
     find: fn(&R) -> &C,
     wrap: fn(C::Update) -> R::Update,
 }
 
-impl<R: Reduce, C: Reduce, P: Place<R>> Place<C> for Field<'_, R, C, P> {
+impl<R: Reduce, C: Reduce, P: Place<R>> Place<C> for FieldPlace<'_, R, C, P> {
     fn state(&self) -> &C {
         (self.find)(self.whole.state())
     }
@@ -349,47 +349,47 @@ impl<R: Reduce, C: Reduce, P: Place<R>> Place<C> for Field<'_, R, C, P> {
     as_the_whole! {}
 }
 
-impl<R: Reduce, C: Reduce, P> fmt::Debug for Field<'_, R, C, P> {
+impl<R: Reduce, C: Reduce, P> fmt::Debug for FieldPlace<'_, R, C, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Field").finish_non_exhaustive()
+        f.debug_struct("FieldPlace").finish_non_exhaustive()
     }
 }
 
-/// A reducer with parts that have keys and need not be there, such as a map; see [`Editor::part`].
-pub trait Parts<K>: Reduce {
+/// A reducer with parts that have keys and need not be there, such as a map; see [`Editor::keyed`].
+pub trait Keyed<K>: Reduce {
     /// What has a key.
-    type Part: Edit + Default;
+    type Value: Edit + Default;
 
     /// The part of a key, if it is there.
-    fn find(&self, key: &K) -> Option<&Self::Part>;
+    fn find(&self, key: &K) -> Option<&Self::Value>;
 
     /// An update of a part as an update of the whole.
-    fn wrap(key: &K, update: <Self::Part as Reduce>::Update) -> Self::Update;
+    fn wrap(key: &K, update: <Self::Value as Reduce>::Update) -> Self::Update;
 }
 
-/// A part that need not be there; see [`Editor::part`].
-pub struct Part<'a, R: Parts<K>, K, P> {
+/// A part that need not be there; see [`Editor::keyed`].
+pub struct KeyedPlace<'a, R: Keyed<K>, K, P> {
     whole: &'a mut P,
     key: K,
     /// What is read where nothing is.
-    absent: R::Part,
+    absent: R::Value,
 }
 
-impl<R: Parts<K>, K, P: Place<R>> Place<R::Part> for Part<'_, R, K, P> {
-    fn state(&self) -> &R::Part {
+impl<R: Keyed<K>, K, P: Place<R>> Place<R::Value> for KeyedPlace<'_, R, K, P> {
+    fn state(&self) -> &R::Value {
         self.whole.state().find(&self.key).unwrap_or(&self.absent)
     }
 
-    fn update(&mut self, update: <R::Part as Reduce>::Update) -> bool {
+    fn update(&mut self, update: <R::Value as Reduce>::Update) -> bool {
         self.whole.update(R::wrap(&self.key, update))
     }
 
     as_the_whole! {}
 }
 
-impl<R: Parts<K>, K, P> fmt::Debug for Part<'_, R, K, P> {
+impl<R: Keyed<K>, K, P> fmt::Debug for KeyedPlace<'_, R, K, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Part").finish_non_exhaustive()
+        f.debug_struct("KeyedPlace").finish_non_exhaustive()
     }
 }
 
@@ -397,9 +397,9 @@ impl<R: Parts<K>, K, P> fmt::Debug for Part<'_, R, K, P> {
 impl<R: Edit> Edit for Box<R> {
     type Editor<P: Place<Self>> = BoxEditor<R, P>;
 
-    fn before(&self, update: &Self::Update, stamp: Stamp) -> PutBack<Self> {
-        let put_back = (**self).before(update, stamp);
-        Box::new(move |state| put_back(state))
+    fn rollback(&self, update: &Self::Update, stamp: Stamp) -> Rollback<Self> {
+        let roll_back = (**self).rollback(update, stamp);
+        Box::new(move |state| roll_back(state))
     }
 
     fn inverse(&self, update: &Self::Update, stamp: Stamp) -> Option<Inverse<Self>> {
@@ -421,7 +421,7 @@ pub struct BoxEditor<R, P> {
 
 impl<R: Edit, P: Place<Box<R>>> BoxEditor<R, P> {
     /// The editor of what the box holds.
-    pub fn inner(&mut self) -> R::Editor<Field<'_, Box<R>, R, P>> {
+    pub fn inner(&mut self) -> R::Editor<FieldPlace<'_, Box<R>, R, P>> {
         self.editor.field(|state| &**state, Box::new)
     }
 }

@@ -5,7 +5,7 @@
 mod id;
 mod time;
 mod stamp;
-mod few;
+mod small_vec;
 mod dots;
 mod changes;
 
@@ -47,13 +47,16 @@ mod derive_support;
 pub mod testing;
 
 pub use self::{
-    changes::{Changes, Overwrote, Replaced},
+    changes::{Changes, Superseded, ValueChanges},
     core::{
         AdoptError, AtError, Core, CoreLimits, EditError, Entry, FoldError, HistoryError,
         OrderError, Poisoned, ReceiveError, SnapshotError, UpdateError,
     },
     dots::Dots,
-    edit::{BoxEditor, Edit, Editor, Erased, Field, IntoOwned, Inverse, Part, Place, PutBack},
+    edit::{
+        BoxEditor, DynPlace, Edit, Editor, FieldPlace, IntoValue, Inverse, Keyed, KeyedPlace,
+        Place, Rollback,
+    },
     encoding::{DecodeError, EncodeError},
     id::ReplicaId,
     journal::{
@@ -70,7 +73,7 @@ pub use self::{
     receipt::{Durable, NotDurable, Receipt},
     reduce::{Reduce, Replicated},
     reducer::{Reducer, reducer, stamped_reducer},
-    reset::{Detail, Reset},
+    reset::{Reset, ResetDetail},
     schema::Schema,
     session::{
         Direction, Loading, Now, Saving, Sending, Session, SessionConfig, SessionError,

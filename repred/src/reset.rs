@@ -22,7 +22,7 @@ use crate::{
 /// can be reset keeps with everything it holds the dot of the update that it is due to:
 ///
 /// ```
-/// use repred::{Changes, Detail, Dot, Dots, Reduce, Reset, Stamp, Time};
+/// use repred::{Changes, ResetDetail, Dot, Dots, Reduce, Reset, Stamp, Time};
 /// use serde::{Deserialize, Serialize};
 /// use std::collections::BTreeSet;
 ///
@@ -44,17 +44,17 @@ use crate::{
 ///         self.0.iter().copied().for_each(see);
 ///     }
 ///
-///     fn reset(&mut self, seen: &Dots, _: &Detail, _: &mut dyn FnMut(Dot)) -> bool {
+///     fn reset(&mut self, seen: &Dots, _: &ResetDetail, _: &mut dyn FnMut(Dot)) -> bool {
 ///         let before = self.0.len();
 ///         self.0.retain(|dot| !seen.covers(*dot));
 ///         self.0.len() < before
 ///     }
 ///
-///     fn is_there(&self) -> bool {
+///     fn is_present(&self) -> bool {
 ///         !self.0.is_empty()
 ///     }
 ///
-///     fn is_blank(&self) -> bool {
+///     fn is_default(&self) -> bool {
 ///         self.0.is_empty()
 ///     }
 /// }
@@ -63,7 +63,7 @@ use crate::{
 /// likes.reduce((), Stamp::new(Time::ZERO, 0xa.into(), 1));
 /// likes.reduce((), Stamp::new(Time::ZERO, 0xb.into(), 1));
 /// let seen = [Dot::new(0xa.into(), 1)].into_iter().collect();
-/// assert!(likes.reset(&seen, &Detail::None, &mut |_| {}));
+/// assert!(likes.reset(&seen, &ResetDetail::None, &mut |_| {}));
 /// assert_eq!(likes.0.len(), 1);
 /// ```
 #[diagnostic::on_unimplemented(
@@ -76,7 +76,7 @@ use crate::{
 pub trait Reset: Reduce + Default {
     /// Reduces an update where it may be reset later. A reducer that has to keep more for that than it
     /// otherwise would, as a counter does, does so here; a struct passes it on to its fields.
-    fn reduce_inside(&mut self, update: Self::Update, stamp: Stamp) -> Self::Changes {
+    fn reduce_resettable(&mut self, update: Self::Update, stamp: Stamp) -> Self::Changes {
         self.reduce(update, stamp)
     }
 
@@ -84,40 +84,41 @@ pub trait Reset: Reduce + Default {
     fn seen(&self, see: &mut dyn FnMut(Dot));
 
     /// What a removal by somebody who sees this has to say beside the dots: nothing, for most.
-    fn detail(&self) -> Detail {
-        Detail::None
+    fn detail(&self) -> ResetDetail {
+        ResetDetail::None
     }
 
     /// Takes back all that is covered by `seen`, and returns whether that has changed anything. What is made
-    /// obsolete by that is handed to `obsolete`; see [`Changes`](crate::Changes).
+    /// superseded by that is handed to `superseded`; see [`Changes`](crate::Changes).
     ///
     /// It commutes with whatever its author had not seen.
-    fn reset(&mut self, seen: &Dots, detail: &Detail, obsolete: &mut dyn FnMut(Dot)) -> bool;
+    fn reset(&mut self, seen: &Dots, detail: &ResetDetail, superseded: &mut dyn FnMut(Dot))
+    -> bool;
 
     /// Whether there is anything that no removal has taken back. A map shows those keys only.
-    fn is_there(&self) -> bool;
+    fn is_present(&self) -> bool;
 
     /// Whether this is the default again, with nothing that has to be remembered. Only then a map
     /// forgets the key.
-    fn is_blank(&self) -> bool;
+    fn is_default(&self) -> bool;
 }
 
 /// What a removal says of what its author had seen, where dots do not tell.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
-pub enum Detail {
+pub enum ResetDetail {
     /// The dots tell all.
     #[default]
     None,
     /// What the updates of each origin came to, up to a dot.
     Sums(Vec<(Dot, i128)>),
     /// Those of the fields of a struct, in their order.
-    Fields(Vec<Detail>),
+    Fields(Vec<ResetDetail>),
     /// Those of the values of a map that have any, by their encoded keys.
-    Entries(Vec<(Vec<u8>, Detail)>),
+    Entries(Vec<(Vec<u8>, ResetDetail)>),
 }
 
-impl Detail {
+impl ResetDetail {
     /// Those of the fields of a struct; nothing if none has anything to say.
     pub fn fields(fields: impl IntoIterator<Item = Self>) -> Self {
         let fields: Vec<_> = fields.into_iter().collect();
@@ -137,27 +138,32 @@ impl Detail {
 }
 
 impl<R: Reset> Reset for Box<R> {
-    fn reduce_inside(&mut self, update: Self::Update, stamp: Stamp) -> Self::Changes {
-        Box::new((**self).reduce_inside(*update, stamp))
+    fn reduce_resettable(&mut self, update: Self::Update, stamp: Stamp) -> Self::Changes {
+        Box::new((**self).reduce_resettable(*update, stamp))
     }
 
     fn seen(&self, see: &mut dyn FnMut(Dot)) {
         (**self).seen(see);
     }
 
-    fn detail(&self) -> Detail {
+    fn detail(&self) -> ResetDetail {
         (**self).detail()
     }
 
-    fn reset(&mut self, seen: &Dots, detail: &Detail, obsolete: &mut dyn FnMut(Dot)) -> bool {
-        (**self).reset(seen, detail, obsolete)
+    fn reset(
+        &mut self,
+        seen: &Dots,
+        detail: &ResetDetail,
+        superseded: &mut dyn FnMut(Dot),
+    ) -> bool {
+        (**self).reset(seen, detail, superseded)
     }
 
-    fn is_there(&self) -> bool {
-        (**self).is_there()
+    fn is_present(&self) -> bool {
+        (**self).is_present()
     }
 
-    fn is_blank(&self) -> bool {
-        (**self).is_blank()
+    fn is_default(&self) -> bool {
+        (**self).is_default()
     }
 }

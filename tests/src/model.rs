@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use repred::{Changes, Dot, Overwrote, Reduce, Stamp};
+use repred::{Changes, Dot, Reduce, Stamp, Superseded};
 use serde::{Deserialize, Serialize};
 
 /// Everything that has something to forget, in one state.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Model {
-    /// An add-wins set: the dots by which each element is in it, and whether each may be named obsolete.
+    /// An add-wins set: the dots by which each element is in it, and whether each may be named superseded.
     set: BTreeMap<u8, BTreeMap<Dot, bool>>,
-    /// Registers that keep concurrent values, each with whether it may be named obsolete.
+    /// Registers that keep concurrent values, each with whether it may be named superseded.
     multi: BTreeMap<u8, BTreeMap<Dot, (u8, bool)>>,
     /// Last-writer-wins registers.
     last: BTreeMap<u8, (Stamp, u8)>,
@@ -63,10 +63,10 @@ pub enum Did {
     Nothing,
     /// Something that overwrites nothing.
     Changed,
-    /// Something, and these are obsolete.
+    /// Something, and these are superseded.
     Replaced(Vec<Dot>),
     /// A register.
-    Wrote(Overwrote),
+    Wrote(Superseded),
 }
 
 impl Changes for Did {
@@ -74,15 +74,15 @@ impl Changes for Did {
         match self {
             Self::Nothing => true,
             Self::Changed | Self::Replaced(_) => false,
-            Self::Wrote(overwrote) => overwrote.is_empty(),
+            Self::Wrote(superseded) => superseded.is_empty(),
         }
     }
 
-    fn obsolete(&self, name: &mut dyn FnMut(Dot)) {
+    fn superseded(&self, name: &mut dyn FnMut(Dot)) {
         match self {
             Self::Nothing | Self::Changed => {}
             Self::Replaced(dots) => dots.iter().copied().for_each(name),
-            Self::Wrote(overwrote) => overwrote.obsolete(name),
+            Self::Wrote(superseded) => superseded.superseded(name),
         }
     }
 }
@@ -114,10 +114,10 @@ impl Reduce for Model {
                 Did::Replaced(take(values, observed, |(_, plain)| *plain).1)
             }
             Op::Set(register, value) => match self.last.get(&register) {
-                Some((newer, _)) if *newer > stamp => Did::Wrote(Overwrote::nothing()),
+                Some((newer, _)) if *newer > stamp => Did::Wrote(Superseded::unchanged()),
                 _ => {
                     let old = self.last.insert(register, (stamp, value));
-                    Did::Wrote(Overwrote::old(old.map(|(old, _)| old.dot)))
+                    Did::Wrote(Superseded::changed(old.map(|(old, _)| old.dot)))
                 }
             },
             Op::Count(amount) => {
@@ -128,7 +128,7 @@ impl Reduce for Model {
     }
 }
 
-/// Takes the observed dots out: how many there were, and which of them may be named obsolete.
+/// Takes the observed dots out: how many there were, and which of them may be named superseded.
 fn take<T>(
     dots: &mut BTreeMap<Dot, T>,
     observed: Vec<Dot>,

@@ -98,7 +98,7 @@ impl fmt::Display for Failure {
 fn untyped(f: &mut fmt::Formatter<'_>, folder: &Path, name: &str) -> fmt::Result {
     write!(
         f,
-        "{} cannot be compacted by this command, and is as it was: which updates are obsolete shows only \
+        "{} cannot be compacted by this command, and is as it was: which updates are superseded shows only \
          when they are reduced, with the type `{name}` and what the program begins with. The program \
          compacts it by itself as it grows, and by `Replica::compact`; or make a command that knows the \
          type: `repred_tool::run::<YourState>()`",

@@ -64,7 +64,7 @@ impl Stat {
             }
             Some(Err(error)) => format!("unknown: {error}"),
             None => format!(
-                "at least {}; what is obsolete is known only with the type",
+                "at least {}; what is superseded is known only with the type",
                 bytes(summary.superseded.bytes)
             ),
         }

@@ -62,7 +62,7 @@ pub fn run_untyped() -> ExitCode {
 
 impl<R: Replicated> Tool<R> {
     /// For journals of a program that begins with this state. What it is matters for compaction: if
-    /// the program begins with another one, other updates are obsolete.
+    /// the program begins with another one, other updates are superseded.
     pub fn of(initial: impl Fn() -> R + 'static) -> Self {
         let (initial, schema) = (Box::new(initial), Schema::of::<R>());
         Self { typed: Typed { initial, schema, keeps_everything: false } }
@@ -76,7 +76,7 @@ impl<R: Replicated> Tool<R> {
         self
     }
 
-    /// Compaction leaves out nothing that is obsolete, if the program
+    /// Compaction leaves out nothing that is superseded, if the program
     /// [keeps everything](repred::ReplicaBuilder::keep_everything). Default: it does.
     #[must_use]
     pub fn keep_everything(mut self) -> Self {

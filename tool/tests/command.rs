@@ -182,7 +182,7 @@ fn a_journal_in_numbers_also_while_it_is_in_use() {
             "snapshot   none",
             "entries    3 (19 bytes), 2 of them in edits",
             "forgotten  0 updates",
-            "garbage    at least 0 bytes; what is obsolete is known only with the type",
+            "garbage    at least 0 bytes; what is superseded is known only with the type",
             "origins    1",
             "  0000000000000000000000000000000a  seq 3, floor 0, 3 entries, the last at 2023-11-14T22:13:20.000002Z",
         ],

@@ -15,9 +15,9 @@
 //! * *followed*: operations that a connected copy takes in, a message for each step, without the making of the
 //!   messages. A session's confirmations are made apart;
 //! * *caught up*: operations that an empty copy takes in at once. repred sends the updates that are not
-//!   obsolete, in messages of some 32 KiB; crdts its state, which is merged; automerge a saved document, which is
+//!   superseded, in messages of some 32 KiB; crdts its state, which is merged; automerge a saved document, which is
 //!   compressed; loro an export of all updates; yrs its state as an update. The steps were those of the row. What
-//!   is obsolete is counted too, though repred, crdts and yrs do not send it;
+//!   is superseded is counted too, though repred, crdts and yrs do not send it;
 //! * *× first*: the three of them compared with the first row, in this run;
 //! * *B/op*: bytes of the messages per operation, with their lengths: while following, those to the copy that
 //!   follows; when catching up, those of both sides, less what two empty copies say to each other;

@@ -3,7 +3,7 @@
 use std::{any::Any, time::Instant};
 
 use repred::{
-    Core, Counter, Edit, Erased, Events, EventsUpdate, GrowSet, LwwMap, Map, MapUpdate, Max,
+    Core, Counter, DynPlace, Edit, Events, EventsUpdate, GrowSet, LwwMap, Map, MapUpdate, Max,
     MultiRegister, Now, Reduce, Register, ReplicaId, Replicated, Session, SessionConfig, Set,
     SetUpdate, Stamp, Time,
 };
@@ -80,7 +80,7 @@ impl<R: Compared> Peer for Ours<R> {
         let wall = self.wall();
         match self.how {
             How::Edit => {
-                let edit = |editor: &mut R::Editor<Erased<'_, R>>| {
+                let edit = |editor: &mut R::Editor<DynPlace<'_, R>>| {
                     step.iter().for_each(|op| R::edit(editor, op));
                 };
                 self.core.edit(wall, edit).expect("every edit can be written");
@@ -128,7 +128,7 @@ impl<R: Compared> Peer for Ours<R> {
 
 /// A type of repred as a contender.
 trait Compared: Replicated + Edit + Default {
-    fn edit(editor: &mut Self::Editor<Erased<'_, Self>>, op: &Op);
+    fn edit(editor: &mut Self::Editor<DynPlace<'_, Self>>, op: &Op);
     fn update(&self, op: &Op) -> Self::Update;
     fn value(&self) -> u64;
 }
@@ -140,7 +140,7 @@ macro_rules! compared {
         $($op:pat => $edit:expr, $update:expr;)+
     ) => {
         impl Compared for $Type {
-            fn edit($editor: &mut Self::Editor<Erased<'_, Self>>, op: &Op) {
+            fn edit($editor: &mut Self::Editor<DynPlace<'_, Self>>, op: &Op) {
                 match op {
                     $($op => {
                         $edit;

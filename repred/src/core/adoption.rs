@@ -37,7 +37,7 @@ impl<R: Replicated> Core<R> {
         let times = self.history.times();
         let remnants = self.history.take_beyond(&snapshot.version);
         self.replay(remnants, extra);
-        // Nothing was lost, but some of what was last had no time any more, being obsolete.
+        // Nothing was lost, but some of what was last had no time any more, being superseded.
         self.history.raise_times(&times);
         self.finish_adoption(snapshot);
         Ok(())

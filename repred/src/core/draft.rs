@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::{Core, EditError, Never, Step, UpdateError};
 use crate::{
     changes::Changes,
-    edit::{Edit, Editor, Erased, Inverse, Place, PutBack},
+    edit::{DynPlace, Edit, Editor, Inverse, Place, Rollback},
     history::OriginIndex,
     id::ReplicaId,
     reduce::Replicated,
@@ -43,7 +43,7 @@ struct Drafted<R: Replicated + Edit> {
     stamp: Stamp,
     changes: R::Changes,
     payload: Range<usize>,
-    put_back: PutBack<R>,
+    roll_back: Rollback<R>,
 }
 
 /// How each update of an edit is taken back, the last first; `None` where it cannot be.
@@ -76,7 +76,7 @@ impl<R: Replicated + Edit> Core<R> {
     pub fn edit<T>(
         &mut self,
         wall: Time,
-        edit: impl FnOnce(&mut R::Editor<Erased<'_, R>>) -> T,
+        edit: impl FnOnce(&mut R::Editor<DynPlace<'_, R>>) -> T,
     ) -> Result<T, UpdateError> {
         let edited =
             self.draft(wall, Inverting::No, |editor| Ok::<_, Never>(edit(&mut editor.into())));
@@ -108,7 +108,7 @@ impl<R: Replicated + Edit> Core<R> {
     pub fn try_edit<T, E>(
         &mut self,
         wall: Time,
-        edit: impl FnOnce(&mut R::Editor<Erased<'_, R>>) -> Result<T, E>,
+        edit: impl FnOnce(&mut R::Editor<DynPlace<'_, R>>) -> Result<T, E>,
     ) -> Result<T, EditError<E>> {
         let edited = self.draft(wall, Inverting::No, |editor| edit(&mut editor.into()));
         edited.map(|(value, _)| value)
@@ -119,11 +119,11 @@ impl<R: Replicated + Edit> Core<R> {
         &mut self,
         wall: Time,
         inverting: Inverting,
-        edit: impl FnOnce(Editor<R, Erased<'_, R>>) -> Result<T, E>,
+        edit: impl FnOnce(Editor<R, DynPlace<'_, R>>) -> Result<T, E>,
     ) -> Result<(T, Inverses<R>), EditError<E>> {
         self.check_writable()?;
         let mut draft = Draft::new(self, wall, inverting);
-        let value = edit(Editor::new(&mut draft as Erased<'_, R>)).map_err(EditError::Closure)?;
+        let value = edit(Editor::new(&mut draft as DynPlace<'_, R>)).map_err(EditError::Closure)?;
         match draft.mistake.take() {
             Some(mistake) => Err(mistake.into()),
             None => Ok((value, draft.commit())),
@@ -156,7 +156,7 @@ impl<'c, R: Replicated + Edit> Draft<'c, R> {
             Inverting::Yes => Some(state.inverse(&update, stamp)),
             Inverting::No => None,
         };
-        let put_back = state.before(&update, stamp);
+        let roll_back = state.rollback(&update, stamp);
         let changes = state.reduce(update, stamp);
         let is_empty = changes.is_empty();
         self.core.is_reducing = false;
@@ -167,7 +167,12 @@ impl<'c, R: Replicated + Edit> Draft<'c, R> {
         }
         self.inverses.extend(inverse);
         self.last = stamp;
-        self.updates.push(Drafted { stamp, changes, payload: start..self.payload.len(), put_back });
+        self.updates.push(Drafted {
+            stamp,
+            changes,
+            payload: start..self.payload.len(),
+            roll_back,
+        });
         Ok(true)
     }
 
@@ -226,8 +231,8 @@ impl<R: Replicated + Edit> Drop for Draft<'_, R> {
         self.core.is_reducing = !self.updates.is_empty();
         // Kept for its memory.
         self.core.scratch = std::mem::take(&mut self.payload);
-        while let Some(Drafted { put_back, .. }) = self.updates.pop() {
-            put_back(&mut self.core.state);
+        while let Some(Drafted { roll_back, .. }) = self.updates.pop() {
+            roll_back(&mut self.core.state);
         }
         self.core.is_reducing = false;
     }

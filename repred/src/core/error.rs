@@ -224,7 +224,7 @@ pub enum AtError {
         /// What the history begins with.
         floor: VersionVector,
     },
-    /// Some of the updates up to there were forgotten, because later ones have made them obsolete.
+    /// Some of the updates up to there were forgotten, because later ones have superseded them.
     Forgotten,
     /// An update, or the snapshot that the history begins with, cannot be decoded.
     Decode(DecodeError),

@@ -481,7 +481,7 @@ impl<R: Replicated> Core<R> {
         self.is_reducing = true;
         let is_empty = changes.is_empty();
         let position: Position = self.history.push(origin, stamp.time, payload);
-        changes.obsolete(&mut |dot| self.history.kill(dot, position));
+        changes.superseded(&mut |dot| self.history.kill(dot, position));
         self.is_reducing = false;
         self.observe(stamp);
         if let Some(reduced) = &mut self.reduced {

@@ -10,7 +10,7 @@ use crate::{
 };
 
 impl<R: Replicated> Core<R> {
-    /// Keeps every update from now on, also those that have become obsolete, so that the state of any
+    /// Keeps every update from now on, also those that have become superseded, so that the state of any
     /// version can be told; see [`at`](Self::at). Also puts on record what authors had seen, so that it can
     /// be told which update was written with knowledge of which; see [`is_before`](Self::is_before). Call
     /// it before anything is written.

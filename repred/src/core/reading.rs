@@ -94,7 +94,7 @@ impl<R: Replicated> Core<R> {
 
     /// Goes on under the id that everything here was written under, after all of it was read from a log
     /// that lost nothing anybody has heard of. `latest` is the largest time it had used: the log may not
-    /// tell, because what is obsolete leaves no time behind.
+    /// tell, because what is superseded leaves no time behind.
     pub(crate) fn resume(&mut self, id: ReplicaId, latest: Time) {
         self.id = id;
         self.id_is_taken = false;

@@ -10,7 +10,7 @@ use super::{OriginIndex, Position};
 pub(super) struct Gap {
     pub(super) start: Position,
     pub(super) end: Position,
-    /// The latest position of an entry that made one of these obsolete; 0 if all were empty.
+    /// The latest position of an entry that superseded one of these; 0 if all were empty.
     pub(super) barrier: Position,
     /// Sorted by origin.
     ranges: Vec<SeqRange>,

@@ -313,7 +313,7 @@ impl History {
         self.keeps_everything
     }
 
-    /// Forgets an update that the entry at `namer` made obsolete. Nothing happens if it is not here.
+    /// Forgets an update that the entry at `namer` superseded. Nothing happens if it is not here.
     pub(crate) fn kill(&mut self, dot: Dot, namer: Position) {
         if self.keeps_everything {
             return;

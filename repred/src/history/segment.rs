@@ -30,7 +30,7 @@ pub(super) struct Segment {
     dead: [u64; SLOTS.div_ceil(64)],
     dead_slots: usize,
     dead_bytes: usize,
-    /// The latest position of an entry that named one of the dead obsolete.
+    /// The latest position of an entry that named one of the dead as superseded.
     barrier: Position,
 }
 

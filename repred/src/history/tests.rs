@@ -86,7 +86,7 @@ impl World {
         }
     }
 
-    /// Something earlier, rather of late, is made obsolete by the last entry.
+    /// Something earlier, rather of late, is superseded by the last entry.
     fn kill(&mut self, namer: Position) {
         let window = 1 + self.rng.below(self.lines.len());
         let index = self.lines.len() - 1 - self.rng.below(window);

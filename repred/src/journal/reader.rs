@@ -95,7 +95,7 @@ pub enum JournalEvent {
     },
     /// An update.
     Entry(RawEntry),
-    /// Updates that were forgotten before they were written here, because they were obsolete or had
+    /// Updates that were forgotten before they were written here, because they were superseded or had
     /// changed nothing: the seqs of each origin.
     Skip(Vec<(ReplicaId, RangeInclusive<u64>)>),
     /// The journal was closed, and nothing is missing.

@@ -77,7 +77,7 @@ impl<R: Replicated> ReplicaBuilder<R> {
     }
 
     /// Keeps every update, so that the state of any version can be told, and the order of any two updates;
-    /// see [`Core::keep_everything`]. Default: what is obsolete is forgotten.
+    /// see [`Core::keep_everything`]. Default: what is superseded is forgotten.
     #[must_use]
     pub fn keep_everything(mut self) -> Self {
         self.keeps_everything = true;

@@ -19,7 +19,7 @@ use crate::{
         AtError, Core, EditError, Entry, FoldError, HistoryError, OrderError, Poisoned,
         SnapshotError, UpdateError,
     },
-    edit::{Edit, Erased},
+    edit::{DynPlace, Edit},
     id::ReplicaId,
     journal::OpenError,
     mark::Mark,
@@ -203,7 +203,7 @@ impl<R: Replicated> Replica<R> {
     /// If the closure does; the replica is unchanged. If `reduce` does; the replica is poisoned then.
     pub fn edit<T>(
         &self,
-        edit: impl FnOnce(&mut R::Editor<Erased<'_, R>>) -> T,
+        edit: impl FnOnce(&mut R::Editor<DynPlace<'_, R>>) -> T,
     ) -> Result<T, UpdateError>
     where
         R: Edit,
@@ -235,7 +235,7 @@ impl<R: Replicated> Replica<R> {
     /// If the closure does; the replica is unchanged. If `reduce` does; the replica is poisoned then.
     pub fn try_edit<T, E>(
         &self,
-        edit: impl FnOnce(&mut R::Editor<Erased<'_, R>>) -> Result<T, E>,
+        edit: impl FnOnce(&mut R::Editor<DynPlace<'_, R>>) -> Result<T, E>,
     ) -> Result<T, EditError<E>>
     where
         R: Edit,

@@ -45,7 +45,7 @@ impl<R: Replicated> Replica<R> {
         self.shared().log_writer.as_ref().map(LogWriter::recovery).unwrap_or_default()
     }
 
-    /// Writes the journal anew, without what is obsolete, and with a snapshot for what is folded:
+    /// Writes the journal anew, without what is superseded, and with a snapshot for what is folded:
     /// by [`fold`](Self::fold), or because [all have it who count](crate::Folding). Waits for that. It is done by
     /// itself whenever the journal has doubled.
     ///

@@ -8,7 +8,7 @@ use std::{
 use super::replica::Replica;
 use crate::{
     core::{Core, EditError, Inverses, Inverting, Never, UpdateError},
-    edit::{Edit, Erased},
+    edit::{DynPlace, Edit},
     reduce::Replicated,
     stamp::Dot,
     time::Time,
@@ -91,7 +91,7 @@ impl<R: Replicated + Edit> UndoLog<R> {
     /// As [`Replica::edit`].
     pub fn edit<T>(
         &mut self,
-        edit: impl FnOnce(&mut R::Editor<Erased<'_, R>>) -> T,
+        edit: impl FnOnce(&mut R::Editor<DynPlace<'_, R>>) -> T,
     ) -> Result<T, UpdateError> {
         let edited = self.try_edit(|editor| Ok::<_, Never>(edit(editor)));
         edited.map_err(EditError::without_closure)
@@ -108,7 +108,7 @@ impl<R: Replicated + Edit> UndoLog<R> {
     /// As [`Replica::try_edit`].
     pub fn try_edit<T, E>(
         &mut self,
-        edit: impl FnOnce(&mut R::Editor<Erased<'_, R>>) -> Result<T, E>,
+        edit: impl FnOnce(&mut R::Editor<DynPlace<'_, R>>) -> Result<T, E>,
     ) -> Result<T, EditError<E>> {
         let draft = |core: &mut Core<R>, wall| {
             let first = next_dot(core);

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::or::Or;
 use crate::{
-    changes::Replaced,
-    edit::{Edit, Editor, Place, PutBack},
+    changes::ValueChanges,
+    edit::{Edit, Editor, Place, Rollback},
     reduce::Reduce,
     stamp::Stamp,
 };
@@ -41,7 +41,7 @@ impl And {
 
 impl Reduce for And {
     type Update = bool;
-    type Changes = Replaced<bool>;
+    type Changes = ValueChanges<bool>;
 
     fn reduce(&mut self, value: bool, stamp: Stamp) -> Self::Changes {
         self.0.reduce(!value, stamp).map(|is_denied| !is_denied)
@@ -51,7 +51,7 @@ impl Reduce for And {
 impl Edit for And {
     type Editor<P: Place<Self>> = Editor<Self, P>;
 
-    fn before(&self, _value: &bool, _stamp: Stamp) -> PutBack<Self> {
+    fn rollback(&self, _value: &bool, _stamp: Stamp) -> Rollback<Self> {
         let before = self.clone();
         Box::new(|and| *and = before)
     }

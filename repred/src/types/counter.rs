@@ -5,12 +5,12 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    changes::Replaced,
+    changes::ValueChanges,
     dots::Dots,
-    edit::{Edit, Editor, Inverse, Place, PutBack},
+    edit::{Edit, Editor, Inverse, Place, Rollback},
     id::ReplicaId,
     reduce::Reduce,
-    reset::{Detail, Reset},
+    reset::{Reset, ResetDetail},
     stamp::{Dot, Stamp},
 };
 
@@ -61,7 +61,7 @@ struct Part {
 }
 
 impl Part {
-    fn is_there(&self) -> bool {
+    fn is_present(&self) -> bool {
         self.last > self.reset
     }
 }
@@ -73,18 +73,18 @@ impl Counter {
     }
 
     /// Adds to the sum.
-    pub(super) fn add_up(&mut self, amount: i128) -> Replaced<i128> {
+    pub(super) fn add_up(&mut self, amount: i128) -> ValueChanges<i128> {
         if amount == 0 {
-            return Replaced::nothing();
+            return ValueChanges::unchanged();
         }
         let before = self.value;
         // Wrapping commutes; a snapshot from a peer may hold any number, so it must not panic.
         self.value = before.wrapping_add(amount);
-        Replaced::of(before, self.value, None)
+        ValueChanges::changed(before, self.value, None)
     }
 
     /// Adds to the sum and to what the origin has added.
-    pub(super) fn add_up_inside(&mut self, amount: i128, stamp: Stamp) -> Replaced<i128> {
+    pub(super) fn add_up_inside(&mut self, amount: i128, stamp: Stamp) -> ValueChanges<i128> {
         let changes = self.add_up(amount);
         if amount != 0 {
             let part = self.part(stamp.origin());
@@ -113,7 +113,7 @@ impl Counter {
 
     /// Those of whose additions something is there.
     fn parts(&self) -> impl Iterator<Item = (Dot, i128)> + '_ {
-        let there = self.parts.iter().filter(|(_, part)| part.is_there());
+        let there = self.parts.iter().filter(|(_, part)| part.is_present());
         there.map(|(origin, part)| (Dot::new(*origin, part.last), part.total))
     }
 
@@ -144,7 +144,7 @@ impl Counter {
 
 impl Reduce for Counter {
     type Update = i64;
-    type Changes = Replaced<i128>;
+    type Changes = ValueChanges<i128>;
 
     fn reduce(&mut self, amount: i64, _stamp: Stamp) -> Self::Changes {
         self.add_up(amount.into())
@@ -152,7 +152,7 @@ impl Reduce for Counter {
 }
 
 impl Reset for Counter {
-    fn reduce_inside(&mut self, amount: i64, stamp: Stamp) -> Self::Changes {
+    fn reduce_resettable(&mut self, amount: i64, stamp: Stamp) -> Self::Changes {
         self.add_up_inside(amount.into(), stamp)
     }
 
@@ -161,13 +161,18 @@ impl Reset for Counter {
     }
 
     /// What each origin had added up to which update: the sum up to there is in no dot.
-    fn detail(&self) -> Detail {
+    fn detail(&self) -> ResetDetail {
         let sums: Vec<_> = self.parts().collect();
-        if sums.is_empty() { Detail::None } else { Detail::Sums(sums) }
+        if sums.is_empty() { ResetDetail::None } else { ResetDetail::Sums(sums) }
     }
 
-    fn reset(&mut self, _seen: &Dots, detail: &Detail, _obsolete: &mut dyn FnMut(Dot)) -> bool {
-        let Detail::Sums(sums) = detail else { return false };
+    fn reset(
+        &mut self,
+        _seen: &Dots,
+        detail: &ResetDetail,
+        _obsolete: &mut dyn FnMut(Dot),
+    ) -> bool {
+        let ResetDetail::Sums(sums) = detail else { return false };
         let mut has_changed = false;
         for (dot, total) in sums {
             let (reset, taken) = self.taken(dot.origin);
@@ -181,11 +186,11 @@ impl Reset for Counter {
         has_changed
     }
 
-    fn is_there(&self) -> bool {
+    fn is_present(&self) -> bool {
         self.parts().next().is_some()
     }
 
-    fn is_blank(&self) -> bool {
+    fn is_default(&self) -> bool {
         self.value == 0 && self.parts.is_empty()
     }
 }
@@ -193,7 +198,7 @@ impl Reset for Counter {
 impl Edit for Counter {
     type Editor<P: Place<Self>> = Editor<Self, P>;
 
-    fn before(&self, _amount: &i64, stamp: Stamp) -> PutBack<Self> {
+    fn rollback(&self, _amount: &i64, stamp: Stamp) -> Rollback<Self> {
         Box::new(self.keep(stamp.origin()))
     }
 
@@ -248,7 +253,7 @@ mod tests {
     #[test]
     fn two_removals_that_saw_the_same_take_it_back_once() {
         let mut votes = Counter::default();
-        votes.reduce_inside(5, stamp(1, 1));
+        votes.reduce_resettable(5, stamp(1, 1));
         let seen = votes.detail();
         assert!(votes.reset(&Dots::new(), &seen, &mut |_| {}));
         assert!(!votes.reset(&Dots::new(), &seen, &mut |_| {}));
@@ -258,35 +263,35 @@ mod tests {
     #[test]
     fn a_removal_takes_back_what_it_saw_whenever_it_comes() {
         let mut seen = Counter::default();
-        seen.reduce_inside(5, stamp(1, 1));
+        seen.reduce_resettable(5, stamp(1, 1));
         let removal = seen.detail();
         let (mut first, mut second) = (seen.clone(), seen);
         first.reset(&Dots::new(), &removal, &mut |_| {});
-        first.reduce_inside(3, stamp(1, 2));
-        second.reduce_inside(3, stamp(1, 2));
+        first.reduce_resettable(3, stamp(1, 2));
+        second.reduce_resettable(3, stamp(1, 2));
         second.reset(&Dots::new(), &removal, &mut |_| {});
         assert_eq!(first, second);
         assert_eq!(first.value(), 3);
-        assert!(first.is_there() && !first.is_blank());
+        assert!(first.is_present() && !first.is_default());
     }
 
     #[test]
     fn a_failed_edit_of_one_in_a_map_leaves_it_as_it_was() {
         let mut votes = Counter::default();
-        votes.reduce_inside(5, stamp(1, 1));
+        votes.reduce_resettable(5, stamp(1, 1));
         let before = votes.clone();
-        let put_back = votes.before(&2, stamp(1, 2));
-        votes.reduce_inside(2, stamp(1, 2));
-        put_back(&mut votes);
+        let roll_back = votes.rollback(&2, stamp(1, 2));
+        votes.reduce_resettable(2, stamp(1, 2));
+        roll_back(&mut votes);
         assert_eq!(votes, before);
     }
 
     #[test]
     fn a_removal_that_saw_nothing_leaves_nothing_behind() {
         let mut votes = Counter::default();
-        let nothing = Detail::Sums(vec![(Dot::new(1.into(), 0), 0)]);
+        let nothing = ResetDetail::Sums(vec![(Dot::new(1.into(), 0), 0)]);
         assert!(!votes.reset(&Dots::new(), &nothing, &mut |_| {}));
-        assert!(votes.is_blank());
+        assert!(votes.is_default());
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::{
     changes::Changes,
     dots::Dots,
     encoding,
-    reset::{Detail, Reset},
+    reset::{Reset, ResetDetail},
     stamp::Dot,
 };
 
@@ -20,9 +20,9 @@ pub struct MapChanges<K, C> {
     pub key: K,
     /// What became of the value.
     pub change: EntryChanges<C>,
-    /// What a removal has made obsolete.
+    /// What a removal has superseded.
     #[serde(skip)]
-    obsolete: Vec<Dot>,
+    superseded: Vec<Dot>,
 }
 
 /// What became of a value in a map.
@@ -41,16 +41,16 @@ pub enum EntryChanges<C> {
     /// The key was removed, but what was written meanwhile remains: read the value again.
     PartlyReset,
     /// Nothing that can be seen.
-    Kept,
+    Unchanged,
 }
 
 impl<K, C> MapChanges<K, C> {
     pub(super) fn new(key: K, change: EntryChanges<C>) -> Self {
-        Self { key, change, obsolete: Vec::new() }
+        Self { key, change, superseded: Vec::new() }
     }
 
-    pub(super) fn reset(key: K, change: EntryChanges<C>, obsolete: Vec<Dot>) -> Self {
-        Self { key, change, obsolete }
+    pub(super) fn reset(key: K, change: EntryChanges<C>, superseded: Vec<Dot>) -> Self {
+        Self { key, change, superseded }
     }
 
     /// What has changed in the value, if an update of the value has changed it.
@@ -59,7 +59,7 @@ impl<K, C> MapChanges<K, C> {
             EntryChanges::Added(changes)
             | EntryChanges::Changed(changes)
             | EntryChanges::Removed(changes) => Some(changes),
-            EntryChanges::Reset | EntryChanges::PartlyReset | EntryChanges::Kept => None,
+            EntryChanges::Reset | EntryChanges::PartlyReset | EntryChanges::Unchanged => None,
         }
     }
 }
@@ -68,33 +68,33 @@ impl<K, C: Changes> Changes for MapChanges<K, C> {
     fn is_empty(&self) -> bool {
         match &self.change {
             EntryChanges::Reset | EntryChanges::PartlyReset => false,
-            EntryChanges::Kept => true,
+            EntryChanges::Unchanged => true,
             _ => self.value().is_none_or(Changes::is_empty),
         }
     }
 
-    fn obsolete(&self, name: &mut dyn FnMut(Dot)) {
-        self.obsolete.iter().copied().for_each(&mut *name);
+    fn superseded(&self, name: &mut dyn FnMut(Dot)) {
+        self.superseded.iter().copied().for_each(&mut *name);
         if let Some(changes) = self.value() {
-            changes.obsolete(name);
+            changes.superseded(name);
         }
     }
 }
 
 /// Whether a key was there before a change, and whether it is after it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Fate {
-    was_there: bool,
-    pub(super) is_there: bool,
+pub(super) struct Transition {
+    was_present: bool,
+    pub(super) is_present: bool,
 }
 
-impl Fate {
+impl Transition {
     /// What became of the value by these changes.
     pub(super) fn with<C>(self, changes: C) -> EntryChanges<C> {
         let changes = Box::new(changes);
         match self {
-            Self { was_there: false, is_there: true } => EntryChanges::Added(changes),
-            Self { was_there: true, is_there: false } => EntryChanges::Removed(changes),
+            Self { was_present: false, is_present: true } => EntryChanges::Added(changes),
+            Self { was_present: true, is_present: false } => EntryChanges::Removed(changes),
             _ => EntryChanges::Changed(changes),
         }
     }
@@ -105,23 +105,23 @@ pub(super) fn change<K: Ord + Clone, V: Reset, T>(
     entries: &mut BTreeMap<K, V>,
     key: &K,
     change: impl FnOnce(&mut V) -> T,
-) -> (T, Fate) {
+) -> (T, Transition) {
     if let Some(value) = entries.get_mut(key) {
-        let was_there = value.is_there();
+        let was_present = value.is_present();
         let changed = change(value);
-        let fate = Fate { was_there, is_there: value.is_there() };
-        if value.is_blank() {
+        let transition = Transition { was_present, is_present: value.is_present() };
+        if value.is_default() {
             entries.remove(key);
         }
-        return (changed, fate);
+        return (changed, transition);
     }
     let mut value = V::default();
     let changed = change(&mut value);
-    let fate = Fate { was_there: false, is_there: value.is_there() };
-    if !value.is_blank() {
+    let transition = Transition { was_present: false, is_present: value.is_present() };
+    if !value.is_default() {
         entries.insert(key.clone(), value);
     }
-    (changed, fate)
+    (changed, transition)
 }
 
 /// The latest dot of each origin that a value is due to.
@@ -134,9 +134,9 @@ pub(super) fn dots_of<V: Reset>(value: &V) -> Dots {
 }
 
 /// What a removal has to say of all values.
-pub(super) fn detail<K: Serialize, V: Reset>(entries: &BTreeMap<K, V>) -> Detail {
+pub(super) fn detail<K: Serialize, V: Reset>(entries: &BTreeMap<K, V>) -> ResetDetail {
     let details = entries.iter().map(|(key, value)| (key, value.detail()));
-    let details = details.filter(|(_, detail)| *detail != Detail::None);
+    let details = details.filter(|(_, detail)| *detail != ResetDetail::None);
     let details = details.filter_map(|(key, detail)| {
         let mut bytes = Vec::new();
         // A key that has no encoding was in no update.
@@ -144,34 +144,34 @@ pub(super) fn detail<K: Serialize, V: Reset>(entries: &BTreeMap<K, V>) -> Detail
         Some((bytes, detail))
     });
     let details: Vec<_> = details.collect();
-    if details.is_empty() { Detail::None } else { Detail::Entries(details) }
+    if details.is_empty() { ResetDetail::None } else { ResetDetail::Entries(details) }
 }
 
 /// Takes back what is covered of all values.
 pub(super) fn reset<K, V>(
     entries: &mut BTreeMap<K, V>,
     seen: &Dots,
-    detail: &Detail,
-    obsolete: &mut dyn FnMut(Dot),
+    detail: &ResetDetail,
+    superseded: &mut dyn FnMut(Dot),
 ) -> bool
 where
     K: Ord + Clone + DeserializeOwned,
     V: Reset,
 {
-    let mut details: BTreeMap<K, &Detail> = BTreeMap::new();
-    if let Detail::Entries(entries) = detail {
+    let mut details: BTreeMap<K, &ResetDetail> = BTreeMap::new();
+    if let ResetDetail::Entries(entries) = detail {
         let decoded = entries.iter().map(|(key, detail)| (encoding::decode(key), detail));
         details.extend(decoded.filter_map(|(key, detail)| Some((key.ok()?, detail))));
     }
     let mut has_changed = false;
     entries.retain(|key, value| {
-        let detail = details.remove(key).unwrap_or(&Detail::None);
-        has_changed |= value.reset(seen, detail, obsolete);
-        !value.is_blank()
+        let detail = details.remove(key).unwrap_or(&ResetDetail::None);
+        has_changed |= value.reset(seen, detail, superseded);
+        !value.is_default()
     });
     // There may be something to remember of what is not here.
     for (key, detail) in details {
-        has_changed |= change(entries, &key, |value| value.reset(seen, detail, obsolete)).0;
+        has_changed |= change(entries, &key, |value| value.reset(seen, detail, superseded)).0;
     }
     has_changed
 }

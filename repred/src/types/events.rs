@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::max::Max;
 use crate::{
-    changes::{Changes, Overwrote},
-    edit::{Edit, Editor, IntoOwned, Place, PutBack},
+    changes::{Changes, Superseded},
+    edit::{Edit, Editor, IntoValue, Place, Rollback},
     reduce::Reduce,
     stamp::{Dot, Stamp},
     time::Time,
@@ -87,7 +87,12 @@ impl<E> Events<E> {
         }
         let place = self.events.partition_point(|(other, _)| *other < stamp);
         self.events.insert(place, (stamp, event.clone()));
-        EventsChanges { event: Some(event), place, forgotten: 0, overwrote: Overwrote::old([]) }
+        EventsChanges {
+            event: Some(event),
+            place,
+            forgotten: 0,
+            superseded: Superseded::changed([]),
+        }
     }
 
     fn forget_before(&mut self, time: Time, stamp: Stamp) -> EventsChanges<E> {
@@ -96,10 +101,11 @@ impl<E> Events<E> {
             return EventsChanges::nothing();
         }
         let count = self.events.partition_point(|(stamp, _)| stamp.time < time);
-        let mut obsolete: Vec<_> = self.events.drain(..count).map(|(stamp, _)| stamp.dot).collect();
-        changes.obsolete(&mut |dot| obsolete.push(dot));
-        let overwrote = Overwrote::old(obsolete);
-        EventsChanges { event: None, place: 0, forgotten: count, overwrote }
+        let mut superseded: Vec<_> =
+            self.events.drain(..count).map(|(stamp, _)| stamp.dot).collect();
+        changes.superseded(&mut |dot| superseded.push(dot));
+        let superseded = Superseded::changed(superseded);
+        EventsChanges { event: None, place: 0, forgotten: count, superseded }
     }
 }
 
@@ -118,7 +124,7 @@ impl<E: Clone + Serialize + DeserializeOwned> Reduce for Events<E> {
 impl<E: Clone + Serialize + DeserializeOwned + Send + 'static> Edit for Events<E> {
     type Editor<P: Place<Self>> = Editor<Self, P>;
 
-    fn before(&self, update: &Self::Update, stamp: Stamp) -> PutBack<Self> {
+    fn rollback(&self, update: &Self::Update, stamp: Stamp) -> Rollback<Self> {
         match update {
             EventsUpdate::Event(_) => Box::new(move |events| {
                 events.events.retain(|(other, _)| *other != stamp);
@@ -140,8 +146,8 @@ impl<E: Clone + Serialize + DeserializeOwned + Send + 'static> Edit for Events<E
 
 impl<E: Clone + Serialize + DeserializeOwned, P: Place<Events<E>>> Editor<Events<E>, P> {
     /// Writes an event.
-    pub fn push(&mut self, event: impl IntoOwned<E>) {
-        self.update(EventsUpdate::Event(event.into_owned()));
+    pub fn push(&mut self, event: impl IntoValue<E>) {
+        self.update(EventsUpdate::Event(event.into_value()));
     }
 
     /// Forgets the events before a time, everywhere.
@@ -167,21 +173,21 @@ pub struct EventsChanges<E> {
     /// How many of the earliest events were forgotten.
     pub forgotten: usize,
     #[serde(skip)]
-    overwrote: Overwrote,
+    superseded: Superseded,
 }
 
 impl<E> EventsChanges<E> {
     fn nothing() -> Self {
-        Self { event: None, place: 0, forgotten: 0, overwrote: Overwrote::nothing() }
+        Self { event: None, place: 0, forgotten: 0, superseded: Superseded::unchanged() }
     }
 }
 
 impl<E> Changes for EventsChanges<E> {
     fn is_empty(&self) -> bool {
-        self.overwrote.is_empty()
+        self.superseded.is_empty()
     }
 
-    fn obsolete(&self, name: &mut dyn FnMut(Dot)) {
-        self.overwrote.obsolete(name);
+    fn superseded(&self, name: &mut dyn FnMut(Dot)) {
+        self.superseded.superseded(name);
     }
 }

@@ -4,11 +4,11 @@ use serde::{Deserialize, Serialize};
 
 use super::multi_register::{MultiRegister, MultiRegisterUpdate};
 use crate::{
-    changes::{Changes, Replaced},
+    changes::{Changes, ValueChanges},
     dots::Dots,
-    edit::{Edit, Editor, Inverse, Place, PutBack},
+    edit::{Edit, Editor, Inverse, Place, Rollback},
     reduce::Reduce,
-    reset::{Detail, Reset},
+    reset::{Reset, ResetDetail},
     stamp::{Dot, Stamp},
 };
 
@@ -33,14 +33,14 @@ macro_rules! flag {
 
         impl Reduce for $Flag {
             type Update = MultiRegisterUpdate<bool>;
-            type Changes = Replaced<bool>;
+            type Changes = ValueChanges<bool>;
 
             fn reduce(&mut self, update: Self::Update, stamp: Stamp) -> Self::Changes {
                 let before = self.value();
                 let changes = self.0.reduce(update, stamp);
-                let mut obsolete = Vec::new();
-                changes.obsolete(&mut |dot| obsolete.push(dot));
-                Replaced::of(before, self.value(), obsolete)
+                let mut superseded = Vec::new();
+                changes.superseded(&mut |dot| superseded.push(dot));
+                ValueChanges::changed(before, self.value(), superseded)
             }
         }
 
@@ -52,25 +52,25 @@ macro_rules! flag {
             fn reset(
                 &mut self,
                 seen: &Dots,
-                detail: &Detail,
-                obsolete: &mut dyn FnMut(Dot),
+                detail: &ResetDetail,
+                superseded: &mut dyn FnMut(Dot),
             ) -> bool {
-                self.0.reset(seen, detail, obsolete)
+                self.0.reset(seen, detail, superseded)
             }
 
-            fn is_there(&self) -> bool {
-                self.0.is_there()
+            fn is_present(&self) -> bool {
+                self.0.is_present()
             }
 
-            fn is_blank(&self) -> bool {
-                self.0.is_blank()
+            fn is_default(&self) -> bool {
+                self.0.is_default()
             }
         }
 
         impl Edit for $Flag {
             type Editor<P: Place<Self>> = Editor<Self, P>;
 
-            fn before(&self, _update: &Self::Update, _stamp: Stamp) -> PutBack<Self> {
+            fn rollback(&self, _update: &Self::Update, _stamp: Stamp) -> Rollback<Self> {
                 let before = self.clone();
                 Box::new(|flag| *flag = before)
             }
@@ -79,7 +79,7 @@ macro_rules! flag {
                 let before = self.value();
                 // Whoever has switched it since is not overruled.
                 Some(Box::new(move |flag, is_ours| {
-                    match flag.0.written().any(|stamp| is_ours(stamp.dot)) {
+                    match flag.0.stamps().any(|stamp| is_ours(stamp.dot)) {
                         true => vec![flag.write(before)],
                         false => vec![],
                     }

@@ -6,11 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use super::counter::Counter;
 use crate::{
-    changes::Replaced,
+    changes::ValueChanges,
     dots::Dots,
-    edit::{Edit, Editor, Place, PutBack},
+    edit::{Edit, Editor, Place, Rollback},
     reduce::Reduce,
-    reset::{Detail, Reset},
+    reset::{Reset, ResetDetail},
     stamp::{Dot, Stamp},
 };
 
@@ -44,13 +44,13 @@ impl GrowCounter {
     }
 }
 
-fn shown(changes: Replaced<i128>) -> Replaced<u128> {
+fn shown(changes: ValueChanges<i128>) -> ValueChanges<u128> {
     changes.map(|value| u128::try_from(value).unwrap_or(0))
 }
 
 impl Reduce for GrowCounter {
     type Update = u64;
-    type Changes = Replaced<u128>;
+    type Changes = ValueChanges<u128>;
 
     fn reduce(&mut self, amount: u64, _stamp: Stamp) -> Self::Changes {
         shown(self.0.add_up(amount.into()))
@@ -58,7 +58,7 @@ impl Reduce for GrowCounter {
 }
 
 impl Reset for GrowCounter {
-    fn reduce_inside(&mut self, amount: u64, stamp: Stamp) -> Self::Changes {
+    fn reduce_resettable(&mut self, amount: u64, stamp: Stamp) -> Self::Changes {
         shown(self.0.add_up_inside(amount.into(), stamp))
     }
 
@@ -66,29 +66,34 @@ impl Reset for GrowCounter {
         self.0.seen(see);
     }
 
-    fn detail(&self) -> Detail {
+    fn detail(&self) -> ResetDetail {
         self.0.detail()
     }
 
-    fn reset(&mut self, seen: &Dots, detail: &Detail, obsolete: &mut dyn FnMut(Dot)) -> bool {
-        self.0.reset(seen, detail, obsolete)
+    fn reset(
+        &mut self,
+        seen: &Dots,
+        detail: &ResetDetail,
+        superseded: &mut dyn FnMut(Dot),
+    ) -> bool {
+        self.0.reset(seen, detail, superseded)
     }
 
-    fn is_there(&self) -> bool {
-        self.0.is_there()
+    fn is_present(&self) -> bool {
+        self.0.is_present()
     }
 
-    fn is_blank(&self) -> bool {
-        self.0.is_blank()
+    fn is_default(&self) -> bool {
+        self.0.is_default()
     }
 }
 
 impl Edit for GrowCounter {
     type Editor<P: Place<Self>> = Editor<Self, P>;
 
-    fn before(&self, _amount: &u64, stamp: Stamp) -> PutBack<Self> {
-        let put_back = self.0.keep(stamp.origin());
-        Box::new(|counter| put_back(&mut counter.0))
+    fn rollback(&self, _amount: &u64, stamp: Stamp) -> Rollback<Self> {
+        let roll_back = self.0.keep(stamp.origin());
+        Box::new(|counter| roll_back(&mut counter.0))
     }
 
     fn rebuild(&self) -> Option<Vec<u64>> {

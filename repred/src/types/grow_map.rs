@@ -8,9 +8,9 @@ use super::entries::{self, EntryChanges, MapChanges};
 use crate::{
     changes::Changes,
     dots::Dots,
-    edit::{Edit, Editor, IntoOwned, Inverse, Part, Parts, Place, PutBack},
+    edit::{Edit, Editor, IntoValue, Inverse, Keyed, KeyedPlace, Place, Rollback},
     reduce::Reduce,
-    reset::{Detail, Reset},
+    reset::{Reset, ResetDetail},
     stamp::{Dot, Stamp},
 };
 
@@ -66,29 +66,34 @@ where
     K: Ord + Clone + Serialize + DeserializeOwned,
     R: Reset,
 {
-    fn reduce_inside(&mut self, (key, update): Self::Update, stamp: Stamp) -> Self::Changes {
-        let (changes, fate) =
-            entries::change(self, &key, |value| value.reduce_inside(*update, stamp));
-        MapChanges::new(key, fate.with(changes))
+    fn reduce_resettable(&mut self, (key, update): Self::Update, stamp: Stamp) -> Self::Changes {
+        let (changes, transition) =
+            entries::change(self, &key, |value| value.reduce_resettable(*update, stamp));
+        MapChanges::new(key, transition.with(changes))
     }
 
     fn seen(&self, see: &mut dyn FnMut(Dot)) {
         self.values().for_each(|value| value.seen(see));
     }
 
-    fn detail(&self) -> Detail {
+    fn detail(&self) -> ResetDetail {
         entries::detail(self)
     }
 
-    fn reset(&mut self, seen: &Dots, detail: &Detail, obsolete: &mut dyn FnMut(Dot)) -> bool {
-        entries::reset(self, seen, detail, obsolete)
+    fn reset(
+        &mut self,
+        seen: &Dots,
+        detail: &ResetDetail,
+        superseded: &mut dyn FnMut(Dot),
+    ) -> bool {
+        entries::reset(self, seen, detail, superseded)
     }
 
-    fn is_there(&self) -> bool {
-        self.values().any(Reset::is_there)
+    fn is_present(&self) -> bool {
+        self.values().any(Reset::is_present)
     }
 
-    fn is_blank(&self) -> bool {
+    fn is_default(&self) -> bool {
         self.is_empty()
     }
 }
@@ -100,12 +105,12 @@ where
 {
     type Editor<P: Place<Self>> = Editor<Self, P>;
 
-    fn before(&self, (key, update): &Self::Update, stamp: Stamp) -> PutBack<Self> {
-        let put_back = self.get(key).map(|value| value.before(update, stamp));
+    fn rollback(&self, (key, update): &Self::Update, stamp: Stamp) -> Rollback<Self> {
+        let roll_back = self.get(key).map(|value| value.rollback(update, stamp));
         let key = key.clone();
-        Box::new(move |map| match put_back {
+        Box::new(move |map| match roll_back {
             // In a map it may have become blank, and was forgotten then: that is as the default.
-            Some(put_back) => put_back(map.entry(key).or_default()),
+            Some(roll_back) => roll_back(map.entry(key).or_default()),
             None => drop(map.remove(&key)),
         })
     }
@@ -140,17 +145,20 @@ where
 {
     /// The editor of a key's value, which reads as the default if it is not there, and appears with the first
     /// change.
-    pub fn entry(&mut self, key: impl IntoOwned<K>) -> R::Editor<Part<'_, BTreeMap<K, R>, K, P>> {
-        self.part(key.into_owned())
+    pub fn entry(
+        &mut self,
+        key: impl IntoValue<K>,
+    ) -> R::Editor<KeyedPlace<'_, BTreeMap<K, R>, K, P>> {
+        self.keyed(key.into_value())
     }
 }
 
-impl<K, R> Parts<K> for BTreeMap<K, R>
+impl<K, R> Keyed<K> for BTreeMap<K, R>
 where
     K: Ord + Clone + Serialize + DeserializeOwned + Send + 'static,
     R: Edit + Default,
 {
-    type Part = R;
+    type Value = R;
 
     fn find(&self, key: &K) -> Option<&R> {
         self.get(key)

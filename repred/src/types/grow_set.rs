@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::set::{SetChange, SetChanges};
 use crate::{
-    edit::{Edit, Editor, IntoOwned, Place, PutBack},
+    edit::{Edit, Editor, IntoValue, Place, Rollback},
     reduce::Reduce,
     stamp::Stamp,
 };
@@ -50,7 +50,7 @@ impl<T: Ord + Clone + Serialize + DeserializeOwned> Reduce for GrowSet<T> {
 impl<T: Ord + Clone + Serialize + DeserializeOwned + Send + 'static> Edit for GrowSet<T> {
     type Editor<P: Place<Self>> = Editor<Self, P>;
 
-    fn before(&self, element: &T, _stamp: Stamp) -> PutBack<Self> {
+    fn rollback(&self, element: &T, _stamp: Stamp) -> Rollback<Self> {
         let new = (!self.0.contains(element)).then(|| element.clone());
         Box::new(move |set| {
             if let Some(new) = new {
@@ -62,8 +62,8 @@ impl<T: Ord + Clone + Serialize + DeserializeOwned + Send + 'static> Edit for Gr
 
 impl<T: Ord + Clone + Serialize + DeserializeOwned, P: Place<GrowSet<T>>> Editor<GrowSet<T>, P> {
     /// Adds an element. Says whether it is new.
-    pub fn insert(&mut self, element: impl IntoOwned<T>) -> bool {
-        let element = element.into_owned();
+    pub fn insert(&mut self, element: impl IntoValue<T>) -> bool {
+        let element = element.into_value();
         !self.contains(&element) && self.update(element)
     }
 }

@@ -5,15 +5,15 @@ use std::{borrow::Borrow, collections::BTreeMap, fmt};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
-    changes::{Changes, Overwrote},
-    edit::{Edit, Editor, IntoOwned, Inverse, Place, PutBack},
+    changes::{Changes, Superseded},
+    edit::{Edit, Editor, IntoValue, Inverse, Place, Rollback},
     reduce::Reduce,
     stamp::{Dot, Stamp},
 };
 
 /// A map of plain values; of concurrent writes and removals of a key the one with the later stamp wins.
 ///
-/// An update is a key and its new value, or `None` to remove it. What is overwritten is obsolete: the
+/// An update is a key and its new value, or `None` to remove it. What is overwritten is superseded: the
 /// history holds one entry for each key.
 ///
 /// | meanwhile, elsewhere | outcome |
@@ -61,7 +61,7 @@ impl<K: Ord, V> LwwMap<K, V> {
     }
 
     /// The stamp of the latest write of a key, be it of a value or a removal.
-    pub fn written<Q: Ord + ?Sized>(&self, key: &Q) -> Option<Stamp>
+    pub fn stamp<Q: Ord + ?Sized>(&self, key: &Q) -> Option<Stamp>
     where
         K: Borrow<Q>,
     {
@@ -99,14 +99,14 @@ where
                 key,
                 before: None,
                 after: value,
-                overwrote: Overwrote::old([]),
+                superseded: Superseded::changed([]),
             };
         };
         if latest.0 > stamp {
             return LwwMapChanges::nothing(key);
         }
         let (old, before) = std::mem::replace(latest, (stamp, value.clone()));
-        LwwMapChanges { key, before, after: value, overwrote: Overwrote::old([old.dot]) }
+        LwwMapChanges { key, before, after: value, superseded: Superseded::changed([old.dot]) }
     }
 }
 
@@ -117,7 +117,7 @@ where
 {
     type Editor<P: Place<Self>> = Editor<Self, P>;
 
-    fn before(&self, (key, _): &Self::Update, _stamp: Stamp) -> PutBack<Self> {
+    fn rollback(&self, (key, _): &Self::Update, _stamp: Stamp) -> Rollback<Self> {
         let (key, latest) = (key.clone(), self.writes.get(key).cloned());
         Box::new(move |map| {
             match latest {
@@ -131,7 +131,7 @@ where
         let (key, before) = (key.clone(), self.get(key).cloned());
         // Whoever has written since is not overruled.
         Some(Box::new(move |map, is_ours| {
-            let is_ours = map.written(&key).is_some_and(|stamp| is_ours(stamp.dot));
+            let is_ours = map.stamp(&key).is_some_and(|stamp| is_ours(stamp.dot));
             is_ours.then_some((key, before)).into_iter().collect()
         }))
     }
@@ -149,8 +149,8 @@ where
     V: Clone + Serialize + DeserializeOwned,
 {
     /// Writes the value of a key.
-    pub fn insert(&mut self, key: impl IntoOwned<K>, value: impl IntoOwned<V>) {
-        self.update((key.into_owned(), Some(value.into_owned())));
+    pub fn insert(&mut self, key: impl IntoValue<K>, value: impl IntoValue<V>) {
+        self.update((key.into_value(), Some(value.into_value())));
     }
 
     /// Removes a key. Says whether it was there.
@@ -188,28 +188,28 @@ pub struct LwwMapChanges<K, V> {
     /// Its value now, if it is there.
     pub after: Option<V>,
     #[serde(skip)]
-    overwrote: Overwrote,
+    superseded: Superseded,
 }
 
 impl<K, V> LwwMapChanges<K, V> {
     /// The update lost.
     pub(super) fn nothing(key: K) -> Self {
-        Self { key, before: None, after: None, overwrote: Overwrote::nothing() }
+        Self { key, before: None, after: None, superseded: Superseded::unchanged() }
     }
 
-    /// The update has made these obsolete, too.
+    /// The update has superseded these, too.
     pub(super) fn and_obsolete(self, dots: impl IntoIterator<Item = Dot>) -> Self {
-        let dots = self.overwrote.dots().iter().copied().chain(dots);
-        Self { overwrote: Overwrote::old(dots), ..self }
+        let dots = self.superseded.dots().iter().copied().chain(dots);
+        Self { superseded: Superseded::changed(dots), ..self }
     }
 }
 
 impl<K, V> Changes for LwwMapChanges<K, V> {
     fn is_empty(&self) -> bool {
-        self.overwrote.is_empty()
+        self.superseded.is_empty()
     }
 
-    fn obsolete(&self, name: &mut dyn FnMut(Dot)) {
-        self.overwrote.obsolete(name);
+    fn superseded(&self, name: &mut dyn FnMut(Dot)) {
+        self.superseded.superseded(name);
     }
 }

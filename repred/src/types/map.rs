@@ -9,15 +9,12 @@ use std::{
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::{
-    entries::{self, EntryChanges, Fate, MapChanges, dots_of},
-    set::but,
-};
+use super::entries::{self, EntryChanges, MapChanges, Transition, dots_of};
 use crate::{
     dots::Dots,
-    edit::{Edit, Editor, IntoOwned, Inverse, Part, Parts, Place, PutBack},
+    edit::{Edit, Editor, IntoValue, Inverse, Keyed, KeyedPlace, Place, Rollback},
     reduce::Reduce,
-    reset::{Detail, Reset},
+    reset::{Reset, ResetDetail},
     stamp::{Dot, Stamp},
 };
 
@@ -74,7 +71,7 @@ pub enum MapUpdate<K, U> {
     /// Updates the value of a key.
     Entry(K, Box<U>),
     /// Takes back what is covered, and what the author has written itself. See [`Map::removal`].
-    Remove(K, Dots, Detail),
+    Remove(K, Dots, ResetDetail),
 }
 
 impl<K: Ord, V: Reset> Map<K, V> {
@@ -83,7 +80,7 @@ impl<K: Ord, V: Reset> Map<K, V> {
     where
         K: Borrow<Q>,
     {
-        self.entries.get(key).filter(|value| value.is_there())
+        self.entries.get(key).filter(|value| value.is_present())
     }
 
     /// Whether a key is there.
@@ -96,7 +93,7 @@ impl<K: Ord, V: Reset> Map<K, V> {
 
     /// The keys that are there with their values, in their order.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&K, &V)> + Clone {
-        self.entries.iter().filter(|(_, value)| value.is_there())
+        self.entries.iter().filter(|(_, value)| value.is_present())
     }
 
     /// The keys that are there, in their order.
@@ -138,23 +135,23 @@ where
     fn reduce(&mut self, update: Self::Update, stamp: Stamp) -> Self::Changes {
         match update {
             MapUpdate::Entry(key, update) => {
-                let (changes, fate) = entries::change(&mut self.entries, &key, |value| {
-                    value.reduce_inside(*update, stamp)
+                let (changes, transition) = entries::change(&mut self.entries, &key, |value| {
+                    value.reduce_resettable(*update, stamp)
                 });
-                MapChanges::new(key, fate.with(changes))
+                MapChanges::new(key, transition.with(changes))
             }
             MapUpdate::Remove(key, mut seen, detail) => {
                 seen.insert(Dot::new(stamp.origin(), stamp.dot.seq - 1));
-                let mut obsolete = Vec::new();
-                let (has_changed, fate) = entries::change(&mut self.entries, &key, |value| {
-                    value.reset(&seen, &detail, &mut |dot| obsolete.push(dot))
+                let mut superseded = Vec::new();
+                let (has_changed, transition) = entries::change(&mut self.entries, &key, |value| {
+                    value.reset(&seen, &detail, &mut |dot| superseded.push(dot))
                 });
-                let change = match fate {
-                    _ if !has_changed => EntryChanges::Kept,
-                    Fate { is_there: true, .. } => EntryChanges::PartlyReset,
-                    Fate { is_there: false, .. } => EntryChanges::Reset,
+                let change = match transition {
+                    _ if !has_changed => EntryChanges::Unchanged,
+                    Transition { is_present: true, .. } => EntryChanges::PartlyReset,
+                    Transition { is_present: false, .. } => EntryChanges::Reset,
                 };
-                MapChanges::reset(key, change, obsolete)
+                MapChanges::reset(key, change, superseded)
             }
         }
     }
@@ -178,19 +175,24 @@ where
         self.entries.values().for_each(|value| value.seen(see));
     }
 
-    fn detail(&self) -> Detail {
+    fn detail(&self) -> ResetDetail {
         entries::detail(&self.entries)
     }
 
-    fn reset(&mut self, seen: &Dots, detail: &Detail, obsolete: &mut dyn FnMut(Dot)) -> bool {
-        entries::reset(&mut self.entries, seen, detail, obsolete)
+    fn reset(
+        &mut self,
+        seen: &Dots,
+        detail: &ResetDetail,
+        superseded: &mut dyn FnMut(Dot),
+    ) -> bool {
+        entries::reset(&mut self.entries, seen, detail, superseded)
     }
 
-    fn is_there(&self) -> bool {
+    fn is_present(&self) -> bool {
         !self.is_empty()
     }
 
-    fn is_blank(&self) -> bool {
+    fn is_default(&self) -> bool {
         self.entries.is_empty()
     }
 }
@@ -202,7 +204,7 @@ where
 {
     type Editor<P: Place<Self>> = Editor<Self, P>;
 
-    fn before(&self, update: &Self::Update, stamp: Stamp) -> PutBack<Self> {
+    fn rollback(&self, update: &Self::Update, stamp: Stamp) -> Rollback<Self> {
         let (MapUpdate::Entry(key, _) | MapUpdate::Remove(key, ..)) = update;
         let (key, value) = (key.clone(), self.entries.get(key));
         match (update, value) {
@@ -212,9 +214,9 @@ where
                 Box::new(move |map| drop(map.entries.insert(key, value)))
             }
             (MapUpdate::Entry(_, update), Some(value)) => {
-                let put_back = value.before(update, stamp);
+                let roll_back = value.rollback(update, stamp);
                 // One that the update has made blank is as the default, and was forgotten.
-                Box::new(move |map| put_back(map.entries.entry(key).or_default()))
+                Box::new(move |map| roll_back(map.entries.entry(key).or_default()))
             }
         }
     }
@@ -246,7 +248,7 @@ where
                 Some(Box::new(move |map, is_ours| {
                     let Some(value) = map.get(&key) else { return Vec::new() };
                     // What nobody else has touched goes; otherwise only what we did does.
-                    match (but(&dots_of(value), author).is_empty(), inverse) {
+                    match (dots_of(value).excluding(author).is_empty(), inverse) {
                         (true, _) => vec![map.removal(key)],
                         (false, Some(inverse)) => of_value(&key, inverse(value, is_ours)),
                         (false, None) => Vec::new(),
@@ -265,12 +267,12 @@ where
     }
 }
 
-impl<K, V> Parts<K> for Map<K, V>
+impl<K, V> Keyed<K> for Map<K, V>
 where
     K: Ord + Clone + Serialize + DeserializeOwned + Send + 'static,
     V: Reset + Edit + Clone,
 {
-    type Part = V;
+    type Value = V;
 
     fn find(&self, key: &K) -> Option<&V> {
         // What is not there any more reads as the default.
@@ -296,8 +298,8 @@ where
 {
     /// The editor of a key's value, which reads as the default if it is not there, and appears with the first
     /// change.
-    pub fn entry(&mut self, key: impl IntoOwned<K>) -> V::Editor<Part<'_, Map<K, V>, K, P>> {
-        self.part(key.into_owned())
+    pub fn entry(&mut self, key: impl IntoValue<K>) -> V::Editor<KeyedPlace<'_, Map<K, V>, K, P>> {
+        self.keyed(key.into_value())
     }
 
     /// Removes a key. Says whether it was there.
@@ -306,10 +308,10 @@ where
         K: Borrow<Q>,
     {
         let Some((key, value)) = self.entries.get_key_value(key) else { return false };
-        if !value.is_there() {
+        if !value.is_present() {
             return false;
         }
-        let seen = but(&dots_of(value), self.origin());
+        let seen = dots_of(value).excluding(self.origin());
         let removal = MapUpdate::Remove(key.clone(), seen, value.detail());
         self.update(removal);
         true
@@ -333,7 +335,7 @@ impl<'a, K: Ord, V: Reset> IntoIterator for &'a Map<K, V> {
     type IntoIter = Filter<btree_map::Iter<'a, K, V>, fn(&(&'a K, &'a V)) -> bool>;
 
     fn into_iter(self) -> Self::IntoIter {
-        self.entries.iter().filter(|(_, value)| value.is_there())
+        self.entries.iter().filter(|(_, value)| value.is_present())
     }
 }
 

@@ -5,15 +5,15 @@ use std::cmp::Reverse;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
-    changes::Replaced,
-    edit::{Edit, Editor, Place, PutBack},
+    changes::ValueChanges,
+    edit::{Edit, Editor, Place, Rollback},
     reduce::Reduce,
     stamp::Stamp,
 };
 
 /// The largest value that has been written anywhere.
 ///
-/// An update is a value. Whatever a larger one has beaten is obsolete, so the history holds one entry.
+/// An update is a value. Whatever a larger one has beaten is superseded, so the history holds one entry.
 ///
 /// | meanwhile, elsewhere | outcome |
 /// |---|---|
@@ -34,7 +34,7 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Max<T> {
     /// The largest value, and the first stamp among those that wrote it: a tie must have one outcome,
-    /// since it decides which dot is named obsolete later.
+    /// since it decides which dot is named superseded later.
     largest: Option<(T, Stamp)>,
 }
 
@@ -47,24 +47,24 @@ impl<T> Max<T> {
 
 impl<T: Ord + Clone + Serialize + DeserializeOwned> Reduce for Max<T> {
     type Update = T;
-    type Changes = Replaced<Option<T>>;
+    type Changes = ValueChanges<Option<T>>;
 
     fn reduce(&mut self, value: T, stamp: Stamp) -> Self::Changes {
         if let Some((largest, first)) = &self.largest
             && (largest, Reverse(*first)) >= (&value, Reverse(stamp))
         {
-            return Replaced::nothing();
+            return ValueChanges::unchanged();
         }
         let after = value.clone();
         let (before, beaten) = self.largest.replace((value, stamp)).unzip();
-        Replaced::of(before, Some(after), beaten.map(|stamp| stamp.dot))
+        ValueChanges::changed(before, Some(after), beaten.map(|stamp| stamp.dot))
     }
 }
 
 impl<T: Ord + Clone + Serialize + DeserializeOwned + Send + 'static> Edit for Max<T> {
     type Editor<P: Place<Self>> = Editor<Self, P>;
 
-    fn before(&self, _value: &T, _stamp: Stamp) -> PutBack<Self> {
+    fn rollback(&self, _value: &T, _stamp: Stamp) -> Rollback<Self> {
         let before = self.clone();
         Box::new(|max| *max = before)
     }
@@ -97,7 +97,7 @@ mod tests {
         assert!(first.reduce(7, b).is_empty());
         second.reduce(7, b);
         let mut named: Vec<Dot> = Vec::new();
-        second.reduce(7, a).obsolete(&mut |dot| named.push(dot));
+        second.reduce(7, a).superseded(&mut |dot| named.push(dot));
         assert_eq!(named, [b.dot]);
         assert_eq!(first, second);
     }

@@ -6,15 +6,15 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::max::Max;
 use crate::{
-    changes::Replaced,
-    edit::{Edit, Editor, Place, PutBack},
+    changes::ValueChanges,
+    edit::{Edit, Editor, Place, Rollback},
     reduce::Reduce,
     stamp::Stamp,
 };
 
 /// The smallest value that has been written anywhere.
 ///
-/// An update is a value. Whatever a smaller one has beaten is obsolete, so the history holds one entry.
+/// An update is a value. Whatever a smaller one has beaten is superseded, so the history holds one entry.
 ///
 /// | meanwhile, elsewhere | outcome |
 /// |---|---|
@@ -44,7 +44,7 @@ impl<T> Min<T> {
 
 impl<T: Ord + Clone + Serialize + DeserializeOwned> Reduce for Min<T> {
     type Update = T;
-    type Changes = Replaced<Option<T>>;
+    type Changes = ValueChanges<Option<T>>;
 
     fn reduce(&mut self, value: T, stamp: Stamp) -> Self::Changes {
         let plain = |value: Option<Reverse<T>>| value.map(|Reverse(value)| value);
@@ -55,7 +55,7 @@ impl<T: Ord + Clone + Serialize + DeserializeOwned> Reduce for Min<T> {
 impl<T: Ord + Clone + Serialize + DeserializeOwned + Send + 'static> Edit for Min<T> {
     type Editor<P: Place<Self>> = Editor<Self, P>;
 
-    fn before(&self, _value: &T, _stamp: Stamp) -> PutBack<Self> {
+    fn rollback(&self, _value: &T, _stamp: Stamp) -> Rollback<Self> {
         let before = self.clone();
         Box::new(|min| *min = before)
     }

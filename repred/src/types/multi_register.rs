@@ -5,16 +5,16 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use crate::{
     changes::Changes,
     dots::Dots,
-    edit::{Edit, Editor, IntoOwned, Inverse, Place, PutBack},
+    edit::{Edit, Editor, IntoValue, Inverse, Place, Rollback},
     id::ReplicaId,
     reduce::Reduce,
-    reset::{Detail, Reset},
+    reset::{Reset, ResetDetail},
     stamp::{Dot, Stamp},
 };
 
 /// A value that keeps all that were written without knowledge of each other, so that people can choose.
 ///
-/// A write replaces what its author had seen, and nothing else. What it replaced is obsolete: the history
+/// A write replaces what its author had seen, and nothing else. What it replaced is superseded: the history
 /// holds the values that are there.
 ///
 /// | meanwhile, elsewhere | outcome |
@@ -82,7 +82,7 @@ impl<T> MultiRegister<T> {
     }
 
     /// The stamps of the writes that gave the values.
-    pub fn written(&self) -> impl ExactSizeIterator<Item = Stamp> + '_ {
+    pub fn stamps(&self) -> impl ExactSizeIterator<Item = Stamp> + '_ {
         self.writes.iter().map(|write| write.stamp)
     }
 
@@ -105,14 +105,14 @@ impl<T> MultiRegister<T> {
     fn replace(
         &mut self,
         covers: impl Fn(Dot) -> bool,
-        obsolete: &mut dyn FnMut(Dot),
+        superseded: &mut dyn FnMut(Dot),
     ) -> Vec<Write<T>> {
         let replaced: Vec<_> =
             self.writes.extract_if(.., |write| covers(write.stamp.dot)).collect();
         for write in &replaced {
             // What it had replaced must not come back where it is left out.
             if write.seen.iter().all(&covers) {
-                obsolete(write.stamp.dot);
+                superseded(write.stamp.dot);
             }
         }
         replaced
@@ -126,34 +126,39 @@ impl<T: Clone + Serialize + DeserializeOwned> Reduce for MultiRegister<T> {
     fn reduce(&mut self, update: Self::Update, stamp: Stamp) -> Self::Changes {
         let MultiRegisterUpdate { value, seen } = update;
         let is_own = |dot: Dot| dot.origin == stamp.origin() && dot.seq < stamp.dot.seq;
-        let mut obsolete = Vec::new();
+        let mut superseded = Vec::new();
         let replaced =
-            self.replace(|dot| is_own(dot) || seen.covers(dot), &mut |dot| obsolete.push(dot));
+            self.replace(|dot| is_own(dot) || seen.covers(dot), &mut |dot| superseded.push(dot));
         let place = self.writes.partition_point(|write| write.stamp > stamp);
         // Hardly ever are there more, and many registers may be held.
         self.writes.reserve_exact(1);
         self.writes.insert(place, Write { stamp, value: value.clone(), seen });
         let replaced = replaced.into_iter().map(|write| write.value).collect();
-        MultiRegisterChanges { written: value, replaced, obsolete }
+        MultiRegisterChanges { written: value, replaced, superseded }
     }
 }
 
 impl<T: Clone + Serialize + DeserializeOwned> Reset for MultiRegister<T> {
     fn seen(&self, see: &mut dyn FnMut(Dot)) {
-        // What they replaced too, so that a removal makes them obsolete.
+        // What they replaced too, so that a removal supersedes them.
         let replaced = self.writes.iter().flat_map(|write| write.seen.iter());
-        replaced.chain(self.written().map(|stamp| stamp.dot)).for_each(see);
+        replaced.chain(self.stamps().map(|stamp| stamp.dot)).for_each(see);
     }
 
-    fn reset(&mut self, seen: &Dots, _detail: &Detail, obsolete: &mut dyn FnMut(Dot)) -> bool {
-        !self.replace(|dot| seen.covers(dot), obsolete).is_empty()
+    fn reset(
+        &mut self,
+        seen: &Dots,
+        _detail: &ResetDetail,
+        superseded: &mut dyn FnMut(Dot),
+    ) -> bool {
+        !self.replace(|dot| seen.covers(dot), superseded).is_empty()
     }
 
-    fn is_there(&self) -> bool {
+    fn is_present(&self) -> bool {
         !self.writes.is_empty()
     }
 
-    fn is_blank(&self) -> bool {
+    fn is_default(&self) -> bool {
         self.writes.is_empty()
     }
 }
@@ -161,7 +166,7 @@ impl<T: Clone + Serialize + DeserializeOwned> Reset for MultiRegister<T> {
 impl<T: Clone + Serialize + DeserializeOwned + Send + 'static> Edit for MultiRegister<T> {
     type Editor<P: Place<Self>> = Editor<Self, P>;
 
-    fn before(&self, _update: &Self::Update, _stamp: Stamp) -> PutBack<Self> {
+    fn rollback(&self, _update: &Self::Update, _stamp: Stamp) -> Rollback<Self> {
         let before = self.clone();
         Box::new(|register| *register = before)
     }
@@ -170,7 +175,7 @@ impl<T: Clone + Serialize + DeserializeOwned + Send + 'static> Edit for MultiReg
         let before = self.latest().cloned();
         // Whoever has written since is not overruled.
         Some(Box::new(move |register, is_ours| {
-            let is_ours = register.written().any(|stamp| is_ours(stamp.dot));
+            let is_ours = register.stamps().any(|stamp| is_ours(stamp.dot));
             before.filter(|_| is_ours).map(|value| register.write(value)).into_iter().collect()
         }))
     }
@@ -185,8 +190,8 @@ impl<T: Clone + Serialize + DeserializeOwned, P: Place<MultiRegister<T>>>
     Editor<MultiRegister<T>, P>
 {
     /// Writes a value in the place of those that are here.
-    pub fn set(&mut self, value: impl IntoOwned<T>) {
-        let update = self.write_by(Some(self.origin()), value.into_owned());
+    pub fn set(&mut self, value: impl IntoValue<T>) {
+        let update = self.write_by(Some(self.origin()), value.into_value());
         self.update(update);
     }
 }
@@ -206,7 +211,7 @@ pub struct MultiRegisterChanges<T> {
     /// The values that went.
     pub replaced: Vec<T>,
     #[serde(skip)]
-    obsolete: Vec<Dot>,
+    superseded: Vec<Dot>,
 }
 
 impl<T> Changes for MultiRegisterChanges<T> {
@@ -214,8 +219,8 @@ impl<T> Changes for MultiRegisterChanges<T> {
         false
     }
 
-    fn obsolete(&self, name: &mut dyn FnMut(Dot)) {
-        self.obsolete.iter().copied().for_each(name);
+    fn superseded(&self, name: &mut dyn FnMut(Dot)) {
+        self.superseded.iter().copied().for_each(name);
     }
 }
 

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::max::Max;
 use crate::{
-    changes::Replaced,
-    edit::{Edit, Editor, Place, PutBack},
+    changes::ValueChanges,
+    edit::{Edit, Editor, Place, Rollback},
     reduce::Reduce,
     stamp::Stamp,
 };
@@ -41,12 +41,12 @@ impl Or {
 
 impl Reduce for Or {
     type Update = bool;
-    type Changes = Replaced<bool>;
+    type Changes = ValueChanges<bool>;
 
     fn reduce(&mut self, value: bool, stamp: Stamp) -> Self::Changes {
         match value {
             true => self.0.reduce((), stamp).map(|written| written.is_some()),
-            false => Replaced::nothing(),
+            false => ValueChanges::unchanged(),
         }
     }
 }
@@ -54,7 +54,7 @@ impl Reduce for Or {
 impl Edit for Or {
     type Editor<P: Place<Self>> = Editor<Self, P>;
 
-    fn before(&self, _value: &bool, _stamp: Stamp) -> PutBack<Self> {
+    fn rollback(&self, _value: &bool, _stamp: Stamp) -> Rollback<Self> {
         let before = self.clone();
         Box::new(|or| *or = before)
     }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use super::lww_map::{LwwMap, LwwMapChanges};
 use crate::{
     changes::Changes,
-    edit::{Edit, Editor, IntoOwned, Place, PutBack},
+    edit::{Edit, Editor, IntoValue, Place, Rollback},
     reduce::Reduce,
     stamp::Stamp,
     time::Time,
@@ -15,23 +15,23 @@ use crate::{
 
 /// Who is there, and what they say of themselves; each entry expires unless it is said again.
 ///
-/// An update is a key and its value, a *beat*, or `None` to leave. The history holds the last of each key.
+/// An update is a key and its value, a *heartbeat*, or `None` to leave. The history holds the last of each key.
 /// Reading is told what time it is: [`iter`](Self::iter) shows who has beaten within the lifetime before
-/// that. Who has not for long is dropped from state and history; see [`remembering`](Self::remembering).
+/// that. Who has not for long is dropped from state and history; see [`with_retention`](Self::with_retention).
 ///
 /// | meanwhile, elsewhere | outcome |
 /// |---|---|
-/// | two beat under one key | the one with the later stamp |
-/// | one beats, another one says it has left | the later of the two |
+/// | two heartbeat under one key | the one with the later stamp |
+/// | one heartbeats, another one says it has left | the later of the two |
 ///
-/// Takes 41 bytes beside key and value. A read or a beat takes O(log n); once in five minutes, one takes O(n).
+/// Takes 41 bytes beside key and value. A read or a heartbeat takes O(log n); once in five minutes, one takes O(n).
 ///
 /// ```
 /// use std::time::Duration;
 /// use repred::{Presence, Replica};
 ///
-/// let online = Replica::new(Presence::<String, u16>::lasting(Duration::from_secs(30)));
-/// online.edit(|online| online.beat("jim", 7))?; // every ten seconds or so
+/// let online = Replica::new(Presence::<String, u16>::with_lifetime(Duration::from_secs(30)));
+/// online.edit(|online| online.heartbeat("jim", 7))?; // every ten seconds or so
 ///
 /// let now = online.now();
 /// assert_eq!(online.read(|online| online.get("jim", now).copied())?, Some(7));
@@ -47,10 +47,10 @@ pub struct Presence<K: Ord, V> {
     lifetime: u64,
     /// The length of an age in microseconds, never zero; the same on all replicas.
     memory: u64,
-    /// In which age since 1970 the latest beat was.
+    /// In which age since 1970 the latest heartbeat was.
     latest: u64,
-    /// The latest beat of each key, none of them older than the age before the latest.
-    beats: LwwMap<K, V>,
+    /// The latest heartbeat of each key, none of them older than the age before the latest.
+    heartbeats: LwwMap<K, V>,
 }
 
 /// How far clocks may be apart.
@@ -62,17 +62,21 @@ fn micros(duration: Duration) -> u64 {
 
 impl<K: Ord, V> Presence<K, V> {
     /// Entries last this long. All replicas must begin with the same. The default is 30 seconds.
-    pub fn lasting(lifetime: Duration) -> Self {
-        let presence =
-            Self { lifetime: micros(lifetime), memory: 1, latest: 0, beats: LwwMap::default() };
-        presence.remembering(MEMORY.max(lifetime))
+    pub fn with_lifetime(lifetime: Duration) -> Self {
+        let presence = Self {
+            lifetime: micros(lifetime),
+            memory: 1,
+            latest: 0,
+            heartbeats: LwwMap::default(),
+        };
+        presence.with_retention(MEMORY.max(lifetime))
     }
 
-    /// Entries are dropped when the latest beat of anybody is this much later, or twice as much. All replicas
+    /// Entries are dropped when the latest heartbeat of anybody is this much later, or twice as much. All replicas
     /// must begin with the same. Five minutes, or the lifetime if that is longer, are the default: clocks may
     /// differ by as much, and the fastest must not make everybody else disappear.
     #[must_use]
-    pub fn remembering(mut self, memory: Duration) -> Self {
+    pub fn with_retention(mut self, memory: Duration) -> Self {
         self.memory = micros(memory).max(1);
         self
     }
@@ -84,8 +88,8 @@ impl<K: Ord, V> Presence<K, V> {
 
     /// Who is there at this time, in the order of the keys. O(n).
     pub fn iter(&self, now: Time) -> impl DoubleEndedIterator<Item = (&K, &V)> + Clone {
-        let beats = self.beats.writes.iter();
-        let alive = beats.filter(move |(_, (stamp, _))| self.is_alive(*stamp, now));
+        let heartbeats = self.heartbeats.writes.iter();
+        let alive = heartbeats.filter(move |(_, (stamp, _))| self.is_alive(*stamp, now));
         alive.filter_map(|(key, (_, value))| Some((key, value.as_ref()?)))
     }
 
@@ -94,27 +98,27 @@ impl<K: Ord, V> Presence<K, V> {
     where
         K: Borrow<Q>,
     {
-        let is_alive = self.written(key).is_some_and(|stamp| self.is_alive(stamp, now));
-        self.beats.get(key).filter(|_| is_alive)
+        let is_alive = self.stamp(key).is_some_and(|stamp| self.is_alive(stamp, now));
+        self.heartbeats.get(key).filter(|_| is_alive)
     }
 
-    /// The stamp of a key's latest beat, expired or not.
-    pub fn written<Q: Ord + ?Sized>(&self, key: &Q) -> Option<Stamp>
+    /// The stamp of a key's latest heartbeat, expired or not.
+    pub fn stamp<Q: Ord + ?Sized>(&self, key: &Q) -> Option<Stamp>
     where
         K: Borrow<Q>,
     {
-        self.beats.written(key)
+        self.heartbeats.stamp(key)
     }
 
     /// When the next entry expires, to wake up and look again. O(n).
     pub fn next_expiry(&self, now: Time) -> Option<Time> {
-        let beats = self.beats.writes.values().filter(|(_, value)| value.is_some());
-        let expiries = beats.map(|(stamp, _)| stamp.time + self.lifetime());
+        let heartbeats = self.heartbeats.writes.values().filter(|(_, value)| value.is_some());
+        let expiries = heartbeats.map(|(stamp, _)| stamp.time + self.lifetime());
         expiries.filter(|expiry| *expiry > now).min()
     }
 
-    fn is_alive(&self, beat: Stamp, now: Time) -> bool {
-        beat.time + self.lifetime() > now
+    fn is_alive(&self, heartbeat: Stamp, now: Time) -> bool {
+        heartbeat.time + self.lifetime() > now
     }
 
     /// In which age since 1970 this was.
@@ -123,9 +127,9 @@ impl<K: Ord, V> Presence<K, V> {
         stamp.time.as_micros() / self.memory.max(1)
     }
 
-    /// Whether a beat is dropped once there has been one in this age.
-    fn is_forgotten(&self, beat: Stamp, age: u64) -> bool {
-        self.age(beat).saturating_add(1) < age
+    /// Whether a heartbeat is dropped once there has been one in this age.
+    fn is_forgotten(&self, heartbeat: Stamp, age: u64) -> bool {
+        self.age(heartbeat).saturating_add(1) < age
     }
 }
 
@@ -142,17 +146,17 @@ where
         if self.is_forgotten(stamp, self.latest) {
             return LwwMapChanges::nothing(key);
         }
-        let changes = self.beats.reduce((key, value), stamp);
+        let changes = self.heartbeats.reduce((key, value), stamp);
         let age = self.age(stamp);
         if changes.is_empty() || age <= self.latest {
             return changes;
         }
         self.latest = age;
-        let beats = std::mem::take(&mut self.beats.writes).into_iter();
+        let heartbeats = std::mem::take(&mut self.heartbeats.writes).into_iter();
         let (old, kept): (BTreeMap<_, _>, _) =
-            beats.partition(|(_, (beat, _))| self.is_forgotten(*beat, age));
-        self.beats.writes = kept;
-        changes.and_obsolete(old.into_values().map(|(beat, _)| beat.dot))
+            heartbeats.partition(|(_, (heartbeat, _))| self.is_forgotten(*heartbeat, age));
+        self.heartbeats.writes = kept;
+        changes.and_obsolete(old.into_values().map(|(heartbeat, _)| heartbeat.dot))
     }
 }
 
@@ -163,18 +167,19 @@ where
 {
     type Editor<P: Place<Self>> = Editor<Self, P>;
 
-    fn before(&self, (key, _): &Self::Update, stamp: Stamp) -> PutBack<Self> {
+    fn rollback(&self, (key, _): &Self::Update, stamp: Stamp) -> Rollback<Self> {
         let age = self.age(stamp);
-        let touched = |other: &K, beat: Stamp| {
-            other == key || age > self.latest && self.is_forgotten(beat, age)
+        let touched = |other: &K, heartbeat: Stamp| {
+            other == key || age > self.latest && self.is_forgotten(heartbeat, age)
         };
-        let kept = self.beats.writes.iter().filter(|(key, (beat, _))| touched(key, *beat));
-        let kept: Vec<_> = kept.map(|(key, beat)| (key.clone(), beat.clone())).collect();
+        let kept =
+            self.heartbeats.writes.iter().filter(|(key, (heartbeat, _))| touched(key, *heartbeat));
+        let kept: Vec<_> = kept.map(|(key, heartbeat)| (key.clone(), heartbeat.clone())).collect();
         let (latest, key) = (self.latest, key.clone());
         Box::new(move |presence| {
             presence.latest = latest;
-            presence.beats.writes.remove(&key);
-            presence.beats.writes.extend(kept);
+            presence.heartbeats.writes.remove(&key);
+            presence.heartbeats.writes.extend(kept);
         })
     }
 }
@@ -186,19 +191,19 @@ where
     V: Clone + Serialize + DeserializeOwned,
 {
     /// Says that a key is there for another lifetime, and what of it.
-    pub fn beat(&mut self, key: impl IntoOwned<K>, value: impl IntoOwned<V>) {
-        self.update((key.into_owned(), Some(value.into_owned())));
+    pub fn heartbeat(&mut self, key: impl IntoValue<K>, value: impl IntoValue<V>) {
+        self.update((key.into_value(), Some(value.into_value())));
     }
 
     /// Says that a key is not there any more.
-    pub fn leave(&mut self, key: impl IntoOwned<K>) {
-        self.update((key.into_owned(), None));
+    pub fn leave(&mut self, key: impl IntoValue<K>) {
+        self.update((key.into_value(), None));
     }
 }
 
 impl<K: Ord, V> Default for Presence<K, V> {
     fn default() -> Self {
-        Self::lasting(Duration::from_secs(30))
+        Self::with_lifetime(Duration::from_secs(30))
     }
 }
 
@@ -209,10 +214,11 @@ mod tests {
 
     #[test]
     fn the_end_of_time_does_not_panic() {
-        let mut online = Presence::<u8, u8>::lasting(Duration::ZERO).remembering(Duration::ZERO);
+        let mut online =
+            Presence::<u8, u8>::with_lifetime(Duration::ZERO).with_retention(Duration::ZERO);
         for time in [u64::MAX, 1, u64::MAX - 1] {
-            let beat = Stamp::new(Time::from_micros(time), u128::from(time).into(), 1);
-            online.reduce((time as u8, Some(0)), beat);
+            let heartbeat = Stamp::new(Time::from_micros(time), u128::from(time).into(), 1);
+            online.reduce((time as u8, Some(0)), heartbeat);
         }
         assert_eq!(online.iter(Time::ZERO).count(), 2);
     }
@@ -221,7 +227,7 @@ mod tests {
     fn what_would_have_been_dropped_counts_as_dropped_whenever_it_comes() {
         let short = || {
             let lifetime = Duration::from_micros(1);
-            Presence::<u8, u8>::lasting(lifetime).remembering(Duration::from_micros(2))
+            Presence::<u8, u8>::with_lifetime(lifetime).with_retention(Duration::from_micros(2))
         };
         Laws::of(short).budget(3_000).check();
     }

@@ -5,18 +5,18 @@ use std::{fmt, ops::Deref};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
-    changes::Replaced,
+    changes::ValueChanges,
     dots::Dots,
-    edit::{Edit, Editor, IntoOwned, Inverse, Place, PutBack},
+    edit::{Edit, Editor, IntoValue, Inverse, Place, Rollback},
     reduce::Reduce,
-    reset::{Detail, Reset},
+    reset::{Reset, ResetDetail},
     stamp::{Dot, Stamp},
 };
 
 /// A value of any type, enums included; of concurrent writes the one with the later stamp wins.
 ///
 /// An update is the new value. The stamp is the author's time, then its id, so every replica picks the
-/// same winner, and no clock's error can make them differ. The overwritten write is obsolete: the
+/// same winner, and no clock's error can make them differ. The overwritten write is superseded: the
 /// history of a register is one entry. It dereferences to the value.
 ///
 /// | meanwhile, elsewhere | outcome |
@@ -53,35 +53,40 @@ impl<T> Register<T> {
 
     /// The stamp of the write that gave the value; `None` if nobody has written yet, or a removal has taken
     /// it back.
-    pub const fn written(&self) -> Option<Stamp> {
+    pub const fn stamp(&self) -> Option<Stamp> {
         if self.is_reset { None } else { self.latest }
     }
 }
 
 impl<T: Clone + Serialize + DeserializeOwned> Reduce for Register<T> {
     type Update = T;
-    type Changes = Replaced<T>;
+    type Changes = ValueChanges<T>;
 
     fn reduce(&mut self, value: T, stamp: Stamp) -> Self::Changes {
         if self.latest > Some(stamp) {
-            return Replaced::nothing();
+            return ValueChanges::unchanged();
         }
         self.is_reset = false;
         let before = std::mem::replace(&mut self.value, value);
         let overwritten = self.latest.replace(stamp).map(|old| old.dot);
-        Replaced::of(before, self.value.clone(), overwritten)
+        ValueChanges::changed(before, self.value.clone(), overwritten)
     }
 }
 
 impl<T: Clone + Default + Serialize + DeserializeOwned> Reset for Register<T> {
     fn seen(&self, see: &mut dyn FnMut(Dot)) {
-        self.written().map(|stamp| stamp.dot).into_iter().for_each(see);
+        self.stamp().map(|stamp| stamp.dot).into_iter().for_each(see);
     }
 
-    fn reset(&mut self, seen: &Dots, _detail: &Detail, _obsolete: &mut dyn FnMut(Dot)) -> bool {
+    fn reset(
+        &mut self,
+        seen: &Dots,
+        _detail: &ResetDetail,
+        _obsolete: &mut dyn FnMut(Dot),
+    ) -> bool {
         // The stamp stays: an earlier write that is still on its way has lost against it, as it has
-        // where it came before the removal. So the removal makes nothing obsolete.
-        let is_seen = self.written().is_some_and(|stamp| seen.covers(stamp.dot));
+        // where it came before the removal. So the removal supersedes nothing.
+        let is_seen = self.stamp().is_some_and(|stamp| seen.covers(stamp.dot));
         if is_seen {
             self.value = T::default();
             self.is_reset = true;
@@ -89,11 +94,11 @@ impl<T: Clone + Default + Serialize + DeserializeOwned> Reset for Register<T> {
         is_seen
     }
 
-    fn is_there(&self) -> bool {
-        self.written().is_some()
+    fn is_present(&self) -> bool {
+        self.stamp().is_some()
     }
 
-    fn is_blank(&self) -> bool {
+    fn is_default(&self) -> bool {
         self.latest.is_none()
     }
 }
@@ -101,7 +106,7 @@ impl<T: Clone + Default + Serialize + DeserializeOwned> Reset for Register<T> {
 impl<T: Clone + Serialize + DeserializeOwned + Send + 'static> Edit for Register<T> {
     type Editor<P: Place<Self>> = Editor<Self, P>;
 
-    fn before(&self, _value: &T, _stamp: Stamp) -> PutBack<Self> {
+    fn rollback(&self, _value: &T, _stamp: Stamp) -> Rollback<Self> {
         let before = self.clone();
         Box::new(|register| *register = before)
     }
@@ -110,20 +115,20 @@ impl<T: Clone + Serialize + DeserializeOwned + Send + 'static> Edit for Register
         let before = self.value.clone();
         // Whoever has written since is not overruled.
         Some(Box::new(move |register, is_ours| {
-            let is_ours = register.written().is_some_and(|stamp| is_ours(stamp.dot));
+            let is_ours = register.stamp().is_some_and(|stamp| is_ours(stamp.dot));
             is_ours.then_some(before).into_iter().collect()
         }))
     }
 
     fn rebuild(&self) -> Option<Vec<T>> {
-        Some(self.written().map(|_| self.value.clone()).into_iter().collect())
+        Some(self.stamp().map(|_| self.value.clone()).into_iter().collect())
     }
 }
 
 impl<T: Clone + Serialize + DeserializeOwned, P: Place<Register<T>>> Editor<Register<T>, P> {
     /// Writes a value.
-    pub fn set(&mut self, value: impl IntoOwned<T>) {
-        self.update(value.into_owned());
+    pub fn set(&mut self, value: impl IntoValue<T>) {
+        self.update(value.into_value());
     }
 }
 

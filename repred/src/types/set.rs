@@ -9,12 +9,11 @@ use std::{
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
-    changes::{Changes, Overwrote},
+    changes::{Changes, Superseded},
     dots::Dots,
-    edit::{Edit, Editor, IntoOwned, Inverse, Place, PutBack},
-    id::ReplicaId,
+    edit::{Edit, Editor, IntoValue, Inverse, Place, Rollback},
     reduce::Reduce,
-    reset::{Detail, Reset},
+    reset::{Reset, ResetDetail},
     stamp::{Dot, Stamp},
 };
 
@@ -113,7 +112,7 @@ impl<T: Ord> Set<T> {
         if is_gone {
             self.elements.remove(&element);
         }
-        let change = if is_gone { SetChange::Removed } else { SetChange::Kept };
+        let change = if is_gone { SetChange::Removed } else { SetChange::Unchanged };
         SetChanges::new(element, change, removed)
     }
 }
@@ -127,7 +126,7 @@ impl<T: Ord + Clone + Serialize + DeserializeOwned> Reduce for Set<T> {
             SetUpdate::Insert(element) => match self.elements.get_mut(&element) {
                 Some(dots) => {
                     let earlier = dots.insert(stamp.dot);
-                    SetChanges::new(element, SetChange::Kept, earlier)
+                    SetChanges::new(element, SetChange::Unchanged, earlier)
                 }
                 None => {
                     self.elements.insert(element.clone(), Dots::from_iter([stamp.dot]));
@@ -147,21 +146,26 @@ impl<T: Ord + Clone + Serialize + DeserializeOwned> Reset for Set<T> {
         self.elements.values().flat_map(Dots::iter).for_each(see);
     }
 
-    fn reset(&mut self, seen: &Dots, _detail: &Detail, obsolete: &mut dyn FnMut(Dot)) -> bool {
+    fn reset(
+        &mut self,
+        seen: &Dots,
+        _detail: &ResetDetail,
+        superseded: &mut dyn FnMut(Dot),
+    ) -> bool {
         let mut has_changed = false;
         self.elements.retain(|_, dots| {
-            dots.iter().filter(|dot| seen.covers(*dot)).for_each(&mut *obsolete);
+            dots.iter().filter(|dot| seen.covers(*dot)).for_each(&mut *superseded);
             has_changed |= dots.retain(|dot| !seen.covers(dot));
             !dots.is_empty()
         });
         has_changed
     }
 
-    fn is_there(&self) -> bool {
+    fn is_present(&self) -> bool {
         !self.is_empty()
     }
 
-    fn is_blank(&self) -> bool {
+    fn is_default(&self) -> bool {
         self.is_empty()
     }
 }
@@ -169,7 +173,7 @@ impl<T: Ord + Clone + Serialize + DeserializeOwned> Reset for Set<T> {
 impl<T: Ord + Clone + Serialize + DeserializeOwned + Send + 'static> Edit for Set<T> {
     type Editor<P: Place<Self>> = Editor<Self, P>;
 
-    fn before(&self, update: &SetUpdate<T>, _stamp: Stamp) -> PutBack<Self> {
+    fn rollback(&self, update: &SetUpdate<T>, _stamp: Stamp) -> Rollback<Self> {
         let (SetUpdate::Insert(element) | SetUpdate::Remove(element, _)) = update;
         let (element, dots) = (element.clone(), self.elements.get(element).cloned());
         Box::new(move |set| {
@@ -182,17 +186,17 @@ impl<T: Ord + Clone + Serialize + DeserializeOwned + Send + 'static> Edit for Se
 
     fn inverse(&self, update: &SetUpdate<T>, _stamp: Stamp) -> Option<Inverse<Self>> {
         let (SetUpdate::Insert(element) | SetUpdate::Remove(element, _)) = update;
-        let (element, was_there) = (element.clone(), self.contains(element));
+        let (element, was_present) = (element.clone(), self.contains(element));
         Some(match update {
             // Who has added it too meanwhile keeps it.
             SetUpdate::Insert(_) => Box::new(move |set, is_ours| {
                 let dots = set.added(&element).into_iter().flat_map(Dots::iter);
                 let ours: Dots = dots.filter(|dot| is_ours(*dot)).collect();
-                let is_new = !was_there && !ours.is_empty();
+                let is_new = !was_present && !ours.is_empty();
                 is_new.then_some(SetUpdate::Remove(element, ours)).into_iter().collect()
             }),
             SetUpdate::Remove(..) => Box::new(move |set, _| {
-                let is_lost = was_there && !set.contains(&element);
+                let is_lost = was_present && !set.contains(&element);
                 is_lost.then_some(SetUpdate::Insert(element)).into_iter().collect()
             }),
         })
@@ -206,8 +210,8 @@ impl<T: Ord + Clone + Serialize + DeserializeOwned + Send + 'static> Edit for Se
 impl<T: Ord + Clone + Serialize + DeserializeOwned, P: Place<Set<T>>> Editor<Set<T>, P> {
     /// Adds an element. Says whether it is new; if it is not, the addition still outlives a removal that is
     /// written elsewhere meanwhile.
-    pub fn insert(&mut self, element: impl IntoOwned<T>) -> bool {
-        let element = element.into_owned();
+    pub fn insert(&mut self, element: impl IntoValue<T>) -> bool {
+        let element = element.into_value();
         let is_new = !self.contains(&element);
         self.update(SetUpdate::Insert(element));
         is_new
@@ -219,7 +223,7 @@ impl<T: Ord + Clone + Serialize + DeserializeOwned, P: Place<Set<T>>> Editor<Set
         T: Borrow<Q>,
     {
         let Some((element, dots)) = self.elements.get_key_value(element) else { return false };
-        let removal = SetUpdate::Remove(element.clone(), but(dots, self.origin()));
+        let removal = SetUpdate::Remove(element.clone(), dots.excluding(self.origin()));
         self.update(removal)
     }
 
@@ -235,11 +239,6 @@ impl<T: Ord + Clone + Serialize + DeserializeOwned, P: Place<Set<T>>> Editor<Set
     pub fn clear(&mut self) {
         self.retain(|_| false);
     }
-}
-
-/// Without those of the author, which has seen what it has written.
-pub(super) fn but(dots: &Dots, author: ReplicaId) -> Dots {
-    dots.iter().filter(|dot| dot.origin != author).collect()
 }
 
 impl<'a, T: Ord> IntoIterator for &'a Set<T> {
@@ -273,7 +272,7 @@ pub struct SetChanges<T> {
     /// What became of it.
     pub change: SetChange,
     #[serde(skip)]
-    overwrote: Overwrote,
+    superseded: Superseded,
 }
 
 /// What became of an element of a set.
@@ -284,30 +283,30 @@ pub enum SetChange {
     /// It was there, and is not.
     Removed,
     /// It is there or not, as it was.
-    Kept,
+    Unchanged,
 }
 
 impl<T> SetChanges<T> {
     pub(super) fn nothing(element: T) -> Self {
-        Self { element, change: SetChange::Kept, overwrote: Overwrote::nothing() }
+        Self { element, change: SetChange::Unchanged, superseded: Superseded::unchanged() }
     }
 
     pub(super) fn new(
         element: T,
         change: SetChange,
-        obsolete: impl IntoIterator<Item = Dot>,
+        superseded: impl IntoIterator<Item = Dot>,
     ) -> Self {
-        Self { element, change, overwrote: Overwrote::old(obsolete) }
+        Self { element, change, superseded: Superseded::changed(superseded) }
     }
 }
 
 impl<T> Changes for SetChanges<T> {
     fn is_empty(&self) -> bool {
-        self.overwrote.is_empty()
+        self.superseded.is_empty()
     }
 
-    fn obsolete(&self, name: &mut dyn FnMut(Dot)) {
-        self.overwrote.obsolete(name);
+    fn superseded(&self, name: &mut dyn FnMut(Dot)) {
+        self.superseded.superseded(name);
     }
 }
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::set::{SetChange, SetChanges};
 use crate::{
-    edit::{Edit, Editor, IntoOwned, Place, PutBack},
+    edit::{Edit, Editor, IntoValue, Place, Rollback},
     reduce::Reduce,
     stamp::Stamp,
 };
@@ -91,8 +91,8 @@ impl<T: Ord + Clone + Serialize + DeserializeOwned> Reduce for TwoPhaseSet<T> {
                 if !self.removed.insert(element.clone()) {
                     return SetChanges::nothing(element);
                 }
-                let was_there = self.elements.remove(&element);
-                let change = if was_there { SetChange::Removed } else { SetChange::Kept };
+                let was_present = self.elements.remove(&element);
+                let change = if was_present { SetChange::Removed } else { SetChange::Unchanged };
                 SetChanges::new(element, change, [])
             }
         }
@@ -102,15 +102,15 @@ impl<T: Ord + Clone + Serialize + DeserializeOwned> Reduce for TwoPhaseSet<T> {
 impl<T: Ord + Clone + Serialize + DeserializeOwned + Send + 'static> Edit for TwoPhaseSet<T> {
     type Editor<P: Place<Self>> = Editor<Self, P>;
 
-    fn before(&self, update: &Self::Update, _stamp: Stamp) -> PutBack<Self> {
+    fn rollback(&self, update: &Self::Update, _stamp: Stamp) -> Rollback<Self> {
         let (TwoPhaseSetUpdate::Insert(element) | TwoPhaseSetUpdate::Remove(element)) = update;
-        let (was_there, was_removed) = (self.contains(element), self.was_removed(element));
+        let (was_present, was_removed) = (self.contains(element), self.was_removed(element));
         let element = element.clone();
         Box::new(move |set| {
             if !was_removed {
                 set.removed.remove(&element);
             }
-            match was_there {
+            match was_present {
                 true => set.elements.insert(element),
                 false => set.elements.remove(&element),
             };
@@ -122,18 +122,18 @@ impl<T: Ord + Clone + Serialize + DeserializeOwned, P: Place<TwoPhaseSet<T>>>
     Editor<TwoPhaseSet<T>, P>
 {
     /// Adds an element. Says whether it is there now and was not before.
-    pub fn insert(&mut self, element: impl IntoOwned<T>) -> bool {
-        let element = element.into_owned();
+    pub fn insert(&mut self, element: impl IntoValue<T>) -> bool {
+        let element = element.into_value();
         let is_new = !self.contains(&element) && !self.was_removed(&element);
         is_new && self.update(TwoPhaseSetUpdate::Insert(element))
     }
 
     /// Removes an element for good. Says whether it was there.
-    pub fn remove(&mut self, element: impl IntoOwned<T>) -> bool {
-        let element = element.into_owned();
-        let was_there = self.contains(&element);
+    pub fn remove(&mut self, element: impl IntoValue<T>) -> bool {
+        let element = element.into_value();
+        let was_present = self.contains(&element);
         self.update(TwoPhaseSetUpdate::Remove(element));
-        was_there
+        was_present
     }
 }
 

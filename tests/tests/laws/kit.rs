@@ -8,7 +8,7 @@ use std::{
 };
 
 use repred::{
-    Changes, Counter, Dot, GrowSet, Max, Overwrote, Reduce, Reducer, Register, Replicated, Stamp,
+    Changes, Counter, Dot, GrowSet, Max, Reduce, Reducer, Register, Replicated, Stamp, Superseded,
     Time, reducer, stamped_reducer,
     testing::{Chance, Law, Laws, LawsError, Violation},
 };
@@ -371,21 +371,21 @@ mod broken {
         struct Best(Option<(u8, Dot)>);
         impl Reduce for Best {
             type Update = u8;
-            type Changes = Overwrote;
-            fn reduce(&mut self, new: u8, stamp: Stamp) -> Overwrote {
+            type Changes = Superseded;
+            fn reduce(&mut self, new: u8, stamp: Stamp) -> Superseded {
                 match self.0 {
                     Some((best, dot)) if best > new || best == new && dot < stamp.dot => {
-                        Overwrote::nothing()
+                        Superseded::unchanged()
                     }
                     _ => {
                         self.0 = Some((new, stamp.dot));
                         // Itself.
-                        Overwrote::old([stamp.dot])
+                        Superseded::changed([stamp.dot])
                     }
                 }
             }
         }
-        assert_broken(Best::default, Law::Obsolete, 1);
+        assert_broken(Best::default, Law::Superseded, 1);
     }
 
     #[test]
@@ -399,7 +399,7 @@ mod broken {
             fn is_empty(&self) -> bool {
                 false
             }
-            fn obsolete(&self, name: &mut dyn FnMut(Dot)) {
+            fn superseded(&self, name: &mut dyn FnMut(Dot)) {
                 self.0.iter().copied().for_each(name);
             }
         }
@@ -412,7 +412,7 @@ mod broken {
                 Replaced(gone)
             }
         }
-        assert_broken(Adds::default, Law::Obsolete, 3);
+        assert_broken(Adds::default, Law::Superseded, 3);
     }
 
     #[test]

@@ -92,7 +92,7 @@ fn many<R: Replicated>(laws: Laws<R>) {
 type Cards = Map<u8, Card>;
 
 fn short_presence() -> Presence<u8, u8> {
-    Presence::lasting(Duration::from_micros(1)).remembering(Duration::from_micros(2))
+    Presence::with_lifetime(Duration::from_micros(1)).with_retention(Duration::from_micros(2))
 }
 
 fn edit_card(cards: &Cards, chance: &mut Chance) -> <Cards as Reduce>::Update {

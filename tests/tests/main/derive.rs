@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, fmt::Debug};
 
 use repred::{
-    Changes, Counter, Dot, GrowSet, Max, Overwrote, Reduce, Register, Replaced, Replicated, Stamp,
-    Time, reducer,
+    Changes, Counter, Dot, GrowSet, Max, Reduce, Register, Replicated, Stamp, Superseded, Time,
+    ValueChanges, reducer,
 };
 use serde::{
     Deserialize, Serialize,
@@ -21,7 +21,7 @@ fn stamp(seq: u64) -> Stamp {
 
 fn dots(changes: &impl Changes) -> Vec<Dot> {
     let mut dots = Vec::new();
-    changes.obsolete(&mut |dot| dots.push(dot));
+    changes.superseded(&mut |dot| dots.push(dot));
     dots
 }
 
@@ -50,10 +50,10 @@ fn max<T: Ord>(largest: &mut T, value: T) -> bool {
     is_larger
 }
 
-fn latest(state: &mut Option<(Stamp, String)>, text: String, stamp: Stamp) -> Overwrote {
+fn latest(state: &mut Option<(Stamp, String)>, text: String, stamp: Stamp) -> Superseded {
     match state {
-        Some((newer, _)) if *newer > stamp => Overwrote::nothing(),
-        _ => Overwrote::old(state.replace((stamp, text)).map(|(old, _)| old.dot)),
+        Some((newer, _)) if *newer > stamp => Superseded::unchanged(),
+        _ => Superseded::changed(state.replace((stamp, text)).map(|(old, _)| old.dot)),
     }
 }
 
@@ -63,7 +63,7 @@ struct Board {
     votes: Counter,
     #[reduce(with = max)]
     high_score: u64,
-    #[reduce(with = latest, update = String, changes = Overwrote)]
+    #[reduce(with = latest, update = String, changes = Superseded)]
     motto: Option<(Stamp, String)>,
     #[reduce(skip)]
     #[serde(skip)]
@@ -286,7 +286,7 @@ mod local_fields {
     #[test]
     fn a_local_field_has_no_variant() {
         let HalvesUpdate::Votes(_) = HalvesUpdate::Votes(1);
-        let HalvesChanges::Votes(_) = HalvesChanges::Votes(Replaced::nothing());
+        let HalvesChanges::Votes(_) = HalvesChanges::Votes(ValueChanges::unchanged());
     }
 }
 
@@ -673,10 +673,13 @@ mod attributes {
     fn generated_types_can_be_named_and_derive_more() {
         let mut text = Text::default();
         assert_eq!(Edit::Votes(1), Edit::Votes(1));
-        assert_eq!(text.reduce(Edit::Votes(1), stamp(1)), Effect::Votes(Replaced::of(0, 1, None)));
+        assert_eq!(
+            text.reduce(Edit::Votes(1), stamp(1)),
+            Effect::Votes(ValueChanges::changed(0, 1, None))
+        );
         assert_ne!(
             text.reduce(Edit::Title("x".into()), stamp(2)),
-            Effect::Votes(Replaced::nothing())
+            Effect::Votes(ValueChanges::unchanged())
         );
         assert_eq!((text.title.as_str(), text.votes.value()), ("x", 1));
     }

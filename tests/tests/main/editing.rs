@@ -7,8 +7,8 @@ use std::{
 
 use futures::{FutureExt, StreamExt};
 use repred::{
-    Counter, Edit, EditError, Editor, Erased, Flag, Map, Notice, Place, PutBack, ReadError, Reduce,
-    Register, Replica, Set, Stamp, UndoLog, Undone, UpdateError,
+    Counter, DynPlace, Edit, EditError, Editor, Flag, Map, Notice, Place, ReadError, Reduce,
+    Register, Replica, Rollback, Set, Stamp, UndoLog, Undone, UpdateError,
 };
 use repred_tests::Pair;
 use serde::{Deserialize, Serialize};
@@ -60,14 +60,14 @@ impl Reduce for Points {
 impl Edit for Points {
     type Editor<P: Place<Self>> = Editor<Self, P>;
 
-    fn before(&self, _n: &i8, _stamp: Stamp) -> PutBack<Self> {
+    fn rollback(&self, _n: &i8, _stamp: Stamp) -> Rollback<Self> {
         let before = *self;
         Box::new(move |points| *points = before)
     }
 }
 
 /// An edit that touches everything there is.
-fn touch_everything(board: &mut BoardEditor<Erased<'_, Board>>) {
+fn touch_everything(board: &mut BoardEditor<DynPlace<'_, Board>>) {
     board.title().set("Groceries");
     board.votes().add(5);
     let mut cards = board.cards();
@@ -417,7 +417,7 @@ mod undoing {
         board.read(show).unwrap()
     }
 
-    fn change_much(board: &mut BoardEditor<Erased<'_, Board>>) {
+    fn change_much(board: &mut BoardEditor<DynPlace<'_, Board>>) {
         board.title().set("Groceries");
         board.votes().add(5);
         let mut cards = board.cards();
@@ -482,7 +482,7 @@ mod undoing {
         let board = board();
         let mut log = UndoLog::new(&board);
         let mut seen = vec![shown(&board)];
-        type Step = fn(&mut BoardEditor<Erased<'_, Board>>);
+        type Step = fn(&mut BoardEditor<DynPlace<'_, Board>>);
         let steps: [Step; 5] = [
             |board| board.title().set("one"),
             |board| {

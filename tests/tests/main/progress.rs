@@ -16,8 +16,8 @@ fn sessions(a: &mut Core<Map>, b: &mut Core<Map>, now: Now) -> [Session; 2] {
     [Session::new(config.clone(), a, now), Session::new(config, b, now)]
 }
 
-/// Every key is overwritten several times while one message passes, so nearly all that is sent is obsolete
-/// by the time it arrives, and what made it obsolete is further off with every message.
+/// Every key is overwritten several times while one message passes, so nearly all that is sent is superseded
+/// by the time it arrives, and what superseded it is further off with every message.
 #[test]
 fn a_map_that_is_written_faster_than_a_link_drains_still_brings_its_peer_forward() {
     let now = Now { wall: Time::from_micros(1), instant: Instant::now() };

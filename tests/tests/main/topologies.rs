@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::atomic::Ordering, time::Duration};
 
 use futures::{StreamExt, stream::select_all};
 use repred::{
-    Counter, Overwrote, Reducer, Replica, Replicated, SessionLimits, Stamp, VersionVector,
+    Counter, Reducer, Replica, Replicated, SessionLimits, Stamp, Superseded, VersionVector,
     stamped_reducer,
 };
 use repred_tests::{Chance, Edit, Network, ObservedSet, Pair, io::Counting};
@@ -208,15 +208,15 @@ fn a_removal_never_comes_before_what_it_removes_however_links_are_cut() {
 // ---- forgetting ----
 
 /// A last-writer-wins map that also counts what was written to each key for the first time.
-type Map = Reducer<BTreeMap<u32, (Stamp, u32)>, (u32, u32), Overwrote>;
+type Map = Reducer<BTreeMap<u32, (Stamp, u32)>, (u32, u32), Superseded>;
 
 fn map() -> Map {
     stamped_reducer(
         BTreeMap::new(),
         |map: &mut BTreeMap<u32, (Stamp, u32)>, (key, value): (u32, u32), stamp| match map.get(&key)
         {
-            Some((newer, _)) if *newer > stamp => Overwrote::nothing(),
-            _ => Overwrote::old(map.insert(key, (stamp, value)).map(|(old, _)| old.dot)),
+            Some((newer, _)) if *newer > stamp => Superseded::unchanged(),
+            _ => Superseded::changed(map.insert(key, (stamp, value)).map(|(old, _)| old.dot)),
         },
     )
 }

@@ -40,7 +40,7 @@ struct Examination<'a, R: Replicated> {
     case: &'a Case,
     /// The state that each cut stands for, encoded.
     states: BTreeMap<Cut, Vec<u8>>,
-    /// Dots that were named obsolete, each with its namer.
+    /// Dots that were named superseded, each with its namer.
     named: BTreeSet<(usize, Dot)>,
 }
 
@@ -159,7 +159,7 @@ impl<R: Replicated> Examination<'_, R> {
         let after = subject.encode(&state)?;
         subject.check_changes(before, &after, &changes, entry)?;
         let mut dots = Vec::new();
-        changes.obsolete(&mut |dot| dots.push(dot));
+        changes.superseded(&mut |dot| dots.push(dot));
         for dot in dots {
             self.take_name(cut, next, dot)?;
         }
@@ -198,7 +198,7 @@ impl<R: Replicated> Examination<'_, R> {
         Err(LawFailure::new(Law::Edit, lines))
     }
 
-    /// An update can only make obsolete what has come before it.
+    /// An update can supersede only what has come before it.
     fn take_name(&mut self, cut: Cut, namer: usize, dot: Dot) -> Result<(), LawFailure> {
         let mut before = self.case.within(with(cut, self.case, namer));
         if before.any(|index| self.case.entries[index].stamp.dot == dot) {
@@ -206,8 +206,8 @@ impl<R: Replicated> Examination<'_, R> {
             return Ok(());
         }
         let namer = self.case.entries[namer].stamp.dot;
-        let lines = format!("{namer:?} names {dot:?} obsolete, which has not come before it");
-        Err(LawFailure::new(Law::Obsolete, [lines]))
+        let lines = format!("{namer:?} names {dot:?} superseded, which has not come before it");
+        Err(LawFailure::new(Law::Superseded, [lines]))
     }
 
     fn check_invariants(&self, state: &[u8], cut: Cut) -> Result<(), LawFailure> {
@@ -224,7 +224,7 @@ impl<R: Replicated> Examination<'_, R> {
         Ok(())
     }
 
-    /// Folds without what was named obsolete: all of it, each alone, and some of it.
+    /// Folds without what was named superseded: all of it, each alone, and some of it.
     fn check_obsolete(&self) -> Result<(), LawFailure> {
         let mut chance = Chance::new(fingerprint(self.case));
         let top = self.case.top();
@@ -268,10 +268,10 @@ impl<R: Replicated> Examination<'_, R> {
         let namers: Vec<_> = namers
             .map(|(namer, dot)| format!("{:?} named {dot:?}", case.entries[*namer].stamp.dot))
             .collect();
-        let mut lines = vec![Line::from(format!("{} obsolete", namers.join(", ")))];
+        let mut lines = vec![Line::from(format!("{} superseded", namers.join(", ")))];
         let labels = [format!("only {}", self.dots(rest)), "with all".to_owned()];
         lines.extend(self.two_states([&labels[0], &labels[1]], [&state, whole]));
-        Err(LawFailure::new(Law::Obsolete, lines))
+        Err(LawFailure::new(Law::Superseded, lines))
     }
 
     /// The entries of a cut in any order that causal delivery allows.

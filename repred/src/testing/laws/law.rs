@@ -20,8 +20,8 @@ pub enum Law {
     Truthful,
     /// Every order that causal delivery allows gives the same state: concurrent updates commute.
     Order,
-    /// What a reducer named obsolete can be left out, any of it, wherever the namer is not.
-    Obsolete,
+    /// What a reducer named superseded can be left out, any of it, wherever the namer is not.
+    Superseded,
     /// A second reduction of the same update changes nothing. Checked where the reducer claims it.
     Idempotent,
     /// What an edit keeps of the state puts it back exactly as it was. Checked where the test says so.
@@ -43,7 +43,7 @@ impl Law {
             Self::Order => {
                 "updates that did not know of each other give two states, depending on which comes first"
             }
-            Self::Obsolete => "without what was named obsolete the state is another",
+            Self::Superseded => "without what was named superseded the state is another",
             Self::Idempotent => "the second reduction of an update changes the state again",
             Self::Edit => "an edit that fails does not leave the state as it was",
             Self::Invariant => "a state is not what the test says every state is",
@@ -79,7 +79,7 @@ impl Law {
                 "add up exactly and clamp when reading; decide ties by the stamp; remove by the dots that \
                  were observed"
             }
-            Self::Obsolete => "name only what every later fold can do without",
+            Self::Superseded => "name only what every later fold can do without",
             Self::Idempotent => {
                 "keep a set or the last stamp instead of adding up, or do without `Laws::idempotent`"
             }
@@ -104,7 +104,7 @@ impl fmt::Display for Law {
             Self::Snapshot => "snapshot",
             Self::Truthful => "truthful changes",
             Self::Order => "order",
-            Self::Obsolete => "obsolete",
+            Self::Superseded => "superseded",
             Self::Idempotent => "idempotent",
             Self::Edit => "edit",
             Self::Invariant => "invariant",

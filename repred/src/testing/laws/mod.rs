@@ -219,7 +219,7 @@ impl<R: Replicated> Laws<R> {
         self
     }
 
-    /// Checks that what an edit keeps of a state puts it back exactly as it was; see [`Edit::before`].
+    /// Checks that what an edit keeps of a state puts it back exactly as it was; see [`Edit::rollback`].
     ///
     /// ```
     /// use repred::{Set, testing::Laws};
@@ -231,9 +231,9 @@ impl<R: Replicated> Laws<R> {
         R: Edit,
     {
         self.claims.edit = Some(|state, update, stamp| {
-            let put_back = state.before(&update, stamp);
+            let roll_back = state.rollback(&update, stamp);
             state.reduce(update, stamp);
-            put_back(state);
+            roll_back(state);
         });
         self
     }

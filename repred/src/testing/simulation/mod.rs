@@ -128,7 +128,7 @@ impl<R: Replicated> Simulation<R> {
     }
 
     /// Every replica [keeps everything](crate::Core::keep_everything), so that none folds its history, and
-    /// what they tell of the order of updates is checked too. Default: what is obsolete is forgotten.
+    /// what they tell of the order of updates is checked too. Default: what is superseded is forgotten.
     ///
     /// ```
     /// use repred::{Register, testing::Simulation};

@@ -1,8 +1,8 @@
-//! [`Few`]: a list that is hardly ever longer than one.
+//! [`SmallVec`]: a list that is hardly ever longer than one.
 
 /// A list of which most have no element or one, and so need no allocation. Lists of equal elements are equal.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub(crate) enum Few<T> {
+pub(crate) enum SmallVec<T> {
     #[default]
     None,
     One([T; 1]),
@@ -10,7 +10,7 @@ pub(crate) enum Few<T> {
     Many(Vec<T>),
 }
 
-impl<T> Few<T> {
+impl<T> SmallVec<T> {
     pub(crate) fn as_slice(&self) -> &[T] {
         match self {
             Self::None => &[],
@@ -20,7 +20,7 @@ impl<T> Few<T> {
     }
 }
 
-impl<T> FromIterator<T> for Few<T> {
+impl<T> FromIterator<T> for SmallVec<T> {
     fn from_iter<I: IntoIterator<Item = T>>(elements: I) -> Self {
         let mut elements = elements.into_iter();
         match (elements.next(), elements.next()) {
