@@ -9,7 +9,7 @@
 use std::error::Error;
 
 use futures::{StreamExt, executor::LocalPool, task::SpawnExt};
-use repred::{Notice, Register, Replica, pipe};
+use repred::{Register, Replica, ReplicaEvent, pipe};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let editor = Replica::new(Register::new("untitled".to_string()));
@@ -31,7 +31,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     for text in ["Shop", "Shopping", "Groceries"] {
         editor.update(text.to_string())?;
         // The viewer is told of whatever changes its state, whoever wrote it.
-        if let Some(Notice::Changed { stamp, .. }) = pool.run_until(changes.next()) {
+        if let Some(ReplicaEvent::Changed { stamp, .. }) = pool.run_until(changes.next()) {
             let title = viewer.read(|title| title.to_string())?;
             println!("the viewer shows {title:?}, written by {:?}", stamp.origin());
         }

@@ -93,7 +93,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     show("older", &upgraded, |task| {
         format!("{}, {:?}, {} votes", task.name, *task.phase, task.votes)
     })?;
-    assert_eq!((upgraded.held()?, upgraded.state_digest()?), (0, newer.state_digest()?));
+    assert_eq!((upgraded.deferred()?, upgraded.state_digest()?), (0, newer.state_digest()?));
     Ok(())
 }
 
@@ -110,7 +110,7 @@ fn show<R: Replicated>(
     replica: &Replica<R>,
     text: impl FnOnce(&R) -> String,
 ) -> Result<(), Box<dyn Error>> {
-    let (text, held) = (replica.read(text)?, replica.held()?);
-    println!("  {name}: {text} ({held} updates held)");
+    let (text, deferred) = (replica.read(text)?, replica.deferred()?);
+    println!("  {name}: {text} ({deferred} updates deferred)");
     Ok(())
 }

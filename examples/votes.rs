@@ -11,7 +11,9 @@
 use std::error::Error;
 
 use futures::{FutureExt, StreamExt, executor::block_on, future};
-use repred::{Counter, DynPlace, Map, Notice, Reduce, Register, Replica, Set, Subscription, pipe};
+use repred::{
+    Counter, DynPlace, Map, Reduce, Register, Replica, ReplicaEvent, Set, Subscription, pipe,
+};
 use serde::{Deserialize, Serialize};
 
 #[derive(Reduce, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -56,10 +58,10 @@ impl Person {
     fn show_changes(&mut self) -> Result<(), Box<dyn Error>> {
         let mut is_quiet = true;
         // What has changed already comes without waiting.
-        while let Some(Some(notice)) = self.changes.next().now_or_never() {
+        while let Some(Some(event)) = self.changes.next().now_or_never() {
             is_quiet = false;
-            match notice {
-                Notice::Changed { changes, .. } => {
+            match event {
+                ReplicaEvent::Changed { changes, .. } => {
                     println!("    {}", serde_json::to_string(&*changes)?);
                 }
                 _ => println!("    too much to tell"),

@@ -165,8 +165,8 @@ fn opened(scale: Scale, folder: &Folder) {
     Contest::new("Opening it, updates")
         .with("with all of its history", || open(folder, workload.len()))
         .run(scale.rounds());
-    fold(folder);
-    println!("Folded and compacted: {} bytes", size(&folder.0));
+    trim(folder);
+    println!("Trimmed and compacted: {} bytes", size(&folder.0));
     Contest::new("Opening it, updates")
         .with("with a snapshot", || open(folder, workload.len()))
         .run(scale.rounds());
@@ -197,9 +197,9 @@ fn open(folder: &Folder, updates: usize) -> f64 {
     rate(updates, replica.version().map(|_| begun.elapsed()).expect("nobody else uses it"))
 }
 
-fn fold(folder: &Folder) {
+fn trim(folder: &Folder) {
     let replica = Replica::builder(plain()).open(&folder.0).expect("the journal is whole");
     let version = replica.version().expect("nobody else uses it");
-    replica.fold(&version).expect("it is all seen");
+    replica.trim(&version).expect("it is all seen");
     replica.compact().expect("the disk works");
 }

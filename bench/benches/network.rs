@@ -12,7 +12,7 @@ use std::{
 };
 
 use futures_util::StreamExt as _;
-use repred::{Notice, Reducer, Replica, Subscription, reducer};
+use repred::{Reducer, Replica, ReplicaEvent, Subscription, reducer};
 use repred_bench::{Arena, Contest, Host, Plain, Scale, Workload, loopback, micros, plain, rate};
 
 /// How many updates the slowest replica may be behind before the writer waits for it: without a limit,
@@ -207,7 +207,7 @@ fn clocked() -> Reducer<u64, Sent, Vec<Sent>> {
 fn latency(per_second: u32, time: Duration) {
     let (here, there) = (Host::start(), Host::start());
     let writer = Replica::new(clocked());
-    let reader = Replica::builder(clocked()).limits(|limits| limits.notices = 1 << 20).build();
+    let reader = Replica::builder(clocked()).limits(|limits| limits.events = 1 << 20).build();
     let (ours, theirs) = loopback();
     here.connect(&writer, ours);
     there.connect(&reader, theirs);
@@ -246,7 +246,7 @@ async fn observe(
     let mut late = Vec::with_capacity(count);
     while late.len() < count {
         match changes.next().await {
-            Some(Notice::Changed { changes, .. }) => {
+            Some(ReplicaEvent::Changed { changes, .. }) => {
                 let sent = changes.iter().map(|&sent| Duration::from_nanos(sent));
                 late.extend(sent.map(|sent| begun.elapsed() - sent));
             }

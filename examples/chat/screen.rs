@@ -8,7 +8,9 @@ use std::{
 };
 
 use futures::StreamExt;
-use repred::{Clock, Notice, ReadError, Replica, ReplicaId, Stamp, Subscription, SystemClock};
+use repred::{
+    Clock, ReadError, Replica, ReplicaEvent, ReplicaId, Stamp, Subscription, SystemClock,
+};
 use tokio::time::timeout;
 
 use crate::{Chat, ChatChanges, Failure, LIFETIME, Message};
@@ -37,10 +39,10 @@ impl Screen {
         self.print_all(chat).await?;
         let mut wait = LIFETIME;
         loop {
-            let notice = timeout(wait, self.changes.next()).await;
+            let event = timeout(wait, self.changes.next()).await;
             wait = self.look_around(chat)?;
-            match notice {
-                Ok(Some(notice)) => self.hear(chat, notice).await?,
+            match event {
+                Ok(Some(event)) => self.hear(chat, event).await?,
                 Ok(None) => return Err("the chat cannot go on: start again".into()),
                 // Nothing has happened, but somebody's time was up.
                 Err(_) => {}
@@ -66,13 +68,13 @@ impl Screen {
         Ok(expiry.map_or(LIFETIME, |expiry| expiry.since(now)))
     }
 
-    /// Prints what a notice tells of.
+    /// Prints what an event tells of.
     async fn hear(
         &mut self,
         chat: &Replica<Chat>,
-        notice: Notice<ChatChanges>,
+        event: ReplicaEvent<ChatChanges>,
     ) -> Result<(), Failure> {
-        let Notice::Changed { stamp, changes, .. } = notice else {
+        let ReplicaEvent::Changed { stamp, changes, .. } = event else {
             // So much at once that we are not told of each: some of all there is will be new.
             return self.print_all(chat).await;
         };

@@ -23,8 +23,8 @@ mod history;
 mod snapshot;
 
 // A copy: state, version and history, which move together.
-mod mark;
-mod news;
+mod log_position;
+mod event;
 mod receipt;
 mod core;
 
@@ -49,8 +49,8 @@ pub mod testing;
 pub use self::{
     changes::{Changes, Superseded, ValueChanges},
     core::{
-        AdoptError, AtError, Core, CoreLimits, EditError, Entry, FoldError, HistoryError,
-        OrderError, Poisoned, ReceiveError, SnapshotError, UpdateError,
+        AdoptError, AtError, Core, CoreLimits, EditError, Entry, HistoryError, OrderError,
+        Poisoned, ReceiveError, SnapshotError, TrimError, UpdateError,
     },
     dots::Dots,
     edit::{
@@ -58,10 +58,11 @@ pub use self::{
         Place, Rollback,
     },
     encoding::{DecodeError, EncodeError},
+    event::ReplicaEvent,
     id::ReplicaId,
     journal::{
-        Durability, Files, Folding, Journal, JournalError, JournalEvent, JournalReadError,
-        JournalReader, Memory, OpenError, RawEntry, Recovery, Storage, Write,
+        Durability, Files, Journal, JournalError, JournalEvent, JournalReadError, JournalReader,
+        Memory, OpenError, RawEntry, Recovery, Storage, Trimming, Write,
     },
     message::Reason,
     net::{
@@ -69,7 +70,6 @@ pub use self::{
         Only, PeerStatus, Pipe, ReadError, Replica, ReplicaBuilder, SaveError, Subscription,
         SystemClock, Transport, UndoLog, Undone, pipe,
     },
-    news::Notice,
     receipt::{Durable, NotDurable, Receipt},
     reduce::{Reduce, Replicated},
     reducer::{Reducer, reducer, stamped_reducer},

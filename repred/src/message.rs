@@ -84,8 +84,8 @@ impl Kind {
 /// Why a snapshot goes instead of entries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Cause {
-    /// What the peer lacks is folded here, as far as we know what it lacks.
-    Folded = 0,
+    /// What the peer lacks is trimmed here, as far as we know what it lacks.
+    Trimmed = 0,
     /// What belongs together is more than the peer takes.
     TooLarge = 1,
     /// Nothing goes instead: the entries follow that are beyond its sender's floor. Only in a log, which is read by
@@ -95,7 +95,7 @@ pub(crate) enum Cause {
 
 impl Cause {
     pub(crate) fn from_byte(byte: u8) -> Option<Self> {
-        [Self::Folded, Self::TooLarge, Self::Ahead].into_iter().find(|&cause| cause as u8 == byte)
+        [Self::Trimmed, Self::TooLarge, Self::Ahead].into_iter().find(|&cause| cause as u8 == byte)
     }
 }
 
@@ -109,8 +109,8 @@ pub enum Reason {
     Incompatible,
     /// Its clock and ours differ by too much, or an entry was too far ahead of its clock.
     Clock,
-    /// Both have folded what the other has not seen, or it could not adopt our snapshot.
-    Folded,
+    /// Both have trimmed what the other has not seen, or it could not adopt our snapshot.
+    Trimmed,
     /// It holds another state for the same version.
     Diverged,
     /// What we sent was no valid message, or too large.
@@ -128,7 +128,7 @@ impl Reason {
         Self::Finished,
         Self::Incompatible,
         Self::Clock,
-        Self::Folded,
+        Self::Trimmed,
         Self::Diverged,
         Self::Malformed,
         Self::Refused,
@@ -148,7 +148,7 @@ impl fmt::Display for Reason {
             Self::Finished => "it is done",
             Self::Incompatible => "its protocol, schema, direction or limits do not fit ours",
             Self::Clock => "its clock and a time of ours are too far apart",
-            Self::Folded => "its history and ours cannot be joined",
+            Self::Trimmed => "its history and ours cannot be joined",
             Self::Diverged => "it holds another state for the same version",
             Self::Malformed => "it found a message of ours malformed or too large",
             Self::Refused => "it could not take in what we sent",
@@ -165,7 +165,7 @@ pub(crate) struct SnapshotHead {
     pub(crate) digest: u128,
     pub(crate) time: Time,
     pub(crate) version: VersionVector,
-    /// What its sender had folded when it was frozen.
+    /// What its sender had trimmed when it was frozen.
     pub(crate) floor: VersionVector,
     pub(crate) cause: Cause,
 }

@@ -9,7 +9,7 @@ use siphasher::sip::SipHasher24;
 /// Those of the same name and version do. A newer version may say that it has grown out of older ones: by a
 /// field or a variant that was added, or one that was [renamed](derive@crate::Reduce). Then replicas of
 /// both connect: the newer one understands all, and the older one keeps what it does not and passes it on;
-/// see [`Replica::held`](crate::Replica::held).
+/// see [`Replica::deferred`](crate::Replica::deferred).
 ///
 /// ```
 /// use repred::Schema;

@@ -93,11 +93,11 @@ pub fn version(bytes: &mut Vec<u8>, seqs: &[(u128, u64)]) {
     }
 }
 
-/// A digest: what the speaker has seen, and what it has folded.
-pub fn digest(seen: &[(u128, u64)], folded: &[(u128, u64)]) -> Vec<u8> {
+/// A digest: what the speaker has seen, and what it has trimmed.
+pub fn digest(seen: &[(u128, u64)], trimmed: &[(u128, u64)]) -> Vec<u8> {
     let mut bytes = vec![1];
     version(&mut bytes, seen);
-    version(&mut bytes, folded);
+    version(&mut bytes, trimmed);
     bytes
 }
 
@@ -123,7 +123,7 @@ pub fn snapshot(size: u64, digest: u128, time: u64, seen: &[(u128, u64)]) -> Vec
     bytes.extend(digest.to_le_bytes());
     number(&mut bytes, time);
     version(&mut bytes, seen);
-    // All of it is folded, and that is why it goes instead of entries.
+    // All of it is trimmed, and that is why it goes instead of entries.
     version(&mut bytes, seen);
     bytes.push(0);
     bytes

@@ -133,7 +133,7 @@ fn live(life: &Life) {
 fn compact_always(life: &Life, replica: &Replica<Ledger>) {
     loop {
         if life.does_fold {
-            replica.fold(&replica.version().unwrap()).unwrap();
+            replica.trim(&replica.version().unwrap()).unwrap();
         }
         say(Said::Compacting);
         replica.compact().unwrap();

@@ -6,7 +6,7 @@ use repred::{JournalEvent, Schema};
 
 use crate::{failure::Failure, format::bytes, reader::Reader, ready_made, state_type::StateType};
 
-/// Write a journal anew, without what is superseded or folded; it must not be in use
+/// Write a journal anew, without what is superseded or trimmed; it must not be in use
 #[derive(Debug, clap::Args)]
 pub(crate) struct Compact {
     /// The folder of the journal

@@ -31,8 +31,8 @@ pub(crate) fn text(event: &JournalEvent, view: &View<'_>) -> String {
         JournalEvent::Snapshot { snapshot, floor } => {
             let bytes = format::bytes(snapshot.state().len() as u64);
             let version = snapshot.version();
-            let folded = if floor == version { "all".to_owned() } else { floor.to_string() };
-            format!("-- a snapshot of {version}, {bytes}, folded: {folded}")
+            let trimmed = if floor == version { "all".to_owned() } else { floor.to_string() };
+            format!("-- a snapshot of {version}, {bytes}, trimmed: {trimmed}")
         }
         JournalEvent::Closed => "-- closed".to_owned(),
         other => format!("-- {other:?}"),

@@ -66,7 +66,7 @@ impl Log {
         Ok(if is_seen { reader.without_bar() } else { reader })
     }
 
-    /// What of a event is asked for.
+    /// What of an event is asked for.
     fn select(&self, event: JournalEvent) -> Option<JournalEvent> {
         match event {
             JournalEvent::Entry(entry) => {

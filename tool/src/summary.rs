@@ -17,7 +17,7 @@ pub(crate) struct Summary {
     pub(crate) in_edits: u64,
     /// How many updates were forgotten.
     pub(crate) skips: u64,
-    /// What is folded.
+    /// What is trimmed.
     pub(crate) floor: VersionVector,
     pub(crate) snapshot: Sum,
     /// Entries and snapshots for which a later snapshot stands.
@@ -42,7 +42,7 @@ pub(crate) struct Sum {
 /// What is there of an origin.
 #[derive(Debug, Default)]
 pub(crate) struct Origin {
-    /// Seqs and sizes of entries that are not folded.
+    /// Seqs and sizes of entries that are not trimmed.
     entries: VecDeque<(u64, u64)>,
     pub(crate) latest: Time,
 }
@@ -55,7 +55,7 @@ impl Sum {
 }
 
 impl Origin {
-    /// How many entries there are that are not folded.
+    /// How many entries there are that are not trimmed.
     pub(crate) fn entries(&self) -> u64 {
         self.entries.len() as u64
     }
@@ -103,8 +103,8 @@ impl Summary {
         self.floor = self.floor.merged(floor);
         for (&id, origin) in &mut self.origins {
             let floor = self.floor.seq(id);
-            let folded = origin.entries.partition_point(|(seq, _)| *seq <= floor);
-            origin.entries.drain(..folded).for_each(|(_, bytes)| self.superseded.add(bytes));
+            let trimmed = origin.entries.partition_point(|(seq, _)| *seq <= floor);
+            origin.entries.drain(..trimmed).for_each(|(_, bytes)| self.superseded.add(bytes));
         }
     }
 }

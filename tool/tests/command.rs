@@ -92,7 +92,7 @@ fn a_log_tells_what_was_forgotten_and_what_is_folded() {
     assert_eq!(log.out.lines().next(), Some(forgotten));
 
     let version = author.core.version();
-    author.core.fold(&version).unwrap();
+    author.core.trim(&version).unwrap();
     author.journal.compact(&mut author.core).unwrap();
     let log = repred(&["log", "--limit", "1"], folder.path());
     assert!(log.out.starts_with("-- a snapshot of {a:3}, "), "{}", log.out);

@@ -23,7 +23,7 @@
 //!   follows; when catching up, those of both sides, less what two empty copies say to each other;
 //! * *state*, *all*: bytes that are alive per element (where there is only one value, all of them), without the
 //!   history and with it. crdts keeps no history and cannot bring anybody up to date by operations; the documents
-//!   of the others are their history. repred's history can be folded: then *state* is what remains.
+//!   of the others are their history. repred's history can be trimmed: then *state* is what remains.
 //!
 //! What is not compared: automerge, loro and yrs do far more than these types, such as text; loro and
 //! automerge can go back to any earlier state. crdts checks nothing of what comes from outside; whoever uses it sees

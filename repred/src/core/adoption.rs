@@ -1,8 +1,8 @@
 //! Taking in a snapshot.
 
-use super::{AdoptError, Core, Entry, IfEmpty, Step, holding::Fate};
+use super::{AdoptError, Core, Entry, IfEmpty, Step, holding::Disposition};
 use crate::{
-    history::{Remnant, SeqRange},
+    history::{Leftover, SeqRange},
     id::ReplicaId,
     reduce::Replicated,
     snapshot::Snapshot,
@@ -29,14 +29,14 @@ impl<R: Replicated> Core<R> {
         let floor = self.floor();
         if !snapshot.version.covers(&floor) {
             let snapshot = snapshot.version.clone();
-            return Err(AdoptError::BothFolded { floor, snapshot });
+            return Err(AdoptError::BothTrimmed { floor, snapshot });
         }
         let extra = self.decode_beyond(&snapshot.version)?;
         self.replace_state(snapshot)?;
         self.check_id(&snapshot.version);
         let times = self.history.times();
-        let remnants = self.history.take_beyond(&snapshot.version);
-        self.replay(remnants, extra);
+        let leftovers = self.history.split_off(&snapshot.version);
+        self.replay(leftovers, extra);
         // Nothing was lost, but some of what was last had no time any more, being superseded.
         self.history.raise_times(&times);
         self.finish_adoption(snapshot);
@@ -44,7 +44,7 @@ impl<R: Replicated> Core<R> {
     }
 
     /// Gives up this replica's state and takes a snapshot instead: the way on after
-    /// [`AdoptError::BothFolded`]. What the snapshot has not seen is lost here; a new id is needed before
+    /// [`AdoptError::BothTrimmed`]. What the snapshot has not seen is lost here; a new id is needed before
     /// the next update.
     ///
     /// # Errors
@@ -58,8 +58,8 @@ impl<R: Replicated> Core<R> {
         self.id_is_taken = true;
         self.discards += 1;
         self.reduced = None;
-        let remnants = self.history.take_beyond(&snapshot.version);
-        drop(remnants);
+        let leftovers = self.history.split_off(&snapshot.version);
+        drop(leftovers);
         self.finish_adoption(snapshot);
         Ok(())
     }
@@ -74,7 +74,7 @@ impl<R: Replicated> Core<R> {
         self.id = id;
         self.discards += 1;
         self.reduced = None;
-        drop(self.history.take_beyond(&start.version));
+        drop(self.history.split_off(&start.version));
         self.finish_adoption(&start);
         self.base = None;
         Ok(())
@@ -99,8 +99,11 @@ impl<R: Replicated> Core<R> {
     }
 
     /// What becomes of the updates that a version has not seen.
-    fn decode_beyond(&self, version: &VersionVector) -> Result<Vec<Fate<R::Update>>, AdoptError> {
-        let beyond = self.history(version).map_err(|_| AdoptError::BothFolded {
+    fn decode_beyond(
+        &self,
+        version: &VersionVector,
+    ) -> Result<Vec<Disposition<R::Update>>, AdoptError> {
+        let beyond = self.history(version).map_err(|_| AdoptError::BothTrimmed {
             floor: self.floor(),
             snapshot: version.clone(),
         })?;
@@ -108,33 +111,35 @@ impl<R: Replicated> Core<R> {
         // What kept the others back may be in the snapshot.
         let is_free = beyond.iter().all(|entry| entry.update.is_ok());
         let decode = |entry: Entry<R::Update>| match entry.update {
-            Ok(update) if is_free || self.is_reduced(entry.stamp.dot) => Ok(Fate::Reduce(update)),
-            Ok(_) => Ok(Fate::Hold),
-            Err(_) if !self.is_reduced(entry.stamp.dot) => Ok(Fate::Hold),
+            Ok(update) if is_free || self.is_reduced(entry.stamp.dot) => {
+                Ok(Disposition::Reduce(update))
+            }
+            Ok(_) => Ok(Disposition::Defer),
+            Err(_) if !self.is_reduced(entry.stamp.dot) => Ok(Disposition::Defer),
             Err(error) => Err(AdoptError::Decode(error)),
         };
         beyond.into_iter().map(decode).collect()
     }
 
-    fn replay(&mut self, remnants: Vec<Remnant>, fates: Vec<Fate<R::Update>>) {
-        let mut fates = fates.into_iter();
-        // Begun anew with the first that is held.
+    fn replay(&mut self, leftovers: Vec<Leftover>, dispositions: Vec<Disposition<R::Update>>) {
+        let mut dispositions = dispositions.into_iter();
+        // Begun anew with the first that is deferred.
         self.reduced = None;
-        for remnant in remnants {
-            match remnant {
-                Remnant::Entry(stamp, payload) => {
-                    let fate = fates.next();
-                    debug_assert!(fate.is_some(), "every remaining entry was decoded");
+        for leftover in leftovers {
+            match leftover {
+                Leftover::Entry(stamp, payload) => {
+                    let disposition = dispositions.next();
+                    debug_assert!(disposition.is_some(), "every remaining entry was decoded");
                     let origin = self.history.intern(stamp.origin());
-                    let entry = (fate.unwrap_or(Fate::Hold), &*payload);
+                    let entry = (disposition.unwrap_or(Disposition::Defer), &*payload);
                     self.carry_out(origin, stamp, entry, IfEmpty::Keep, Step::Inside);
                 }
-                Remnant::Skip(ranges) => {
+                Leftover::Skip(ranges) => {
                     let ranges: Vec<_> =
                         ranges.into_iter().map(|(dot, count)| self.seq_range(dot, count)).collect();
                     self.history.push_skip(&ranges, 0);
                 }
-                Remnant::Edit(first, count) => {
+                Leftover::Edit(first, count) => {
                     let range = self.seq_range(first, count);
                     self.history.mark_edit(range);
                 }
@@ -150,9 +155,9 @@ impl<R: Replicated> Core<R> {
 
     pub(super) fn finish_adoption(&mut self, snapshot: &Snapshot) {
         self.base = self.history.keeps_everything().then(|| snapshot.clone());
-        self.history.cut_seen();
+        self.history.cut_dependencies();
         self.clock.observe(snapshot.time);
         self.version_hash = None;
-        self.news.reset();
+        self.events.clear();
     }
 }

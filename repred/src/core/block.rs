@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::receiving::Received;
 use crate::{
-    history::{OriginIndex, SeqRange, Sighting},
+    history::{Dependency, OriginIndex, SeqRange},
     time::Time,
 };
 
@@ -24,7 +24,7 @@ pub(super) enum BlockItem {
         seq: u64,
         time: Time,
         payload: Range<usize>,
-        seen: Option<Box<[Sighting]>>,
+        seen: Option<Box<[Dependency]>>,
     },
     Skip(Vec<SeqRange>),
 }
@@ -35,7 +35,7 @@ impl Block {
         let start = self.payload.len();
         self.payload.extend_from_slice(payload);
         let payload = start..self.payload.len();
-        let seen_bytes = seen.map_or(0, size_of_val::<[Sighting]>);
+        let seen_bytes = seen.map_or(0, size_of_val::<[Dependency]>);
         self.memory += payload.len() + seen_bytes + size_of::<BlockItem>();
         let seen = seen.map(Box::from);
         self.items.push(BlockItem::Entry { origin, seq, time, payload, seen });

@@ -184,7 +184,7 @@ impl<'c, R: Replicated + Edit> Draft<'c, R> {
         for (index, Drafted { stamp, changes, payload, .. }) in updates.into_iter().enumerate() {
             let step = if index + 1 == count { Step::End } else { Step::Inside };
             self.core.record(own, stamp, changes, &self.payload[payload], step);
-            self.core.note_written(own);
+            self.core.record_own_dependencies(own);
         }
         self.core.mark_edit(own, first);
         let mut inverses = std::mem::take(&mut self.inverses);

@@ -115,18 +115,18 @@ pub enum ReceiveError {
         error: DecodeError,
     },
     /// Its author is said to have seen what should then have come before it: the peer's fault.
-    SeenTooMuch {
+    MissingDependency {
         /// Its name.
         dot: Dot,
         /// What its author is said to have seen.
-        seen: Dot,
+        dependency: Dot,
     },
     /// What its author is said to have newly seen, it is said to have seen before: the peer's fault.
-    SeenBefore {
+    RepeatedDependency {
         /// Its name.
         dot: Dot,
         /// What its author is said to have newly seen.
-        seen: Dot,
+        dependency: Dot,
     },
     /// The version has no room for another origin.
     TooManyOrigins {
@@ -141,10 +141,10 @@ pub enum ReceiveError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AdoptError {
-    /// We have folded updates that the snapshot has not seen, so they cannot be reduced on top of it.
+    /// We have trimmed updates that the snapshot has not seen, so they cannot be reduced on top of it.
     /// [`Core::discard_and_adopt`](crate::Core::discard_and_adopt) gives ours up for theirs.
-    BothFolded {
-        /// What is folded here.
+    BothTrimmed {
+        /// What is trimmed here.
         floor: VersionVector,
         /// What the snapshot has seen.
         snapshot: VersionVector,
@@ -179,13 +179,13 @@ pub enum SnapshotError {
     Reentrant,
 }
 
-/// Why nothing was folded.
+/// Why nothing was trimmed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum FoldError {
+pub enum TrimError {
     /// Not all of it has been seen.
     NotSeen {
-        /// What was asked to be folded.
+        /// What was asked to be trimmed.
         floor: VersionVector,
         /// What has been seen.
         version: VersionVector,
@@ -200,7 +200,7 @@ pub enum FoldError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HistoryError {
-    /// Some of them are folded.
+    /// Some of them are trimmed.
     BelowFloor {
         /// The history begins above this.
         floor: VersionVector,
@@ -342,14 +342,17 @@ impl fmt::Display for ReceiveError {
                 stamp.dot
             ),
             Self::Decode { dot, error } => write!(f, "update {dot} cannot be decoded: {error}"),
-            Self::SeenTooMuch { dot, seen } => {
+            Self::MissingDependency { dot, dependency } => {
                 write!(
                     f,
-                    "the author of {dot} is said to have seen {seen}, which did not come before"
+                    "the author of {dot} is said to have seen {dependency}, which did not come before"
                 )
             }
-            Self::SeenBefore { dot, seen } => {
-                write!(f, "the author of {dot} is said to have newly seen {seen}, and had before")
+            Self::RepeatedDependency { dot, dependency } => {
+                write!(
+                    f,
+                    "the author of {dot} is said to have newly seen {dependency}, and had before"
+                )
             }
             Self::TooManyOrigins { limit } => {
                 write!(f, "there are over {limit} origins; raise the limit to go on")
@@ -362,9 +365,9 @@ impl fmt::Display for ReceiveError {
 impl fmt::Display for AdoptError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::BothFolded { floor, snapshot } => write!(
+            Self::BothTrimmed { floor, snapshot } => write!(
                 f,
-                "we have folded {floor}, which the snapshot of {snapshot} has not seen; one of the \
+                "we have trimmed {floor}, which the snapshot of {snapshot} has not seen; one of the \
                  two has to be discarded"
             ),
             Self::TooFarAhead { time, wait } => write!(
@@ -393,14 +396,14 @@ impl fmt::Display for SnapshotError {
     }
 }
 
-impl fmt::Display for FoldError {
+impl fmt::Display for TrimError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotSeen { floor, version } => {
-                write!(f, "cannot fold {floor} when only {version} has been seen")
+                write!(f, "cannot trim {floor} when only {version} has been seen")
             }
             Self::KeepsEverything => {
-                f.write_str("this replica was told to keep everything, so nothing is folded")
+                f.write_str("this replica was told to keep everything, so nothing is trimmed")
             }
             Self::Reentrant => UpdateError::Reentrant.fmt(f),
         }
@@ -411,7 +414,7 @@ impl fmt::Display for HistoryError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::BelowFloor { floor } => {
-                write!(f, "what came before {floor} is folded into the state")
+                write!(f, "what came before {floor} is trimmed, and is only in the state")
             }
             Self::Reentrant => UpdateError::Reentrant.fmt(f),
         }
@@ -451,7 +454,7 @@ impl fmt::Display for OrderError {
 impl std::error::Error for AtError {}
 impl std::error::Error for OrderError {}
 impl std::error::Error for Poisoned {}
-impl std::error::Error for FoldError {}
+impl std::error::Error for TrimError {}
 impl std::error::Error for HistoryError {}
 
 impl std::error::Error for UpdateError {}

@@ -1,13 +1,13 @@
 //! Updates of a newer version of the program: kept and passed on, but not reduced.
 //!
 //! Nor is anything that comes after one of them, since it may depend on it. What is written here goes on being
-//! reduced: its author, who is us, has not seen what is held, so to others the two are concurrent.
+//! reduced: its author, who is us, has not seen what is deferred, so to others the two are concurrent.
 
 use super::{Core, IfEmpty, Step};
 use crate::{
+    event::ReplicaEvent,
     history::{OriginIndex, SeqRange},
     id::ReplicaId,
-    news::Notice,
     reduce::Replicated,
     stamp::{Dot, Stamp},
     version::VersionVector,
@@ -18,22 +18,22 @@ use crate::{
 pub(crate) enum IfUnknown {
     /// It is an error of the peer's: there is no version of the schema but ours.
     Refuse,
-    /// It may be of a newer version, and is held.
-    Hold,
+    /// It may be of a newer version, and is deferred.
+    Defer,
 }
 
 /// What becomes of an update that comes.
-pub(super) enum Fate<U> {
+pub(super) enum Disposition<U> {
     Reduce(U),
     /// It is kept, and reduced by who knows what it means; so is what comes after it.
-    Hold,
+    Defer,
     /// It is kept. The state has it already.
     Keep,
 }
 
 impl<R: Replicated> Core<R> {
     /// What is reduced: less than the [`version`](Self::version) while updates of a newer version of the
-    /// program are held. O(origins).
+    /// program are deferred. O(origins).
     pub fn reduced(&self) -> VersionVector {
         match &self.reduced {
             Some(reduced) => reduced.clone(),
@@ -41,10 +41,10 @@ impl<R: Replicated> Core<R> {
         }
     }
 
-    /// How many updates are held: kept and passed on, but not reduced, because they are of a newer version
+    /// How many updates are deferred: kept and passed on, but not reduced, because they are of a newer version
     /// of the program or came after one that is. The state stands still but for what is written here, until
     /// this program is upgraded and reads them again. O(origins).
-    pub fn held(&self) -> u64 {
+    pub fn deferred(&self) -> u64 {
         self.reduced.as_ref().map_or(0, |reduced| self.version().ahead_of(reduced))
     }
 
@@ -58,18 +58,18 @@ impl<R: Replicated> Core<R> {
         self.newest_schema = newest.max(self.newest_schema);
     }
 
-    pub(crate) fn is_holding(&self) -> bool {
+    pub(crate) fn has_deferred(&self) -> bool {
         self.reduced.is_some()
     }
 
-    /// Whether what comes of an origin is held. What was written here, before this was read from a log, was
+    /// Whether what comes of an origin is deferred. What was written here, before this was read from a log, was
     /// reduced at once, and is again, unless a newer version of the program wrote it.
-    pub(super) fn holds(&self, origin: ReplicaId) -> bool {
-        self.is_holding() && (self.reading.writer != Some(origin) || self.has_held_of(origin))
+    pub(super) fn defers(&self, origin: ReplicaId) -> bool {
+        self.has_deferred() && (self.reading.writer != Some(origin) || self.has_deferred_of(origin))
     }
 
-    /// Whether some of an origin is held.
-    pub(crate) fn has_held_of(&self, origin: ReplicaId) -> bool {
+    /// Whether some of an origin is deferred.
+    pub(crate) fn has_deferred_of(&self, origin: ReplicaId) -> bool {
         let last = self.history.origin(origin).map_or(0, |index| self.history.last(index));
         self.reduced.as_ref().is_some_and(|reduced| reduced.seq(origin) < last)
     }
@@ -78,19 +78,19 @@ impl<R: Replicated> Core<R> {
         self.reduced.as_ref().is_none_or(|reduced| reduced.contains(dot))
     }
 
-    /// From now on, what comes is held.
-    pub(super) fn begin_to_hold(&mut self) {
+    /// From now on, what comes is deferred.
+    pub(super) fn begin_deferring(&mut self) {
         if self.reduced.is_none() {
             self.reduced = Some(self.version_of_state());
-            self.news.push(Notice::Held);
+            self.events.push(ReplicaEvent::Deferred);
         }
     }
 
-    /// What was forgotten of an origin of which nothing is held was reduced before that.
+    /// What was forgotten of an origin of which nothing is deferred was reduced before that.
     pub(super) fn note_reduced(&mut self, skips: &[SeqRange]) {
         for skip in skips {
             let id = self.history.id(skip.origin);
-            let is_reduced = !self.holds(id);
+            let is_reduced = !self.defers(id);
             if let Some(reduced) = self.reduced.as_mut().filter(|_| is_reduced) {
                 reduced.observe(Dot::new(id, skip.last));
             }
@@ -102,19 +102,19 @@ impl<R: Replicated> Core<R> {
         &mut self,
         origin: OriginIndex,
         stamp: Stamp,
-        (fate, payload): (Fate<R::Update>, &[u8]),
+        (disposition, payload): (Disposition<R::Update>, &[u8]),
         if_empty: IfEmpty,
         step: Step,
     ) {
-        match fate {
-            Fate::Reduce(update) => {
+        match disposition {
+            Disposition::Reduce(update) => {
                 self.take_in(origin, stamp, update, payload, if_empty, step);
             }
-            Fate::Hold => {
-                self.begin_to_hold();
+            Disposition::Defer => {
+                self.begin_deferring();
                 self.keep(origin, stamp, payload);
             }
-            Fate::Keep => self.keep(origin, stamp, payload),
+            Disposition::Keep => self.keep(origin, stamp, payload),
         }
     }
 

@@ -13,8 +13,8 @@ mod receiving;
 use std::{collections::BTreeSet, fmt, sync::Arc, time::Duration};
 
 pub use self::error::{
-    AdoptError, AtError, EditError, FoldError, HistoryError, OrderError, Poisoned, ReceiveError,
-    SnapshotError, UpdateError,
+    AdoptError, AtError, EditError, HistoryError, OrderError, Poisoned, ReceiveError,
+    SnapshotError, TrimError, UpdateError,
 };
 use self::reading::Reading;
 pub(crate) use self::{
@@ -28,10 +28,10 @@ pub(crate) use self::{
 use crate::{
     changes::Changes,
     encoding::{self, DecodeError},
-    history::{Cursor, History, Known, OriginIndex, Piece, Position, SeqRange},
+    event::{EventRing, ReplicaEvent},
+    history::{Cursor, Frontier, History, Missing, OriginIndex, Position, SeqRange},
     id::ReplicaId,
-    mark::Mark,
-    news::{News, Notice},
+    log_position::LogPosition,
     receipt::Receipt,
     reduce::Replicated,
     snapshot::{self, Snapshot},
@@ -66,14 +66,14 @@ pub struct Core<R: Replicated> {
     history: History,
     /// What the history begins with, if everything is kept from there on.
     base: Option<Snapshot>,
-    /// What is reduced, if that is less than what is here: the rest is held.
+    /// What is reduced, if that is less than what is here: the rest is deferred.
     reduced: Option<VersionVector>,
     /// How far its own log is read, while it is.
     reading: Reading,
     /// The newest version of the schema of which there may be updates here.
     newest_schema: u32,
     clock: HybridClock,
-    news: News<R::Changes>,
+    events: EventRing<R::Changes>,
     limits: CoreLimits,
     /// Stays set when user code panics.
     is_reducing: bool,
@@ -108,8 +108,8 @@ pub struct CoreLimits {
     /// How far ahead of our wall clock a time may be. Default five minutes: a single wrong clock would
     /// take everybody's with it, since no stamp is behind any seen before.
     pub time_ahead: Duration,
-    /// Notices kept for slow observers. Default 1,024.
-    pub notices: usize,
+    /// Events kept for slow observers. Default 1,024.
+    pub events: usize,
 }
 
 impl Default for CoreLimits {
@@ -119,7 +119,7 @@ impl Default for CoreLimits {
             edit_bytes: 16 << 20,
             origins: 40_000,
             time_ahead: Duration::from_secs(300),
-            notices: 1024,
+            events: 1024,
         }
     }
 }
@@ -160,7 +160,7 @@ impl<R: Replicated> Core<R> {
             reading: Reading::default(),
             newest_schema: 0,
             clock: HybridClock::default(),
-            news: News::new(limits.notices),
+            events: EventRing::new(limits.events),
             limits,
             is_reducing: false,
             id_is_taken: false,
@@ -199,7 +199,7 @@ impl<R: Replicated> Core<R> {
         self.history.version()
     }
 
-    /// What is folded: a peer that has not seen all of this gets a snapshot. O(origins).
+    /// What is trimmed: a peer that has not seen all of this gets a snapshot. O(origins).
     pub fn floor(&self) -> VersionVector {
         self.history.floor()
     }
@@ -268,12 +268,12 @@ impl<R: Replicated> Core<R> {
     ///
     /// # Errors
     ///
-    /// When `since` is below the floor, so that some of what it lacks is folded.
+    /// When `since` is below the floor, so that some of what it lacks is trimmed.
     pub fn history(
         &self,
         since: &VersionVector,
     ) -> Result<impl Iterator<Item = Entry<R::Update>> + '_, HistoryError> {
-        let known = Known::new(&self.history, since);
+        let known = Frontier::new(&self.history, since);
         if !self.history.reaches(&known) {
             return Err(HistoryError::BelowFloor { floor: self.floor() });
         }
@@ -281,11 +281,11 @@ impl<R: Replicated> Core<R> {
         let pieces = std::iter::from_fn(move || {
             loop {
                 match cursor.peek(&self.history)? {
-                    Piece::Entries(entries) => {
+                    Missing::Entries(entries) => {
                         cursor.took_entries(&self.history, &entries, entries.len);
                         return Some(entries);
                     }
-                    Piece::Skip(skip) => cursor.took_skip(&self.history, &skip),
+                    Missing::Skip(skip) => cursor.took_skip(&self.history, &skip),
                 }
             }
         });
@@ -359,7 +359,7 @@ impl<R: Replicated> Core<R> {
         let receipts = written
             .map(|(update, range)| self.write(update, &payload[range], wall, Step::Inside))
             .collect();
-        self.news.end_step();
+        self.events.end_step();
         self.mark_edit(own, first);
         Ok(receipts)
     }
@@ -367,21 +367,21 @@ impl<R: Replicated> Core<R> {
     /// Forgets the entries up to a version, which becomes the floor: who has not seen all of it will get
     /// a snapshot.
     ///
-    /// Two replicas that have folded what the other has not seen can no longer come together, except by
-    /// one of them giving up its state. So fold what every replica that counts has seen.
+    /// Two replicas that have trimmed what the other has not seen can no longer come together, except by
+    /// one of them giving up its state. So trim what every replica that counts has seen.
     ///
     /// # Errors
     ///
     /// When `floor` is not covered by the version, or everything is to be kept; nothing is changed.
-    pub fn fold(&mut self, floor: &VersionVector) -> Result<(), FoldError> {
+    pub fn trim(&mut self, floor: &VersionVector) -> Result<(), TrimError> {
         let version = self.reduced();
         if !version.covers(floor) {
-            return Err(FoldError::NotSeen { floor: floor.clone(), version });
+            return Err(TrimError::NotSeen { floor: floor.clone(), version });
         }
         if self.history.keeps_everything() {
-            return Err(FoldError::KeepsEverything);
+            return Err(TrimError::KeepsEverything);
         }
-        self.history.fold(floor);
+        self.history.trim(floor);
         Ok(())
     }
 
@@ -421,7 +421,7 @@ impl<R: Replicated> Core<R> {
         let stamp = self.next_stamp(last, wall);
         let receipt = self.take_in(own, stamp, update, payload, IfEmpty::Forget, step);
         if receipt.stamp().is_some() {
-            self.note_written(own);
+            self.record_own_dependencies(own);
         }
         receipt
     }
@@ -481,18 +481,18 @@ impl<R: Replicated> Core<R> {
         self.is_reducing = true;
         let is_empty = changes.is_empty();
         let position: Position = self.history.push(origin, stamp.time, payload);
-        changes.superseded(&mut |dot| self.history.kill(dot, position));
+        changes.superseded(&mut |dot| self.history.expire(dot, position));
         self.is_reducing = false;
         self.observe(stamp);
         if let Some(reduced) = &mut self.reduced {
             reduced.observe(stamp.dot);
         }
-        if is_empty || !self.news.is_observed() {
+        if is_empty || !self.events.is_observed() {
             return Receipt::alone(stamp, changes);
         }
         let changes = Arc::new(changes);
         let ends_step = step == Step::End;
-        self.news.push(Notice::Changed { stamp, changes: Arc::clone(&changes), ends_step });
+        self.events.push(ReplicaEvent::Changed { stamp, changes: Arc::clone(&changes), ends_step });
         Receipt::shared(stamp, changes)
     }
 
@@ -551,8 +551,8 @@ impl<R: Replicated> Core<R> {
     // ---- for sessions, observers and journals ----
 
     /// Where the history stands. It moves with any change.
-    pub(crate) fn mark(&self) -> Mark {
-        Mark { end: self.history.end(), generation: self.history.generation() }
+    pub(crate) fn log_position(&self) -> LogPosition {
+        LogPosition { end: self.history.end(), generation: self.history.generation() }
     }
 
     /// How many entries came that were known already.
@@ -573,12 +573,12 @@ impl<R: Replicated> Core<R> {
         &mut self.history
     }
 
-    pub(crate) fn news(&self) -> &News<R::Changes> {
-        &self.news
+    pub(crate) fn events(&self) -> &EventRing<R::Changes> {
+        &self.events
     }
 
-    pub(crate) fn news_mut(&mut self) -> &mut News<R::Changes> {
-        &mut self.news
+    pub(crate) fn events_mut(&mut self) -> &mut EventRing<R::Changes> {
+        &mut self.events
     }
 }
 

@@ -63,8 +63,8 @@ impl<R: Replicated> Core<R> {
     }
 
     /// Puts on record what was seen before an update that was just written.
-    pub(super) fn note_written(&mut self, own: OriginIndex) {
-        self.history.note_written(own, self.reduced.as_ref());
+    pub(super) fn record_own_dependencies(&mut self, own: OriginIndex) {
+        self.history.record_own_dependencies(own, self.reduced.as_ref());
     }
 
     fn present(&self, dot: Dot) -> Result<Present, OrderError> {

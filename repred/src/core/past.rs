@@ -3,7 +3,7 @@
 use super::{AtError, Core};
 use crate::{
     encoding,
-    history::{Cursor, Known, Piece},
+    history::{Cursor, Frontier, Missing},
     reduce::Replicated,
     stamp::Stamp,
     version::VersionVector,
@@ -15,7 +15,7 @@ impl<R: Replicated> Core<R> {
     /// be told which update was written with knowledge of which; see [`is_before`](Self::is_before). Call
     /// it before anything is written.
     ///
-    /// The history then grows with every update, and cannot be folded. A snapshot that is adopted is kept
+    /// The history then grows with every update, and cannot be trimmed. A snapshot that is adopted is kept
     /// as its beginning, and what others have forgotten stays forgotten.
     pub fn keep_everything(&mut self) {
         self.history.keep_everything();
@@ -72,10 +72,10 @@ impl<R: Replicated> Core<R> {
         state: &mut R,
     ) -> Result<(), AtError> {
         let history = &self.history;
-        let mut cursor = Cursor::new(history, Known::new(history, from));
-        while let Some(piece) = cursor.peek(history) {
-            match piece {
-                Piece::Entries(entries) => {
+        let mut cursor = Cursor::new(history, Frontier::new(history, from));
+        while let Some(missing) = cursor.peek(history) {
+            match missing {
+                Missing::Entries(entries) => {
                     let id = history.id(entries.origin);
                     for (seq, (time, payload)) in (entries.first_seq..).zip(entries.iter()) {
                         if seq <= to.seq(id) {
@@ -85,7 +85,7 @@ impl<R: Replicated> Core<R> {
                     }
                     cursor.took_entries(history, &entries, entries.len);
                 }
-                Piece::Skip(skip) => {
+                Missing::Skip(skip) => {
                     let is_needed = |range: &crate::history::SeqRange| {
                         range.first <= to.seq(history.id(range.origin))
                     };

@@ -1,8 +1,8 @@
 //! What is read from a log of this replica, which was its own: who wrote it, and what the state has already.
 //!
-//! A log of a history that is folded begins with the state as it was when the log was begun, and goes on with
+//! A log of a history that is trimmed begins with the state as it was when the log was begun, and goes on with
 //! the entries above the floor. Most of those are in that state, and are kept without being reduced again; so the
-//! floor is where it was, and nothing is folded that others lack.
+//! floor is where it was, and nothing is trimmed that others lack.
 
 use super::{AdoptError, Core, SnapshotError};
 use crate::{
@@ -43,7 +43,7 @@ impl<R: Replicated> Core<R> {
         self.check_health()?;
         self.check_snapshot(snapshot, MAX_WALL)?;
         self.replace_state(snapshot)?;
-        drop(self.history.take_beyond(floor));
+        drop(self.history.split_off(floor));
         self.reading.in_state = snapshot.version.clone();
         self.finish_adoption(snapshot);
         Ok(())
@@ -83,7 +83,7 @@ impl<R: Replicated> Core<R> {
         self.version().merged(&self.reading.in_state)
     }
 
-    /// Nothing more comes. What the state stands for and did not come is folded.
+    /// Nothing more comes. What the state stands for and did not come is trimmed.
     pub(crate) fn finish_reading(&mut self) {
         if !self.is_in_step() {
             self.history.stand_for(&self.reading.in_state);

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use super::{
     Core, IfEmpty, ReceiveError, Step,
     block::{Block, BlockItem},
-    holding::{Fate, IfUnknown},
+    holding::{Disposition, IfUnknown},
 };
 use crate::{
     encoding,
-    history::{History, OriginIndex, SeqRange, Sighting},
+    history::{Dependency, History, OriginIndex, SeqRange},
     id::ReplicaId,
     reduce::Replicated,
     stamp::{Dot, Stamp},
@@ -24,7 +24,7 @@ pub(crate) struct Received<'a> {
     pub(crate) time: Time,
     pub(crate) payload: &'a [u8],
     /// What its author had newly seen before it, of each other origin once, if the peer knows.
-    pub(crate) seen: Option<&'a [Sighting]>,
+    pub(crate) seen: Option<&'a [Dependency]>,
 }
 
 impl<R: Replicated> Core<R> {
@@ -58,11 +58,11 @@ impl<R: Replicated> Core<R> {
         self.note_own(&checked);
         checked?;
         Heads::of(&self.history).check_seen(origin, stamp.dot, seen.unwrap_or_default())?;
-        let fate = self.decide(stamp.dot, payload, if_unknown)?;
+        let disposition = self.decide(stamp.dot, payload, if_unknown)?;
         // What made it empty may come later, and be in the state already.
         let if_empty = if self.is_reading_behind() { IfEmpty::Keep } else { IfEmpty::Skip };
-        self.carry_out(origin, stamp, (fate, payload), if_empty, Step::End);
-        self.history.note_seen(origin, seen);
+        self.carry_out(origin, stamp, (disposition, payload), if_empty, Step::End);
+        self.history.record_dependencies(origin, seen);
         Ok(())
     }
 
@@ -83,31 +83,38 @@ impl<R: Replicated> Core<R> {
         self.check_health()?;
         let checked = self.check_block(block, wall, if_unknown);
         self.note_own(&checked);
-        let news = checked?;
+        let fresh = checked?;
         let is_fresh = |edit: &&SeqRange| edit.first > self.history.last(edit.origin);
         let edits: Vec<_> = block.edits.iter().filter(is_fresh).copied().collect();
-        if news.is_empty() {
+        if fresh.is_empty() {
             return Ok(());
         }
-        // If one of its updates is held, so are all that come from elsewhere: no edit is reduced in part.
-        let is_unknown =
-            |item: &Fresh<'_, R::Update>| matches!(item, Fresh::Entry { fate: Fate::Hold, .. });
-        let is_held = news.iter().any(is_unknown);
-        if is_held {
-            self.begin_to_hold();
+        // If one of its updates is deferred, so are all that come from elsewhere: no edit is reduced in part.
+        let is_unknown = |item: &Fresh<'_, R::Update>| {
+            matches!(item, Fresh::Entry { disposition: Disposition::Defer, .. })
+        };
+        let is_deferred = fresh.iter().any(is_unknown);
+        if is_deferred {
+            self.begin_deferring();
         }
         // Skips stand for effects that come later in the block, so whoever gets them from here must get
         // the rest of the block with them.
-        let barrier = self.history.end() + news.len() as u64 - 1;
-        for item in news {
+        let barrier = self.history.end() + fresh.len() as u64 - 1;
+        for item in fresh {
             match item {
-                Fresh::Entry { origin, stamp, fate, payload, seen } => {
-                    let fate = match fate {
-                        Fate::Reduce(_) if self.holds(stamp.origin()) => Fate::Hold,
-                        fate => fate,
+                Fresh::Entry { origin, stamp, disposition, payload, seen } => {
+                    let disposition = match disposition {
+                        Disposition::Reduce(_) if self.defers(stamp.origin()) => Disposition::Defer,
+                        disposition => disposition,
                     };
-                    self.carry_out(origin, stamp, (fate, payload), IfEmpty::Keep, Step::Inside);
-                    self.history.note_seen(origin, seen);
+                    self.carry_out(
+                        origin,
+                        stamp,
+                        (disposition, payload),
+                        IfEmpty::Keep,
+                        Step::Inside,
+                    );
+                    self.history.record_dependencies(origin, seen);
                 }
                 Fresh::Skip(ranges) => {
                     self.version_hash = None;
@@ -116,7 +123,7 @@ impl<R: Replicated> Core<R> {
                 }
             }
         }
-        self.news.end_step();
+        self.events.end_step();
         for edit in edits {
             self.history.mark_edit(edit);
         }
@@ -144,8 +151,8 @@ impl<R: Replicated> Core<R> {
                     *head = Head { seq, time };
                     let (payload, seen) = (block.payload(payload), seen.as_deref());
                     heads.check_seen(origin, stamp.dot, seen.unwrap_or_default())?;
-                    let fate = self.decide(stamp.dot, payload, if_unknown)?;
-                    fresh.push(Fresh::Entry { origin, stamp, fate, payload, seen });
+                    let disposition = self.decide(stamp.dot, payload, if_unknown)?;
+                    fresh.push(Fresh::Entry { origin, stamp, disposition, payload, seen });
                 }
                 BlockItem::Skip(ranges) => {
                     let mut beyond = Vec::with_capacity(ranges.len());
@@ -193,16 +200,16 @@ impl<R: Replicated> Core<R> {
         dot: Dot,
         payload: &[u8],
         if_unknown: IfUnknown,
-    ) -> Result<Fate<R::Update>, ReceiveError> {
+    ) -> Result<Disposition<R::Update>, ReceiveError> {
         if self.is_in_state(dot) {
-            return Ok(Fate::Keep);
+            return Ok(Disposition::Keep);
         }
-        if self.holds(dot.origin) {
-            return Ok(Fate::Hold);
+        if self.defers(dot.origin) {
+            return Ok(Disposition::Defer);
         }
         match encoding::decode(payload) {
-            Ok(update) => Ok(Fate::Reduce(update)),
-            Err(_) if if_unknown == IfUnknown::Hold => Ok(Fate::Hold),
+            Ok(update) => Ok(Disposition::Reduce(update)),
+            Err(_) if if_unknown == IfUnknown::Defer => Ok(Disposition::Defer),
             Err(error) => Err(ReceiveError::Decode { dot, error }),
         }
     }
@@ -246,18 +253,18 @@ impl<'h> Heads<'h> {
         &mut self,
         author: OriginIndex,
         dot: Dot,
-        seen: &[Sighting],
+        seen: &[Dependency],
     ) -> Result<(), ReceiveError> {
         let history = self.history;
-        for &Sighting { origin, seq } in seen {
-            let sighted = Dot::new(history.id(origin), seq);
+        for &Dependency { origin, seq } in seen {
+            let dependency = Dot::new(history.id(origin), seq);
             if seq > self.of_origin(origin).seq {
-                return Err(ReceiveError::SeenTooMuch { dot, seen: sighted });
+                return Err(ReceiveError::MissingDependency { dot, dependency });
             }
             let before = || history.latest_seen(author, origin);
             let latest = self.seen.entry((author, origin)).or_insert_with(before);
             if seq <= *latest {
-                return Err(ReceiveError::SeenBefore { dot, seen: sighted });
+                return Err(ReceiveError::RepeatedDependency { dot, dependency });
             }
             *latest = seq;
         }
@@ -270,9 +277,9 @@ enum Fresh<'b, U> {
     Entry {
         origin: OriginIndex,
         stamp: Stamp,
-        fate: Fate<U>,
+        disposition: Disposition<U>,
         payload: &'b [u8],
-        seen: Option<&'b [Sighting]>,
+        seen: Option<&'b [Dependency]>,
     },
     Skip(Vec<SeqRange>),
 }

@@ -7,23 +7,23 @@ use crate::{id::ReplicaId, time::Time, version::VersionVector};
 
 /// What a peer has or will have, by this history's table of origins.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Known {
+pub(crate) struct Frontier {
     seqs: Vec<u64>,
     /// Claims about origins that this history has never heard of; they stay out of its table, which
     /// would otherwise grow with whatever a peer makes up.
-    strange: BTreeMap<ReplicaId, u64>,
+    unknown: BTreeMap<ReplicaId, u64>,
 }
 
-impl Known {
+impl Frontier {
     pub(crate) fn new(history: &History, version: &VersionVector) -> Self {
-        let mut known = Self { seqs: vec![0; history.origins()], strange: BTreeMap::new() };
+        let mut frontier = Self { seqs: vec![0; history.origins()], unknown: BTreeMap::new() };
         for (id, seq) in version.iter() {
             match history.origin(id) {
-                Some(origin) => known.seqs[origin as usize] = seq,
-                None => drop(known.strange.insert(id, seq)),
+                Some(origin) => frontier.seqs[origin as usize] = seq,
+                None => drop(frontier.unknown.insert(id, seq)),
             }
         }
-        known
+        frontier
     }
 
     /// Everything there is. O(origins).
@@ -31,15 +31,15 @@ impl Known {
         let origins = 0..history.origins() as OriginIndex;
         Self {
             seqs: origins.map(|origin| history.last(origin)).collect(),
-            strange: BTreeMap::new(),
+            unknown: BTreeMap::new(),
         }
     }
 
     pub(crate) fn seq(&self, history: &History, origin: OriginIndex) -> u64 {
         match self.seqs.get(origin as usize) {
             Some(&seq) => seq,
-            None if self.strange.is_empty() => 0,
-            None => self.strange.get(&history.id(origin)).copied().unwrap_or(0),
+            None if self.unknown.is_empty() => 0,
+            None => self.unknown.get(&history.id(origin)).copied().unwrap_or(0),
         }
     }
 
@@ -56,9 +56,9 @@ impl Known {
         for origin in 0..history.origins() as OriginIndex {
             self.raise(history, origin, other.seq(history, origin));
         }
-        for (&id, &seq) in &other.strange {
+        for (&id, &seq) in &other.unknown {
             if history.origin(id).is_none() {
-                let there = self.strange.entry(id).or_default();
+                let there = self.unknown.entry(id).or_default();
                 *there = seq.max(*there);
             }
         }
@@ -79,7 +79,7 @@ impl Known {
 
     /// Whether this is the history's own version, no less and no more. O(origins).
     pub(crate) fn is_version_of(&self, history: &History) -> bool {
-        self.strange.iter().all(|(&id, &seq)| seq == 0 || history.origin(id).is_some())
+        self.unknown.iter().all(|(&id, &seq)| seq == 0 || history.origin(id).is_some())
             && (0..history.origins() as OriginIndex)
                 .all(|origin| history.last(origin) == self.seq(history, origin))
     }
@@ -87,7 +87,7 @@ impl Known {
     fn align(&mut self, history: &History) {
         for origin in self.seqs.len()..history.origins() {
             let id = history.id(origin as OriginIndex);
-            self.seqs.push(self.strange.remove(&id).unwrap_or(0));
+            self.seqs.push(self.unknown.remove(&id).unwrap_or(0));
         }
     }
 }
@@ -98,21 +98,21 @@ impl Known {
 /// queue of the missing origins. From `tail` on everything is looked at once, as it comes.
 #[derive(Clone, Debug)]
 pub(crate) struct Cursor {
-    pub(crate) known: Known,
+    pub(crate) frontier: Frontier,
     /// Nothing before this position is missing any more.
     at: Position,
     /// Up to here all spans are looked at.
     scan_end: Position,
     tail: Position,
     /// For each origin of which something before `tail` is missing: about where.
-    missing: BinaryHeap<Reverse<(Position, OriginIndex)>>,
+    queue: BinaryHeap<Reverse<(Position, OriginIndex)>>,
     generation: u64,
-    era: u64,
+    epoch: u64,
 }
 
 /// The next thing that a peer lacks.
 #[derive(Debug)]
-pub(crate) enum Piece<'h> {
+pub(crate) enum Missing<'h> {
     Entries(Entries<'h>),
     Skip(Skip),
 }
@@ -145,15 +145,15 @@ pub(crate) struct Skip {
 
 impl Cursor {
     /// O(origins).
-    pub(crate) fn new(history: &History, known: Known) -> Self {
+    pub(crate) fn new(history: &History, frontier: Frontier) -> Self {
         let mut cursor = Self {
-            known,
+            frontier,
             at: 0,
             scan_end: 0,
             tail: history.end(),
-            missing: BinaryHeap::new(),
+            queue: BinaryHeap::new(),
             generation: history.generation(),
-            era: history.era(),
+            epoch: history.epoch(),
         };
         for origin in 0..history.origins() as OriginIndex {
             cursor.enqueue(history, origin);
@@ -162,11 +162,11 @@ impl Cursor {
     }
 
     /// A cursor of a peer that has everything before the end: it lacks what comes from now on.
-    pub(crate) fn at_end(history: &History, known: Known) -> Self {
+    pub(crate) fn at_end(history: &History, frontier: Frontier) -> Self {
         let end = history.end();
-        let (generation, era) = (history.generation(), history.era());
-        let missing = BinaryHeap::new();
-        Self { known, at: end, scan_end: end, tail: end, missing, generation, era }
+        let (generation, epoch) = (history.generation(), history.epoch());
+        let queue = BinaryHeap::new();
+        Self { frontier, at: end, scan_end: end, tail: end, queue, generation, epoch }
     }
 
     /// Whether entries were taken out of the history since the cursor was made, so that it has to be
@@ -177,7 +177,7 @@ impl Cursor {
 
     /// Whether what is left still stands where it stood.
     pub(crate) fn is_in_place(&self, history: &History) -> bool {
-        self.era == history.era()
+        self.epoch == history.epoch()
     }
 
     /// Takes note that only what the peer has was taken out.
@@ -190,24 +190,24 @@ impl Cursor {
         self.at
     }
 
-    /// The next piece that is missing, up to where an edit of several updates begins.
-    pub(crate) fn peek<'h>(&mut self, history: &'h History) -> Option<Piece<'h>> {
-        let piece = self.peek_until(history, history.end())?;
-        if let (Piece::Entries(entries), false) = (&piece, history.edits.is_empty())
+    /// The next thing that is missing, up to where an edit of several updates begins.
+    pub(crate) fn peek<'h>(&mut self, history: &'h History) -> Option<Missing<'h>> {
+        let missing = self.peek_until(history, history.end())?;
+        if let (Missing::Entries(entries), false) = (&missing, history.edits.is_empty())
             && let Some(edit) = history.next_edit(entries.position)
         {
             let len = entries.len.min((edit - entries.position) as usize);
-            return Some(Piece::Entries(Entries { len, ..*entries }));
+            return Some(Missing::Entries(Entries { len, ..*entries }));
         }
-        Some(piece)
+        Some(missing)
     }
 
-    /// The next piece that is missing and does not stand after `limit`.
+    /// The next thing that is missing and does not stand after `limit`.
     pub(crate) fn peek_until<'h>(
         &mut self,
         history: &'h History,
         limit: Position,
-    ) -> Option<Piece<'h>> {
+    ) -> Option<Missing<'h>> {
         loop {
             if self.at >= self.scan_end && !self.advance(history) || self.at > limit {
                 return None;
@@ -216,19 +216,19 @@ impl Cursor {
                 self.at = self.scan_end.max(self.tail);
                 continue;
             };
-            if let Some(piece) = self.missing_in(history, span, limit) {
-                return (piece.position() <= limit).then(|| piece.alike(history));
+            if let Some(missing) = self.missing_in(history, span, limit) {
+                return (missing.position() <= limit).then(|| missing.uniform(history));
             }
             // Nothing is missing up to the limit; beyond it nobody has looked.
             self.at = self.at.max(span.last().min(limit) + 1);
         }
     }
 
-    /// Notes that the first `count` entries of a piece were sent.
+    /// Notes that the first `count` missing entries were sent.
     pub(crate) fn took_entries(&mut self, history: &History, entries: &Entries<'_>, count: usize) {
         if count > 0 {
             let last = entries.first_seq + count as u64 - 1;
-            self.known.raise(history, entries.origin, last);
+            self.frontier.raise(history, entries.origin, last);
             self.at = entries.position + count as u64;
         }
     }
@@ -236,14 +236,14 @@ impl Cursor {
     /// Notes that skips were sent.
     pub(crate) fn took_skip(&mut self, history: &History, skip: &Skip) {
         for range in &skip.ranges {
-            self.known.raise(history, range.origin, range.last);
+            self.frontier.raise(history, range.origin, range.last);
         }
         self.at = self.at.max(skip.last + 1);
     }
 
     /// Goes to the next span in which something may be missing. False at the end of the history.
     fn advance(&mut self, history: &History) -> bool {
-        while let Some(&Reverse((position, origin))) = self.missing.peek() {
+        while let Some(&Reverse((position, origin))) = self.queue.peek() {
             let now = self.next_missing(history, origin);
             if now == Some(position) {
                 self.at = self.at.max(position);
@@ -254,11 +254,11 @@ impl Cursor {
                 }
                 // The span lies behind, so nothing in it can be missing; looking again would not end.
                 debug_assert!(false, "what is missing lies behind the cursor");
-                self.missing.pop();
+                self.queue.pop();
                 continue;
             }
             // It was sent, or forgotten and merged into a gap that begins elsewhere.
-            self.missing.pop();
+            self.queue.pop();
             self.enqueue(history, origin);
         }
         self.at = self.at.max(self.tail);
@@ -268,13 +268,13 @@ impl Cursor {
 
     fn enqueue(&mut self, history: &History, origin: OriginIndex) {
         if let Some(position) = self.next_missing(history, origin) {
-            self.missing.push(Reverse((position, origin)));
+            self.queue.push(Reverse((position, origin)));
         }
     }
 
     /// About where the next missing update of an origin stands, if before the tail.
     fn next_missing(&self, history: &History, origin: OriginIndex) -> Option<Position> {
-        let next = self.known.seq(history, origin).checked_add(1)?;
+        let next = self.frontier.seq(history, origin).checked_add(1)?;
         history.locate(origin, next).filter(|&position| position < self.tail)
     }
 
@@ -283,12 +283,12 @@ impl Cursor {
         history: &'h History,
         span: SpanRef<'h>,
         limit: Position,
-    ) -> Option<Piece<'h>> {
+    ) -> Option<Missing<'h>> {
         match span {
             SpanRef::Segment(segment) => self.missing_in_segment(history, segment, limit),
             SpanRef::Entry(single) => {
-                let is_missing = single.seq > self.known.seq(history, single.origin);
-                is_missing.then_some(Piece::Entries(Entries {
+                let is_missing = single.seq > self.frontier.seq(history, single.origin);
+                is_missing.then_some(Missing::Entries(Entries {
                     position: single.position,
                     origin: single.origin,
                     first_seq: single.seq,
@@ -298,13 +298,13 @@ impl Cursor {
             }
             SpanRef::Gap(gap) => {
                 let beyond = |range: &SeqRange| {
-                    let first = range.first.max(self.known.seq(history, range.origin) + 1);
+                    let first = range.first.max(self.frontier.seq(history, range.origin) + 1);
                     (first <= range.last).then_some(SeqRange { first, ..*range })
                 };
                 let ranges: Vec<_> = gap.ranges().iter().filter_map(beyond).collect();
                 let skip =
                     Skip { position: gap.start, last: gap.end, barrier: gap.barrier, ranges };
-                (!skip.ranges.is_empty()).then_some(Piece::Skip(skip))
+                (!skip.ranges.is_empty()).then_some(Missing::Skip(skip))
             }
         }
     }
@@ -314,27 +314,27 @@ impl Cursor {
         history: &'h History,
         segment: &'h Segment,
         limit: Position,
-    ) -> Option<Piece<'h>> {
+    ) -> Option<Missing<'h>> {
         let slots = segment.len().min((limit + 1).saturating_sub(segment.start()) as usize);
         let mut slot = self.at.saturating_sub(segment.start()) as usize;
         while slot < slots {
-            let stretch = segment.stretch(slot);
-            let len = stretch.len.min(slots - slot);
-            let known = self.known.seq(history, stretch.origin);
-            let past = (known.saturating_add(1)).saturating_sub(stretch.first_seq);
+            let run = segment.run(slot);
+            let len = run.len.min(slots - slot);
+            let known = self.frontier.seq(history, run.origin);
+            let past = (known.saturating_add(1)).saturating_sub(run.first_seq);
             if past >= len as u64 {
-                slot += stretch.len;
+                slot += run.len;
                 continue;
             }
             let (slot, len) = (slot + past as usize, len - past as usize);
             let position = segment.start() + slot as u64;
-            let (origin, first) = (stretch.origin, stretch.first_seq + past);
-            if !stretch.dead {
+            let (origin, first) = (run.origin, run.first_seq + past);
+            if !run.expired {
                 let source = Source::Segment(segment, slot);
                 let entries = Entries { position, origin, first_seq: first, len, source };
-                return Some(Piece::Entries(entries));
+                return Some(Missing::Entries(entries));
             }
-            return Some(Piece::Skip(Skip {
+            return Some(Missing::Skip(Skip {
                 position,
                 last: position + len as u64 - 1,
                 barrier: segment.barrier(),
@@ -345,7 +345,7 @@ impl Cursor {
     }
 }
 
-impl Piece<'_> {
+impl Missing<'_> {
     pub(crate) fn position(&self) -> Position {
         match self {
             Self::Entries(entries) => entries.position,
@@ -361,19 +361,19 @@ impl Piece<'_> {
     }
 
     /// As much of it as can be told of as one.
-    fn alike(self, history: &History) -> Self {
+    fn uniform(self, history: &History) -> Self {
         match self {
             Self::Entries(entries) => {
-                let len = history.alike(entries.origin, entries.first_seq, entries.len);
+                let len = history.uniform(entries.origin, entries.first_seq, entries.len);
                 Self::Entries(Entries { len, ..entries })
             }
             Self::Skip(_) => self,
         }
     }
 
-    /// The position up to which all has to be taken in together with this piece, as far as the piece
+    /// The position up to which all has to be taken in together with this, as far as it
     /// itself tells: its own end, its barrier, the end of an edit that it is part of.
-    pub(crate) fn must_reach(&self, history: &History) -> Position {
+    pub(crate) fn closure_end(&self, history: &History) -> Position {
         let own = match self {
             Self::Entries(_) => self.last(),
             Self::Skip(skip) => skip.last.max(skip.barrier),
@@ -381,18 +381,18 @@ impl Piece<'_> {
         history.edit_at(self.last()).map_or(own, |(_, edit)| own.max(edit.last))
     }
 
-    /// The edits of several updates that this piece has a part in, last first.
+    /// The edits of several updates that this has a part in, last first.
     pub(crate) fn edits<'h>(&self, history: &'h History) -> impl Iterator<Item = &'h Edit> {
         let first = self.position();
         let upto_last = history.edits.range(..=self.last()).rev();
         upto_last.map(|(_, edit)| edit).take_while(move |edit| edit.last >= first)
     }
 
-    /// Whether the piece can be taken in by itself.
+    /// Whether it can be taken in by itself.
     pub(crate) fn stands_alone(&self, history: &History) -> bool {
         match self {
             Self::Entries(entries) => history.edit_at(entries.position).is_none(),
-            Self::Skip(skip) => self.must_reach(history) == skip.last,
+            Self::Skip(skip) => self.closure_end(history) == skip.last,
         }
     }
 }

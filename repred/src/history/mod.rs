@@ -13,24 +13,24 @@
 //! without a look at what it has.
 
 mod cursor;
-mod folding;
+mod trim;
 mod gap;
 mod pin;
-mod seen;
+mod causality;
 mod segment;
 #[cfg(test)]
 mod tests;
 
 use std::{collections::BTreeMap, ops::RangeInclusive, sync::Weak};
 
+use self::{causality::Causality, gap::Gap, segment::Segment};
 pub(crate) use self::{
-    cursor::{Cursor, Entries, Known, Piece},
-    folding::Remnant,
+    causality::Dependency,
+    cursor::{Cursor, Entries, Frontier, Missing},
     gap::SeqRange,
     pin::Pin,
-    seen::Sighting,
+    trim::Leftover,
 };
-use self::{gap::Gap, seen::Seen, segment::Segment};
 use crate::{id::ReplicaId, stamp::Dot, time::Time, version::VersionVector};
 
 /// A place in this replica's history. Positions grow, are never reused, and mean nothing elsewhere; 0 is
@@ -57,11 +57,11 @@ pub(crate) struct History {
     /// Counts how often entries were taken out, so that cursors know when to look again.
     generation: u64,
     /// Counts how often all was taken out, so that no position means what it meant.
-    era: u64,
+    epoch: u64,
     /// Nothing is forgotten here.
     keeps_everything: bool,
     /// What the authors of the entries had seen, if nothing is forgotten here.
-    seen: Seen,
+    causality: Causality,
 }
 
 #[derive(Debug)]
@@ -69,7 +69,7 @@ struct Origin {
     id: ReplicaId,
     /// The seq of the last entry.
     last: u64,
-    /// Entries up to this seq are folded.
+    /// Entries up to this seq are trimmed.
     floor: u64,
     /// The largest time of an entry.
     latest: Time,
@@ -115,9 +115,9 @@ impl History {
             pins: Vec::new(),
             deferred: Vec::new(),
             generation: 0,
-            era: 0,
+            epoch: 0,
             keeps_everything: false,
-            seen: Seen::default(),
+            causality: Causality::default(),
         }
     }
 
@@ -197,13 +197,13 @@ impl History {
         self.by_id.iter().map(|(&id, &origin)| (id, self.last(origin))).filter(|&(_, seq)| seq > 0)
     }
 
-    /// What is folded. O(origins).
+    /// What is trimmed. O(origins).
     pub(crate) fn floor(&self) -> VersionVector {
         self.origins.iter().map(|origin| (origin.id, origin.floor)).collect()
     }
 
     /// Whether whoever has seen this can be brought up to date by entries alone.
-    pub(crate) fn reaches(&self, known: &Known) -> bool {
+    pub(crate) fn reaches(&self, known: &Frontier) -> bool {
         (0..).zip(&self.origins).all(|(index, origin)| origin.floor <= known.seq(self, index))
     }
 
@@ -216,8 +216,8 @@ impl History {
     }
 
     /// Changes when positions lose their meaning.
-    pub(crate) fn era(&self) -> u64 {
-        self.era
+    pub(crate) fn epoch(&self) -> u64 {
+        self.epoch
     }
 
     /// Changes whenever entries are taken out other than by becoming skips.
@@ -233,7 +233,7 @@ impl History {
         }
         self.latest = index;
         if self.keeps_everything {
-            self.seen.came(index);
+            self.causality.arrived(index);
         }
         let start = self.open.start();
         let origin = &mut self.origins[index as usize];
@@ -249,7 +249,7 @@ impl History {
     /// Appends the place of an entry whose changes were empty.
     pub(crate) fn push_empty(&mut self, index: OriginIndex, time: Time) {
         let position = self.push(index, time, b"");
-        self.open.kill((position - self.open.start()) as usize, 0);
+        self.open.expire((position - self.open.start()) as usize, 0);
     }
 
     /// Appends skips that were taken in together. Each continues its origin. Returns their position.
@@ -264,7 +264,7 @@ impl History {
             origin.index.insert(range.first, position);
             gap.add(range);
             if self.keeps_everything {
-                self.seen.came(range.origin);
+                self.causality.arrived(range.origin);
             }
         }
         self.spans.insert(position, Span::Gap(Box::new(gap)));
@@ -295,7 +295,7 @@ impl History {
         let mut full = std::mem::replace(&mut self.open, next);
         let is_small = full.is_sparse() || full.len() <= 2;
         if is_small && !self.is_cut(&full) {
-            self.scatter(&full);
+            self.split(&full);
         } else {
             full.compact();
             full.seal();
@@ -314,17 +314,17 @@ impl History {
     }
 
     /// Forgets an update that the entry at `namer` superseded. Nothing happens if it is not here.
-    pub(crate) fn kill(&mut self, dot: Dot, namer: Position) {
+    pub(crate) fn expire(&mut self, dot: Dot, namer: Position) {
         if self.keeps_everything {
             return;
         }
         if let Some(origin) = self.origin(dot.origin) {
             self.release();
-            self.kill_at(origin, dot.seq, namer);
+            self.expire_at(origin, dot.seq, namer);
         }
     }
 
-    fn kill_at(&mut self, origin: OriginIndex, seq: u64, namer: Position) {
+    fn expire_at(&mut self, origin: OriginIndex, seq: u64, namer: Position) {
         let Some(place) = self.place(origin, seq) else {
             return;
         };
@@ -337,17 +337,17 @@ impl History {
             return;
         }
         if place.span == self.open.start() && !self.open.is_empty() {
-            if !self.open.is_dead(place.slot) {
-                self.open.kill(place.slot, namer);
+            if !self.open.is_expired(place.slot) {
+                self.open.expire(place.slot, namer);
             }
             return;
         }
         match self.spans.get_mut(&place.span) {
             Some(Span::Segment(segment)) => {
-                if segment.is_dead(place.slot) {
+                if segment.is_expired(place.slot) {
                     return;
                 }
-                segment.kill(place.slot, namer);
+                segment.expire(place.slot, namer);
                 if segment.is_sparse() {
                     self.shrink(place.span);
                 } else {
@@ -365,7 +365,7 @@ impl History {
         }
     }
 
-    /// Gives back the memory of what has died in a segment.
+    /// Gives back the memory of what has expired in a segment.
     fn shrink(&mut self, start: Position) {
         let Some(Span::Segment(segment)) = self.spans.get_mut(&start) else {
             return;
@@ -378,42 +378,42 @@ impl History {
             if self.is_cut(&segment) {
                 self.spans.insert(start, Span::Segment(segment));
             } else {
-                self.scatter(&segment);
+                self.split(&segment);
             }
         }
     }
 
     /// Puts single entries and gaps in the place of a segment.
-    fn scatter(&mut self, segment: &Segment) {
+    fn split(&mut self, segment: &Segment) {
         for (origin, first) in segment.firsts() {
             self.origins[origin as usize].index.remove(&first);
         }
         let mut gap: Option<Gap> = None;
         let mut gaps = Vec::new();
-        for stretch in segment.stretches() {
-            let position = segment.start() + stretch.slot as u64;
-            let floor = self.origins[stretch.origin as usize].floor;
-            let last_seq = stretch.first_seq + stretch.len as u64 - 1;
-            if stretch.dead {
+        for run in segment.runs() {
+            let position = segment.start() + run.slot as u64;
+            let floor = self.origins[run.origin as usize].floor;
+            let last_seq = run.first_seq + run.len as u64 - 1;
+            if run.expired {
                 let gap =
                     gap.get_or_insert_with(|| Gap::new(position, position, segment.barrier()));
-                gap.end = position + stretch.len as u64 - 1;
-                let first = stretch.first_seq.max(floor + 1);
+                gap.end = position + run.len as u64 - 1;
+                let first = run.first_seq.max(floor + 1);
                 if first <= last_seq {
-                    gap.add(SeqRange { origin: stretch.origin, first, last: last_seq });
+                    gap.add(SeqRange { origin: run.origin, first, last: last_seq });
                 }
                 continue;
             }
             gaps.extend(self.insert_gap(gap.take()));
-            for offset in 0..stretch.len {
+            for offset in 0..run.len {
                 let single = Single {
                     position: position + offset as u64,
-                    origin: stretch.origin,
-                    seq: stretch.first_seq + offset as u64,
-                    time: segment.time(stretch.slot + offset),
-                    payload: segment.payload(stretch.slot + offset).into(),
+                    origin: run.origin,
+                    seq: run.first_seq + offset as u64,
+                    time: segment.time(run.slot + offset),
+                    payload: segment.payload(run.slot + offset).into(),
                 };
-                let index = &mut self.origins[stretch.origin as usize].index;
+                let index = &mut self.origins[run.origin as usize].index;
                 index.insert(single.seq, single.position);
                 self.spans.insert(single.position, Span::Entry(Box::new(single)));
             }
@@ -577,7 +577,7 @@ impl History {
             + tree(self.spans.len(), 24)
             + index
             + self.origins.len() * size_of::<Origin>()
-            + self.seen.memory()
+            + self.causality.memory()
     }
 }
 

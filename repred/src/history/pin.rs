@@ -13,7 +13,7 @@ pub(crate) struct Pin {
 
 impl History {
     /// Keeps the entries in a range of positions as they are until the pin is dropped. It does not catch
-    /// up with pins that are gone: what they held back must not die between a look at it and this.
+    /// up with pins that are gone: what they held back must not expire between a look at it and this.
     pub(crate) fn pin(&mut self, range: RangeInclusive<Position>) -> Pin {
         let pin = Arc::new(());
         self.pins.push((Arc::downgrade(&pin), range));
@@ -39,7 +39,7 @@ impl History {
             return;
         }
         for (origin, seq, namer) in std::mem::take(&mut self.deferred) {
-            self.kill_at(origin, seq, namer);
+            self.expire_at(origin, seq, namer);
         }
         for border in borders {
             let span = self.spans.range(..=border).next_back().map(|(&start, _)| start);

@@ -7,49 +7,49 @@ use crate::time::Time;
 
 /// How many entries one segment holds at most: enough that what a segment costs by itself is a fraction
 /// of a byte an entry, few enough that a walk over one costs no more than the reduction of a few updates.
-/// In tests few, so that segments fill up, die and scatter all the time.
+/// In tests few, so that segments fill up, expire and split all the time.
 pub(super) const SLOTS: usize = if cfg!(test) { 8 } else { 1024 };
 
 /// The largest offset that fits the column of offsets.
 const MAX_OFFSET: usize = u16::MAX as usize;
 
 /// Entries at consecutive positions. The cost of an entry beyond its payload is two bytes for where it
-/// starts, four for its time, and one bit that says whether it is dead.
+/// starts, four for its time, and one bit that says whether it is expired.
 #[derive(Debug)]
 pub(super) struct Segment {
     /// The position of slot 0.
     start: Position,
     /// Slots at which another origin begins, or the seq jumps; the first is slot 0.
-    runs: Vec<Run>,
+    run_starts: Vec<RunStart>,
     /// Where the payload of each slot starts; it ends where the next one starts. The last payload may
     /// be of any length, because nothing starts after it.
     offsets: Vec<u16>,
     times: Times,
     payload: Vec<u8>,
     /// Slots of which only the place is left.
-    dead: [u64; SLOTS.div_ceil(64)],
-    dead_slots: usize,
-    dead_bytes: usize,
-    /// The latest position of an entry that named one of the dead as superseded.
+    expired: [u64; SLOTS.div_ceil(64)],
+    expired_slots: usize,
+    expired_bytes: usize,
+    /// The latest position of an entry that named one of expired slots as superseded.
     barrier: Position,
 }
 
 /// Slots of one origin with consecutive seqs, up to the next run.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Run {
+pub(super) struct RunStart {
     slot: u16,
     pub(super) origin: OriginIndex,
     first_seq: u64,
 }
 
-/// Consecutive slots that share an origin and are all live or all dead.
+/// Consecutive slots that share an origin and are all live or all expired.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Stretch {
+pub(super) struct Run {
     pub(super) slot: usize,
     pub(super) len: usize,
     pub(super) origin: OriginIndex,
     pub(super) first_seq: u64,
-    pub(super) dead: bool,
+    pub(super) expired: bool,
 }
 
 #[derive(Debug)]
@@ -64,13 +64,13 @@ impl Segment {
     pub(super) fn new(start: Position) -> Self {
         Self {
             start,
-            runs: Vec::new(),
+            run_starts: Vec::new(),
             offsets: Vec::new(),
             times: Times::Near { base: Time::ZERO, offsets: Vec::new() },
             payload: Vec::new(),
-            dead: [0; SLOTS.div_ceil(64)],
-            dead_slots: 0,
-            dead_bytes: 0,
+            expired: [0; SLOTS.div_ceil(64)],
+            expired_slots: 0,
+            expired_bytes: 0,
             barrier: 0,
         }
     }
@@ -120,7 +120,7 @@ impl Segment {
     }
 
     pub(super) fn live_slots(&self) -> usize {
-        self.len() - self.dead_slots
+        self.len() - self.expired_slots
     }
 
     /// Bytes held for the segment, with what is reserved.
@@ -130,7 +130,7 @@ impl Segment {
             Times::Far(times) => times.capacity() * size_of::<Time>(),
         };
         size_of::<Self>()
-            + self.runs.capacity() * size_of::<Run>()
+            + self.run_starts.capacity() * size_of::<RunStart>()
             + self.offsets.capacity() * size_of::<u16>()
             + times
             + self.payload.capacity()
@@ -147,11 +147,11 @@ impl Segment {
     ) -> Position {
         debug_assert!(!self.is_full());
         let slot = self.len();
-        let continues = self.runs.last().is_some_and(|run| {
+        let continues = self.run_starts.last().is_some_and(|run| {
             run.origin == origin && run.first_seq + (slot as u64 - u64::from(run.slot)) == seq
         });
         if !continues {
-            self.runs.push(Run { slot: slot as u16, origin, first_seq: seq });
+            self.run_starts.push(RunStart { slot: slot as u16, origin, first_seq: seq });
         }
         self.offsets.push(self.payload.len() as u16);
         self.times.push(time);
@@ -161,7 +161,7 @@ impl Segment {
 
     /// Gives back what was reserved for entries that will not come.
     pub(super) fn seal(&mut self) {
-        self.runs.shrink_to_fit();
+        self.run_starts.shrink_to_fit();
         self.offsets.shrink_to_fit();
         self.payload.shrink_to_fit();
         match &mut self.times {
@@ -174,7 +174,7 @@ impl Segment {
         &self.payload[self.offset(slot)..self.offset(slot + 1)]
     }
 
-    /// Bytes of the payloads of some slots, with those of the dead that are still there.
+    /// Bytes of the payloads of some slots, with those of expired slots that are still there.
     pub(super) fn payload_bytes(&self, slots: Range<usize>) -> usize {
         self.offset(slots.end) - self.offset(slots.start)
     }
@@ -189,16 +189,16 @@ impl Segment {
         self.times.at(slot)
     }
 
-    pub(super) fn is_dead(&self, slot: usize) -> bool {
-        self.dead[slot / 64] >> (slot % 64) & 1 == 1
+    pub(super) fn is_expired(&self, slot: usize) -> bool {
+        self.expired[slot / 64] >> (slot % 64) & 1 == 1
     }
 
-    /// Marks a slot dead. Its payload stays until [`compact`](Self::compact).
-    pub(super) fn kill(&mut self, slot: usize, barrier: Position) {
-        debug_assert!(!self.is_dead(slot));
-        self.dead_bytes += self.payload(slot).len();
-        self.dead_slots += 1;
-        self.dead[slot / 64] |= 1 << (slot % 64);
+    /// Marks a slot expired. Its payload stays until [`compact`](Self::compact).
+    pub(super) fn expire(&mut self, slot: usize, barrier: Position) {
+        debug_assert!(!self.is_expired(slot));
+        self.expired_bytes += self.payload(slot).len();
+        self.expired_slots += 1;
+        self.expired[slot / 64] |= 1 << (slot % 64);
         self.barrier = self.barrier.max(barrier);
     }
 
@@ -207,72 +207,72 @@ impl Segment {
         self.live_slots() * 8 <= self.len()
     }
 
-    /// Drops the payload of dead slots once it is half of all, so that the cost is amortised.
+    /// Drops the payload of expired slots once it is half of all, so that the cost is amortised.
     pub(super) fn compact(&mut self) {
-        if self.dead_bytes * 2 <= self.payload.len() {
+        if self.expired_bytes * 2 <= self.payload.len() {
             return;
         }
-        let mut payload = Vec::with_capacity(self.payload.len() - self.dead_bytes);
+        let mut payload = Vec::with_capacity(self.payload.len() - self.expired_bytes);
         let mut offsets = Vec::with_capacity(self.len());
         for slot in 0..self.len() {
             offsets.push(payload.len() as u16);
-            if !self.is_dead(slot) {
+            if !self.is_expired(slot) {
                 payload.extend_from_slice(self.payload(slot));
             }
         }
         self.payload = payload;
         self.offsets = offsets;
-        self.dead_bytes = 0;
+        self.expired_bytes = 0;
     }
 
     /// The slot of an update, if it is in here.
     pub(super) fn find(&self, origin: OriginIndex, seq: u64) -> Option<usize> {
-        self.runs.iter().enumerate().find_map(|(index, run)| {
+        self.run_starts.iter().enumerate().find_map(|(index, run)| {
             let len = (self.run_end(index) - usize::from(run.slot)) as u64;
             (run.origin == origin && (run.first_seq..run.first_seq + len).contains(&seq))
                 .then(|| usize::from(run.slot) + (seq - run.first_seq) as usize)
         })
     }
 
-    /// The stretch that begins at `slot`.
-    pub(super) fn stretch(&self, slot: usize) -> Stretch {
-        let index = self.runs.partition_point(|run| usize::from(run.slot) <= slot) - 1;
-        let run = self.runs[index];
-        let dead = self.is_dead(slot);
+    /// The run that begins at `slot`.
+    pub(super) fn run(&self, slot: usize) -> Run {
+        let index = self.run_starts.partition_point(|run| usize::from(run.slot) <= slot) - 1;
+        let run = self.run_starts[index];
+        let expired = self.is_expired(slot);
         let run_end = self.run_end(index);
-        let end = if self.dead_slots == 0 {
+        let end = if self.expired_slots == 0 {
             run_end
         } else {
-            (slot..run_end).find(|&slot| self.is_dead(slot) != dead).unwrap_or(run_end)
+            (slot..run_end).find(|&slot| self.is_expired(slot) != expired).unwrap_or(run_end)
         };
-        Stretch {
+        Run {
             slot,
             len: end - slot,
             origin: run.origin,
             first_seq: run.first_seq + (slot as u64 - u64::from(run.slot)),
-            dead,
+            expired,
         }
     }
 
-    /// All stretches, in order.
-    pub(super) fn stretches(&self) -> impl Iterator<Item = Stretch> + '_ {
+    /// All runs, in order.
+    pub(super) fn runs(&self) -> impl Iterator<Item = Run> + '_ {
         let mut slot = 0;
         std::iter::from_fn(move || {
             (slot < self.len()).then(|| {
-                let stretch = self.stretch(slot);
-                slot += stretch.len;
-                stretch
+                let run = self.run(slot);
+                slot += run.len;
+                run
             })
         })
     }
 
     /// The first seq of each run, by origin; an origin can occur more than once.
     pub(super) fn firsts(&self) -> impl Iterator<Item = (OriginIndex, u64)> + '_ {
-        self.runs.iter().map(|run| (run.origin, run.first_seq))
+        self.run_starts.iter().map(|run| (run.origin, run.first_seq))
     }
 
     fn run_end(&self, index: usize) -> usize {
-        self.runs.get(index + 1).map_or(self.len(), |next| usize::from(next.slot))
+        self.run_starts.get(index + 1).map_or(self.len(), |next| usize::from(next.slot))
     }
 }
 
@@ -346,15 +346,15 @@ mod tests {
         for seq in 1..=4u64 {
             segment.push(0, seq, Time::ZERO, &[seq as u8; 10]);
         }
-        segment.kill(0, 9);
-        segment.kill(1, 3);
-        segment.kill(3, 4);
+        segment.expire(0, 9);
+        segment.expire(1, 3);
+        segment.expire(3, 4);
         segment.compact();
         assert_eq!(segment.payload(2), [3; 10]);
         assert_eq!(segment.payload(1), b"");
         assert_eq!(segment.payload.len(), 10);
         assert_eq!(segment.barrier(), 9);
-        let stretches: Vec<_> = segment.stretches().map(|s| (s.first_seq, s.len, s.dead)).collect();
-        assert_eq!(stretches, [(1, 2, true), (3, 1, false), (4, 1, true)]);
+        let runs: Vec<_> = segment.runs().map(|s| (s.first_seq, s.len, s.expired)).collect();
+        assert_eq!(runs, [(1, 2, true), (3, 1, false), (4, 1, true)]);
     }
 }

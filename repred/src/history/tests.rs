@@ -25,7 +25,7 @@ struct Line {
     /// Its place in the order, which only skips that were taken in together share.
     place: usize,
     /// Dead, and the place of the one that made it so: its own, if it was empty.
-    killer: Option<usize>,
+    expired_by: Option<usize>,
 }
 
 #[derive(Debug)]
@@ -68,9 +68,9 @@ impl World {
         }
     }
 
-    fn line(&mut self, origin: OriginIndex, killer: Option<usize>, position: Position) {
+    fn line(&mut self, origin: OriginIndex, expired_by: Option<usize>, position: Position) {
         let seq = self.history.last(origin);
-        self.lines.push(Line { origin, seq, place: self.places, killer });
+        self.lines.push(Line { origin, seq, place: self.places, expired_by });
         self.place_of.insert(position, self.places);
     }
 
@@ -82,19 +82,19 @@ impl World {
         self.line(origin, None, position);
         self.places += 1;
         while self.rng.below(2) == 0 {
-            self.kill(position);
+            self.expire(position);
         }
     }
 
     /// Something earlier, rather of late, is superseded by the last entry.
-    fn kill(&mut self, namer: Position) {
+    fn expire(&mut self, namer: Position) {
         let window = 1 + self.rng.below(self.lines.len());
         let index = self.lines.len() - 1 - self.rng.below(window);
-        let Line { origin, seq, place, killer } = self.lines[index];
+        let Line { origin, seq, place, expired_by } = self.lines[index];
         let is_folded = seq <= self.floor.get(&origin).copied().unwrap_or(0);
-        if killer.is_none() && !is_folded && place != self.place_of[&namer] {
-            self.history.kill(Dot::new(self.history.id(origin), seq), namer);
-            self.lines[index].killer = Some(self.place_of[&namer]);
+        if expired_by.is_none() && !is_folded && place != self.place_of[&namer] {
+            self.history.expire(Dot::new(self.history.id(origin), seq), namer);
+            self.lines[index].expired_by = Some(self.place_of[&namer]);
         }
     }
 
@@ -111,7 +111,7 @@ impl World {
         for range in ranges {
             for seq in range.first..=range.last {
                 let (origin, place) = (range.origin, self.places);
-                self.lines.push(Line { origin, seq, place, killer: Some(place) });
+                self.lines.push(Line { origin, seq, place, expired_by: Some(place) });
             }
         }
         self.place_of.insert(position, self.places);
@@ -150,7 +150,7 @@ impl World {
                     (id, seq.saturating_sub(self.rng.below(30) as u64).max(floor.unwrap_or(0)))
                 });
                 let floor: VersionVector = floor.collect();
-                self.history.fold(&floor);
+                self.history.trim(&floor);
                 for (id, seq) in floor.iter() {
                     self.floor.insert(self.history.origin(id).unwrap(), seq);
                 }
@@ -160,7 +160,7 @@ impl World {
     }
 
     /// A version between the floor and now, as a peer might have it.
-    fn known(&mut self) -> Known {
+    fn known(&mut self) -> Frontier {
         let version = self.history.version();
         let known = version.iter().map(|(id, seq)| {
             let floor = self.floor.get(&self.history.origin(id).unwrap()).copied().unwrap_or(0);
@@ -172,7 +172,7 @@ impl World {
             (id, seq)
         });
         let known: VersionVector = known.collect();
-        Known::new(&self.history, &known)
+        Frontier::new(&self.history, &known)
     }
 
     /// Sends everything that is missing, and checks it against the list.
@@ -181,21 +181,21 @@ impl World {
         let mut cursor = Cursor::new(&self.history, known.clone());
         let mut came: Vec<(OriginIndex, u64, bool, Position)> = Vec::new();
         let history = &self.history;
-        while let Some(piece) = cursor.peek(history) {
-            let must_reach = piece.must_reach(history);
-            match piece {
-                Piece::Entries(entries) => {
+        while let Some(missing) = cursor.peek(history) {
+            let closure_end = missing.closure_end(history);
+            match missing {
+                Missing::Entries(entries) => {
                     for (seq, (_, bytes)) in (entries.first_seq..).zip(entries.iter()) {
                         assert_eq!(bytes, payload(entries.origin, seq));
                         came.push((entries.origin, seq, true, 0));
                     }
                     cursor.took_entries(history, &entries, entries.len);
                 }
-                Piece::Skip(skip) => {
+                Missing::Skip(skip) => {
                     for range in &skip.ranges {
                         came.extend(
                             (range.first..=range.last)
-                                .map(|seq| (range.origin, seq, false, must_reach)),
+                                .map(|seq| (range.origin, seq, false, closure_end)),
                         );
                     }
                     cursor.took_skip(history, &skip);
@@ -206,23 +206,23 @@ impl World {
             self.lines.iter().map(|line| ((line.origin, line.seq), *line)).collect();
         let missing = lines.values().filter(|line| line.seq > known.seq(history, line.origin));
         assert_eq!(came.len(), missing.count(), "everything comes once");
-        let (mut last_live, mut last_dead) = (0, 0);
-        for (origin, seq, is_live, must_reach) in came {
+        let (mut last_live, mut last_expired) = (0, 0);
+        for (origin, seq, is_live, closure_end) in came {
             let line = lines[&(origin, seq)];
-            assert!(is_live || line.killer.is_some(), "{origin}.{seq} was forgotten");
-            // What is pinned may be dead and come alive, but nothing else.
-            assert!(!is_live || line.killer.is_none() || !self.pins.is_empty());
+            assert!(is_live || line.expired_by.is_some(), "{origin}.{seq} was forgotten");
+            // What is pinned may be expired and come alive, but nothing else.
+            assert!(!is_live || line.expired_by.is_none() || !self.pins.is_empty());
             if is_live {
-                assert!(line.place >= last_live.max(last_dead), "entries come in order");
+                assert!(line.place >= last_live.max(last_expired), "entries come in order");
                 last_live = line.place;
             } else {
                 assert!(line.place >= last_live, "a skip keeps its place among entries");
-                last_dead = last_dead.max(line.place);
-                let reached = self.place_of.range(..=must_reach).next_back().map(|(_, &at)| at);
-                assert!(reached >= line.killer, "a skip waits for its effect");
+                last_expired = last_expired.max(line.place);
+                let reached = self.place_of.range(..=closure_end).next_back().map(|(_, &at)| at);
+                assert!(reached >= line.expired_by, "a skip waits for its effect");
             }
         }
-        let live = self.lines.iter().filter(|line| line.killer.is_none());
+        let live = self.lines.iter().filter(|line| line.expired_by.is_none());
         let live = live.filter(|line| line.seq > *self.floor.get(&line.origin).unwrap_or(&0));
         if self.pins.is_empty() {
             assert_eq!(self.history.entries(), live.count(), "no more is kept than is live");
@@ -261,7 +261,7 @@ fn a_busy_register_keeps_one_entry_and_one_gap() {
         let which = (round % 2) as usize;
         let position = history.push(origins[which], Time::from_micros(round), b"value");
         if let Some(seq) = before[which].replace(history.last(origins[which])) {
-            history.kill(Dot::new(history.id(origins[which]), seq), position);
+            history.expire(Dot::new(history.id(origins[which]), seq), position);
         }
     }
     assert_eq!(history.entries(), 2);

@@ -5,7 +5,7 @@ use crate::{
     core::Core,
     frame::put_frame,
     id::ReplicaId,
-    mark::Mark,
+    log_position::LogPosition,
     reduce::Replicated,
     session::{Now, Saving, SessionConfig, SessionError},
     time::Time,
@@ -23,7 +23,7 @@ pub(crate) struct BatchBuilder {
     /// Under whose id the log goes on.
     id: Option<ReplicaId>,
     /// Up to here everything is in a batch.
-    recorded: Mark,
+    recorded: LogPosition,
     message: Vec<u8>,
 }
 
@@ -32,7 +32,7 @@ pub(crate) struct BatchBuilder {
 pub(crate) enum Collected {
     Nothing,
     Batch(Batch),
-    /// Only the next log can tell of what has happened: the state was replaced, or what is held is of a version
+    /// Only the next log can tell of what has happened: the state was replaced, or what is deferred is of a version
     /// of the schema of which this log does not tell.
     NeedsCompaction,
 }
@@ -48,7 +48,7 @@ pub(crate) struct Batch {
     /// Who was met since.
     pub(crate) met: Vec<u8>,
     /// When this is written, everything up to here is.
-    pub(crate) mark: Mark,
+    pub(crate) position: LogPosition,
     /// Whether there is more than fits a batch.
     pub(crate) has_more: bool,
 }
@@ -71,12 +71,12 @@ impl BatchBuilder {
         is_strict: bool,
         now: Now,
     ) -> Self {
-        let recorded = core.mark();
+        let recorded = core.log_position();
         Self { recorded, ..Self::of(Saving::at_end(config, core, now), is_strict) }
     }
 
     fn of(saving: Saving, is_strict: bool) -> Self {
-        Self { saving, is_strict, id: None, recorded: Mark::default(), message: Vec::new() }
+        Self { saving, is_strict, id: None, recorded: LogPosition::default(), message: Vec::new() }
     }
 
     /// What is new.
@@ -92,7 +92,7 @@ impl BatchBuilder {
             None => Some(Record::Opened { is_strict: self.is_strict, id }),
             Some(before) => (before != id).then_some(Record::Named { id }),
         };
-        if heading.is_none() && self.recorded == core.mark() {
+        if heading.is_none() && self.recorded == core.log_position() {
             return Ok(Collected::Nothing);
         }
         let (mut messages, mut has_more) = (Vec::new(), true);
@@ -105,11 +105,11 @@ impl BatchBuilder {
         }
         self.id = Some(id);
         if !has_more {
-            self.recorded = core.mark();
+            self.recorded = core.log_position();
         }
-        let (latest, mark) = (core.latest_time(), self.recorded);
+        let (latest, position) = (core.latest_time(), self.recorded);
         let met = Vec::new();
-        Ok(Collected::Batch(Batch { heading, latest, messages, met, mark, has_more }))
+        Ok(Collected::Batch(Batch { heading, latest, messages, met, position, has_more }))
     }
 
     /// All that is new; `None` if only the next log can tell of it.

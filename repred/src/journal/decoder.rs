@@ -323,7 +323,7 @@ mod tests {
         messages
     }
 
-    /// A core with skips, entries and edits, folded or not.
+    /// A core with skips, entries and edits, trimmed or not.
     fn core(is_folded: bool) -> Core<State> {
         let mut core = Core::new(7.into(), State::default());
         let wall = Time::from_micros(1000);
@@ -334,7 +334,7 @@ mod tests {
         }
         if is_folded {
             let version = core.version();
-            core.fold(&version).unwrap();
+            core.trim(&version).unwrap();
         }
         core
     }

@@ -13,25 +13,25 @@ use crate::{
     version::VersionVector,
 };
 
-/// What is folded when a journal is compacted: the entries that everybody has who counts. What is folded is only
+/// What is trimmed when a journal is compacted: the entries that everybody has who counts. What is trimmed is only
 /// part of the state from then on, so that opening the journal costs no more for it. Who has less, because it does
 /// not count, gets a snapshot when it comes.
 ///
-/// Two can no longer be joined once each has folded what the other lacks: a connection between them ends with
-/// [`SessionError::BothFolded`](crate::SessionError::BothFolded), and one of them has to
+/// Two can no longer be joined once each has trimmed what the other lacks: a connection between them ends with
+/// [`SessionError::BothTrimmed`](crate::SessionError::BothTrimmed), and one of them has to
 /// [give up](crate::Connection::discard_ours) its state. Nobody can know of replicas that it never met, so nothing
-/// is folded by default. Fold where all have met, or meet all the time in some place: a server, a hub, a fleet that
+/// is trimmed by default. Trim where all have met, or meet all the time in some place: a server, a hub, a fleet that
 /// is set up together.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Folding {
-    /// Nothing is folded. The default.
+pub enum Trimming {
+    /// Nothing is trimmed. The default.
     #[default]
     Never,
     /// Whoever was connected to this replica itself within this time counts. As long as nobody was, nothing is
-    /// folded.
+    /// trimmed.
     ///
-    /// Two groups that never met, or not within this time, and fold, each what it has, cannot be joined any more. Who
+    /// Two groups that never met, or not within this time, and trim, each what it has, cannot be joined any more. Who
     /// restarts without a journal is somebody new each time, whose last counts until its lease ends.
     Lease(Duration),
     /// These count, and no others; whoever of them was never met has nothing.
@@ -80,17 +80,17 @@ impl KnownPeers {
         }
     }
 
-    /// What everybody has who counts, of what we have ourselves; `None` if nothing may be folded.
+    /// What everybody has who counts, of what we have ourselves; `None` if nothing may be trimmed.
     pub(crate) fn stable(
         &self,
-        folding: &Folding,
+        trimming: &Trimming,
         own: &VersionVector,
         now: Time,
     ) -> Option<VersionVector> {
         let nothing = VersionVector::new();
-        let counting: Vec<&VersionVector> = match folding {
-            Folding::Never => return None,
-            Folding::Lease(lease) => {
+        let counting: Vec<&VersionVector> = match trimming {
+            Trimming::Never => return None,
+            Trimming::Lease(lease) => {
                 let is_here = |peer: &&KnownPeer| now.since(peer.seen) <= *lease;
                 let here: Vec<_> =
                     self.peers.values().filter(is_here).map(|peer| &peer.has).collect();
@@ -99,7 +99,7 @@ impl KnownPeers {
                 }
                 here
             }
-            Folding::Among(ids) => {
+            Trimming::Among(ids) => {
                 let has = |id| self.peers.get(id).map_or(&nothing, |peer| &peer.has);
                 ids.iter().map(has).collect()
             }
@@ -166,14 +166,14 @@ mod tests {
     #[test]
     fn stable_is_what_everybody_has_who_counts() {
         let own = version(&[(0xa, 7), (0xb, 3)]);
-        let stable = |folding| met().stable(&folding, &own, at(101));
-        assert_eq!(stable(Folding::Never), None);
-        let lease = |seconds| Folding::Lease(Duration::from_secs(seconds));
+        let stable = |trimming| met().stable(&trimming, &own, at(101));
+        assert_eq!(stable(Trimming::Never), None);
+        let lease = |seconds| Trimming::Lease(Duration::from_secs(seconds));
         assert_eq!(stable(lease(1)), Some(version(&[(0xa, 5), (0xb, 3)])));
         assert_eq!(stable(lease(100)), Some(version(&[(0xa, 2), (0xb, 3)])));
         assert_eq!(stable(lease(0)), None, "nobody is here");
-        assert_eq!(stable(Folding::Among(Vec::new())), Some(own.clone()));
-        assert_eq!(stable(Folding::Among(vec![0xd.into()])), Some(version(&[])));
+        assert_eq!(stable(Trimming::Among(Vec::new())), Some(own.clone()));
+        assert_eq!(stable(Trimming::Among(vec![0xd.into()])), Some(version(&[])));
     }
 
     #[test]

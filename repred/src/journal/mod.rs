@@ -6,7 +6,7 @@
 //! ```
 //!
 //! There is one file, of which each record is what was new at some moment. Compaction writes the next
-//! generation of it, without what is superseded; what is folded is in a snapshot then, at its beginning.
+//! generation of it, without what is superseded; what is trimmed is in a snapshot then, at its beginning.
 
 mod durability;
 mod storage;
@@ -39,7 +39,7 @@ pub use self::{
     durability::Durability,
     error::{JournalError, OpenError},
     files::Files,
-    known_peers::Folding,
+    known_peers::Trimming,
     log::Recovery,
     memory::{Memory, Write},
     reader::{JournalEvent, JournalReadError, JournalReader, RawEntry},
@@ -185,7 +185,7 @@ impl<S: Storage> Journal<S> {
         self.log.sync()
     }
 
-    /// Writes everything anew, without what is superseded or folded. A crash in the middle leaves the old
+    /// Writes everything anew, without what is superseded or trimmed. A crash in the middle leaves the old
     /// file, or the new one.
     ///
     /// # Errors

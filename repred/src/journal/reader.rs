@@ -90,7 +90,7 @@ pub enum JournalEvent {
     Snapshot {
         /// The state.
         snapshot: Snapshot,
-        /// What of it is folded: the rest follows, and is in the state already.
+        /// What of it is trimmed: the rest follows, and is in the state already.
         floor: VersionVector,
     },
     /// An update.

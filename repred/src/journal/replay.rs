@@ -97,7 +97,7 @@ impl Replay {
         match self.id {
             // A newer version of this program has written under it what this one cannot reduce, so it would
             // be a gap in what is reduced.
-            Some(id) if keeps_id && !core.has_held_of(id) => {
+            Some(id) if keeps_id && !core.has_deferred_of(id) => {
                 core.resume(id, self.latest);
                 None
             }

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     core::{Core, CoreLimits},
     id::ReplicaId,
-    journal::{Durability, Files, Folding, IfDamaged, Log, OpenError, Storage},
+    journal::{Durability, Files, IfDamaged, Log, OpenError, Storage, Trimming},
     reduce::Replicated,
     schema::Schema,
     session::{Now, SessionConfig, SessionError, SessionLimits},
@@ -32,7 +32,7 @@ pub struct ReplicaBuilder<R: Replicated> {
     keeps_everything: bool,
     durability: Durability,
     if_damaged: IfDamaged,
-    folding: Folding,
+    trimming: Trimming,
     is_restored: bool,
 }
 
@@ -47,7 +47,7 @@ impl<R: Replicated> ReplicaBuilder<R> {
             keeps_everything: false,
             durability: Durability::EveryUpdate,
             if_damaged: IfDamaged::Refuse,
-            folding: Folding::Never,
+            trimming: Trimming::Never,
             is_restored: false,
         }
     }
@@ -110,10 +110,10 @@ impl<R: Replicated> ReplicaBuilder<R> {
         self
     }
 
-    /// What is folded when the journal is compacted. Default: nothing.
+    /// What is trimmed when the journal is compacted. Default: nothing.
     #[must_use]
-    pub fn folding(mut self, folding: Folding) -> Self {
-        self.folding = folding;
+    pub fn trimming(mut self, trimming: Trimming) -> Self {
+        self.trimming = trimming;
         self
     }
 
@@ -214,7 +214,7 @@ impl<R: Replicated> ReplicaBuilder<R> {
     /// If `reduce` does, or the operating system has no random numbers.
     pub fn open_in(self, storage: impl Storage) -> Result<Replica<R>, OpenError> {
         let (mut core, rest) = self.core();
-        let Settings { clock, config, durability, if_damaged, folding, is_restored } = rest;
+        let Settings { clock, config, durability, if_damaged, trimming, is_restored } = rest;
         let new_id = core.id();
         let initial = core.snapshot().map_err(SessionError::Snapshot)?.state;
         let now = Now { wall: clock.now(), instant: Instant::now() };
@@ -227,7 +227,7 @@ impl<R: Replicated> ReplicaBuilder<R> {
         }
         let shared = Shared::new(core, clock, config).with_journal(&log, batch_builder);
         let replica = Replica::of(shared);
-        let policy = log_writer::WritePolicy { durability, folding, initial };
+        let policy = log_writer::WritePolicy { durability, trimming, initial };
         LogWriter::start(replica.shared(), log, policy).map_err(OpenError::Io)?;
         Ok(replica)
     }
@@ -238,8 +238,8 @@ impl<R: Replicated> ReplicaBuilder<R> {
         if self.keeps_everything {
             core.keep_everything();
         }
-        let Self { clock, config, durability, if_damaged, folding, is_restored, .. } = self;
-        (core, Settings { clock, config, durability, if_damaged, folding, is_restored })
+        let Self { clock, config, durability, if_damaged, trimming, is_restored, .. } = self;
+        (core, Settings { clock, config, durability, if_damaged, trimming, is_restored })
     }
 }
 
@@ -249,7 +249,7 @@ struct Settings {
     config: SessionConfig,
     durability: Durability,
     if_damaged: IfDamaged,
-    folding: Folding,
+    trimming: Trimming,
     is_restored: bool,
 }
 

@@ -22,7 +22,7 @@ use crate::{
     core::UpdateError,
     frame::FrameError,
     id::ReplicaId,
-    mark::Mark,
+    log_position::LogPosition,
     message::{Malformed, Opening, check_opening},
     receipt::NotDurable,
     reduce::Replicated,
@@ -49,8 +49,8 @@ pub struct Connection<R: Replicated, T: Transport> {
     config: SessionConfig,
     transport: T,
     /// What the peer may only get when the journal has what it tells of.
-    held: Held,
-    /// Whether anything that was held has gone: the peer knows who we are.
+    pending: Pending,
+    /// Whether anything that was pending has gone: the peer knows who we are.
     has_opened: bool,
     timer: Timer,
     message: Vec<u8>,
@@ -59,15 +59,15 @@ pub struct Connection<R: Replicated, T: Transport> {
 
 /// Messages that tell of what the journal may not have yet.
 #[derive(Default)]
-struct Held {
+struct Pending {
     messages: Vec<Vec<u8>>,
     bytes: usize,
     /// When the journal has everything up to here, they may go.
-    mark: Mark,
+    position: LogPosition,
 }
 
-/// Bytes of messages that are held at most: as many as may wait for one sync of the disk.
-const MOST_HELD: usize = 1 << 20;
+/// Bytes of messages that are pending at most: as many as may wait for one sync of the disk.
+const MOST_PENDING: usize = 1 << 20;
 
 /// The connection is over, but for the farewell.
 struct End {
@@ -103,7 +103,7 @@ impl<R: Replicated, T: Transport> Connection<R, T> {
             key: registered.unwrap_or(0),
             config: shared.config.clone(),
             transport,
-            held: Held::default(),
+            pending: Pending::default(),
             has_opened: false,
             timer: Timer::default(),
             message: Vec::new(),
@@ -124,7 +124,7 @@ impl<R: Replicated, T: Transport> Connection<R, T> {
     }
 
     /// Give up our state for the peer's if the two histories cannot be joined, instead of failing with
-    /// [`SessionError::BothFolded`]. What the peer has not seen of ours is lost here.
+    /// [`SessionError::BothTrimmed`]. What the peer has not seen of ours is lost here.
     pub fn discard_ours(mut self) -> Self {
         self.config.discard_ours = true;
         self
@@ -157,14 +157,14 @@ impl<R: Replicated, T: Transport> Connection<R, T> {
         let now = shared.now();
         let (key, config, transport) = (self.key, &self.config, &mut self.transport);
         let taken = shared.with(|inner| {
-            let before = inner.core.mark();
+            let before = inner.core.log_position();
             let was_synced = is_synced(inner, key);
             let result = take_in(inner, key, config, transport, now);
             let has_turned = is_synced(inner, key) != was_synced;
             if has_turned {
                 inner.note_peer(key, now.wall);
             }
-            if has_turned || inner.core.mark() != before {
+            if has_turned || inner.core.log_position() != before {
                 inner.wake();
             }
             inner.wake_listeners();
@@ -230,19 +230,22 @@ impl<R: Replicated, T: Transport> Connection<R, T> {
         };
         let watermark = log_writer.watermark();
         // What waits goes first, and alone: what comes after it tells of more.
-        if self.held.messages.is_empty() {
-            let Self { key, config, held, message, .. } = self;
-            held.mark = poll_session(shared, cx, *key, config, now, message, |message| {
-                held.bytes += message.len();
-                held.messages.push(message.to_vec());
-                held.bytes < MOST_HELD
+        if self.pending.messages.is_empty() {
+            let Self { key, config, pending, message, .. } = self;
+            pending.position = poll_session(shared, cx, *key, config, now, message, |message| {
+                pending.bytes += message.len();
+                pending.messages.push(message.to_vec());
+                pending.bytes < MOST_PENDING
             })?;
         }
-        if !self.held.messages.is_empty()
-            && watermark.poll(self.held.mark, cx).map_err(ConnectionError::Journal)?.is_ready()
+        if !self.pending.messages.is_empty()
+            && watermark
+                .poll(self.pending.position, cx)
+                .map_err(ConnectionError::Journal)?
+                .is_ready()
         {
             self.has_opened = true;
-            let Held { messages, .. } = std::mem::take(&mut self.held);
+            let Pending { messages, .. } = std::mem::take(&mut self.pending);
             messages.iter().for_each(|message| self.transport.push(message));
         }
         Ok(())
@@ -368,7 +371,7 @@ fn poll_session<R: Replicated>(
     now: Now,
     message: &mut Vec<u8>,
     mut push: impl FnMut(&[u8]) -> bool,
-) -> Result<Mark, ConnectionError> {
+) -> Result<LogPosition, ConnectionError> {
     let polled = shared.with(|inner| {
         begin(inner, key, config, now);
         loop {
@@ -384,7 +387,7 @@ fn poll_session<R: Replicated>(
                 break;
             }
         }
-        Ok(inner.core.mark())
+        Ok(inner.core.log_position())
     });
     polled.map_err(|Reentrant| ConnectionError::Reentrant)?.map_err(ConnectionError::Session)
 }

@@ -20,10 +20,10 @@ use super::shared::{Inner, Shared, random_id};
 use crate::{
     core::UpdateError,
     journal::{
-        Batch, BatchBuilder, Collected, Durability, Folding, JournalError, KnownPeers, Log,
-        Recovery, Storage,
+        Batch, BatchBuilder, Collected, Durability, JournalError, KnownPeers, Log, Recovery,
+        Storage, Trimming,
     },
-    mark::Mark,
+    log_position::LogPosition,
     receipt::{NotDurable, Watermark},
     reduce::Replicated,
     session::SessionError,
@@ -84,7 +84,7 @@ impl LogWriter {
     /// A mailbox for a thread that is to be started.
     /// `has_lock` says whether the calling thread has the lock of the replica, which it needs.
     pub(super) fn new(
-        mark: Mark,
+        position: LogPosition,
         recovery: Recovery,
         has_lock: impl Fn() -> bool + Send + Sync + 'static,
     ) -> Self {
@@ -94,7 +94,7 @@ impl LogWriter {
             move || has_lock() || mailbox.is_own_thread()
         };
         let watermark = Arc::new(Watermark::new(would_deadlock));
-        watermark.advance(mark);
+        watermark.advance(position);
         Self { mailbox, watermark, thread: Mutex::new(None), recovery }
     }
 
@@ -246,7 +246,7 @@ impl Mailbox {
 #[derive(Debug)]
 pub(super) struct WritePolicy {
     pub(super) durability: Durability,
-    pub(super) folding: Folding,
+    pub(super) trimming: Trimming,
     /// The state that the replica began with, encoded.
     pub(super) initial: Vec<u8>,
 }
@@ -264,7 +264,7 @@ struct WriterThread<R: Replicated, S: Storage> {
     /// How long as many may take to write again.
     commit_delay: Duration,
     /// Up to here everything is written, and not durable yet.
-    written: Option<Mark>,
+    written: Option<LogPosition>,
     /// When to sync.
     due: Option<Instant>,
     /// Something has happened of which only the next log can tell.
@@ -346,7 +346,7 @@ impl<R: Replicated, S: Storage> WriterThread<R, S> {
     fn append(&mut self, batch: &Batch) -> Result<(), JournalError> {
         let appended = self.log.append(batch);
         match appended {
-            Ok(()) => self.written = Some(batch.mark),
+            Ok(()) => self.written = Some(batch.position),
             Err(JournalError::Refused(_)) => self.refused = Some(batch.size()),
             Err(_) => {}
         }
@@ -365,8 +365,8 @@ impl<R: Replicated, S: Storage> WriterThread<R, S> {
             }
             Durability::Interval(interval) => self.sync_in_time(interval, written.is_some())?,
         }
-        if let Some(mark) = written {
-            self.watermark.advance(mark);
+        if let Some(position) = written {
+            self.watermark.advance(position);
         }
         Ok(())
     }
@@ -407,7 +407,7 @@ impl<R: Replicated, S: Storage> WriterThread<R, S> {
     }
 
     fn compact(&mut self) -> Result<(), JournalError> {
-        // What is folded has to be written first, where it can be.
+        // What is trimmed has to be written first, where it can be.
         self.write_new()?;
         if self.write_next()? { Ok(()) } else { self.write_next_at_once() }
     }
@@ -461,7 +461,7 @@ impl<R: Replicated, S: Storage> WriterThread<R, S> {
         switched: Switched,
         begun: Result<(), JournalError>,
     ) -> Result<bool, JournalError> {
-        let Switched { rest, present, mark } = switched;
+        let Switched { rest, present, position } = switched;
         let advanced = begun.and_then(|()| {
             let Some(rest) = rest? else { return Ok(false) };
             rest.iter().try_for_each(|batch| self.log.append_next(batch))?;
@@ -469,7 +469,7 @@ impl<R: Replicated, S: Storage> WriterThread<R, S> {
         });
         if matches!(advanced, Ok(true)) {
             (self.written, self.due, self.needs_compaction) = (None, None, false);
-            self.watermark.advance(mark);
+            self.watermark.advance(position);
         } else if self.with(|inner| inner.batch_builder = present).is_none() {
             // The present builder has missed nothing: it stands where it stood. But the replica has ended
             // meanwhile, and the rest of it is meant for the next log.
@@ -493,13 +493,13 @@ impl<R: Replicated, S: Storage> WriterThread<R, S> {
         let Self { replica, log, policy, .. } = self;
         let Some(shared) = replica.upgrade() else { return };
         let rolled_back = shared.with(|inner| {
-            let before = inner.core.mark();
+            let before = inner.core.log_position();
             let result = log.roll_back(&mut inner.core, &policy.initial, random_id());
             inner.batch_builder = Some(log.resume(&mut inner.core));
             inner.known_peers.change_all();
             inner.read_only = Some(ReadOnly::Full(error.clone()));
             inner.wake();
-            (result, before, inner.core.mark())
+            (result, before, inner.core.log_position())
         });
         drop(shared);
         let Ok((result, before, after)) = rolled_back else { return };
@@ -521,7 +521,7 @@ impl<R: Replicated, S: Storage> WriterThread<R, S> {
                     inner.read_only = None;
                     inner.wake();
                 });
-                // What was folded meanwhile, say.
+                // What was trimmed meanwhile, say.
                 self.write()
             }
             Err(JournalError::Refused(_)) => {
@@ -547,7 +547,7 @@ impl<R: Replicated, S: Storage> WriterThread<R, S> {
     /// Writes the last of it, and closes the journal.
     fn finish(mut self) {
         match (self.close(), self.written) {
-            (Ok(()), Some(mark)) => self.watermark.advance(mark),
+            (Ok(()), Some(position)) => self.watermark.advance(position),
             (Ok(()), None) => {}
             (Err(error), _) => self.fail(error),
         }
@@ -593,13 +593,13 @@ impl Drop for Ended {
     }
 }
 
-/// What is stable is folded, and then the next log is begun. Who was met, and the builder.
+/// What is stable is trimmed, and then the next log is begun. Who was met, and the builder.
 fn begin<R: Replicated, S: Storage>(
     inner: &mut Inner<R>,
     log: &Log<S>,
     policy: &WritePolicy,
 ) -> Result<(KnownPeers, BatchBuilder), SessionError> {
-    inner.fold_stable(&policy.folding);
+    inner.trim_stable(&policy.trimming);
     Ok((inner.known_peers.clone(), log.batch_builder(&mut inner.core)?))
 }
 
@@ -610,14 +610,14 @@ struct Switched {
     /// The batch builder of the present log.
     present: Option<BatchBuilder>,
     /// Where the replica stands.
-    mark: Mark,
+    position: LogPosition,
 }
 
 impl Switched {
     fn to<R: Replicated>(mut next: BatchBuilder, inner: &mut Inner<R>) -> Self {
         let rest = next.collect_all(&mut inner.core);
         let present = inner.batch_builder.replace(next);
-        Self { rest, present, mark: inner.core.mark() }
+        Self { rest, present, position: inner.core.log_position() }
     }
 }
 

@@ -10,7 +10,7 @@ use std::{
 use futures_core::Stream;
 
 use super::{replica::ReadError, subscription::Subscription};
-use crate::{news::Notice, reduce::Replicated, stamp::Stamp};
+use crate::{event::ReplicaEvent, reduce::Replicated, stamp::Stamp};
 
 /// Some of the changes of a replica; see [`Subscription::only`].
 #[must_use = "a stream does nothing unless it is polled"]
@@ -18,10 +18,10 @@ pub struct Only<R: Replicated, T, F> {
     subscription: Subscription<R>,
     pick: F,
     /// The last that was picked, until it is known whether it is the last of its step.
-    held: Option<Held<T>>,
+    pending: Option<Pending<T>>,
 }
 
-struct Held<T> {
+struct Pending<T> {
     stamp: Stamp,
     picked: T,
     ends_step: bool,
@@ -29,7 +29,7 @@ struct Held<T> {
 
 impl<R: Replicated, T, F> Only<R, T, F> {
     pub(super) fn new(subscription: Subscription<R>, pick: F) -> Self {
-        Self { subscription, pick, held: None }
+        Self { subscription, pick, pending: None }
     }
 
     /// Reads the state, and goes on from there; see [`Subscription::read`].
@@ -39,7 +39,7 @@ impl<R: Replicated, T, F> Only<R, T, F> {
     /// As there.
     pub fn read<V>(&mut self, read: impl FnOnce(&R) -> V) -> Result<V, ReadError> {
         let value = self.subscription.read(read)?;
-        self.held = None;
+        self.pending = None;
         Ok(value)
     }
 }
@@ -48,40 +48,40 @@ impl<R: Replicated, T, F> Only<R, T, F>
 where
     F: FnMut(&R::Changes) -> Option<T>,
 {
-    /// Takes note of a notice, and says what can be told by that.
-    fn hear(&mut self, notice: Notice<R::Changes>) -> Option<Notice<T>> {
-        let (stamp, changes, ends_step) = match notice {
-            Notice::Changed { stamp, changes, ends_step } => (stamp, changes, ends_step),
-            Notice::Held => return Some(Notice::Held),
-            Notice::Reset => {
-                self.held = None;
-                return Some(Notice::Reset);
+    /// Takes note of an event, and says what can be told by that.
+    fn hear(&mut self, event: ReplicaEvent<R::Changes>) -> Option<ReplicaEvent<T>> {
+        let (stamp, changes, ends_step) = match event {
+            ReplicaEvent::Changed { stamp, changes, ends_step } => (stamp, changes, ends_step),
+            ReplicaEvent::Deferred => return Some(ReplicaEvent::Deferred),
+            ReplicaEvent::Lagged => {
+                self.pending = None;
+                return Some(ReplicaEvent::Lagged);
             }
         };
         match (self.pick)(&changes) {
             Some(picked) => {
-                let before = self.held.replace(Held { stamp, picked, ends_step });
-                before.map(Held::tell)
+                let before = self.pending.replace(Pending { stamp, picked, ends_step });
+                before.map(Pending::tell)
             }
             None => {
-                if let Some(held) = &mut self.held {
-                    held.ends_step = ends_step;
+                if let Some(pending) = &mut self.pending {
+                    pending.ends_step = ends_step;
                 }
                 None
             }
         }
     }
 
-    /// What is held, if it is the last of its step.
-    fn last(&mut self) -> Option<Notice<T>> {
-        self.held.take_if(|held| held.ends_step).map(Held::tell)
+    /// What is pending, if it is the last of its step.
+    fn last(&mut self) -> Option<ReplicaEvent<T>> {
+        self.pending.take_if(|pending| pending.ends_step).map(Pending::tell)
     }
 }
 
-impl<T> Held<T> {
-    fn tell(self) -> Notice<T> {
+impl<T> Pending<T> {
+    fn tell(self) -> ReplicaEvent<T> {
         let Self { stamp, picked, ends_step } = self;
-        Notice::Changed { stamp, changes: Arc::new(picked), ends_step }
+        ReplicaEvent::Changed { stamp, changes: Arc::new(picked), ends_step }
     }
 }
 
@@ -89,20 +89,20 @@ impl<R: Replicated, T: Unpin, F> Stream for Only<R, T, F>
 where
     F: FnMut(&R::Changes) -> Option<T> + Unpin,
 {
-    type Item = Notice<T>;
+    type Item = ReplicaEvent<T>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
-        // A step's notices are all there when the first is, so this never waits in the middle of one.
+        // A step's events are all there when the first is, so this never waits in the middle of one.
         loop {
             if let Some(last) = this.last() {
                 return Poll::Ready(Some(last));
             }
-            let Some(notice) = std::task::ready!(Pin::new(&mut this.subscription).poll_next(cx))
+            let Some(event) = std::task::ready!(Pin::new(&mut this.subscription).poll_next(cx))
             else {
                 return Poll::Ready(None);
             };
-            if let Some(told) = this.hear(notice) {
+            if let Some(told) = this.hear(event) {
                 return Poll::Ready(Some(told));
             }
         }

@@ -16,13 +16,13 @@ use super::{
 };
 use crate::{
     core::{
-        AtError, Core, EditError, Entry, FoldError, HistoryError, OrderError, Poisoned,
-        SnapshotError, UpdateError,
+        AtError, Core, EditError, Entry, HistoryError, OrderError, Poisoned, SnapshotError,
+        TrimError, UpdateError,
     },
     edit::{DynPlace, Edit},
     id::ReplicaId,
     journal::OpenError,
-    mark::Mark,
+    log_position::LogPosition,
     receipt::Receipt,
     reduce::Replicated,
     snapshot::Snapshot,
@@ -131,9 +131,9 @@ impl<R: Replicated> Replica<R> {
     pub fn update(&self, update: R::Update) -> Result<Receipt<R::Changes>, UpdateError> {
         let receipt = self.write(|core, wall| {
             let receipt = core.update(update, wall)?;
-            Ok::<_, UpdateError>((receipt, core.mark()))
+            Ok::<_, UpdateError>((receipt, core.log_position()))
         });
-        receipt.map(|(receipt, mark)| self.watched(receipt, mark))
+        receipt.map(|(receipt, position)| self.durable_at(receipt, position))
     }
 
     /// Writes several updates as one atomic step: whoever has taken in one of them has taken in all.
@@ -153,16 +153,16 @@ impl<R: Replicated> Replica<R> {
         let updates: Vec<_> = updates.into_iter().collect();
         let receipts = self.write(|core, wall| {
             let receipts = core.update_all(updates, wall)?;
-            Ok::<_, UpdateError>((receipts, core.mark()))
+            Ok::<_, UpdateError>((receipts, core.log_position()))
         });
-        let (receipts, mark) = receipts?;
-        Ok(receipts.into_iter().map(|receipt| self.watched(receipt, mark)).collect())
+        let (receipts, position) = receipts?;
+        Ok(receipts.into_iter().map(|receipt| self.durable_at(receipt, position)).collect())
     }
 
-    /// The receipt is ready when the journal has everything up to a mark.
-    fn watched<C>(&self, receipt: Receipt<C>, mark: Mark) -> Receipt<C> {
+    /// The receipt is ready when the journal has everything up to a position.
+    fn durable_at<C>(&self, receipt: Receipt<C>, position: LogPosition) -> Receipt<C> {
         match &self.shared.log_writer {
-            Some(log_writer) => receipt.watched(log_writer.watermark(), mark),
+            Some(log_writer) => receipt.durable_at(log_writer.watermark(), position),
             None => receipt,
         }
     }
@@ -293,7 +293,7 @@ impl<R: Replicated> Replica<R> {
         Ok(self.shared.with(|inner| inner.core.version())?)
     }
 
-    /// How many updates are held: kept and passed on, but not reduced, because they are of a newer version
+    /// How many updates are deferred: kept and passed on, but not reduced, because they are of a newer version
     /// of this program, or came after one that is. While there are any, the state stands still but for what
     /// is written here. Upgrade the program: what it then [loads](Self::load) or gets from its peers, it
     /// understands.
@@ -301,8 +301,8 @@ impl<R: Replicated> Replica<R> {
     /// # Errors
     ///
     /// When called from inside `reduce`, `read` or `edit`.
-    pub fn held(&self) -> Result<u64, ReadError> {
-        Ok(self.shared.with(|inner| inner.core.held())?)
+    pub fn deferred(&self) -> Result<u64, ReadError> {
+        Ok(self.shared.with(|inner| inner.core.deferred())?)
     }
 
     /// The connections there are, by age, and how far each is. O(connections · origins).
@@ -433,18 +433,18 @@ impl<R: Replicated> Replica<R> {
     /// Forgets the entries up to a version, which becomes the floor: who has not seen all of it will get
     /// a snapshot. It is the way to keep the history of a sum or a set small.
     ///
-    /// Fold what every replica that counts has seen. Two that have folded what the other has not seen
+    /// Trim what every replica that counts has seen. Two that have trimmed what the other has not seen
     /// cannot come together any more, except by one of them giving up its state.
     ///
     /// # Errors
     ///
     /// When `floor` is not covered by the version; nothing is changed.
-    pub fn fold(&self, floor: &VersionVector) -> Result<(), FoldError> {
-        let folded = self.shared.with(|inner| {
+    pub fn trim(&self, floor: &VersionVector) -> Result<(), TrimError> {
+        let trimmed = self.shared.with(|inner| {
             inner.wake();
-            inner.core.fold(floor)
+            inner.core.trim(floor)
         });
-        folded.unwrap_or(Err(FoldError::Reentrant))
+        trimmed.unwrap_or(Err(TrimError::Reentrant))
     }
 
     // ---- waiting ----
@@ -529,7 +529,7 @@ impl<R: Replicated> Replica<R> {
     /// A stream of what changes from now on, by local and remote updates alike.
     ///
     /// A reaction to a change is an ordinary later update. An observer who does not keep up is told
-    /// [`Notice::Reset`](crate::Notice::Reset) instead of what it missed.
+    /// [`ReplicaEvent::Lagged`](crate::ReplicaEvent::Lagged) instead of what it missed.
     ///
     /// # Errors
     ///

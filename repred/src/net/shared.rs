@@ -17,8 +17,8 @@ use super::{
 use crate::{
     core::{Core, UpdateError},
     id::ReplicaId,
-    journal::{BatchBuilder, Collected, Folding, KnownPeers, Log, Storage},
-    mark::Mark,
+    journal::{BatchBuilder, Collected, KnownPeers, Log, Storage, Trimming},
+    log_position::LogPosition,
     reduce::Replicated,
     session::{Now, Session, SessionConfig, SessionError},
     time::Time,
@@ -46,7 +46,7 @@ pub(super) struct Inner<R: Replicated> {
     /// Why nothing is written now.
     pub(super) read_only: Option<ReadOnly>,
     /// How far the log writer was told that there is something new.
-    last_notified: Mark,
+    last_notified: LogPosition,
     /// Who wants to be woken at the next change, once.
     sleepers: Vec<(Key, Waker)>,
     /// Who wants to be woken when a peer confirms something, once.
@@ -92,7 +92,7 @@ impl<R: Replicated> Shared<R> {
             batch_builder: None,
             known_peers: KnownPeers::default(),
             read_only: None,
-            last_notified: core.mark(),
+            last_notified: core.log_position(),
             core,
             clock: Arc::clone(&clock),
             links: BTreeMap::new(),
@@ -131,11 +131,11 @@ impl<R: Replicated> Shared<R> {
         let mut woken = Woken::default();
         // A panic under the lock is the user's code; whether it has done harm, the core knows.
         let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut held = Held::new(&self.holder, me, inner, &mut woken);
-        let done = act(&mut held.inner);
+        let mut locked = Locked::new(&self.holder, me, inner, &mut woken);
+        let done = act(&mut locked.inner);
         if let Some(log_writer) = &self.log_writer {
-            let mark = held.inner.core.mark();
-            if std::mem::replace(&mut held.inner.last_notified, mark) != mark {
+            let position = locked.inner.core.log_position();
+            if std::mem::replace(&mut locked.inner.last_notified, position) != position {
                 log_writer.notify();
             }
         }
@@ -158,13 +158,13 @@ impl<R: Replicated> Shared<R> {
 }
 
 /// The lock. Its holder is known until this is dropped, be it by a panic of the user's code.
-struct Held<'a, R: Replicated> {
+struct Locked<'a, R: Replicated> {
     holder: &'a AtomicUsize,
     inner: MutexGuard<'a, Inner<R>>,
     woken: &'a mut Woken,
 }
 
-impl<'a, R: Replicated> Held<'a, R> {
+impl<'a, R: Replicated> Locked<'a, R> {
     fn new(
         holder: &'a AtomicUsize,
         me: usize,
@@ -176,7 +176,7 @@ impl<'a, R: Replicated> Held<'a, R> {
     }
 }
 
-impl<R: Replicated> Drop for Held<'_, R> {
+impl<R: Replicated> Drop for Locked<'_, R> {
     #[inline]
     fn drop(&mut self) {
         self.woken.0 = std::mem::take(&mut self.inner.woken);
@@ -234,15 +234,15 @@ impl<R: Replicated> Inner<R> {
         links.into_iter().for_each(|key| self.note_peer(key, now));
     }
 
-    /// Folds what everybody has who counts.
-    pub(super) fn fold_stable(&mut self, folding: &Folding) {
+    /// Trims what everybody has who counts.
+    pub(super) fn trim_stable(&mut self, trimming: &Trimming) {
         self.note_peers();
         let now = self.clock.now();
-        let stable = self.known_peers.stable(folding, &self.core.reduced(), now);
+        let stable = self.known_peers.stable(trimming, &self.core.reduced(), now);
         if let Some(stable) = stable.filter(|_| !self.core.entries().keeps_everything()) {
             // It is part of what is reduced, and there is nothing else to be wrong.
-            let folded = self.core.fold(&stable);
-            debug_assert!(folded.is_ok(), "{folded:?}");
+            let trimmed = self.core.trim(&stable);
+            debug_assert!(trimmed.is_ok(), "{trimmed:?}");
             self.wake();
         }
     }

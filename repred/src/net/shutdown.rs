@@ -32,9 +32,9 @@ impl<R: Replicated> Replica<R> {
     ///
     /// When called from inside `reduce`, `read` or `edit`.
     pub fn durable(&self) -> Result<Durable, ReadError> {
-        let mark = self.shared().with(|inner| inner.core.mark())?;
+        let position = self.shared().with(|inner| inner.core.log_position())?;
         Ok(match &self.shared().log_writer {
-            Some(log_writer) => Durable::new(log_writer.watermark(), mark),
+            Some(log_writer) => Durable::new(log_writer.watermark(), position),
             None => Durable::at_once(),
         })
     }
@@ -45,8 +45,8 @@ impl<R: Replicated> Replica<R> {
         self.shared().log_writer.as_ref().map(LogWriter::recovery).unwrap_or_default()
     }
 
-    /// Writes the journal anew, without what is superseded, and with a snapshot for what is folded:
-    /// by [`fold`](Self::fold), or because [all have it who count](crate::Folding). Waits for that. It is done by
+    /// Writes the journal anew, without what is superseded, and with a snapshot for what is trimmed:
+    /// by [`trim`](Self::trim), or because [all have it who count](crate::Trimming). Waits for that. It is done by
     /// itself whenever the journal has doubled.
     ///
     /// # Errors
@@ -95,12 +95,12 @@ fn close<R: Replicated>(shared: &Arc<Shared<R>>) -> Result<(), NotDurable> {
     let marked = shared.with(|inner| {
         inner.read_only.get_or_insert(ReadOnly::Closed);
         inner.wake();
-        inner.core.mark()
+        inner.core.log_position()
     });
     match marked {
-        Ok(mark) if !log_writer.is_own_thread() => {
+        Ok(position) if !log_writer.is_own_thread() => {
             log_writer.finish();
-            Durable::new(log_writer.watermark(), mark).wait()
+            Durable::new(log_writer.watermark(), position).wait()
         }
         // It is closed inside of its own `read` or `reduce`, or by what the log writer has woken. The log writer needs the
         // lock, or itself, so it is not waited for; it keeps the replica until it is done.

@@ -14,23 +14,23 @@ use super::{
     replica::ReadError,
     shared::{Key, Reentrant, Shared},
 };
-use crate::{news::Notice, reduce::Replicated};
+use crate::{event::ReplicaEvent, reduce::Replicated};
 
 /// The changes of a replica, as they happen; see [`Replica::subscribe`](crate::Replica::subscribe).
 ///
 /// All observers share what is kept for the slow ones, so one that does not keep up costs no memory: it
-/// is told [`Notice::Reset`] and goes on from there. The stream ends when nobody holds the replica any
+/// is told [`ReplicaEvent::Lagged`] and goes on from there. The stream ends when nobody holds the replica any
 /// more, and when `reduce` has panicked.
 ///
 /// ```
 /// use futures::StreamExt;
-/// use repred::{Counter, Notice, Replica};
+/// use repred::{Counter, ReplicaEvent, Replica};
 ///
 /// # futures::executor::block_on(async {
 /// let votes = Replica::new(Counter::default());
 /// let mut changes = votes.subscribe()?;
 /// votes.update(3)?;
-/// let Some(Notice::Changed { stamp, .. }) = changes.next().await else { panic!() };
+/// let Some(ReplicaEvent::Changed { stamp, .. }) = changes.next().await else { panic!() };
 /// assert_eq!(stamp.origin(), votes.id()?);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # }).unwrap();
@@ -45,14 +45,14 @@ pub struct Subscription<R: Replicated> {
 
 impl<R: Replicated> Subscription<R> {
     pub(super) fn new(shared: &Arc<Shared<R>>) -> Result<Self, Reentrant> {
-        let (key, place) = shared.with(|inner| (inner.key(), inner.core.news_mut().observe()))?;
+        let (key, place) = shared.with(|inner| (inner.key(), inner.core.events_mut().observe()))?;
         Ok(Self { shared: Arc::downgrade(shared), key, place })
     }
 }
 
 impl<R: Replicated> Subscription<R> {
     /// Reads the state, and goes on from there: what comes next is exactly what has changed since. Call it at
-    /// the beginning, and again after each [`Notice::Reset`].
+    /// the beginning, and again after each [`ReplicaEvent::Lagged`].
     ///
     /// ```
     /// use futures::{FutureExt, StreamExt};
@@ -75,7 +75,7 @@ impl<R: Replicated> Subscription<R> {
         let shared = self.shared.upgrade().ok_or(ReadError::Gone)?;
         shared.with(|inner| {
             let value = read(inner.core.state()?);
-            self.place = inner.core.news().end();
+            self.place = inner.core.events().end();
             Ok(value)
         })?
     }
@@ -86,7 +86,7 @@ impl<R: Replicated> Subscription<R> {
     ///
     /// ```
     /// use futures::{FutureExt, StreamExt};
-    /// use repred::{Counter, Notice, Reduce, Register, Replica};
+    /// use repred::{Counter, ReplicaEvent, Reduce, Register, Replica};
     /// use serde::{Deserialize, Serialize};
     ///
     /// #[derive(Reduce, Default, Serialize, Deserialize)]
@@ -105,7 +105,7 @@ impl<R: Replicated> Subscription<R> {
     ///     poll.question().set("tea?");
     /// })?;
     /// let told = votes.next().now_or_never().flatten();
-    /// assert!(matches!(told, Some(Notice::Changed { changes, ends_step: true, .. }) if *changes == 3));
+    /// assert!(matches!(told, Some(ReplicaEvent::Changed { changes, ends_step: true, .. }) if *changes == 3));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn only<T, F>(self, pick: F) -> Only<R, T, F>
@@ -117,22 +117,22 @@ impl<R: Replicated> Subscription<R> {
 }
 
 impl<R: Replicated> Stream for Subscription<R> {
-    type Item = Notice<R::Changes>;
+    type Item = ReplicaEvent<R::Changes>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
         let Some(shared) = this.shared.upgrade() else { return Poll::Ready(None) };
-        let notice = shared.with(|inner| {
-            let notice = inner.core.news().next(&mut this.place);
-            if notice.is_none() && inner.core.check_health().is_err() {
+        let event = shared.with(|inner| {
+            let event = inner.core.events().next(&mut this.place);
+            if event.is_none() && inner.core.check_health().is_err() {
                 return Poll::Ready(None);
             }
-            if notice.is_none() {
+            if event.is_none() {
                 inner.sleep(this.key, cx.waker());
             }
-            notice.map_or(Poll::Pending, |notice| Poll::Ready(Some(notice)))
+            event.map_or(Poll::Pending, |event| Poll::Ready(Some(event)))
         });
-        match notice {
+        match event {
             Ok(polled) => polled,
             Err(Reentrant) => {
                 // Polled from inside `read` or `reduce`: ask again when that is over.
@@ -148,7 +148,7 @@ impl<R: Replicated> Drop for Subscription<R> {
         // From inside `read` or `reduce` the place cannot be given back; then a bounded ring stays.
         if let Some(shared) = self.shared.upgrade() {
             let _ = shared.with(|inner| {
-                inner.core.news_mut().leave();
+                inner.core.events_mut().leave();
                 inner.forget(self.key);
             });
         }

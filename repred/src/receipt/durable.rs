@@ -10,7 +10,7 @@ use std::{
 };
 
 use super::watermark::Watermark;
-use crate::mark::Mark;
+use crate::log_position::LogPosition;
 
 /// Ready when what was written is as durable as was [chosen](crate::Durability); at once for a replica
 /// without a journal. Dropping it changes nothing.
@@ -18,16 +18,16 @@ use crate::mark::Mark;
 #[derive(Clone)]
 pub struct Durable {
     /// `None` where there is no journal.
-    watched: Option<(Arc<Watermark>, Mark)>,
+    awaited: Option<(Arc<Watermark>, LogPosition)>,
 }
 
 impl Durable {
     pub(crate) fn at_once() -> Self {
-        Self { watched: None }
+        Self { awaited: None }
     }
 
-    pub(crate) fn new(watermark: &Arc<Watermark>, mark: Mark) -> Self {
-        Self { watched: Some((Arc::clone(watermark), mark)) }
+    pub(crate) fn new(watermark: &Arc<Watermark>, position: LogPosition) -> Self {
+        Self { awaited: Some((Arc::clone(watermark), position)) }
     }
 
     /// Waits, and blocks the thread meanwhile. In a task, `.await` it instead. (Who blocks on the future inside of
@@ -37,8 +37,8 @@ impl Durable {
     ///
     /// See [`NotDurable`].
     pub fn wait(self) -> Result<(), NotDurable> {
-        match self.watched {
-            Some((watermark, mark)) => watermark.wait(mark),
+        match self.awaited {
+            Some((watermark, position)) => watermark.wait(position),
             None => Ok(()),
         }
     }
@@ -48,8 +48,8 @@ impl Future for Durable {
     type Output = Result<(), NotDurable>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match &self.watched {
-            Some((watermark, mark)) => watermark.poll(*mark, cx),
+        match &self.awaited {
+            Some((watermark, position)) => watermark.poll(*position, cx),
             None => Poll::Ready(Ok(())),
         }
     }
@@ -57,8 +57,8 @@ impl Future for Durable {
 
 impl fmt::Debug for Durable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mark = self.watched.as_ref().map(|(_, mark)| mark);
-        f.debug_struct("Durable").field("mark", &mark).finish()
+        let position = self.awaited.as_ref().map(|(_, position)| position);
+        f.debug_struct("Durable").field("position", &position).finish()
     }
 }
 

@@ -7,7 +7,7 @@ use std::{fmt, future::IntoFuture, ops::Deref, sync::Arc};
 
 pub use self::durable::{Durable, NotDurable};
 pub(crate) use self::watermark::Watermark;
-use crate::{mark::Mark, stamp::Stamp};
+use crate::{log_position::LogPosition, stamp::Stamp};
 
 /// What became of a local update: its changes, and the stamp it was given.
 ///
@@ -51,9 +51,9 @@ impl<C> Receipt<C> {
         Self { durable: Durable::at_once(), stamp: Some(stamp), changes: Kept::Shared(changes) }
     }
 
-    /// The same for an update that is durable when everything up to a mark is.
-    pub(crate) fn watched(self, watermark: &Arc<Watermark>, mark: Mark) -> Self {
-        Self { durable: Durable::new(watermark, mark), ..self }
+    /// The same for an update that is durable when everything up to a position is.
+    pub(crate) fn durable_at(self, watermark: &Arc<Watermark>, position: LogPosition) -> Self {
+        Self { durable: Durable::new(watermark, position), ..self }
     }
 
     /// Waits until the update will survive, and blocks the thread meanwhile. In a task, `.await` the receipt

@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::durable::NotDurable;
-use crate::mark::Mark;
+use crate::log_position::LogPosition;
 
 /// How far a replica is durable. Whoever writes its journal moves it, whoever waits looks.
 pub(crate) struct Watermark {
@@ -19,24 +19,25 @@ pub(crate) struct Watermark {
 
 #[derive(Default)]
 struct State {
-    durable: Mark,
-    /// What was lost on the way: after one mark and up to the other.
-    lost: Vec<(Mark, Mark, Arc<NotDurable>)>,
+    durable: LogPosition,
+    /// What was lost on the way: after one position and up to the other.
+    lost: Vec<(LogPosition, LogPosition, Arc<NotDurable>)>,
     /// Nothing becomes durable any more.
     failed: Option<Arc<NotDurable>>,
-    /// By the marks that are waited for, which are in the order of time.
-    waiting: BTreeMap<Mark, Vec<Waker>>,
+    /// By the positions that are waited for, which are in the order of time.
+    waiting: BTreeMap<LogPosition, Vec<Waker>>,
 }
 
 impl State {
-    /// What has become of everything up to a mark; `None` if that is open.
-    fn result(&self, mark: Mark) -> Option<Result<(), NotDurable>> {
-        let is_lost =
-            |(after, upto, _): &&(Mark, Mark, _)| !after.covers(mark) && upto.covers(mark);
+    /// What has become of everything up to a position; `None` if that is open.
+    fn result(&self, position: LogPosition) -> Option<Result<(), NotDurable>> {
+        let is_lost = |(after, upto, _): &&(LogPosition, LogPosition, _)| {
+            !after.covers(position) && upto.covers(position)
+        };
         if let Some((_, _, error)) = self.lost.iter().find(is_lost) {
             return Some(Err((**error).clone()));
         }
-        if self.durable.covers(mark) {
+        if self.durable.covers(position) {
             return Some(Ok(()));
         }
         self.failed.as_ref().map(|error| Err((**error).clone()))
@@ -52,15 +53,15 @@ impl Watermark {
     }
 
     /// Everything up to here is durable.
-    pub(crate) fn advance(&self, durable: Mark) {
+    pub(crate) fn advance(&self, durable: LogPosition) {
         self.change(|state| {
             debug_assert!(durable.covers(state.durable), "what is durable stays so");
             state.durable = durable;
         });
     }
 
-    /// What came since the last mark, up to this one, is lost, and nothing of it is left.
-    pub(crate) fn lose(&self, upto: Mark, error: NotDurable) {
+    /// What came since the last position, up to this one, is lost, and nothing of it is left.
+    pub(crate) fn lose(&self, upto: LogPosition, error: NotDurable) {
         self.change(|state| {
             state.lost.push((state.durable, upto, Arc::new(error)));
             state.durable = upto;
@@ -78,24 +79,28 @@ impl Watermark {
         let mut woken = Vec::new();
         // Only from the first on for which it is open.
         while let Some(entry) = state.waiting.first_entry() {
-            let mark = *entry.key();
-            if state.result(mark).is_none() {
+            let position = *entry.key();
+            if state.result(position).is_none() {
                 break;
             }
-            woken.extend(state.waiting.remove(&mark).unwrap_or_default());
+            woken.extend(state.waiting.remove(&position).unwrap_or_default());
         }
         drop(state);
         self.moved.notify_all();
         woken.into_iter().for_each(Waker::wake);
     }
 
-    /// What has become of everything up to a mark; if that is open, the task is woken when it is not.
-    pub(crate) fn poll(&self, mark: Mark, cx: &Context<'_>) -> Poll<Result<(), NotDurable>> {
+    /// What has become of everything up to a position; if that is open, the task is woken when it is not.
+    pub(crate) fn poll(
+        &self,
+        position: LogPosition,
+        cx: &Context<'_>,
+    ) -> Poll<Result<(), NotDurable>> {
         let mut state = self.lock();
-        if let Some(result) = state.result(mark) {
+        if let Some(result) = state.result(position) {
             return Poll::Ready(result);
         }
-        let waiting = state.waiting.entry(mark).or_default();
+        let waiting = state.waiting.entry(position).or_default();
         if !waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
             waiting.push(cx.waker().clone());
         }
@@ -103,13 +108,13 @@ impl Watermark {
     }
 
     /// The same, waiting.
-    pub(crate) fn wait(&self, mark: Mark) -> Result<(), NotDurable> {
+    pub(crate) fn wait(&self, position: LogPosition) -> Result<(), NotDurable> {
         let mut state = self.lock();
-        if state.result(mark).is_none() && (self.would_deadlock)() {
+        if state.result(position).is_none() && (self.would_deadlock)() {
             return Err(NotDurable::Reentrant);
         }
         loop {
-            if let Some(result) = state.result(mark) {
+            if let Some(result) = state.result(position) {
                 return result;
             }
             state = self.moved.wait(state).unwrap_or_else(PoisonError::into_inner);

@@ -5,13 +5,13 @@
 
 use super::{
     Now, SessionConfig, SessionError, SessionLimits,
-    incoming::{Incoming, Taker, Terms},
+    incoming::{Incoming, ReceivePolicy, Role},
     open,
     outgoing::Outgoing,
 };
 use crate::{
     core::Core,
-    history::{Cursor, Known},
+    history::{Cursor, Frontier},
     message::{Cause, Kind, MAX_OPEN, Malformed, Open, put_version, take_version},
     reduce::Replicated,
     version::VersionVector,
@@ -73,7 +73,7 @@ impl Saving {
         let nothing = VersionVector::new();
         let mut saving = Self::beyond(&nothing, config, core, now);
         if !core.floor().is_empty() {
-            saving.outgoing.freeze(core, Cause::Folded)?;
+            saving.outgoing.freeze(core, Cause::Trimmed)?;
         }
         Ok(saving)
     }
@@ -101,7 +101,7 @@ impl Saving {
         let nothing = VersionVector::new();
         let first = vec![digest(&nothing, &nothing), opening(config, core, now)];
         let history = core.entries();
-        let cursor = Cursor::at_end(history, Known::all_of(history));
+        let cursor = Cursor::at_end(history, Frontier::all_of(history));
         let SessionLimits { message_bytes, block_bytes, .. } = config.limits;
         let outgoing = Outgoing::new(cursor, &[], None, nothing, message_bytes, block_bytes);
         Self { outgoing, first, is_complete: true, newest: core.newest_schema() }
@@ -120,7 +120,7 @@ impl Saving {
         let announced: Vec<_> = have.iter().filter_map(|(id, _)| history.origin(id)).collect();
         let SessionLimits { message_bytes, block_bytes, .. } = config.limits;
         let outgoing = Outgoing::new(
-            Cursor::new(history, Known::new(history, version)),
+            Cursor::new(history, Frontier::new(history, version)),
             &announced,
             Some(history.end()),
             VersionVector::new(),
@@ -135,9 +135,9 @@ impl Saving {
         self.knows_schema(core) && self.outgoing.can_go_on(core.entries())
     }
 
-    /// Whoever reads a file that does not tell of a newer schema would take what is held for a mistake.
+    /// Whoever reads a file that does not tell of a newer schema would take what is deferred for a mistake.
     fn knows_schema<R: Replicated>(&self, core: &Core<R>) -> bool {
-        !core.is_holding() || core.newest_schema() <= self.newest
+        !core.has_deferred() || core.newest_schema() <= self.newest
     }
 
     /// Appends the next message to `out`. False if there is none now; after more updates there are more.
@@ -209,7 +209,7 @@ pub struct Loading {
     config: SessionConfig,
     incoming: Incoming,
     step: Step,
-    taker: Taker,
+    role: Role,
     /// The newest version of the schema of which there may be updates in the file.
     newest: u32,
 }
@@ -225,13 +225,13 @@ enum Step {
 impl Loading {
     /// Takes in files of the schema and within the limits of `config`.
     pub fn new(config: SessionConfig) -> Self {
-        let (incoming, step, taker) = (Incoming::default(), Step::Open, Taker::File);
-        Self { config, incoming, step, taker, newest: 0 }
+        let (incoming, step, role) = (Incoming::default(), Step::Open, Role::File);
+        Self { config, incoming, step, role, newest: 0 }
     }
 
     /// Takes in a log of the replica's own.
     pub(crate) fn log(config: SessionConfig) -> Self {
-        Self { taker: Taker::Log, ..Self::new(config) }
+        Self { role: Role::Log, ..Self::new(config) }
     }
 
     /// Somebody else has gone on with the file, who begins as everybody does. What was not whole before is
@@ -288,14 +288,14 @@ impl Loading {
             }
             // A log goes on after the end of a backup.
             (Step::Content | Step::Done, Kind::Items) => {
-                let terms = Terms::new(&self.config, self.newest);
-                self.incoming.items(core, None, body, &terms, now)?;
+                let policy = ReceivePolicy::new(&self.config, self.newest);
+                self.incoming.items(core, None, body, &policy, now)?;
             }
             (Step::Content | Step::Done, Kind::Snapshot) => {
                 self.incoming.begin_snapshot(body, limits, core.limits().origins)?;
             }
             (Step::Content | Step::Done, Kind::Chunk) => {
-                self.incoming.chunk(core, body, self.taker, now)?;
+                self.incoming.chunk(core, body, self.role, now)?;
             }
             (Step::Content | Step::Done, Kind::Synced) if core.is_in_step() => {
                 self.step = Step::Done;

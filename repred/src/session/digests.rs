@@ -36,8 +36,8 @@ impl Session {
         };
         let now = now.instant;
         let is_early = |at: Instant| now.saturating_duration_since(at) < interval / 2;
-        // A state of another version of the schema has another encoding, and what is held is in none.
-        if core.is_holding() || !self.is_same_schema() {
+        // A state of another version of the schema has another encoding, and what is deferred is in none.
+        if core.has_deferred() || !self.is_same_schema() {
             return Ok(());
         }
         // A digest costs the whole state: no peer decides how often.
@@ -65,7 +65,7 @@ impl Session {
         let Some(interval) = self.config.check_divergence else {
             return Ok(false);
         };
-        let is_comparable = !core.is_holding() && self.is_same_schema();
+        let is_comparable = !core.has_deferred() && self.is_same_schema();
         let Some(outgoing) = &mut self.outgoing else {
             return Ok(false);
         };

@@ -53,12 +53,12 @@ pub enum SessionError {
     },
     /// Both sides were told to give up their state for the other's. Tell only one.
     BothDiscard,
-    /// Each side has folded what the other has not seen. Connect again with one of the two told to give
+    /// Each side has trimmed what the other has not seen. Connect again with one of the two told to give
     /// up its state: `connect(..).discard_ours()`.
-    BothFolded {
-        /// What is folded here.
+    BothTrimmed {
+        /// What is trimmed here.
         ours: VersionVector,
-        /// What is folded there.
+        /// What is trimmed there.
         theirs: VersionVector,
     },
     /// An entry could not be taken in.
@@ -146,7 +146,9 @@ impl SessionError {
             Self::ClockDrift { .. }
             | Self::Receive(ReceiveError::TooFarAhead { .. })
             | Self::Adopt(AdoptError::TooFarAhead { .. }) => Reason::Clock,
-            Self::BothFolded { .. } | Self::Adopt(AdoptError::BothFolded { .. }) => Reason::Folded,
+            Self::BothTrimmed { .. } | Self::Adopt(AdoptError::BothTrimmed { .. }) => {
+                Reason::Trimmed
+            }
             Self::Malformed { .. }
             | Self::Unexpected { .. }
             | Self::MessageTooLarge { .. }
@@ -240,9 +242,9 @@ impl fmt::Display for SessionError {
             Self::BothDiscard => {
                 f.write_str("both sides are to discard their state; tell only one")
             }
-            Self::BothFolded { ours, theirs } => write!(
+            Self::BothTrimmed { ours, theirs } => write!(
                 f,
-                "we have folded {ours} and the other side {theirs}, which cannot be joined; one of \
+                "we have trimmed {ours} and the other side {theirs}, which cannot be joined; one of \
                  the two has to discard its state"
             ),
             Self::Receive(error) => error.fmt(f),

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{Now, SessionConfig, SessionError, SessionLimits, outgoing::Outgoing};
 use crate::{
     core::{Block, Core, IfUnknown, ReceiveError, Received},
-    history::{OriginIndex, SeqRange, Sighting},
+    history::{Dependency, OriginIndex, SeqRange},
     id::ReplicaId,
     message::{Cause, Item, Items, Malformed, OriginRef, RunEntry, SnapshotHead},
     reduce::Replicated,
@@ -31,16 +31,16 @@ pub(super) struct Incoming {
 
 /// What is taken from the peer.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Terms<'a> {
+pub(super) struct ReceivePolicy<'a> {
     pub(super) limits: &'a SessionLimits,
     pub(super) if_unknown: IfUnknown,
 }
 
-impl<'a> Terms<'a> {
+impl<'a> ReceivePolicy<'a> {
     /// Those for a peer that may have updates of this version of the schema.
     pub(super) fn new(config: &'a SessionConfig, newest: u32) -> Self {
         let is_newer = newest > config.schema.version();
-        let if_unknown = if is_newer { IfUnknown::Hold } else { IfUnknown::Refuse };
+        let if_unknown = if is_newer { IfUnknown::Defer } else { IfUnknown::Refuse };
         Self { limits: &config.limits, if_unknown }
     }
 }
@@ -48,9 +48,9 @@ impl<'a> Terms<'a> {
 /// What the peer is told of a snapshot.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Answer {
-    /// We have what is in it, or at least what the peer has folded: entries may follow.
+    /// We have what is in it, or at least what the peer has trimmed: entries may follow.
     Adopted,
-    /// We have folded what it has not seen.
+    /// We have trimmed what it has not seen.
     Declined { has_seen_floor: bool },
 }
 
@@ -61,13 +61,13 @@ pub(super) enum Outcome {
     Adopted(VersionVector),
     /// Nothing in it is needed.
     Needless,
-    /// We have folded what it has not seen; and whether we have seen what its sender has folded.
+    /// We have trimmed what it has not seen; and whether we have seen what its sender has trimmed.
     Declined { has_seen_floor: bool },
 }
 
 /// Who takes a snapshot, where that matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Taker {
+pub(super) enum Role {
     /// One that can answer its peer.
     Keeps,
     /// One that gives up its own state if need be.
@@ -90,7 +90,7 @@ struct Staged {
 #[derive(Debug)]
 struct Partial {
     snapshot: Snapshot,
-    /// What the peer had folded when it was frozen.
+    /// What the peer had trimmed when it was frozen.
     floor: VersionVector,
     cause: Cause,
     size: usize,
@@ -109,7 +109,7 @@ impl Incoming {
         core: &mut Core<R>,
         mut outgoing: Option<&mut Outgoing>,
         bytes: &[u8],
-        terms: &Terms<'_>,
+        policy: &ReceivePolicy<'_>,
         now: Now,
     ) -> Result<(), SessionError> {
         if self.snapshot.is_some() {
@@ -122,7 +122,7 @@ impl Incoming {
                     let origin = self.resolve(core, origin)?;
                     let seen =
                         seen.map(|seen| self.resolve_seen(core, origin, seen)).transpose()?;
-                    let last = self.run(core, origin, seen, &mut items, terms, now)?;
+                    let last = self.run(core, origin, seen, &mut items, policy, now)?;
                     if let (Some(outgoing), Some(last)) = (&mut outgoing, last) {
                         outgoing.confirm(core.entries(), origin, last);
                     }
@@ -147,7 +147,7 @@ impl Incoming {
                 Item::Commit => {
                     let Staged { block, places } = std::mem::take(self.staged()?);
                     self.staged = None;
-                    core.receive_block(&block, now.wall, terms.if_unknown)?;
+                    core.receive_block(&block, now.wall, policy.if_unknown)?;
                     self.unacked.extend(places);
                 }
                 Item::Abandon => {
@@ -155,7 +155,7 @@ impl Incoming {
                     self.staged = None;
                 }
             }
-            self.check_size(terms.limits)?;
+            self.check_size(policy.limits)?;
         }
         Ok(())
     }
@@ -166,19 +166,19 @@ impl Incoming {
         &mut self,
         core: &mut Core<R>,
         origin: OriginIndex,
-        mut seen: Option<Vec<Sighting>>,
+        mut seen: Option<Vec<Dependency>>,
         items: &mut Items<'_>,
-        terms: &Terms<'_>,
+        policy: &ReceivePolicy<'_>,
         now: Now,
     ) -> Result<Option<u64>, SessionError> {
         let mut last = None;
         while let Some(RunEntry { seq, time, payload }) = items.next_entry()? {
             let entry = Received { origin, seq, time, payload, seen: seen.as_deref() };
             match &mut self.staged {
-                None => core.receive_entry(entry, now.wall, terms.if_unknown)?,
+                None => core.receive_entry(entry, now.wall, policy.if_unknown)?,
                 Some(staged) => {
                     staged.block.entry(entry);
-                    self.check_size(terms.limits)?;
+                    self.check_size(policy.limits)?;
                 }
             }
             seen.iter_mut().for_each(Vec::clear);
@@ -259,16 +259,16 @@ impl Incoming {
         core: &mut Core<R>,
         author: OriginIndex,
         seen: Vec<(OriginRef, u64)>,
-    ) -> Result<Vec<Sighting>, SessionError> {
+    ) -> Result<Vec<Dependency>, SessionError> {
         let limit = core.limits().origins;
         let seen = seen.into_iter().map(|(origin, seq)| {
             let place = self.place(origin, limit)?;
-            Ok(Sighting { origin: self.index(core, place)?, seq })
+            Ok(Dependency { origin: self.index(core, place)?, seq })
         });
         let mut seen = seen.collect::<Result<Vec<_>, SessionError>>()?;
         seen.sort_unstable();
-        let is_again = |pair: &[Sighting]| pair[0].origin == pair[1].origin;
-        let is_author = |sighting: &Sighting| sighting.origin == author;
+        let is_again = |pair: &[Dependency]| pair[0].origin == pair[1].origin;
+        let is_author = |dependency: &Dependency| dependency.origin == author;
         if seen.windows(2).any(is_again) || seen.iter().any(is_author) {
             return Err(Malformed("each origin but the author's that was seen, and once").into());
         }
@@ -323,7 +323,7 @@ impl Incoming {
         &mut self,
         core: &mut Core<R>,
         bytes: &[u8],
-        taker: Taker,
+        role: Role,
         now: Now,
     ) -> Result<Option<Outcome>, SessionError> {
         let Some(partial) = &mut self.snapshot else {
@@ -343,7 +343,7 @@ impl Incoming {
         if snapshot::digest([&*partial.snapshot.state]) != partial.digest {
             return Err(Malformed("the snapshot that was announced").into());
         }
-        let outcome = partial.decide(core, taker, now)?;
+        let outcome = partial.decide(core, role, now)?;
         self.answer = match outcome {
             Outcome::Adopted(_) | Outcome::Needless => Some(Answer::Adopted),
             Outcome::Declined { has_seen_floor } => Some(Answer::Declined { has_seen_floor }),
@@ -362,13 +362,13 @@ impl Partial {
     fn decide<R: Replicated>(
         self,
         core: &mut Core<R>,
-        taker: Taker,
+        role: Role,
         now: Now,
     ) -> Result<Outcome, SessionError> {
         let Self { snapshot, floor, cause, .. } = self;
         let (version, own_floor) = (core.version(), core.floor());
         if cause == Cause::Ahead {
-            if taker != Taker::Log || !version.is_empty() || !snapshot.version.covers(&floor) {
+            if role != Role::Log || !version.is_empty() || !snapshot.version.covers(&floor) {
                 return Err(Malformed("a snapshot ahead of entries only where a log begins").into());
             }
             core.begin_with(&snapshot, &floor)?;
@@ -378,18 +378,18 @@ impl Partial {
             return Ok(Outcome::Needless);
         }
         let has_seen_floor = version.covers(&floor);
-        // To adopt it would fold here what others may lack. If the peer just does not know how far we
+        // To adopt it would trim here what others may lack. If the peer just does not know how far we
         // are, entries will do, once it does. A file cannot be told.
-        let has_answer = matches!(taker, Taker::Keeps | Taker::Discards);
-        if has_answer && cause == Cause::Folded && has_seen_floor {
+        let has_answer = matches!(role, Role::Keeps | Role::Discards);
+        if has_answer && cause == Cause::Trimmed && has_seen_floor {
             return Ok(Outcome::Needless);
         }
         if snapshot.version.covers(&own_floor) {
             core.adopt(&snapshot, now.wall)?;
-        } else if taker == Taker::Discards {
+        } else if role == Role::Discards {
             core.discard_and_adopt(&snapshot, now.wall)?;
         } else if !has_answer {
-            return Err(SessionError::BothFolded { ours: own_floor, theirs: floor });
+            return Err(SessionError::BothTrimmed { ours: own_floor, theirs: floor });
         } else {
             // The peer knows whether it has seen more by now; we only know what it froze.
             return Ok(Outcome::Declined { has_seen_floor });

@@ -16,13 +16,13 @@ pub use self::{
 };
 use self::{
     digests::Digests,
-    incoming::{Answer, Incoming, Outcome, Taker, Terms},
+    incoming::{Answer, Incoming, Outcome, ReceivePolicy, Role},
     outgoing::Outgoing,
 };
 use crate::{
     core::Core,
     encoding::varint::put_u64,
-    history::{Cursor, Known, OriginIndex, Position},
+    history::{Cursor, Frontier, OriginIndex, Position},
     id::ReplicaId,
     message::{
         Cause, Kind, MAX_OPEN, Malformed, Open, Opening, PROTOCOL, Reason, check_opening, end,
@@ -155,7 +155,7 @@ impl Session {
         };
         let mut first = Vec::new();
         open.encode(&mut first);
-        let known = Known::all_of(core.entries());
+        let known = Frontier::all_of(core.entries());
         let cursor = Cursor::at_end(core.entries(), known);
         Self {
             config,
@@ -351,7 +351,7 @@ impl Session {
         // The peer would take what it does not know for a mistake of ours.
         let knows_of = |peer: &Open| self.sent.newest.max(peer.newest).max(peer.schema.version());
         match &self.peer {
-            Some(peer) if core.is_holding() && core.newest_schema() > knows_of(peer) => {
+            Some(peer) if core.has_deferred() && core.newest_schema() > knows_of(peer) => {
                 Err(SessionError::NewerSchema)
             }
             _ => Ok(()),
@@ -374,8 +374,8 @@ impl Session {
         match kind {
             Kind::Items => {
                 let newest = self.peer.as_ref().map_or(0, |peer| peer.newest);
-                let terms = Terms::new(&self.config, newest);
-                self.incoming.items(core, self.outgoing.as_mut(), body, &terms, now)
+                let policy = ReceivePolicy::new(&self.config, newest);
+                self.incoming.items(core, self.outgoing.as_mut(), body, &policy, now)
             }
             Kind::Synced => {
                 self.is_synced = true;
@@ -408,8 +408,8 @@ impl Session {
         body: &[u8],
         now: Now,
     ) -> Result<(), SessionError> {
-        let taker = if self.config.discard_ours { Taker::Discards } else { Taker::Keeps };
-        let outcome = self.incoming.chunk(core, body, taker, now)?;
+        let role = if self.config.discard_ours { Role::Discards } else { Role::Keeps };
+        let outcome = self.incoming.chunk(core, body, role, now)?;
         // If we gave up our state, it was for this session.
         self.discards = core.discards();
         match (outcome, &mut self.outgoing) {
@@ -419,7 +419,7 @@ impl Session {
             // Each waits for the other's: neither will do.
             (Some(Outcome::Declined { .. }), Some(outgoing)) if outgoing.is_waiting() => {
                 let ours = core.floor();
-                return Err(SessionError::BothFolded { ours, theirs: VersionVector::new() });
+                return Err(SessionError::BothTrimmed { ours, theirs: VersionVector::new() });
             }
             _ => {}
         }
@@ -524,22 +524,22 @@ impl Session {
             self.config.discard_ours || self.peer.as_ref().is_some_and(|peer| peer.discards);
         let can_join = theirs.covers(&own_floor) || core.reduced().covers(&floor);
         if !can_join && !discards {
-            return Err(SessionError::BothFolded { ours: own_floor, theirs: floor });
+            return Err(SessionError::BothTrimmed { ours: own_floor, theirs: floor });
         }
         self.incoming = Incoming::new(theirs.iter().map(|(id, _)| id));
         let history = core.entries();
         // What the peer is about to give up it will lack, should it come back from somebody else.
         let (known, floor) = if can_join || self.config.discard_ours {
-            (Known::new(history, &theirs), floor)
+            (Frontier::new(history, &theirs), floor)
         } else {
-            (Known::default(), VersionVector::new())
+            (Frontier::default(), VersionVector::new())
         };
         let reaches = history.reaches(&known);
         let cursor = Cursor::new(history, known);
         self.outgoing = self.outgoing(cursor, Some(history.end()), floor);
         self.phase = Phase::Streaming;
         if let (Some(outgoing), false) = (&mut self.outgoing, reaches) {
-            outgoing.freeze(core, Cause::Folded)?;
+            outgoing.freeze(core, Cause::Trimmed)?;
         }
         Ok(())
     }

@@ -7,8 +7,8 @@ use crate::{
     core::Core,
     encoding::varint::put_u64,
     history::{
-        Cursor, Edit, Entries, History, Known, OriginIndex, Piece, Pin, Position, SeqRange,
-        Sighting,
+        Cursor, Dependency, Edit, Entries, Frontier, History, Missing, OriginIndex, Pin, Position,
+        SeqRange,
     },
     message::{Cause, Kind, MAX_SIGHTING, RunWriter, put_version, tag},
     reduce::Replicated,
@@ -31,7 +31,7 @@ const MAX_RANGE: usize = 5 + 16 + 10 + 10;
 pub(super) struct Outgoing {
     cursor: Cursor,
     /// What the peer has confirmed, or sent itself.
-    acked: Known,
+    acked: Frontier,
     /// Where our origins are in the table that the peer keeps of them.
     table: Table,
     transfer: Transfer,
@@ -40,7 +40,7 @@ pub(super) struct Outgoing {
     /// Bytes of a message, and of a block, that the peer takes.
     max_message: usize,
     max_block: usize,
-    /// What the peer has folded, as far as it told: no use in a snapshot that has not seen all of it.
+    /// What the peer has trimmed, as far as it told: no use in a snapshot that has not seen all of it.
     peer_floor: VersionVector,
 }
 
@@ -58,7 +58,7 @@ enum Transfer {
     },
     /// A snapshot of this version is sent, and the peer has to say what became of it.
     Answer(VersionVector),
-    /// The peer needs a snapshot, but has folded what we have not seen: first we need one of the peer's.
+    /// The peer needs a snapshot, but has trimmed what we have not seen: first we need one of the peer's.
     Waiting,
 }
 
@@ -69,7 +69,7 @@ struct OpenBlock {
     edits: VecDeque<SeqRange>,
     is_begun: bool,
     /// What the peer had when the block was opened, should it be abandoned.
-    before: Known,
+    before: Frontier,
     /// Whatever is live now is sent live, however busy the state: otherwise the next block's end would
     /// recede for ever.
     _pin: Pin,
@@ -102,7 +102,7 @@ impl Outgoing {
             table.add(origin);
         }
         Self {
-            acked: cursor.known.clone(),
+            acked: cursor.frontier.clone(),
             cursor,
             table,
             transfer: Transfer::Live,
@@ -114,21 +114,21 @@ impl Outgoing {
     }
 
     /// What the peer has confirmed.
-    pub(super) fn acked(&self) -> &Known {
+    pub(super) fn acked(&self) -> &Frontier {
         &self.acked
     }
 
     /// The peer has this now, from us or by itself.
     pub(super) fn confirm(&mut self, history: &History, origin: OriginIndex, seq: u64) {
         self.acked.raise(history, origin, seq);
-        self.cursor.known.raise(history, origin, seq);
+        self.cursor.frontier.raise(history, origin, seq);
     }
 
     /// The peer has everything in this version now.
     pub(super) fn confirm_version(&mut self, history: &History, version: &VersionVector) {
-        let known = Known::new(history, version);
+        let known = Frontier::new(history, version);
         self.acked.merge(history, &known);
-        self.cursor.known.merge(history, &known);
+        self.cursor.frontier.merge(history, &known);
     }
 
     /// The origin at a place of our table.
@@ -216,17 +216,17 @@ impl Outgoing {
         full: usize,
     ) -> Result<bool, SessionError> {
         let history = core.entries();
-        let Some(piece) = self.cursor.peek(history) else {
+        let Some(missing) = self.cursor.peek(history) else {
             return Ok(false);
         };
-        if piece.stands_alone(history) {
-            return self.put(history, piece, out, start, full);
+        if missing.stands_alone(history) {
+            return self.put(history, missing, out, start, full);
         }
-        match self.plan(history, &piece) {
+        match self.plan(history, &missing) {
             Some(Plan { end, edits }) => {
-                let pinned = piece.position()..=end;
+                let pinned = missing.position()..=end;
                 let _pin = core.entries_mut().pin(pinned);
-                let before = self.cursor.known.clone();
+                let before = self.cursor.frontier.clone();
                 self.transfer =
                     Transfer::Block(OpenBlock { end, edits, is_begun: false, before, _pin });
             }
@@ -259,8 +259,8 @@ impl Outgoing {
         }
         let end = block.end;
         let history = core.entries();
-        if let Some(piece) = self.cursor.peek_until(history, end) {
-            return self.put(history, piece, out, start, full);
+        if let Some(missing) = self.cursor.peek_until(history, end) {
+            return self.put(history, missing, out, start, full);
         }
         out.push(tag::COMMIT);
         self.transfer = Transfer::Live;
@@ -268,33 +268,33 @@ impl Outgoing {
         Ok(true)
     }
 
-    /// Where a block that begins with `piece` has to end: what is in it may reach further, and that is
+    /// Where a block that begins with `missing` has to end: what is in it may reach further, and that is
     /// in it then. `None` if it is more than the peer takes.
-    fn plan(&self, history: &History, piece: &Piece<'_>) -> Option<Plan> {
+    fn plan(&self, history: &History, missing: &Missing<'_>) -> Option<Plan> {
         let newest = history.end() - 1;
-        let mut end = match piece {
+        let mut end = match missing {
             // Not all of it: what follows the edit needs no block.
-            Piece::Entries(entries) => entries.edit_end(history),
-            Piece::Skip(_) => piece.must_reach(history),
+            Missing::Entries(entries) => entries.edit_end(history),
+            Missing::Skip(_) => missing.closure_end(history),
         };
         let mut probe = self.cursor.clone();
         let mut edits: VecDeque<SeqRange> = VecDeque::new();
         let mut size = 0;
-        while let Some(piece) = probe.peek_until(history, end) {
-            end = end.max(piece.must_reach(history)).min(newest);
-            size += match &piece {
-                Piece::Entries(entries) => {
+        while let Some(missing) = probe.peek_until(history, end) {
+            end = end.max(missing.closure_end(history)).min(newest);
+            size += match &missing {
+                Missing::Entries(entries) => {
                     probe.took_entries(history, entries, entries.len);
-                    let seen = history.sightings(entries.origin, entries.first_seq);
-                    let seen = seen.map_or(0, |seen| seen.len() * size_of::<Sighting>());
+                    let seen = history.dependencies(entries.origin, entries.first_seq);
+                    let seen = seen.map_or(0, |seen| seen.len() * size_of::<Dependency>());
                     entries.iter().map(|(_, payload)| payload.len() + 64).sum::<usize>() + seen
                 }
-                Piece::Skip(skip) => {
+                Missing::Skip(skip) => {
                     probe.took_skip(history, skip);
                     64 + size_of_val(&*skip.ranges)
                 }
             };
-            let here: Vec<_> = piece.edits(history).map(|&Edit { range, .. }| range).collect();
+            let here: Vec<_> = missing.edits(history).map(|&Edit { range, .. }| range).collect();
             for &edit in here.iter().rev() {
                 if !edits.iter().rev().take(here.len() + 1).any(|&there| there == edit) {
                     edits.push_back(edit);
@@ -308,18 +308,18 @@ impl Outgoing {
         Some(Plan { end, edits })
     }
 
-    /// Appends a piece, or as much of it as there is room for.
+    /// Appends what is missing, or as much of it as there is room for.
     fn put(
         &mut self,
         history: &History,
-        piece: Piece<'_>,
+        missing: Missing<'_>,
         out: &mut Vec<u8>,
         start: usize,
         full: usize,
     ) -> Result<bool, SessionError> {
-        match piece {
-            Piece::Entries(entries) => self.put_run(history, &entries, out, start, full),
-            Piece::Skip(skip) => {
+        match missing {
+            Missing::Entries(entries) => self.put_run(history, &entries, out, start, full),
+            Missing::Skip(skip) => {
                 let size = out.len() - start + 16 + skip.ranges.len() * MAX_RANGE;
                 if size > self.max_message {
                     // It may fit a message of its own.
@@ -370,7 +370,7 @@ impl Outgoing {
         put_u64(out, count as u64);
         if let Some(seen) = seen {
             put_u64(out, seen.len() as u64);
-            for Sighting { origin, seq } in seen {
+            for Dependency { origin, seq } in seen {
                 self.table.put(history, origin, out);
                 put_u64(out, seq);
             }
@@ -389,8 +389,8 @@ impl Outgoing {
         &self,
         history: &'h History,
         entries: &Entries<'_>,
-    ) -> Option<impl ExactSizeIterator<Item = Sighting> + use<'h>> {
-        let seen = history.sightings(entries.origin, entries.first_seq)?;
+    ) -> Option<impl ExactSizeIterator<Item = Dependency> + use<'h>> {
+        let seen = history.dependencies(entries.origin, entries.first_seq)?;
         let (_, first) = fitting(entries, HEAD, 0);
         // And the kind of the message.
         let fits = 1 + HEAD + first + seen.len() * MAX_SIGHTING <= self.max_message;
@@ -423,17 +423,17 @@ impl Outgoing {
     }
 
     /// What the peer has, without what of a block was sent.
-    fn known(&self, history: &History) -> Known {
+    fn known(&self, history: &History) -> Frontier {
         let mut known = match &self.transfer {
             Transfer::Block(block) => block.before.clone(),
-            _ => self.cursor.known.clone(),
+            _ => self.cursor.frontier.clone(),
         };
         known.merge(history, &self.acked);
         known
     }
 
     /// Whether what was taken out is nothing that the peer needs.
-    fn can_refresh(&self, history: &History, known: &Known) -> bool {
+    fn can_refresh(&self, history: &History, known: &Frontier) -> bool {
         self.cursor.is_in_place(history) && history.reaches(known)
     }
 
@@ -442,23 +442,27 @@ impl Outgoing {
         !self.cursor.is_stale(history) || self.can_refresh(history, &self.known(history))
     }
 
-    /// Begins with a snapshot, and goes on with all that its sender has not folded.
+    /// Begins with a snapshot, and goes on with all that its sender has not trimmed.
     pub(super) fn send_ahead(&mut self, snapshot: Snapshot, floor: VersionVector) {
         self.transfer = Transfer::Snapshot { snapshot, floor, cause: Cause::Ahead, sent: None };
     }
 
     /// Goes on from what the peer has: with entries, or with a snapshot if they do not reach so far back.
-    fn resume<R: Replicated>(&mut self, core: &Core<R>, known: Known) -> Result<(), SessionError> {
+    fn resume<R: Replicated>(
+        &mut self,
+        core: &Core<R>,
+        known: Frontier,
+    ) -> Result<(), SessionError> {
         let history = core.entries();
         let reaches = history.reaches(&known);
         self.cursor = Cursor::new(history, known);
         if !reaches && matches!(self.transfer, Transfer::Live) {
-            self.freeze(core, Cause::Folded)?;
+            self.freeze(core, Cause::Trimmed)?;
         }
         Ok(())
     }
 
-    /// Begins to send a snapshot: the peer lacks what is folded here, or more than fits a block.
+    /// Begins to send a snapshot: the peer lacks what is trimmed here, or more than fits a block.
     pub(super) fn freeze<R: Replicated>(
         &mut self,
         core: &Core<R>,
@@ -468,8 +472,8 @@ impl Outgoing {
             self.transfer = Transfer::Waiting;
             return Ok(());
         }
-        // What is held is in no snapshot, so one would not help.
-        if cause == Cause::TooLarge && core.is_holding() {
+        // What is deferred is in no snapshot, so one would not help.
+        if cause == Cause::TooLarge && core.has_deferred() {
             let limit = self.max_block;
             return Err(SessionError::TooLargeForPeer { size: limit, limit });
         }
@@ -491,7 +495,7 @@ impl Outgoing {
         self.confirm_version(core.entries(), version);
         self.transfer = Transfer::Live;
         // Our own floor may have risen since the snapshot was frozen.
-        self.resume(core, self.cursor.known.clone())
+        self.resume(core, self.cursor.frontier.clone())
     }
 
     /// There is nobody to answer: goes on as if the snapshot had been adopted.
@@ -508,9 +512,9 @@ impl Outgoing {
         }
     }
 
-    /// The peer could not adopt our snapshot: it has folded `floor`, which the snapshot had not seen. If
+    /// The peer could not adopt our snapshot: it has trimmed `floor`, which the snapshot had not seen. If
     /// we have seen that by now, another snapshot will do. If not, the peer has one for us, provided that
-    /// it has seen what we have folded; when we have adopted that, ours will do.
+    /// it has seen what we have trimmed; when we have adopted that, ours will do.
     pub(super) fn declined<R: Replicated>(
         &mut self,
         core: &Core<R>,
@@ -525,7 +529,7 @@ impl Outgoing {
         if core.reduced().covers(&self.peer_floor) || has_one_for_us {
             return Ok(());
         }
-        Err(SessionError::BothFolded { ours: core.floor(), theirs: self.peer_floor.clone() })
+        Err(SessionError::BothTrimmed { ours: core.floor(), theirs: self.peer_floor.clone() })
     }
 
     /// Whether we need a snapshot of the peer's before the peer can use one of ours.
@@ -557,7 +561,7 @@ impl Outgoing {
             self.transfer = match cause {
                 // Nobody is asked whether it is of use.
                 Cause::Ahead => Transfer::Live,
-                Cause::Folded | Cause::TooLarge => {
+                Cause::Trimmed | Cause::TooLarge => {
                     Transfer::Answer(std::mem::take(&mut snapshot.version))
                 }
             };

@@ -2,7 +2,7 @@
 //!
 //! * [`Laws`] checks, in every order, small histories of made-up updates: does the reducer commute, are its
 //!   changes truthful, does what travels arrive? Start here.
-//! * [`Simulation`] runs replicas of it through cuts, partitions, crashes, wrong clocks, folds and lies.
+//! * [`Simulation`] runs replicas of it through cuts, partitions, crashes, wrong clocks, trims and lies.
 //! * [`Diagram`] is how both draw what happened.
 //! * [`Chance`] is where both get their decisions from, and what a closure that makes updates is given.
 //!

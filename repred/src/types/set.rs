@@ -31,7 +31,7 @@ use crate::{
 /// Takes 32 bytes beside each element and its place in a tree, 24 more for each further replica that added
 /// it at the same time, and nothing for what was removed. A removal carries a dot, 17 bytes or more, for
 /// each other replica that added the element. An operation takes O(log n). The additions of what was
-/// removed leave the history, the removals stay until they are [folded](crate::Replica::fold).
+/// removed leave the history, the removals stay until they are [trimmed](crate::Replica::trim).
 ///
 /// ```
 /// use repred::{Replica, Set};

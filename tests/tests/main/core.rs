@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use repred::{
-    AdoptError, Changes, Core, CoreLimits, Counter, FoldError, HistoryError, Notice, Reduce,
-    Register, Stamp, Time, UpdateError, VersionVector, reducer, stamped_reducer,
+    AdoptError, Changes, Core, CoreLimits, Counter, HistoryError, Reduce, Register, ReplicaEvent,
+    Stamp, Time, TrimError, UpdateError, VersionVector, reducer, stamped_reducer,
 };
 
 const NOON: Time = Time::from_micros(43_200_000_000);
@@ -93,9 +93,9 @@ fn a_snapshot_that_lacks_what_is_folded_is_refused_and_changes_nothing() {
     let (mut a, mut b) = (counter(1), counter(2));
     a.update(1, NOON).unwrap();
     b.update(10, NOON).unwrap();
-    b.fold(&b.version()).unwrap();
+    b.trim(&b.version()).unwrap();
     let error = adopt(&mut b, &a).unwrap_err();
-    assert!(matches!(error, AdoptError::BothFolded { .. }), "{error}");
+    assert!(matches!(error, AdoptError::BothTrimmed { .. }), "{error}");
     assert_eq!((b.state().unwrap().value(), b.version().to_string()), (10, "{2:1}".into()));
 
     b.discard_and_adopt(&a.snapshot().unwrap(), NOON).unwrap();
@@ -122,8 +122,8 @@ fn only_what_was_seen_can_be_folded_and_what_is_folded_is_gone() {
     let mut votes = counter(1);
     votes.update_all([1, 2, 3], NOON).unwrap();
     let beyond = VersionVector::from_iter([(1.into(), 4)]);
-    assert!(matches!(votes.fold(&beyond), Err(FoldError::NotSeen { .. })));
-    votes.fold(&VersionVector::from_iter([(1.into(), 2)])).unwrap();
+    assert!(matches!(votes.trim(&beyond), Err(TrimError::NotSeen { .. })));
+    votes.trim(&VersionVector::from_iter([(1.into(), 2)])).unwrap();
     assert_eq!(votes.history_len(), 1);
     let error = votes.history(&VersionVector::new()).err().unwrap();
     assert!(matches!(error, HistoryError::BelowFloor { .. }));
@@ -171,7 +171,7 @@ fn a_wide_register_map_keeps_one_entry_a_key() {
     }
     assert_eq!(map.history_len(), 50);
     assert!(map.history_memory() < 50 * 400, "{} bytes", map.history_memory());
-    let _ = Notice::<bool>::Reset;
+    let _ = ReplicaEvent::<bool>::Lagged;
     let mut again = std::collections::BTreeMap::<u32, Register<u32>>::new();
     for entry in map.history(&VersionVector::new()).unwrap() {
         again.reduce(entry.update.unwrap(), entry.stamp);

@@ -7,8 +7,8 @@ use std::{
 
 use futures::{FutureExt, StreamExt};
 use repred::{
-    Counter, DynPlace, Edit, EditError, Editor, Flag, Map, Notice, Place, ReadError, Reduce,
-    Register, Replica, Rollback, Set, Stamp, UndoLog, Undone, UpdateError,
+    Counter, DynPlace, Edit, EditError, Editor, Flag, Map, Place, ReadError, Reduce, Register,
+    Replica, ReplicaEvent, Rollback, Set, Stamp, UndoLog, Undone, UpdateError,
 };
 use repred_tests::Pair;
 use serde::{Deserialize, Serialize};
@@ -154,9 +154,9 @@ mod an_edit {
         let told: Vec<_> = std::iter::from_fn(|| changes.next().now_or_never().flatten()).collect();
         let ends: Vec<_> = told
             .iter()
-            .map(|notice| match notice {
-                Notice::Changed { ends_step, .. } => *ends_step,
-                _ => panic!("{notice:?}"),
+            .map(|event| match event {
+                ReplicaEvent::Changed { ends_step, .. } => *ends_step,
+                _ => panic!("{event:?}"),
             })
             .collect();
         assert!(ends.len() > 10);
@@ -323,7 +323,8 @@ mod observing {
         board.edit(|board| board.votes().add(1)).unwrap();
         let mut shown = changes.read(|board| board.votes.value()).unwrap();
         board.edit(|board| board.votes().add(2)).unwrap();
-        while let Some(Some(Notice::Changed { changes, .. })) = changes.next().now_or_never() {
+        while let Some(Some(ReplicaEvent::Changed { changes, .. })) = changes.next().now_or_never()
+        {
             if let BoardChanges::Votes(votes) = &*changes {
                 shown += votes.after().unwrap() - votes.before().unwrap();
             }
@@ -333,12 +334,12 @@ mod observing {
 
     #[test]
     fn goes_on_after_a_reset() {
-        let board = Replica::builder(Board::default()).limits(|limits| limits.notices = 4).build();
+        let board = Replica::builder(Board::default()).limits(|limits| limits.events = 4).build();
         let mut changes = board.subscribe().unwrap();
         for _ in 0..9 {
             board.edit(|board| board.votes().add(1)).unwrap();
         }
-        assert!(matches!(changes.next().now_or_never(), Some(Some(Notice::Reset))));
+        assert!(matches!(changes.next().now_or_never(), Some(Some(ReplicaEvent::Lagged))));
         assert_eq!(changes.read(|board| board.votes.value()), Ok(9));
         assert!(changes.next().now_or_never().is_none(), "one reset, and nothing twice");
     }
@@ -361,9 +362,11 @@ mod observing {
             })
             .unwrap();
         let told: Vec<_> = std::iter::from_fn(|| texts.next().now_or_never().flatten())
-            .map(|notice| match notice {
-                Notice::Changed { changes, ends_step, .. } => (changes.to_string(), ends_step),
-                notice => panic!("{notice:?}"),
+            .map(|event| match event {
+                ReplicaEvent::Changed { changes, ends_step, .. } => {
+                    (changes.to_string(), ends_step)
+                }
+                event => panic!("{event:?}"),
             })
             .collect();
         assert_eq!(told, [("one".into(), false), ("two".into(), true)]);
@@ -382,9 +385,9 @@ mod observing {
             })
             .unwrap();
         let told: Vec<_> = std::iter::from_fn(|| changes.next().now_or_never().flatten())
-            .map(|notice| match notice {
-                Notice::Changed { changes, .. } => serde_json::to_string(&*changes).unwrap(),
-                notice => panic!("{notice:?}"),
+            .map(|event| match event {
+                ReplicaEvent::Changed { changes, .. } => serde_json::to_string(&*changes).unwrap(),
+                event => panic!("{event:?}"),
             })
             .collect();
         assert_eq!(
@@ -584,7 +587,7 @@ mod the_past {
         for (version, state) in past {
             assert_eq!(format!("{:?}", board.at(&version, Board::default()).unwrap()), state);
         }
-        let refused = board.fold(&board.version().unwrap());
+        let refused = board.trim(&board.version().unwrap());
         assert!(refused.unwrap_err().to_string().contains("keep everything"));
     }
 
@@ -597,7 +600,7 @@ mod the_past {
         assert_eq!(board.at(&version, Board::default()).unwrap_err(), AtError::Forgotten);
 
         let now = board.version().unwrap();
-        board.fold(&now).unwrap();
+        board.trim(&now).unwrap();
         let error = board.at(&VersionVector::new(), Board::default()).unwrap_err();
         assert!(matches!(error, AtError::BelowFloor { .. }), "{error}");
 

@@ -5,8 +5,8 @@ use std::{env, fs, process::Command, time::Duration};
 
 use futures::{FutureExt, StreamExt, executor::block_on, future};
 use repred::{
-    ConnectionError, Counter, Dot, LoadError, Map, Memory, Notice, Reduce, Register, Replica,
-    ReplicaBuilder, Replicated, Schema, SessionError, Set, VersionVector, pipe,
+    ConnectionError, Counter, Dot, LoadError, Map, Memory, Reduce, Register, Replica,
+    ReplicaBuilder, ReplicaEvent, Replicated, Schema, SessionError, Set, VersionVector, pipe,
 };
 use serde::{Deserialize, Serialize};
 
@@ -141,7 +141,7 @@ fn the_newer_one_understands_all_the_older_one_says() {
     write_old(&old);
     meet(&old, &new);
     assert_eq!(new.read(shown).unwrap(), r#"Groceries [(1, "milk", Done, 0)] 2 0"#);
-    assert_eq!(new.held(), Ok(0));
+    assert_eq!(new.deferred(), Ok(0));
 }
 
 #[test]
@@ -155,15 +155,15 @@ fn the_older_one_holds_what_it_does_not_know_and_passes_it_on() {
 
     // It has everything, and has reduced nothing of it: not half an edit either.
     assert_eq!(old.version(), new.version());
-    assert_eq!(old.held(), Ok(5));
+    assert_eq!(old.deferred(), Ok(5));
     assert_eq!(old.read(|board| board.votes.value()), Ok(2));
-    assert!(matches!(changes.next().now_or_never(), Some(Some(Notice::Held))));
+    assert!(matches!(changes.next().now_or_never(), Some(Some(ReplicaEvent::Deferred))));
     assert!(changes.next().now_or_never().is_none(), "said once");
 
     // It passes it on, also by way of another old one.
     let (middle, other) = (old::board(), new::board());
     meet(&old, &middle);
-    assert_eq!(middle.held(), Ok(5), "nothing was reduced after it");
+    assert_eq!(middle.deferred(), Ok(5), "nothing was reduced after it");
     meet(&middle, &other);
     assert_eq!(other.read(shown).unwrap(), ALL);
 }
@@ -182,7 +182,7 @@ fn what_is_held_was_not_seen_by_who_writes_meanwhile() {
     let known = last(&new);
     meet(&old, &new);
     write_new(&new);
-    let held = last(&new);
+    let deferred = last(&new);
     meet(&old, &new);
     old.edit(|board| board.votes().add(1)).unwrap();
     let own = last(&old);
@@ -192,9 +192,9 @@ fn what_is_held_was_not_seen_by_who_writes_meanwhile() {
     let upgraded = new::builder().keep_everything().build();
     upgraded.load(&mut &*save(&old)).unwrap();
     let orders = [
-        (old.is_before(known, own), old.is_concurrent(held, own)),
-        (new.is_before(known, own), new.is_concurrent(held, own)),
-        (upgraded.is_before(known, own), upgraded.is_concurrent(held, own)),
+        (old.is_before(known, own), old.is_concurrent(deferred, own)),
+        (new.is_before(known, own), new.is_concurrent(deferred, own)),
+        (upgraded.is_before(known, own), upgraded.is_concurrent(deferred, own)),
     ];
     assert_eq!(orders, [(Ok(true), Ok(true)); 3]);
 }
@@ -211,9 +211,9 @@ fn who_is_connected_already_is_told_by_connecting_again() {
         panic!("the new one is gone");
     };
     assert!(matches!(ours, Err(ConnectionError::Session(SessionError::NewerSchema))), "{ours:?}");
-    assert!(theirs.is_ok() && middle.held() == Ok(0), "{theirs:?}");
+    assert!(theirs.is_ok() && middle.deferred() == Ok(0), "{theirs:?}");
     meet(&old, &middle);
-    assert_eq!(middle.held(), Ok(5));
+    assert_eq!(middle.deferred(), Ok(5));
 }
 
 #[test]
@@ -228,14 +228,14 @@ fn the_older_one_goes_on_writing_and_everybody_agrees_after_its_upgrade() {
         old.read(|board| (board.title.to_string(), board.votes.value())),
         Ok(("Groceries".into(), 2))
     );
-    assert_eq!(old.held(), Ok(5));
+    assert_eq!(old.deferred(), Ok(5));
     meet(&old, &new);
     assert_eq!(new.read(shown).unwrap(), ALL);
 
     let upgraded = new::board();
     upgraded.load(&mut &*save(&old)).unwrap();
     assert_eq!(upgraded.read(shown).unwrap(), ALL);
-    assert_eq!(upgraded.held(), Ok(0));
+    assert_eq!(upgraded.deferred(), Ok(0));
     assert_eq!(upgraded.version(), new.version());
     assert_eq!(upgraded.state_digest().unwrap(), new.state_digest().unwrap());
 }
@@ -249,7 +249,7 @@ fn the_older_one_may_be_started_again_before_it_is_upgraded() {
     meet(&old, &new);
     let again = old::board();
     again.load(&mut &*save(&old)).unwrap();
-    assert_eq!((again.held(), again.version()), (Ok(5), old.version()));
+    assert_eq!((again.deferred(), again.version()), (Ok(5), old.version()));
     let upgraded = new::board();
     upgraded.load(&mut &*save(&again)).unwrap();
     assert_eq!(upgraded.read(shown).unwrap(), ALL);
@@ -259,13 +259,13 @@ fn the_older_one_may_be_started_again_before_it_is_upgraded() {
 fn a_snapshot_of_the_older_one_is_read_with_defaults_and_what_it_holds_follows() {
     let (old, new) = (old::board(), new::board());
     write_old(&old);
-    old.fold(&old.version().unwrap()).unwrap();
+    old.trim(&old.version().unwrap()).unwrap();
     meet(&old, &new);
     assert_eq!(new.read(shown).unwrap(), r#"Groceries [(1, "milk", Done, 0)] 2 0"#);
     write_new(&new);
     meet(&old, &new);
-    // What is held is in no snapshot, and must not be folded.
-    assert!(old.fold(&old.version().unwrap()).is_err());
+    // What is deferred is in no snapshot, and must not be trimmed.
+    assert!(old.trim(&old.version().unwrap()).is_err());
     let late = new::board();
     meet(&old, &late);
     assert_eq!(late.read(shown).unwrap(), ALL);
@@ -290,7 +290,7 @@ fn a_log_that_does_not_tell_of_a_newer_schema_ends_before_what_is_held() {
     for message in frames(&save(&newer)) {
         loading.handle_message(&mut core, &message, now).unwrap();
     }
-    assert_eq!(core.held(), 5);
+    assert_eq!(core.deferred(), 5);
     let error = saving.poll_message(&mut core, &mut Vec::new()).unwrap_err();
     assert_eq!(error, SessionError::NewerSchema);
 }
@@ -319,7 +319,7 @@ fn frames(mut file: &[u8]) -> Vec<Vec<u8>> {
 fn a_snapshot_of_the_newer_one_is_refused_with_what_to_do() {
     let (old, new) = (old::board(), new::board());
     write_new(&new);
-    new.fold(&new.version().unwrap()).unwrap();
+    new.trim(&new.version().unwrap()).unwrap();
     let (left, right) = pipe(1 << 16);
     let (ours, _) = block_on(future::join(old.connect(left), new.connect(right)));
     let error = ours.unwrap_err().to_string();
@@ -357,7 +357,7 @@ fn what_is_no_update_of_any_version_is_an_error() {
     let (left, right) = pipe(1 << 16);
     let (ours, _) = block_on(future::join(old.connect(left), liar.connect(right)));
     assert!(matches!(ours, Err(ConnectionError::Session(SessionError::Receive(_)))), "{ours:?}");
-    assert_eq!(old.held(), Ok(0));
+    assert_eq!(old.deferred(), Ok(0));
 }
 
 /// The older one is this process; the newer one is another, and so is what the older one is upgraded to.
@@ -372,7 +372,7 @@ fn two_versions_run_as_two_processes() {
     let stream = smol::Async::new(stream).unwrap();
     let ended = smol::block_on(board.connect(stream));
     assert!(newer.wait().unwrap().success(), "{ended:?}");
-    assert_eq!(board.held(), Ok(5));
+    assert_eq!(board.deferred(), Ok(5));
 
     let file = env::temp_dir().join(format!("repred-evolution-{}", std::process::id()));
     fs::write(&file, save(&board)).unwrap();
@@ -430,30 +430,30 @@ fn what_an_older_program_holds_survives_beyond_what_it_has_folded() {
     holds_and_writes(true);
 }
 
-fn holds_and_writes(folds: bool) {
+fn holds_and_writes(trims: bool) {
     let disk = Memory::new();
     let mut old = old::builder().open_in(disk.clone()).unwrap();
     let id = old.id().unwrap();
     write_old(&old);
-    if folds {
-        old.fold(&old.version().unwrap()).unwrap();
+    if trims {
+        old.trim(&old.version().unwrap()).unwrap();
     }
     let newer = new::board();
     write_new(&newer);
     meet(&old, &newer);
-    assert!(old.held().unwrap() > 0);
-    // What is written while something is held is reduced here, and is so after a restart, however often.
+    assert!(old.deferred().unwrap() > 0);
+    // What is written while something is deferred is reduced here, and is so after a restart, however often.
     for votes in [102, 202, 302] {
         old.edit(|board| board.votes().add(100)).unwrap();
         if votes == 202 {
             old.compact().unwrap();
         }
-        let told = |old: &Replica<old::Board>| (old.version(), old.held(), old.history_len());
+        let told = |old: &Replica<old::Board>| (old.version(), old.deferred(), old.history_len());
         let before = told(&old);
         drop(old);
         old = old::builder().open_in(disk.clone()).unwrap();
         assert_eq!((votes_of(&old), old.id().unwrap()), (votes, id));
-        assert!(old.held().unwrap() > 0);
+        assert!(old.deferred().unwrap() > 0);
         if votes >= 202 {
             assert_eq!(told(&old), before, "compacted");
         }
@@ -461,7 +461,7 @@ fn holds_and_writes(folds: bool) {
     drop(old);
     let upgraded = new::builder().open_in(disk).unwrap();
     meet(&upgraded, &newer);
-    assert_eq!(upgraded.held().unwrap(), 0);
+    assert_eq!(upgraded.deferred().unwrap(), 0);
     assert_eq!(upgraded.read(|board| board.votes.value()).unwrap(), 412);
     assert_eq!(newer.state_digest().unwrap(), upgraded.state_digest().unwrap());
 }
@@ -474,7 +474,7 @@ fn an_older_program_that_opens_the_journal_of_a_newer_one_goes_on_under_another_
     write_new(&newer);
     drop(newer);
     let old = old::builder().open_in(disk.clone()).unwrap();
-    assert!(old.held().unwrap() > 0);
+    assert!(old.deferred().unwrap() > 0);
     assert_ne!(old.id().unwrap(), id, "there would be a gap in what is reduced");
     old.edit(|board| board.votes().add(100)).unwrap();
     assert_eq!(votes_of(&old), 100);
@@ -484,14 +484,14 @@ fn an_older_program_that_opens_the_journal_of_a_newer_one_goes_on_under_another_
 }
 
 /// An older program writes something while it holds something else.
-fn writes_while_it_holds(folds: bool, overwrites: bool) -> (Memory, Replica<old::Board>) {
+fn writes_while_it_holds(trims: bool, overwrites: bool) -> (Memory, Replica<old::Board>) {
     let disk = Memory::new();
     let old = old::builder().open_in(disk.clone()).unwrap();
     write_old(&old);
     let newer = new::board();
     meet(&old, &newer);
-    if folds {
-        old.fold(&old.version().unwrap()).unwrap();
+    if trims {
+        old.trim(&old.version().unwrap()).unwrap();
     }
     if overwrites {
         old.edit(|board| board.title().set("Shopping")).unwrap();
@@ -499,7 +499,7 @@ fn writes_while_it_holds(folds: bool, overwrites: bool) -> (Memory, Replica<old:
     write_new(&newer);
     newer.edit(|board| board.name().set("Errands")).unwrap();
     meet(&old, &newer);
-    assert!(old.held().unwrap() > 0);
+    assert!(old.deferred().unwrap() > 0);
     old.edit(|board| board.title().set("Chores")).unwrap();
     old.compact().unwrap();
     old.close().unwrap();
@@ -508,15 +508,15 @@ fn writes_while_it_holds(folds: bool, overwrites: bool) -> (Memory, Replica<old:
 
 #[test]
 fn what_an_older_program_overwrites_while_it_holds_something_is_there_after_a_compaction() {
-    for folds in [false, true] {
-        let (disk, old) = writes_while_it_holds(folds, true);
+    for trims in [false, true] {
+        let (disk, old) = writes_while_it_holds(trims, true);
         let again = old::builder().open_in(disk).unwrap();
         assert_eq!(
             again.read(|board| board.title.to_string()).unwrap(),
             "Chores",
-            "folded: {folds}"
+            "trimmed: {trims}"
         );
-        assert_eq!((again.id(), again.held()), (old.id(), old.held()));
+        assert_eq!((again.id(), again.deferred()), (old.id(), old.deferred()));
         assert_eq!(again.version(), old.version());
     }
 }
@@ -524,12 +524,12 @@ fn what_an_older_program_overwrites_while_it_holds_something_is_there_after_a_co
 /// The reason for its changing nothing comes later, for whoever gets it from here.
 #[test]
 fn what_was_held_does_not_count_as_empty_because_of_what_was_written_after_it() {
-    for (folds, overwrites) in [(false, false), (false, true), (true, false), (true, true)] {
-        let (disk, old) = writes_while_it_holds(folds, overwrites);
+    for (trims, overwrites) in [(false, false), (false, true), (true, false), (true, true)] {
+        let (disk, old) = writes_while_it_holds(trims, overwrites);
         let upgraded = new::builder().open_in(disk).unwrap();
-        assert_eq!(upgraded.held().unwrap(), 0);
+        assert_eq!(upgraded.deferred().unwrap(), 0);
         assert_eq!(upgraded.read(|board| board.name.to_string()).unwrap(), "Chores");
-        if folds {
+        if trims {
             assert_eq!(upgraded.history_len(), old.history_len());
         }
     }

@@ -86,7 +86,7 @@ fn write_a_fixture() {
     (3..5).for_each(|number| edit(&mut core, &mut journal, u64::from(number), number));
     // A snapshot goes first, which has also what follows it beyond the floor; then comes what came later, and
     // somebody else goes on with it.
-    core.fold(&floor).unwrap();
+    core.trim(&floor).unwrap();
     journal.compact(&mut core).unwrap();
     (5..8).for_each(|number| edit(&mut core, &mut journal, u64::from(number), number));
     drop(journal);

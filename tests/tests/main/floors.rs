@@ -1,4 +1,4 @@
-//! What is folded in a journal stays so when it is opened again, and nothing else is.
+//! What is trimmed in a journal stays so when it is opened again, and nothing else is.
 
 use std::{
     cell::Cell,
@@ -14,8 +14,8 @@ use std::{
 
 use futures::{FutureExt, executor::LocalPool, future::join, task::LocalSpawnExt};
 use repred::{
-    Core, Durability, Folding, GrowSet, Journal, Memory, Now, OpenError, Replica, SessionConfig,
-    Storage, Time, UpdateError, VersionVector, pipe,
+    Core, Durability, GrowSet, Journal, Memory, Now, OpenError, Replica, SessionConfig, Storage,
+    Time, Trimming, UpdateError, VersionVector, pipe,
 };
 use repred_tests::{Disk, Fault, eventually};
 
@@ -65,7 +65,7 @@ fn a_compacted_journal_opens_with_the_floor_and_the_history_that_there_were() {
         let mut journal = open(&disk, &mut author);
         write(&mut author, 0..8);
         author.update_all([8, 9], now().wall).unwrap();
-        author.fold(&version(&[(A, floor)])).unwrap();
+        author.trim(&version(&[(A, floor)])).unwrap();
         journal.compact(&mut author).unwrap();
         let mut again = core(C);
         let disk = disk.crash(|_| Vec::new());
@@ -92,7 +92,7 @@ fn what_a_snapshot_brings_is_folded_and_not_what_was_here_before() {
     write(&mut here, [1, 2]);
     journal.write(&mut here).unwrap();
     write(&mut there, [3, 4, 5]);
-    there.fold(&there.version()).unwrap();
+    there.trim(&there.version()).unwrap();
     here.adopt(&there.snapshot().unwrap(), now().wall).unwrap();
     assert_eq!(here.floor(), version(&[(B, 3)]));
     // Only another file can tell of it.
@@ -110,10 +110,10 @@ fn a_state_that_was_given_up_does_not_come_back() {
     let (mut here, mut there) = (core(A), core(B));
     let mut journal = open(&disk, &mut here);
     write(&mut here, [1, 2]);
-    here.fold(&here.version()).unwrap();
+    here.trim(&here.version()).unwrap();
     journal.compact(&mut here).unwrap();
     write(&mut there, [3]);
-    there.fold(&there.version()).unwrap();
+    there.trim(&there.version()).unwrap();
     here.discard_and_adopt(&there.snapshot().unwrap(), now().wall).unwrap();
     here.set_id(C.into());
     write(&mut here, [4]);
@@ -128,7 +128,7 @@ fn a_state_that_was_given_up_does_not_come_back() {
 fn the_past_can_be_told_from_the_floor_on_after_a_restart() {
     let (disk, mut there) = (Memory::new(), core(B));
     write(&mut there, [1, 2]);
-    there.fold(&there.version()).unwrap();
+    there.trim(&there.version()).unwrap();
     let keeping = |id| {
         let mut core = core(id);
         core.keep_everything();
@@ -156,7 +156,7 @@ fn the_past_can_be_told_from_the_floor_on_after_a_restart() {
     let mut forgets = core(A);
     let mut journal = open(&disk, &mut forgets);
     write(&mut forgets, [1, 2, 3]);
-    forgets.fold(&version(&[(A, 1)])).unwrap();
+    forgets.trim(&version(&[(A, 1)])).unwrap();
     journal.compact(&mut forgets).unwrap();
     let mut keeps = keeping(C);
     open(&disk, &mut keeps);
@@ -172,7 +172,7 @@ fn where_the_entries_are_damaged_the_state_ahead_of_them_is_recovered() {
     let mut journal = open(&disk, &mut author);
     // More than fits one record.
     write(&mut author, 0..200_000);
-    author.fold(&version(&[(A, 1)])).unwrap();
+    author.trim(&version(&[(A, 1)])).unwrap();
     journal.compact(&mut author).unwrap();
     let mut damaged = disk.copy();
     let change = |bytes: &mut Vec<u8>| {
@@ -197,10 +197,10 @@ fn opened(disk: impl Storage) -> Replica<Numbers> {
     Replica::builder(Numbers::default()).open_in(disk).unwrap()
 }
 
-/// Folds what all have that it has met.
-fn folding(disk: impl Storage) -> Replica<Numbers> {
-    let week = Folding::Lease(Duration::from_secs(7 * 24 * 60 * 60));
-    Replica::builder(Numbers::default()).folding(week).open_in(disk).unwrap()
+/// Trims what all have that it has met.
+fn trimming(disk: impl Storage) -> Replica<Numbers> {
+    let week = Trimming::Lease(Duration::from_secs(7 * 24 * 60 * 60));
+    Replica::builder(Numbers::default()).trimming(week).open_in(disk).unwrap()
 }
 
 fn numbers(replica: &Replica<Numbers>) -> Vec<u64> {
@@ -229,7 +229,7 @@ fn two_that_were_compacted_and_opened_again_while_they_were_apart_can_be_joined(
     let write = |replica: &Replica<Numbers>, numbers: [u64; 2]| {
         numbers.into_iter().for_each(|number| drop(replica.update(number).unwrap()));
     };
-    let pair = disks.clone().map(folding);
+    let pair = disks.clone().map(trimming);
     write(&pair[0], [0, 1]);
     meet(&pair[0], &pair[1]);
     pair.iter().for_each(|replica| replica.compact().unwrap());
@@ -240,7 +240,7 @@ fn two_that_were_compacted_and_opened_again_while_they_were_apart_can_be_joined(
         replica.compact().unwrap();
         replica.close().unwrap();
     }
-    let pair = disks.map(folding);
+    let pair = disks.map(trimming);
     assert_eq!(pair.each_ref().map(|replica| replica.history_len().unwrap()), [2, 2]);
     meet(&pair[0], &pair[1]);
     assert_eq!(pair.each_ref().map(numbers), [[0, 1, 2, 3, 4, 5], [0, 1, 2, 3, 4, 5]]);
@@ -249,13 +249,13 @@ fn two_that_were_compacted_and_opened_again_while_they_were_apart_can_be_joined(
 #[test]
 fn whoever_was_met_before_a_crash_still_counts() {
     let disk = Memory::new();
-    let (here, there) = (folding(disk.clone()), Replica::new(Numbers::default()));
+    let (here, there) = (trimming(disk.clone()), Replica::new(Numbers::default()));
     here.update(0).unwrap();
     meet(&here, &there);
     here.update(1).unwrap().wait().unwrap();
-    let after = folding(disk.crash(|_| Vec::new()));
+    let after = trimming(disk.crash(|_| Vec::new()));
     after.compact().unwrap();
-    assert_eq!(after.history_len().unwrap(), 1, "what the other has is folded, and no more");
+    assert_eq!(after.history_len().unwrap(), 1, "what the other has is trimmed, and no more");
     meet(&after, &there);
     assert_eq!(numbers(&there), [0, 1]);
 }
@@ -266,7 +266,7 @@ fn a_snapshot_that_the_disk_has_no_room_for_comes_again_when_it_has() {
     let (here, there) = (opened(disk.clone()), Replica::new(Numbers::default()));
     here.update(0).unwrap().wait().unwrap();
     (1..5).for_each(|number| drop(there.update(number).unwrap()));
-    there.fold(&there.version().unwrap()).unwrap();
+    there.trim(&there.version().unwrap()).unwrap();
     disk.fill();
     let mend = || {
         // When it was taken back, the state is what the disk has.
@@ -328,9 +328,9 @@ fn a_compaction_that_fails_anywhere_loses_nothing_that_is_written_after_it() {
 #[test]
 fn who_folds_all_the_time_keeps_nobody_from_being_durable() {
     let busy: Arc<Mutex<Option<Replica<Numbers>>>> = Arc::default();
-    let folds = Arc::new(AtomicU64::new(0));
+    let trims = Arc::new(AtomicU64::new(0));
     let disk = Disk::watched({
-        let (busy, folds) = (Arc::clone(&busy), Arc::clone(&folds));
+        let (busy, trims) = (Arc::clone(&busy), Arc::clone(&trims));
         move |memory| {
             let names = memory.clone().names().unwrap();
             // Until it is done, once.
@@ -338,10 +338,10 @@ fn who_folds_all_the_time_keeps_nobody_from_being_durable() {
                 && names.iter().any(|name| name.ends_with(".new"));
             let busy = busy.lock().unwrap();
             let Some(replica) = busy.as_ref().filter(|_| is_compacting) else { return };
-            let number = folds.fetch_add(1, Ordering::Relaxed);
+            let number = trims.fetch_add(1, Ordering::Relaxed);
             if number < 1000 {
                 replica.update(number).unwrap();
-                replica.fold(&replica.version().unwrap()).unwrap();
+                replica.trim(&replica.version().unwrap()).unwrap();
             }
         }
     });
@@ -350,6 +350,6 @@ fn who_folds_all_the_time_keeps_nobody_from_being_durable() {
     *busy.lock().unwrap() = Some(replica.clone());
     replica.compact().unwrap();
     *busy.lock().unwrap() = None;
-    assert!(folds.load(Ordering::Relaxed) < 100);
+    assert!(trims.load(Ordering::Relaxed) < 100);
     replica.durable().unwrap().wait().unwrap();
 }

@@ -4,7 +4,7 @@ use std::{sync::Arc, thread, time::Duration};
 
 use futures::{StreamExt, executor::block_on, future::join};
 use repred::{
-    ConnectionError, CoreLimits, Counter, Notice, ReadError, Reason, Reducer, Replica,
+    ConnectionError, CoreLimits, Counter, ReadError, Reason, Reducer, Replica, ReplicaEvent,
     SessionError, UpdateError, pipe, reducer,
 };
 use repred_tests::{Driven, Network};
@@ -22,9 +22,9 @@ fn told<R: repred::Replicated>(
     changes: &mut repred::Subscription<R>,
 ) -> Vec<Option<repred::ReplicaId>> {
     let mut told = Vec::new();
-    while let Some(Some(notice)) = futures::FutureExt::now_or_never(changes.next()) {
-        told.push(match notice {
-            Notice::Changed { stamp, .. } => Some(stamp.origin()),
+    while let Some(Some(event)) = futures::FutureExt::now_or_never(changes.next()) {
+        told.push(match event {
+            ReplicaEvent::Changed { stamp, .. } => Some(stamp.origin()),
             _ => None,
         });
     }
@@ -63,7 +63,7 @@ fn an_observer_that_waits_is_woken_by_an_update_of_the_peer() {
 #[test]
 fn a_slow_observer_is_told_of_one_reset_and_goes_on() {
     let mut limits = CoreLimits::default();
-    limits.notices = 10;
+    limits.events = 10;
     let replica = Replica::builder(Counter::default()).limits(|there| *there = limits).build();
     let mut slow = replica.subscribe().unwrap();
     let mut fast = replica.subscribe().unwrap();
@@ -84,8 +84,8 @@ fn a_reaction_to_a_change_is_an_ordinary_update() {
     let mut changes = network[0].subscribe().unwrap();
     let replica = network[0].clone();
     let mut echo = Driven::new(async move {
-        while let Some(notice) = changes.next().await {
-            let Notice::Changed { stamp, .. } = notice else {
+        while let Some(event) = changes.next().await {
+            let ReplicaEvent::Changed { stamp, .. } = event else {
                 continue;
             };
             if stamp.origin() != replica.id().unwrap() {
@@ -435,7 +435,7 @@ fn updates_from_two_threads_wake_the_connections_every_time() {
             }
         })
     });
-    // Only notices are waited for, so a lost wake-up would show as a test that never ends.
+    // Only events are waited for, so a lost wake-up would show as a test that never ends.
     let arrived = |replica: &Replica<Counter>| {
         let replica = replica.clone();
         async move {

@@ -108,7 +108,7 @@ struct Moment {
 struct Told {
     acknowledged: VersionVector,
     written: VersionVector,
-    folded: VersionVector,
+    trimmed: VersionVector,
 }
 
 /// The script: an author with a journal, and a peer without.
@@ -159,7 +159,7 @@ impl Script {
             1 => {
                 let past = self.chance.within(0..self.past.len());
                 let version = self.past[past].clone();
-                self.author.fold(&version).unwrap();
+                self.author.trim(&version).unwrap();
             }
             2 => {
                 journal.compact_all(&mut self.author);
@@ -170,7 +170,7 @@ impl Script {
             _ => self.update(),
         }
         let mut told = self.told.lock().unwrap();
-        (told.written, told.folded) = (self.author.version(), self.author.floor());
+        (told.written, told.trimmed) = (self.author.version(), self.author.floor());
         drop(told);
         journal.write_all(&mut self.author);
         if !self.chance.one_in(3) {
@@ -180,9 +180,9 @@ impl Script {
     }
 
     fn acknowledge(&self) {
-        let (version, folded) = (self.author.version(), self.author.floor());
+        let (version, trimmed) = (self.author.version(), self.author.floor());
         *self.told.lock().unwrap() =
-            Told { acknowledged: version.clone(), written: version, folded };
+            Told { acknowledged: version.clone(), written: version, trimmed };
     }
 
     fn any(&mut self) -> NotesUpdate {
@@ -213,12 +213,12 @@ impl Script {
         self.oracle.entries.extend(stamps.zip(updates));
     }
 
-    /// The two tell each other all they have; the peer may have folded it.
+    /// The two tell each other all they have; the peer may have trimmed it.
     fn exchange(&mut self) {
         tell(&mut self.author, &mut self.peer);
         if self.chance.one_in(2) {
             let version = self.peer.version();
-            self.peer.fold(&version).unwrap();
+            self.peer.trim(&version).unwrap();
         }
         tell(&mut self.peer, &mut self.author);
         assert_eq!(self.peer.version(), self.author.version());
@@ -241,12 +241,12 @@ fn check(disk: Memory, moment: &Moment, oracle: &mut Oracle, is_cut: bool, goes_
     let (mut core, mut journal) = open(disk.clone(), READER).unwrap();
     let version = core.version();
     assert_eq!(told, version, "a reader tells what is there");
-    let Told { acknowledged, written, folded } = &moment.told;
+    let Told { acknowledged, written, trimmed } = &moment.told;
     assert!(version.covers(acknowledged), "{version} has lost some of {acknowledged}");
     assert!(written.covers(&version), "{version} is more than was written, {written}");
     assert_eq!(core.state().unwrap(), oracle.state(&version), "at {version}");
     let floor = core.floor();
-    assert!(folded.covers(&floor), "{floor} is folded, and was not before, {folded}");
+    assert!(trimmed.covers(&floor), "{floor} is trimmed, and was not before, {trimmed}");
     // What is broken may have been heard of, for all that anybody can tell later; what was cut short was not.
     if !acknowledged.is_empty() && (journal.torn_bytes() == 0 || is_cut) {
         assert_eq!(core.id(), AUTHOR.into());

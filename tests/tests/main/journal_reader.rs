@@ -80,7 +80,7 @@ fn word(event: &JournalEvent) -> String {
         JournalEvent::Schema { schema, newest, .. } => format!("{schema} of {newest}"),
         JournalEvent::Named { id } => format!("named {id:?}"),
         JournalEvent::Snapshot { snapshot, floor } => {
-            format!("snapshot {}, {floor} folded", snapshot.version())
+            format!("snapshot {}, {floor} trimmed", snapshot.version())
         }
         JournalEvent::Entry(entry) => entry_word(entry),
         JournalEvent::Skip(ranges) => format!("skip {ranges:?}"),
@@ -153,12 +153,12 @@ fn what_is_obsolete_is_a_skip_and_what_is_folded_a_snapshot_once_the_journal_is_
     author.compact();
     assert_eq!(words(&disk)[2..], ["skip [(a, 1..=1)]", "a.2 sets 2 to 20", "a.3 sets 1 to 11"]);
 
-    author.core.fold(&[(A.into(), 2)].into_iter().collect()).unwrap();
+    author.core.trim(&[(A.into(), 2)].into_iter().collect()).unwrap();
     author.compact();
     author.set(3, 30);
     assert_eq!(
         words(&disk)[2..],
-        ["snapshot {a:3}, {a:2} folded", "a.3 sets 1 to 11", "a.4 sets 3 to 30"]
+        ["snapshot {a:3}, {a:2} trimmed", "a.3 sets 1 to 11", "a.4 sets 3 to 30"]
     );
     let mut reader = JournalReader::open(disk).unwrap();
     assert_eq!((reader.generation(), reader.file()), (3, "journal-00000003"));

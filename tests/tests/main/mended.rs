@@ -42,7 +42,7 @@ fn a_later_backup_brings_what_the_first_one_lacked_though_it_is_folded_since() {
     let (here, there) = (Replica::new(Counter::default()), Replica::new(Counter::default()));
     here.update(1).unwrap();
     there.load(&mut &*saved(&here)).unwrap();
-    here.fold(&here.version().unwrap()).unwrap();
+    here.trim(&here.version().unwrap()).unwrap();
     here.update(2).unwrap();
     there.load(&mut &*saved(&here)).unwrap();
     assert_eq!(votes(&there), 3);
@@ -53,8 +53,8 @@ fn a_backup_that_cannot_be_joined_says_so() {
     let (here, there) = (Replica::new(Counter::default()), Replica::new(Counter::default()));
     here.update(1).unwrap();
     there.update(10).unwrap();
-    there.fold(&there.version().unwrap()).unwrap();
-    here.fold(&here.version().unwrap()).unwrap();
+    there.trim(&there.version().unwrap()).unwrap();
+    here.trim(&here.version().unwrap()).unwrap();
     let error = there.load(&mut &*saved(&here)).unwrap_err();
     assert!(error.to_string().contains("cannot be joined"), "{error}");
     assert_eq!(votes(&there), 10);
@@ -126,7 +126,7 @@ fn folding_what_a_peer_has_does_not_hold_up_a_block() {
         pair.say(RIGHT);
         while pair.hear(LEFT) || pair.hear(RIGHT) {}
         let floor = if round == 1 { has.clone() } else { VersionVector::new() };
-        pair.cores[LEFT].fold(&floor).unwrap();
+        pair.cores[LEFT].trim(&floor).unwrap();
     }
     assert_eq!(pair.cores[RIGHT].version(), pair.cores[LEFT].version());
 }
@@ -152,10 +152,12 @@ fn two_that_fold_while_their_snapshots_cross_are_told() {
     }
     for core in &mut pair.cores {
         let version = core.version();
-        core.fold(&version).unwrap();
+        core.trim(&version).unwrap();
     }
     pair.run_until_quiet();
-    assert!(pair.errors.iter().any(|error| matches!(error, Some(SessionError::BothFolded { .. }))));
+    assert!(
+        pair.errors.iter().any(|error| matches!(error, Some(SessionError::BothTrimmed { .. })))
+    );
 }
 
 #[test]

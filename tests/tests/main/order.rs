@@ -110,7 +110,7 @@ impl World {
             pair.run_until_quiet();
         }
         let may_be_parted = self.forgetful > 0;
-        let is_parted = |error| matches!(error, &SessionError::BothFolded { .. });
+        let is_parted = |error| matches!(error, &SessionError::BothTrimmed { .. });
         assert!(pair.errors.iter().flatten().all(|e| may_be_parted && is_parted(e)), "{pair:?}");
         pair.cores.into()
     }
@@ -143,7 +143,7 @@ impl World {
             18 => self.restore(),
             _ if self.forgetful > 0 && self.chance.one_in(3) => {
                 let version = self.cores[0].version();
-                self.cores[0].fold(&version).unwrap();
+                self.cores[0].trim(&version).unwrap();
             }
             _ => {}
         }

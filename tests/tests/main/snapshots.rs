@@ -1,8 +1,8 @@
-//! Folded histories, snapshots, and backups.
+//! Trimmed histories, snapshots, and backups.
 
 use futures::StreamExt;
 use repred::{
-    ConnectionError, Counter, GrowSet, LoadError, Notice, Reason, Reducer, Register, Replica,
+    ConnectionError, Counter, GrowSet, LoadError, Reason, Reducer, Register, Replica, ReplicaEvent,
     SessionError, VersionVector, pipe, reducer,
 };
 use repred_tests::{Chance, LinkId, Network, Pair};
@@ -12,7 +12,7 @@ fn votes(count: usize) -> Network<Counter> {
 }
 
 fn fold_all<R: repred::Replicated>(replica: &Replica<R>) {
-    replica.fold(&replica.version().unwrap()).unwrap();
+    replica.trim(&replica.version().unwrap()).unwrap();
 }
 
 fn value(network: &Network<Counter>, replica: usize) -> i128 {
@@ -22,8 +22,8 @@ fn value(network: &Network<Counter>, replica: usize) -> i128 {
 /// What an observer was told up to now: `true` for a change, `false` for a reset.
 fn told<R: repred::Replicated>(changes: &mut repred::Subscription<R>) -> Vec<bool> {
     let mut told = Vec::new();
-    while let Some(Some(notice)) = futures::FutureExt::now_or_never(changes.next()) {
-        told.push(matches!(notice, Notice::Changed { .. }));
+    while let Some(Some(event)) = futures::FutureExt::now_or_never(changes.next()) {
+        told.push(matches!(event, ReplicaEvent::Changed { .. }));
     }
     told
 }
@@ -162,13 +162,13 @@ fn histories_may_be_folded_in_the_middle_of_a_session() {
                 network.step();
             }
             if chance.one_in(6) {
-                // What all have seen, as a careful user folds.
+                // What all have seen, as a careful user trims.
                 let versions = [0, 1, 2].map(|i| network[i].version().unwrap());
                 let origins = versions[0]
                     .iter()
                     .map(|(id, seq)| (id, versions.iter().map(|v| v.seq(id)).min().unwrap_or(seq)));
                 let stable: VersionVector = origins.collect();
-                network[chance.within(0..3)].fold(&stable).unwrap();
+                network[chance.within(0..3)].trim(&stable).unwrap();
             }
             if chance.one_in(10) {
                 // And a careless one, at one replica only.
@@ -176,7 +176,7 @@ fn histories_may_be_folded_in_the_middle_of_a_session() {
             }
         }
         network.run_until_quiet();
-        // Carelessness may cost: who got a snapshot has folded what the careless one has not seen.
+        // Carelessness may cost: who got a snapshot has trimmed what the careless one has not seen.
         if links.iter().any(|&link| is_folded_apart(&network, link)) {
             folded_apart += 1;
             continue;
@@ -192,7 +192,7 @@ fn is_folded_apart(network: &Network<Counter>, link: LinkId) -> bool {
         matches!(
             ending,
             Some(Err(ConnectionError::Session(
-                SessionError::BothFolded { .. } | SessionError::Peer(Reason::Folded)
+                SessionError::BothTrimmed { .. } | SessionError::Peer(Reason::Trimmed)
             )))
         )
     })
@@ -218,7 +218,7 @@ fn two_that_have_folded_beyond_each_other_are_told_so_and_nothing_changes() {
     let mut sides = Vec::new();
     for ending in [left, right] {
         match ending {
-            Some(Err(ConnectionError::Session(SessionError::BothFolded { ours, theirs }))) => {
+            Some(Err(ConnectionError::Session(SessionError::BothTrimmed { ours, theirs }))) => {
                 sides.push((ours.clone(), theirs.clone()));
             }
             other => panic!("{other:?}"),
@@ -322,7 +322,7 @@ fn library() -> Replica<GrowSet<String>> {
     Replica::new(GrowSet::default())
 }
 
-/// Two origins, an edit, and a fold or not.
+/// Two origins, an edit, and a trim or not.
 fn backup(is_folded: bool) -> (Replica<GrowSet<String>>, Vec<u8>) {
     let (a, b) = (library(), library());
     let mut network = Network::of([a.clone(), b]);
@@ -446,7 +446,7 @@ fn a_core_of_ones_own_folds_and_adopts_too() {
         pair.update(0, i);
     }
     let version = pair.cores[0].version();
-    pair.cores[0].fold(&version).unwrap();
+    pair.cores[0].trim(&version).unwrap();
     assert_eq!(pair.cores[0].history_len(), 0);
     assert!(pair.cores[0].history(&VersionVector::new()).is_err());
     pair.update(1, 100);

@@ -262,7 +262,7 @@ fn histories_that_forget_and_fold_converge_however_links_are_cut() {
                     .iter()
                     .map(|(id, seq)| (id, versions.iter().map(|v| v.seq(id)).min().unwrap_or(seq)))
                     .collect();
-                network[chance.within(0..5)].fold(&stable).unwrap();
+                network[chance.within(0..5)].trim(&stable).unwrap();
             }
             for _ in 0..chance.within(0..5) {
                 network.step();

@@ -1,7 +1,7 @@
-//! A randomized model of everything that is forgotten: DESIGN's rules for skips, blocks, barriers, folding
+//! A randomized model of everything that is forgotten: DESIGN's rules for skips, blocks, barriers, trimming
 //! and snapshots, checked after every step against a fold of the whole history.
 //!
-//! Three to five replicas write, edit, connect, lose links with messages in flight, fold, and are
+//! Three to five replicas write, edit, connect, lose links with messages in flight, trim, and are
 //! replaced. After every step each replica's state must be the fold of its version, its version must be
 //! causally closed, and no edit may be split. `REPRED_SEEDS=from..to` chooses other runs.
 
@@ -63,11 +63,11 @@ struct World {
     /// Bytes of messages and blocks, small enough that both matter.
     message_bytes: usize,
     block_bytes: usize,
-    folds: Folds,
+    trims: Trims,
 }
 
 #[derive(Clone, Copy, PartialEq)]
-enum Folds {
+enum Trims {
     Never,
     /// Only what all replicas have seen.
     Stable,
@@ -83,7 +83,7 @@ impl World {
         let cores = cores.collect();
         let message_bytes = [500, 1000, 8000][rng.below(3)];
         let block_bytes = [2_000, 20_000, 1 << 20][rng.below(3)];
-        let folds = [Folds::Never, Folds::Stable, Folds::Forced][rng.below(3)];
+        let trims = [Trims::Never, Trims::Stable, Trims::Forced][rng.below(3)];
         Self {
             rng,
             cores,
@@ -95,7 +95,7 @@ impl World {
             next_id: 100,
             message_bytes,
             block_bytes,
-            folds,
+            trims,
         }
     }
 
@@ -173,16 +173,16 @@ impl World {
     }
 
     fn broke(&mut self, link: usize, error: SessionError) {
-        let folded = matches!(
+        let trimmed = matches!(
             error,
-            SessionError::BothFolded { .. }
-                | SessionError::Adopt(repred::AdoptError::BothFolded { .. })
+            SessionError::BothTrimmed { .. }
+                | SessionError::Adopt(repred::AdoptError::BothTrimmed { .. })
         );
-        // A block that is too large goes as a snapshot, which is a fold nobody else has agreed to.
+        // A block that is too large goes as a snapshot, which is a trim nobody else has agreed to.
         // And so is the snapshot that a late joiner gets: two of them may have got different ones.
-        let has_joiners = self.folds == Folds::Stable && self.next_id > 100;
-        let may_fold = self.folds == Folds::Forced || self.block_bytes < 1 << 20 || has_joiners;
-        assert!(folded && may_fold, "a session failed: {error:?}");
+        let has_joiners = self.trims == Trims::Stable && self.next_id > 100;
+        let may_trim = self.trims == Trims::Forced || self.block_bytes < 1 << 20 || has_joiners;
+        assert!(trimmed && may_trim, "a session failed: {error:?}");
         self.links.swap_remove(link);
     }
 
@@ -206,7 +206,7 @@ impl World {
                 let link = self.rng.below(self.links.len());
                 self.links.swap_remove(link);
             }
-            35..37 => self.fold(at),
+            35..37 => self.trim(at),
             37 if self.rng.chance(20) => self.replace(at),
             _ if !self.links.is_empty() => {
                 let link = self.rng.below(self.links.len());
@@ -221,24 +221,24 @@ impl World {
         }
     }
 
-    fn fold(&mut self, at: usize) {
-        let floor = match self.folds {
-            Folds::Never => return,
-            Folds::Forced => self.cores[at].version(),
-            Folds::Stable => {
+    fn trim(&mut self, at: usize) {
+        let floor = match self.trims {
+            Trims::Never => return,
+            Trims::Forced => self.cores[at].version(),
+            Trims::Stable => {
                 let versions: Vec<_> = self.cores.iter().map(Core::version).collect();
                 let least = |id| versions.iter().map(|version| version.seq(id)).min().unwrap();
                 versions[at].iter().map(|(id, _)| (id, least(id))).collect()
             }
         };
-        self.cores[at].fold(&floor).unwrap();
+        self.cores[at].trim(&floor).unwrap();
     }
 
     /// A replica is lost, and a new one takes its place.
     fn replace(&mut self, at: usize) {
         self.links.retain(|link| !link.ends.contains(&at));
         self.next_id += 1;
-        // With forced folding the others may hold what a new one can still get, as a snapshot.
+        // With forced trimming the others may hold what a new one can still get, as a snapshot.
         self.cores[at] = Core::new(ReplicaId::from(self.next_id), Model::default());
     }
 
@@ -276,7 +276,7 @@ impl World {
         }
     }
 
-    /// Everybody gets everything, unless folding has made that impossible.
+    /// Everybody gets everything, unless trimming has made that impossible.
     fn heal(&mut self) {
         self.links.clear();
         for at in 1..self.cores.len() {

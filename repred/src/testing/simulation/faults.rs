@@ -22,8 +22,8 @@ pub struct Faults {
     pub torn: u64,
     /// Clocks set to another time.
     pub skews: u64,
-    /// Histories folded.
-    pub folds: u64,
+    /// Histories trimmed.
+    pub trims: u64,
     /// Messages that a liar repeated, changed or swapped.
     pub lies: u64,
 }
@@ -31,8 +31,8 @@ pub struct Faults {
 impl Faults {
     /// All of them, but for the delays.
     pub fn total(&self) -> u64 {
-        let Self { cuts, lost, delays: _, partitions, crashes, torn, skews, folds, lies } = self;
-        cuts + lost + partitions + crashes + torn + skews + folds + lies
+        let Self { cuts, lost, delays: _, partitions, crashes, torn, skews, trims, lies } = self;
+        cuts + lost + partitions + crashes + torn + skews + trims + lies
     }
 
     pub(crate) fn add(&mut self, other: &Self) {
@@ -43,18 +43,18 @@ impl Faults {
         self.crashes += other.crashes;
         self.torn += other.torn;
         self.skews += other.skews;
-        self.folds += other.folds;
+        self.trims += other.trims;
         self.lies += other.lies;
     }
 }
 
 impl fmt::Display for Faults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { cuts, lost, delays, partitions, crashes, torn, skews, folds, lies } = self;
+        let Self { cuts, lost, delays, partitions, crashes, torn, skews, trims, lies } = self;
         write!(
             f,
             "{} faults ({cuts} cuts, {lost} messages lost, {partitions} partitions, {crashes} crashes, {torn} \
-             torn logs, {skews} clocks set, {folds} folds, {lies} lies) and {delays} delays",
+             torn logs, {skews} clocks set, {trims} trims, {lies} lies) and {delays} delays",
             self.total()
         )
     }
@@ -69,9 +69,9 @@ pub(crate) enum Durability {
     Weak,
 }
 
-/// What is folded.
+/// What is trimmed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Folds {
+pub(crate) enum Trims {
     Never,
     /// Only what all replicas have on their disks.
     Stable,
@@ -94,7 +94,7 @@ pub(crate) enum Lies {
 #[derive(Clone, Debug)]
 pub(crate) struct Mix {
     pub(crate) durability: Durability,
-    pub(crate) folds: Folds,
+    pub(crate) trims: Trims,
     /// Bytes of messages and blocks, small enough that both matter.
     pub(crate) message_bytes: usize,
     pub(crate) block_bytes: usize,
@@ -119,7 +119,7 @@ pub(crate) struct Weights {
     pub(crate) crash: u64,
     pub(crate) restart: u64,
     pub(crate) skew: u64,
-    pub(crate) fold: u64,
+    pub(crate) trim: u64,
     pub(crate) sync: u64,
     pub(crate) wait: u64,
     pub(crate) talk: u64,
@@ -138,14 +138,14 @@ impl Mix {
             crash: often(2, 7),
             restart: 10,
             skew: often(2, 6),
-            fold: often(2, 6),
+            trim: often(2, 6),
             sync: often(2, 6),
             wait: often(2, 1),
             talk: 50,
         };
         Self {
             durability: *chance.pick(&[Durability::Strict, Durability::Weak]),
-            folds: *chance.pick(&[Folds::Never, Folds::Stable, Folds::Stable, Folds::Forced]),
+            trims: *chance.pick(&[Trims::Never, Trims::Stable, Trims::Stable, Trims::Forced]),
             message_bytes: *chance.pick(&[1 << 16, 4000, 600]),
             block_bytes: *chance.pick(&[1 << 20, 20_000, 2000]),
             delay: *chance.pick(&[0, 1000, 50_000]),

@@ -44,7 +44,7 @@ use crate::{core::Core, id::ReplicaId, reduce::Replicated};
 ///
 /// Each run draws two to five replicas and its own mix of faults from its seed: links that are cut with
 /// messages on their way, delays, partitions in one direction or both, clocks that jump, crashes with
-/// and without the end of the log, folded histories, a peer that lies. Then everything heals, and all
+/// and without the end of the log, trimmed histories, a peer that lies. Then everything heals, and all
 /// must have seen the same and hold the same state, which must be the fold of all updates; nothing
 /// acknowledged may be lost, nothing invented, nothing reduced twice or before its cause.
 ///
@@ -127,7 +127,7 @@ impl<R: Replicated> Simulation<R> {
         self
     }
 
-    /// Every replica [keeps everything](crate::Core::keep_everything), so that none folds its history, and
+    /// Every replica [keeps everything](crate::Core::keep_everything), so that none trims its history, and
     /// what they tell of the order of updates is checked too. Default: what is superseded is forgotten.
     ///
     /// ```
@@ -293,7 +293,7 @@ pub struct SimulationReport {
     pub messages: u64,
     /// Their bytes.
     pub bytes: u64,
-    /// Runs in which folding had parted some for good, so that not all could come to have everything.
+    /// Runs in which trimming had parted some for good, so that not all could come to have everything.
     pub parted: u64,
     /// A number that is another if anything else was said in any run.
     pub fingerprint: u64,
@@ -326,7 +326,7 @@ impl fmt::Display for SimulationReport {
         let Self { runs, faults, updates, messages, bytes, parted, .. } = self;
         write!(
             f,
-            "{runs} runs, {parted} of them parted by folding: {updates} updates in {messages} messages of \
+            "{runs} runs, {parted} of them parted by trimming: {updates} updates in {messages} messages of \
              {bytes} bytes, {faults}"
         )
     }

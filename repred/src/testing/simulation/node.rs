@@ -25,8 +25,8 @@ pub(crate) struct Node<R: Replicated> {
     pub(crate) is_dirty: bool,
     /// What is on its disk.
     pub(crate) durable: Vec<(ReplicaId, u64)>,
-    /// What it may have folded.
-    folded: VersionVector,
+    /// What it may have trimmed.
+    trimmed: VersionVector,
     /// What others were told it has.
     pub(crate) promised: Vec<(ReplicaId, u64)>,
     /// How far its clock is ahead, in microseconds.
@@ -50,7 +50,7 @@ impl<R: Replicated> Node<R> {
             },
             is_dirty: false,
             durable: Vec::new(),
-            folded: VersionVector::new(),
+            trimmed: VersionVector::new(),
             promised: Vec::new(),
             skew: 0,
         };
@@ -69,7 +69,7 @@ impl<R: Replicated> Node<R> {
         let (Some(core), Some(journal)) = (core, &mut self.journal) else { return Ok(false) };
         journal.write(core).and_then(|()| journal.sync()).map_err(not_written)?;
         self.durable = core.entries().seqs().collect();
-        self.folded = self.folded.merged(&core.floor());
+        self.trimmed = self.trimmed.merged(&core.floor());
         self.is_dirty = false;
         Ok(true)
     }
@@ -79,7 +79,7 @@ impl<R: Replicated> Node<R> {
         let (Some(core), Some(journal)) = (&mut self.core, &mut self.journal) else {
             return Ok(());
         };
-        self.folded = self.folded.merged(&core.floor());
+        self.trimmed = self.trimmed.merged(&core.floor());
         journal.compact(core).map_err(not_written)
     }
 
@@ -99,7 +99,7 @@ impl<R: Replicated> Node<R> {
             return Ok(false);
         };
         journal.write(&mut core).map_err(not_written)?;
-        self.folded = self.folded.merged(&core.floor());
+        self.trimmed = self.trimmed.merged(&core.floor());
         let mut is_torn = false;
         self.disk = self.disk.crash(|writes| {
             let parts = writes.len() * PARTS;
@@ -118,8 +118,8 @@ impl<R: Replicated> Node<R> {
         let journal = Journal::open(self.disk.clone(), &mut core, &config, self.durability, now);
         self.journal = Some(journal.map_err(not_opened)?);
         let floor = core.floor();
-        if !self.folded.covers(&floor) {
-            let what = format!("comes back with {floor} folded, and had folded {}", self.folded);
+        if !self.trimmed.covers(&floor) {
+            let what = format!("comes back with {floor} trimmed, and had trimmed {}", self.trimmed);
             return Err(Broken::new(Guarantee::NothingLost, what));
         }
         self.durable = core.entries().seqs().collect();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use repred::{Folding, JournalError, Memory, Register, Replica, Storage};
+use repred::{JournalError, Memory, Register, Replica, Storage, Trimming};
 
 use super::{Connected, Numbers, numbers, open};
 
@@ -22,8 +22,8 @@ fn a_journal_that_has_doubled_is_compacted_by_itself() {
     assert!(again.read(|text| text.ends_with("29")).unwrap());
 }
 
-fn open_folding(disk: &Memory, folding: Folding) -> Replica<Numbers> {
-    let replica = Replica::builder(Numbers::default()).folding(folding);
+fn open_folding(disk: &Memory, trimming: Trimming) -> Replica<Numbers> {
+    let replica = Replica::builder(Numbers::default()).trimming(trimming);
     replica.open_in(disk.clone()).unwrap()
 }
 
@@ -36,7 +36,7 @@ fn compacted(replica: &Replica<Numbers>) -> usize {
 #[test]
 fn compaction_folds_what_everybody_has_who_counts() {
     let disk = Memory::new();
-    let week = Folding::Lease(Duration::from_secs(7 * 24 * 3600));
+    let week = Trimming::Lease(Duration::from_secs(7 * 24 * 3600));
     let here = open_folding(&disk, week.clone());
     (0..10).for_each(|number| drop(here.update(number).unwrap()));
     assert_eq!(compacted(&here), 10, "nobody is known who could have it");
@@ -61,9 +61,9 @@ fn compaction_folds_what_everybody_has_who_counts() {
 
 #[test]
 fn who_counts_can_be_named() {
-    let alone = open_folding(&Memory::new(), Folding::Among(Vec::new()));
-    let waiting = open_folding(&Memory::new(), Folding::Among(vec![7.into()]));
-    let never = open_folding(&Memory::new(), Folding::Never);
+    let alone = open_folding(&Memory::new(), Trimming::Among(Vec::new()));
+    let waiting = open_folding(&Memory::new(), Trimming::Among(vec![7.into()]));
+    let never = open_folding(&Memory::new(), Trimming::Never);
     for (replica, kept) in [(alone, 0), (waiting, 10), (never, 10)] {
         (0..10).for_each(|number| drop(replica.update(number).unwrap()));
         assert_eq!(compacted(&replica), kept);

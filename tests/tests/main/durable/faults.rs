@@ -3,7 +3,7 @@
 use std::{io, thread};
 
 use futures::{StreamExt, executor::block_on};
-use repred::{Memory, NotDurable, Notice, OpenError, Replica, UpdateError, reducer};
+use repred::{Memory, NotDurable, OpenError, Replica, ReplicaEvent, UpdateError, reducer};
 use repred_tests::{Disk, Fault, eventually};
 
 use super::{Connected, Numbers, Outcome, numbers, open, survived, write};
@@ -120,7 +120,7 @@ fn while_the_disk_is_full_the_state_can_be_read_and_after_it_everything_goes_on(
     let refused = replica.update(3).unwrap_err();
     assert!(matches!(refused, UpdateError::Full { .. }), "{refused}");
     assert_eq!(numbers(&replica), [1]);
-    assert!(matches!(block_on(observer.next()), Some(Notice::Reset)));
+    assert!(matches!(block_on(observer.next()), Some(ReplicaEvent::Lagged)));
     disk.mend();
     assert_eq!(write(&replica, 4), Outcome::Durable);
     assert_eq!(numbers(&replica), [1, 4]);
@@ -204,7 +204,7 @@ fn what_was_folded_while_the_disk_was_full_is_durable_when_it_is_not() {
     assert_eq!(write(&replica, 1), Outcome::Durable);
     disk.fill();
     assert_eq!(write(&replica, 2), Outcome::Refused);
-    replica.fold(&replica.version().unwrap()).unwrap();
+    replica.trim(&replica.version().unwrap()).unwrap();
     disk.mend();
     // Somebody tries, and finds that there is room.
     eventually(|| replica.update(1).is_ok());

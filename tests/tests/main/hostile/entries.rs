@@ -57,10 +57,10 @@ fn what_an_author_had_seen_has_to_come_before() {
         .recorded(Origin::New(0, FOE), 1, &[(Origin::New(1, VICTIM), 1)], &[(wall(), ONE)])
         .recorded(Origin::At(0), 2, &[(Origin::New(2, FRIEND), 2)], &[(wall() + 1, ONE)]);
     let error = victim.hears(&items.encode()).unwrap_err();
-    let SessionError::Receive(ReceiveError::SeenTooMuch { dot, seen }) = error else {
+    let SessionError::Receive(ReceiveError::MissingDependency { dot, dependency }) = error else {
         panic!("{error}");
     };
-    assert_eq!((dot, seen), (Dot::new(FOE.into(), 2), Dot::new(FRIEND.into(), 2)));
+    assert_eq!((dot, dependency), (Dot::new(FOE.into(), 2), Dot::new(FRIEND.into(), 2)));
     victim.assert_kept(&[(FOE, 1)], 1, Reason::Refused);
 }
 
@@ -76,7 +76,8 @@ fn what_an_author_had_seen_may_come_before_in_the_same_block() {
     };
     let mut victim = Victim::new().met();
     let error = victim.hears(&block(0xd, FOE, 2)).unwrap_err();
-    let is_too_much = matches!(error, SessionError::Receive(ReceiveError::SeenTooMuch { .. }));
+    let is_too_much =
+        matches!(error, SessionError::Receive(ReceiveError::MissingDependency { .. }));
     assert!(is_too_much, "{error}");
     victim.assert_unhurt(Reason::Refused);
     let mut victim = Victim::new().met();
@@ -95,10 +96,10 @@ fn what_an_author_had_seen_is_new_once() {
         .recorded(Origin::At(0), 3, &[(Origin::At(2), 1)], &[(wall() + 2, ONE)])
         .commit();
     let error = victim.hears(&items.encode()).unwrap_err();
-    let SessionError::Receive(ReceiveError::SeenBefore { dot, seen }) = error else {
+    let SessionError::Receive(ReceiveError::RepeatedDependency { dot, dependency }) = error else {
         panic!("{error}");
     };
-    assert_eq!((dot, seen), (Dot::new(FOE.into(), 3), Dot::new(FRIEND.into(), 1)));
+    assert_eq!((dot, dependency), (Dot::new(FOE.into(), 3), Dot::new(FRIEND.into(), 1)));
     victim.assert_kept(&[(FOE, 1)], 1, Reason::Refused);
 }
 

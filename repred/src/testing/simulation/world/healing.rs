@@ -61,7 +61,7 @@ impl<R: Replicated> World<'_, R> {
             let [one, other] = link.ends.map(|end| &self.nodes[end]);
             let (Some(one), Some(other)) = (&one.core, &other.core) else { continue };
             // Who holds something, because of a greeting that was forged, knows that its state stands still.
-            if one.is_holding() || other.is_holding() {
+            if one.has_deferred() || other.has_deferred() {
                 continue;
             }
             let is_same_version =

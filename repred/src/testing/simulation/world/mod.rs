@@ -15,7 +15,7 @@ use std::{
 
 use super::{
     Broken, Plan,
-    faults::{Faults, Folds, Lies, Mix},
+    faults::{Faults, Lies, Mix, Trims},
     ledger::Ledger,
     link::Link,
     node::Node,
@@ -50,7 +50,7 @@ pub(crate) struct World<'p, R: Replicated> {
     acknowledged: BTreeMap<ReplicaId, u64>,
     /// A message that a liar says later.
     kept_back: Option<Vec<u8>>,
-    /// Folding may have parted some for good.
+    /// Trimming may have parted some for good.
     is_parted: bool,
     pub(crate) counts: Counts,
     pub(crate) trace: Trace,
@@ -76,7 +76,7 @@ impl<'p, R: Replicated> World<'p, R> {
         let count = chance.within(plan.replicas.clone()) as usize;
         let mut mix = Mix::draw(count, &mut chance);
         if plan.keeps_everything {
-            mix.folds = Folds::Never;
+            mix.trims = Trims::Never;
         }
         let has_forgers = mix.liar.is_some_and(|(_, lies)| lies == Lies::Forges);
         // Only a run that failed has to be explained, and only if states can be compared as they print.
@@ -163,7 +163,7 @@ impl<'p, R: Replicated> World<'p, R> {
             (weights.crash, Self::crash),
             (weights.restart, Self::restart),
             (weights.skew, Self::skew),
-            (weights.fold, Self::fold),
+            (weights.trim, Self::trim),
             (weights.sync, Self::sync),
             (weights.wait, Self::wait),
         ];

@@ -8,7 +8,7 @@ use crate::{
     session::SessionError,
     testing::simulation::{
         Broken, Guarantee,
-        faults::{Durability, Folds, Lies},
+        faults::{Durability, Lies, Trims},
         link::{Flight, Link},
     },
 };
@@ -115,10 +115,10 @@ impl<R: Replicated> World<'_, R> {
         let Some(core) = &mut node.core else { return Ok(true) };
         let seen: Vec<_> =
             if self.trace.is_told() { core.entries().seqs().collect() } else { Vec::new() };
-        let before = (core.entries().end(), core.entries().era(), core.known_again());
+        let before = (core.entries().end(), core.entries().epoch(), core.known_again());
         let heard = self.links[link].sessions[end].handle_message(core, &message, now);
         let has_known_again = core.known_again() > before.2;
-        if (core.entries().end(), core.entries().era()) != (before.0, before.1) {
+        if (core.entries().end(), core.entries().epoch()) != (before.0, before.1) {
             node.is_dirty = true;
             if self.trace.is_told() {
                 self.trace.take_in(at, from, &seen, &node.version());
@@ -144,7 +144,7 @@ impl<R: Replicated> World<'_, R> {
         let may = match error {
             // What was forged spreads.
             _ if self.has_forgers => true,
-            SessionError::BothFolded { .. } | SessionError::Adopt(_) => {
+            SessionError::BothTrimmed { .. } | SessionError::Adopt(_) => {
                 self.is_parted |= self.may_part();
                 self.may_part()
             }
@@ -171,9 +171,9 @@ impl<R: Replicated> World<'_, R> {
         Err(Broken::new(Guarantee::Sessions, what))
     }
 
-    /// Whether two may have folded what the other has not seen. A block that is too large goes as a
-    /// snapshot, which is a fold that nobody else has agreed to.
+    /// Whether two may have trimmed what the other has not seen. A block that is too large goes as a
+    /// snapshot, which is a trim that nobody else has agreed to.
     pub(super) fn may_part(&self) -> bool {
-        self.mix.folds == Folds::Forced || self.mix.block_bytes < 1 << 20
+        self.mix.trims == Trims::Forced || self.mix.block_bytes < 1 << 20
     }
 }

@@ -1,4 +1,4 @@
-//! What goes wrong with a replica: crashes, clocks, folds, waiting.
+//! What goes wrong with a replica: crashes, clocks, trims, waiting.
 
 use super::{World, name};
 use crate::{
@@ -6,7 +6,7 @@ use crate::{
     testing::simulation::{
         Broken, Guarantee,
         audited::lock,
-        faults::{Durability, Folds},
+        faults::{Durability, Trims},
         node::{Node, seq},
     },
     version::VersionVector,
@@ -89,22 +89,22 @@ impl<R: Replicated> World<'_, R> {
         Ok(())
     }
 
-    pub(super) fn fold(&mut self, at: usize) -> Result<(), Broken> {
+    pub(super) fn trim(&mut self, at: usize) -> Result<(), Broken> {
         let Some(core) = &self.nodes[at].core else { return Ok(()) };
-        // What a forged greeting makes somebody hold cannot be folded.
+        // What a forged greeting makes somebody hold cannot be trimmed.
         let own = core.reduced();
-        let floor: VersionVector = match self.mix.folds {
-            Folds::Never => return Ok(()),
-            Folds::Forced => own,
-            Folds::Stable => {
+        let floor: VersionVector = match self.mix.trims {
+            Trims::Never => return Ok(()),
+            Trims::Forced => own,
+            Trims::Stable => {
                 let least = |id| self.nodes.iter().map(|node| seq(&node.durable, id)).min();
                 own.iter().map(|(id, own)| (id, least(id).unwrap_or(0).min(own))).collect()
             }
         };
         let Some(core) = &mut self.nodes[at].core else { return Ok(()) };
-        core.fold(&floor).map_err(|error| Broken::new(Guarantee::Sessions, error.to_string()))?;
-        self.counts.faults.folds += 1;
-        self.trace.tell(|| format!("{} folds {floor}", name(at)));
+        core.trim(&floor).map_err(|error| Broken::new(Guarantee::Sessions, error.to_string()))?;
+        self.counts.faults.trims += 1;
+        self.trace.tell(|| format!("{} trims {floor}", name(at)));
         if self.chance.percent(30) {
             self.nodes[at].compact()?;
             self.trace.tell(|| format!("{} compacts its journal", name(at)));

@@ -2,16 +2,16 @@
 
 use super::{
     History, OriginIndex, Position, SeqRange, Span,
-    segment::{Segment, Stretch},
+    segment::{Run, Segment},
 };
 use crate::{
     stamp::{Dot, Stamp},
     version::VersionVector,
 };
 
-/// What remains of a history beyond a version; see [`History::take_beyond`].
+/// What remains of a history beyond a version; see [`History::split_off`].
 #[derive(Debug)]
-pub(crate) enum Remnant {
+pub(crate) enum Leftover {
     Entry(Stamp, Box<[u8]>),
     Skip(Vec<(Dot, u64)>),
     /// Updates of one edit: the first, and how many.
@@ -20,7 +20,7 @@ pub(crate) enum Remnant {
 
 impl History {
     /// Forgets all entries up to a version, which becomes the floor.
-    pub(crate) fn fold(&mut self, floor: &VersionVector) {
+    pub(crate) fn trim(&mut self, floor: &VersionVector) {
         let rises = |(id, seq)| {
             self.origin(id).is_some_and(|index| self.origins[index as usize].floor < seq)
         };
@@ -38,9 +38,9 @@ impl History {
         self.generation += 1;
         let starts: Vec<_> = self.spans.keys().copied().collect();
         for &start in &starts {
-            self.fold_span(start);
+            self.trim_span(start);
         }
-        // Only now, when no gap holds what is folded: what shrinks may merge with its neighbours.
+        // Only now, when no gap holds what is trimmed: what shrinks may merge with its neighbours.
         for start in starts {
             self.shrink(start);
         }
@@ -56,16 +56,16 @@ impl History {
         self.edits.retain(|_, edit| edit.range.last > origins[edit.range.origin as usize].floor);
     }
 
-    /// Folds all up to a version, also what is not here.
+    /// Trims all up to a version, also what is not here.
     pub(crate) fn stand_for(&mut self, version: &VersionVector) {
         for (id, seq) in version.iter() {
             let index = self.intern(id) as usize;
             self.origins[index].last = self.origins[index].last.max(seq);
         }
-        self.fold(version);
+        self.trim(version);
     }
 
-    fn fold_span(&mut self, start: Position) {
+    fn trim_span(&mut self, start: Position) {
         let origins = &self.origins;
         let floor = |origin: OriginIndex| origins[origin as usize].floor;
         let Some(span) = self.spans.get_mut(&start) else {
@@ -86,18 +86,18 @@ impl History {
                 ranges.is_empty()
             }
             Span::Segment(segment) => {
-                let mut folded = 0;
+                let mut trimmed = 0;
                 let mut slot = 0;
                 while slot < segment.len() {
-                    let Stretch { len, origin, first_seq, dead, .. } = segment.stretch(slot);
+                    let Run { len, origin, first_seq, expired, .. } = segment.run(slot);
                     let below = (floor(origin) + 1).saturating_sub(first_seq).min(len as u64);
-                    folded += below as usize;
-                    if !dead {
-                        (slot..slot + below as usize).for_each(|slot| segment.kill(slot, 0));
+                    trimmed += below as usize;
+                    if !expired {
+                        (slot..slot + below as usize).for_each(|slot| segment.expire(slot, 0));
                     }
                     slot += len;
                 }
-                folded == segment.len()
+                trimmed == segment.len()
             }
         };
         if is_folded {
@@ -105,18 +105,18 @@ impl History {
         }
     }
 
-    /// Takes out everything that `version` does not cover, in order, and leaves a history that is folded
+    /// Takes out everything that `version` does not cover, in order, and leaves a history that is trimmed
     /// at `version` and has nothing beyond it.
-    pub(crate) fn take_beyond(&mut self, version: &VersionVector) -> Vec<Remnant> {
+    pub(crate) fn split_off(&mut self, version: &VersionVector) -> Vec<Leftover> {
         self.seal();
-        let (end, generation, era) = (self.end(), self.generation + 1, self.era + 1);
+        let (end, generation, epoch) = (self.end(), self.generation + 1, self.epoch + 1);
         let mut old = std::mem::replace(self, Self::new());
         self.open = Segment::new(end);
-        (self.generation, self.era) = (generation, era);
+        (self.generation, self.epoch) = (generation, epoch);
         self.keeps_everything = old.keeps_everything;
         // What an author had seen stays true, and the origins keep their places.
-        self.seen = std::mem::take(&mut old.seen);
-        self.seen.forget_writer();
+        self.causality = std::mem::take(&mut old.causality);
+        self.causality.forget_writer();
         for origin in &old.origins {
             let index = self.intern(origin.id) as usize;
             // The time of what is taken out is that of a later entry, or of none that is here.
@@ -129,19 +129,19 @@ impl History {
             (self.origins[index].last, self.origins[index].floor) = (seq, seq);
         }
         let spans = std::mem::take(&mut old.spans);
-        let mut remnants: Vec<_> =
-            spans.into_values().flat_map(|span| old.remnants(span, version)).collect();
+        let mut leftovers: Vec<_> =
+            spans.into_values().flat_map(|span| old.leftovers(span, version)).collect();
         let edits = old.edits.values().map(|edit| edit.range);
         let edits = edits.filter(|range| range.last > version.seq(old.id(range.origin)));
-        remnants.extend(
+        leftovers.extend(
             edits.map(|range| {
-                Remnant::Edit(Dot::new(old.id(range.origin), range.first), range.len())
+                Leftover::Edit(Dot::new(old.id(range.origin), range.first), range.len())
             }),
         );
-        remnants
+        leftovers
     }
 
-    fn remnants(&self, span: Span, version: &VersionVector) -> Vec<Remnant> {
+    fn leftovers(&self, span: Span, version: &VersionVector) -> Vec<Leftover> {
         let covered = |origin, seq| seq <= version.seq(self.id(origin));
         let skip = |ranges: &[SeqRange]| {
             let ranges: Vec<_> = ranges
@@ -153,32 +153,32 @@ impl History {
                     (Dot::new(id, first), range.last - first + 1)
                 })
                 .collect();
-            (!ranges.is_empty()).then_some(Remnant::Skip(ranges))
+            (!ranges.is_empty()).then_some(Leftover::Skip(ranges))
         };
         match span {
             Span::Gap(gap) => skip(gap.ranges()).into_iter().collect(),
             Span::Entry(single) if covered(single.origin, single.seq) => Vec::new(),
             Span::Entry(single) => {
                 let stamp = Stamp::new(single.time, self.id(single.origin), single.seq);
-                vec![Remnant::Entry(stamp, single.payload)]
+                vec![Leftover::Entry(stamp, single.payload)]
             }
             Span::Segment(segment) => {
-                let mut remnants = Vec::new();
-                for stretch in segment.stretches() {
-                    let Stretch { slot, len, origin, first_seq: first, dead } = stretch;
-                    if dead {
+                let mut leftovers = Vec::new();
+                for run in segment.runs() {
+                    let Run { slot, len, origin, first_seq: first, expired } = run;
+                    if expired {
                         let last = first + len as u64 - 1;
-                        remnants.extend(skip(&[SeqRange { origin, first, last }]));
+                        leftovers.extend(skip(&[SeqRange { origin, first, last }]));
                         continue;
                     }
                     let live = (0..len).filter(|&i| !covered(origin, first + i as u64));
-                    remnants.extend(live.map(|i| {
+                    leftovers.extend(live.map(|i| {
                         let time = segment.time(slot + i);
                         let stamp = Stamp::new(time, self.id(origin), first + i as u64);
-                        Remnant::Entry(stamp, segment.payload(slot + i).into())
+                        Leftover::Entry(stamp, segment.payload(slot + i).into())
                     }));
                 }
-                remnants
+                leftovers
             }
         }
     }

@@ -1,4 +1,4 @@
-//! [`Seen`]: what the authors of updates had seen, as far as it is on record.
+//! [`Causality`]: what the authors of updates had seen, as far as it is on record.
 //!
 //! Entries do not carry it: that every history stands in causal order is enough to reduce them. Whoever
 //! keeps everything takes down beside them what each author had *newly* seen before each of its updates,
@@ -17,14 +17,14 @@ use crate::version::VersionVector;
 
 /// That an author had seen an origin up to a seq.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Sighting {
+pub(crate) struct Dependency {
     pub(crate) origin: OriginIndex,
     pub(crate) seq: u64,
 }
 
 /// What the authors of updates had seen. Empty where not everything is kept.
 #[derive(Debug, Default)]
-pub(super) struct Seen {
+pub(super) struct Causality {
     /// By their places in the history's table of origins.
     authors: Vec<Author>,
     /// Who has written here last.
@@ -48,23 +48,23 @@ struct Author {
 struct Point {
     /// Before its author's update of this seq.
     before: u64,
-    sighting: Sighting,
+    dependency: Dependency,
 }
 
-impl Seen {
+impl Causality {
     /// Takes down what an author had newly seen before its update `seq`, which is later than all of its
     /// that were taken down.
-    fn note(&mut self, author: OriginIndex, seq: u64, sightings: &[Sighting]) {
+    fn note(&mut self, author: OriginIndex, seq: u64, dependencies: &[Dependency]) {
         let index = author as usize;
         if self.authors.len() <= index {
             self.authors.resize_with(index + 1, Author::default);
         }
-        self.authors[index].note(seq, sightings);
+        self.authors[index].note(seq, dependencies);
     }
 
     /// Takes note that something of an origin has come.
     #[inline]
-    pub(super) fn came(&mut self, origin: OriginIndex) {
+    pub(super) fn arrived(&mut self, origin: OriginIndex) {
         if self.writer != Some(origin) {
             self.fresh.insert(origin);
         }
@@ -104,12 +104,12 @@ impl Seen {
 }
 
 impl Author {
-    fn note(&mut self, seq: u64, sightings: &[Sighting]) {
+    fn note(&mut self, seq: u64, dependencies: &[Dependency]) {
         debug_assert!(self.points.last().is_none_or(|point| point.before < seq));
-        for &sighting in sightings {
-            debug_assert!(self.latest(sighting.origin) < sighting.seq);
-            self.places.entry(sighting.origin).or_default().push(self.points.len());
-            self.points.push(Point { before: seq, sighting });
+        for &dependency in dependencies {
+            debug_assert!(self.latest(dependency.origin) < dependency.seq);
+            self.places.entry(dependency.origin).or_default().push(self.points.len());
+            self.points.push(Point { before: seq, dependency });
         }
         if seq == self.recorded + 1 {
             self.recorded = seq;
@@ -141,7 +141,7 @@ impl Author {
     fn had_seen(&self, seq: u64, other: OriginIndex) -> u64 {
         let places = self.places.get(&other).map_or(&[][..], |places| places);
         let upto = places.partition_point(|&place| self.points[place].before <= seq);
-        upto.checked_sub(1).map_or(0, |last| self.points[places[last]].sighting.seq)
+        upto.checked_sub(1).map_or(0, |last| self.points[places[last]].dependency.seq)
     }
 
     /// The same, before the next of its updates.
@@ -153,67 +153,71 @@ impl Author {
 impl History {
     /// Takes down what the author of the update that was just pushed had newly seen before it, if that was
     /// told, and if everything is kept.
-    pub(crate) fn note_seen(&mut self, author: OriginIndex, told: Option<&[Sighting]>) {
-        if let Some(sightings) = told.filter(|_| self.keeps_everything) {
-            self.seen.note(author, self.last(author), sightings);
+    pub(crate) fn record_dependencies(&mut self, author: OriginIndex, told: Option<&[Dependency]>) {
+        if let Some(dependencies) = told.filter(|_| self.keeps_everything) {
+            self.causality.note(author, self.last(author), dependencies);
         }
     }
 
     /// The same for an update that was written here: what had come by then, and was reduced. O(1) if
     /// nothing has come since `own` was written last, else O(origins of which something has).
-    pub(crate) fn note_written(&mut self, own: OriginIndex, reduced: Option<&VersionVector>) {
+    pub(crate) fn record_own_dependencies(
+        &mut self,
+        own: OriginIndex,
+        reduced: Option<&VersionVector>,
+    ) {
         if !self.keeps_everything {
             return;
         }
-        let fresh = self.seen.take_fresh(own);
+        let fresh = self.causality.take_fresh(own);
         let reduced = |origin| reduced.map_or(self.last(origin), |seen| seen.seq(self.id(origin)));
-        let sighting = |origin| Sighting { origin, seq: reduced(origin) };
-        let is_new = |&Sighting { origin, seq }: &Sighting| {
+        let dependency = |origin| Dependency { origin, seq: reduced(origin) };
+        let is_new = |&Dependency { origin, seq }: &Dependency| {
             origin != own && seq > self.latest_seen(own, origin)
         };
-        let sightings: Vec<_> = match fresh {
-            Some(fresh) => fresh.into_iter().map(sighting).filter(is_new).collect(),
-            None => (0..self.origins() as OriginIndex).map(sighting).filter(is_new).collect(),
+        let dependencies: Vec<_> = match fresh {
+            Some(fresh) => fresh.into_iter().map(dependency).filter(is_new).collect(),
+            None => (0..self.origins() as OriginIndex).map(dependency).filter(is_new).collect(),
         };
-        self.seen.note(own, self.last(own), &sightings);
+        self.causality.note(own, self.last(own), &dependencies);
     }
 
     /// Forgets what was told of updates that are not here any more.
-    pub(crate) fn cut_seen(&mut self) {
+    pub(crate) fn cut_dependencies(&mut self) {
         let origins = &self.origins;
-        self.seen.cut(|author| origins.get(author as usize).map_or(0, |origin| origin.last));
+        self.causality.cut(|author| origins.get(author as usize).map_or(0, |origin| origin.last));
     }
 
     /// The last update of an origin of which it is on record that an author had seen it before the update
     /// `seq`; 0 if there is none. O(log updates).
     pub(crate) fn had_seen(&self, author: OriginIndex, seq: u64, other: OriginIndex) -> u64 {
-        self.seen.author(author).map_or(0, |seen| seen.had_seen(seq, other))
+        self.causality.author(author).map_or(0, |seen| seen.had_seen(seq, other))
     }
 
     /// The same, before the next update of the author.
     pub(crate) fn latest_seen(&self, author: OriginIndex, other: OriginIndex) -> u64 {
-        self.seen.author(author).map_or(0, |seen| seen.latest(other))
+        self.causality.author(author).map_or(0, |seen| seen.latest(other))
     }
 
     /// Whether all that an author had seen before its update `seq` is on record.
     pub(crate) fn is_recorded(&self, author: OriginIndex, seq: u64) -> bool {
-        self.seen.author(author).is_some_and(|seen| seq <= seen.recorded)
+        self.causality.author(author).is_some_and(|seen| seq <= seen.recorded)
     }
 
     /// What the author of an update had newly seen before it; `None` if not all of it is on record.
-    pub(crate) fn sightings(
+    pub(crate) fn dependencies(
         &self,
         author: OriginIndex,
         seq: u64,
-    ) -> Option<impl ExactSizeIterator<Item = Sighting>> {
-        let seen = self.seen.author(author).filter(|seen| seq <= seen.recorded)?;
-        Some(seen.before(seq).iter().map(|point| point.sighting))
+    ) -> Option<impl ExactSizeIterator<Item = Dependency>> {
+        let seen = self.causality.author(author).filter(|seen| seq <= seen.recorded)?;
+        Some(seen.before(seq).iter().map(|point| point.dependency))
     }
 
     /// How many of `len` updates of an author can be told of as one, from `first` on: before the others it
     /// had seen nothing new, and either all are on record or none.
-    pub(super) fn alike(&self, author: OriginIndex, first: u64, len: usize) -> usize {
-        let seen = self.seen.author(author).filter(|seen| first <= seen.recorded);
+    pub(super) fn uniform(&self, author: OriginIndex, first: u64, len: usize) -> usize {
+        let seen = self.causality.author(author).filter(|seen| first <= seen.recorded);
         let Some(seen) = seen else { return len };
         let next = seen.points.get(seen.upto(first)).map_or(u64::MAX, |point| point.before);
         (next.min(seen.recorded + 1) - first).min(len as u64) as usize
@@ -224,7 +228,7 @@ impl History {
 mod tests {
     use super::*;
     use crate::{
-        history::{Cursor, Known, Piece},
+        history::{Cursor, Frontier, Missing},
         time::Time,
     };
 
@@ -232,8 +236,8 @@ mod tests {
     const B: OriginIndex = 1;
     const C: OriginIndex = 2;
 
-    fn sightings(seqs: &[(OriginIndex, u64)]) -> Vec<Sighting> {
-        seqs.iter().map(|&(origin, seq)| Sighting { origin, seq }).collect()
+    fn dependencies(seqs: &[(OriginIndex, u64)]) -> Vec<Dependency> {
+        seqs.iter().map(|&(origin, seq)| Dependency { origin, seq }).collect()
     }
 
     /// A history of `a`, `b` and `c` that keeps everything.
@@ -256,16 +260,16 @@ mod tests {
 
         fn write(&mut self, own: OriginIndex) {
             self.push(own);
-            self.0.note_written(own, None);
+            self.0.record_own_dependencies(own, None);
         }
 
         fn receive(&mut self, origin: OriginIndex, seen: &[(OriginIndex, u64)]) {
             self.push(origin);
-            self.0.note_seen(origin, Some(&sightings(seen)));
+            self.0.record_dependencies(origin, Some(&dependencies(seen)));
         }
 
-        fn told(&self, author: OriginIndex, seq: u64) -> Option<Vec<Sighting>> {
-            self.0.sightings(author, seq).map(Iterator::collect)
+        fn told(&self, author: OriginIndex, seq: u64) -> Option<Vec<Dependency>> {
+            self.0.dependencies(author, seq).map(Iterator::collect)
         }
     }
 
@@ -278,9 +282,9 @@ mod tests {
         kept.receive(B, &[(A, 1)]);
         kept.receive(C, &[(B, 2)]);
         kept.write(A);
-        assert_eq!(kept.told(A, 1), Some(sightings(&[(B, 1)])));
-        assert_eq!(kept.told(A, 2), Some(sightings(&[])));
-        assert_eq!(kept.told(A, 3), Some(sightings(&[(B, 2), (C, 1)])));
+        assert_eq!(kept.told(A, 1), Some(dependencies(&[(B, 1)])));
+        assert_eq!(kept.told(A, 2), Some(dependencies(&[])));
+        assert_eq!(kept.told(A, 3), Some(dependencies(&[(B, 2), (C, 1)])));
         let seen: Vec<_> = (1..=3).map(|seq| kept.0.had_seen(A, seq, B)).collect();
         assert_eq!(seen, [1, 1, 2]);
         assert_eq!(kept.0.had_seen(B, 1, A), 0);
@@ -295,8 +299,8 @@ mod tests {
         kept.write(C);
         kept.receive(B, &[]);
         kept.write(A);
-        assert_eq!(kept.told(C, 1), Some(sightings(&[(A, 1), (B, 1)])));
-        assert_eq!(kept.told(A, 2), Some(sightings(&[(B, 2), (C, 1)])));
+        assert_eq!(kept.told(C, 1), Some(dependencies(&[(A, 1), (B, 1)])));
+        assert_eq!(kept.told(A, 2), Some(dependencies(&[(B, 2), (C, 1)])));
     }
 
     #[test]
@@ -306,8 +310,8 @@ mod tests {
         let reduced = kept.0.version();
         kept.receive(B, &[]);
         kept.push(A);
-        kept.0.note_written(A, Some(&reduced));
-        assert_eq!(kept.told(A, 1), Some(sightings(&[(B, 1)])));
+        kept.0.record_own_dependencies(A, Some(&reduced));
+        assert_eq!(kept.told(A, 1), Some(dependencies(&[(B, 1)])));
     }
 
     #[test]
@@ -326,14 +330,14 @@ mod tests {
 
     #[test]
     fn what_is_not_here_any_more_is_not_on_record() {
-        let mut seen = Seen::default();
-        seen.note(A, 1, &sightings(&[(B, 1), (C, 4)]));
+        let mut seen = Causality::default();
+        seen.note(A, 1, &dependencies(&[(B, 1), (C, 4)]));
         seen.note(A, 2, &[]);
-        seen.note(A, 3, &sightings(&[(B, 2)]));
+        seen.note(A, 3, &dependencies(&[(B, 2)]));
         seen.cut(|_| 2);
         let author = seen.author(A).unwrap();
         assert_eq!((author.recorded, author.latest(B), author.latest(C)), (2, 1, 4));
-        seen.note(A, 3, &sightings(&[(B, 7)]));
+        seen.note(A, 3, &dependencies(&[(B, 7)]));
         assert_eq!(seen.author(A).unwrap().latest(B), 7);
     }
 
@@ -348,9 +352,9 @@ mod tests {
         kept.receive(A, &[]);
         kept.push(A);
         kept.push(A);
-        let mut cursor = Cursor::new(&kept.0, Known::new(&kept.0, &VersionVector::new()));
+        let mut cursor = Cursor::new(&kept.0, Frontier::new(&kept.0, &VersionVector::new()));
         let mut runs = Vec::new();
-        while let Some(Piece::Entries(entries)) = cursor.peek(&kept.0) {
+        while let Some(Missing::Entries(entries)) = cursor.peek(&kept.0) {
             cursor.took_entries(&kept.0, &entries, entries.len);
             runs.push((entries.first_seq, entries.len));
         }
@@ -363,10 +367,10 @@ mod tests {
         let (a, b) = (history.intern(0xa.into()), history.intern(0xb.into()));
         history.push(b, Time::from_micros(1), b"");
         history.push(a, Time::from_micros(2), b"");
-        history.note_written(a, None);
+        history.record_own_dependencies(a, None);
         history.push(b, Time::from_micros(3), b"");
-        history.note_seen(b, Some(&[Sighting { origin: a, seq: 1 }]));
-        assert_eq!(history.seen.memory(), 0);
+        history.record_dependencies(b, Some(&[Dependency { origin: a, seq: 1 }]));
+        assert_eq!(history.causality.memory(), 0);
         assert!(!history.is_recorded(a, 1) && history.had_seen(a, 1, b) == 0);
     }
 }
