@@ -12,7 +12,7 @@ use std::error::Error;
 
 use futures::{FutureExt, StreamExt, executor::block_on, future};
 use repred::{
-    Counter, DynPlace, Map, Reduce, Register, Replica, ReplicaEvent, Set, Subscription, pipe,
+    Counter, Map, Reduce, Register, Replica, ReplicaEvent, Set, Subscription, edit::DynPlace, pipe,
 };
 use serde::{Deserialize, Serialize};
 

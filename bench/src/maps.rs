@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, hash_map::Entry};
 
-use repred::{Reducer, Stamp, Superseded, reducer, stamped_reducer};
+use repred::{Reducer, Stamp, reducer, stamped_reducer, types::Superseded};
 
 use crate::workload::Update;
 

@@ -46,7 +46,7 @@ impl<'a> EditorType<'a> {
         let mut generics = reducer_generics(input);
         let (ident, (_, arguments, _)) =
             (&input.input.ident, input.input.generics.split_for_impl());
-        let place: GenericParam = parse_quote!(__P: #library::Place<#ident #arguments>);
+        let place: GenericParam = parse_quote!(__P: #library::__private::Place<#ident #arguments>);
         generics.params.push(place);
         Self { input, library, ident: input.editor_ident(), generics }
     }
@@ -71,7 +71,7 @@ impl<'a> EditorType<'a> {
             // Not all fields need be edited, and the fields' types may be more private than the struct.
             #[allow(dead_code, private_bounds, private_interfaces)]
             #vis struct #ident #impl_generics #where_clause {
-                __editor: #library::Editor<#edited, __P>,
+                __editor: #library::__private::Editor<#edited, __P>,
             }
         }
     }
@@ -108,7 +108,7 @@ impl<'a> EditorType<'a> {
             return quote! {
                 #[doc = #doc]
                 #vis fn #name(&mut self, update: #update_type) -> ::core::primitive::bool {
-                    #library::Editor::update(&mut self.__editor, #update::#variant(update))
+                    #library::__private::Editor::update(&mut self.__editor, #update::#variant(update))
                 }
             };
         }
@@ -117,15 +117,15 @@ impl<'a> EditorType<'a> {
         match field.is_recursive(self.input.input) {
             // Whether a map of trees can be edited depends on whether a tree can.
             true => edit_conditions(self.input, &mut conditions),
-            false => self.input.bind_if(&mut conditions, [ty], &quote!(#library::Edit)),
+            false => self.input.bind_if(&mut conditions, [ty], &quote!(#library::__private::Edit)),
         }
         let conditions = &conditions.where_clause;
         quote! {
             #[doc = #doc]
-            #vis fn #name(&mut self) -> <#ty as #library::Edit>::Editor<#library::FieldPlace<'_, #edited, #ty, __P>>
+            #vis fn #name(&mut self) -> <#ty as #library::__private::Edit>::Editor<#library::__private::FieldPlace<'_, #edited, #ty, __P>>
             #conditions
             {
-                #library::Editor::field::<#ty>(
+                #library::__private::Editor::field::<#ty>(
                     &mut self.__editor,
                     |__state| &__state.#member,
                     #update::#variant,
@@ -140,20 +140,20 @@ impl<'a> EditorType<'a> {
         let (impl_generics, arguments, where_clause) = self.generics.split_for_impl();
         quote! {
             #[automatically_derived]
-            impl #impl_generics ::core::convert::From<#library::Editor<#edited, __P>>
+            impl #impl_generics ::core::convert::From<#library::__private::Editor<#edited, __P>>
                 for #ident #arguments #where_clause
             {
-                fn from(__editor: #library::Editor<#edited, __P>) -> Self {
+                fn from(__editor: #library::__private::Editor<#edited, __P>) -> Self {
                     Self { __editor }
                 }
             }
 
             /// For updates that are made by hand.
             #[automatically_derived]
-            impl #impl_generics ::core::convert::AsMut<#library::Editor<#edited, __P>>
+            impl #impl_generics ::core::convert::AsMut<#library::__private::Editor<#edited, __P>>
                 for #ident #arguments #where_clause
             {
-                fn as_mut(&mut self) -> &mut #library::Editor<#edited, __P> {
+                fn as_mut(&mut self) -> &mut #library::__private::Editor<#edited, __P> {
                     &mut self.__editor
                 }
             }
@@ -188,9 +188,9 @@ fn reducer_generics(input: &Struct<'_>) -> Generics {
             syn::GenericParam::Lifetime(_) => {}
         }
     }
-    input.bind(&mut generics, input.reducers(), &quote!(#library::Reduce));
+    input.bind(&mut generics, input.reducers(), &quote!(#library::__private::Reduce));
     input.bind(&mut generics, input.with_updates(), &crate::expand::carried(&library));
-    input.bind(&mut generics, input.with_changes(), &quote!(#library::Changes));
+    input.bind(&mut generics, input.with_changes(), &quote!(#library::__private::Changes));
     generics
 }
 
@@ -217,8 +217,8 @@ fn edit_trait(input: &Struct<'_>) -> TokenStream {
     let (before, inverse, rebuild) = (before(input), inverse(input), rebuild(input));
     quote! {
         #[automatically_derived]
-        impl #impl_generics #library::Edit for #ident #arguments #where_clause {
-            type Editor<__P: #library::Place<Self>> = #editor<#editor_arguments>;
+        impl #impl_generics #library::__private::Edit for #ident #arguments #where_clause {
+            type Editor<__P: #library::__private::Place<Self>> = #editor<#editor_arguments>;
 
             #before
             #inverse
@@ -230,13 +230,13 @@ fn edit_trait(input: &Struct<'_>) -> TokenStream {
 /// What has to hold for the struct to be editable.
 fn edit_conditions(input: &Struct<'_>, generics: &mut Generics) {
     let library = input.library();
-    input.bind_if(generics, input.other_reducers(), &quote!(#library::Edit));
+    input.bind_if(generics, input.other_reducers(), &quote!(#library::__private::Edit));
     let cloned = quote!(::core::clone::Clone + 'static);
     input.bind_if(generics, input.plain_fields(), &cloned);
     if !input.fields.iter().any(|field| field.is_recursive(input.input)) {
         let (ident, (_, arguments, _)) =
             (&input.input.ident, input.input.generics.split_for_impl());
-        let update = quote!(<#ident #arguments as #library::Reduce>::Update);
+        let update = quote!(<#ident #arguments as #library::__private::Reduce>::Update);
         input.bind_if(generics, [&update], &quote!(::core::marker::Send));
     }
     let lasting = input.input.generics.type_params().map(|param| -> WherePredicate {
@@ -281,7 +281,7 @@ fn before(input: &Struct<'_>) -> TokenStream {
             _ => quote! {
                 #update::#variant(ref __update) => {
                     let __roll_back =
-                        <#ty as #library::Edit>::rollback(&self.#member, __update, __stamp);
+                        <#ty as #library::__private::Edit>::rollback(&self.#member, __update, __stamp);
                     ::std::boxed::Box::new(
                         move |__state: &mut Self| __roll_back(&mut __state.#member),
                     )
@@ -292,9 +292,9 @@ fn before(input: &Struct<'_>) -> TokenStream {
     quote! {
         fn rollback(
             &self,
-            __update: &<Self as #library::Reduce>::Update,
-            __stamp: #library::Stamp,
-        ) -> #library::Rollback<Self> {
+            __update: &<Self as #library::__private::Reduce>::Update,
+            __stamp: #library::__private::Stamp,
+        ) -> #library::__private::Rollback<Self> {
             match *__update { #(#arms)* }
         }
     }
@@ -320,8 +320,8 @@ fn inverse(input: &Struct<'_>) -> TokenStream {
             _ => quote! {
                 #update::#variant(ref __update) => {
                     let __inverse =
-                        <#ty as #library::Edit>::inverse(&self.#member, __update, __stamp)?;
-                    ::core::option::Option::Some(::std::boxed::Box::new(move |__state: &Self, __is_ours: &dyn ::core::ops::Fn(#library::Dot) -> ::core::primitive::bool| {
+                        <#ty as #library::__private::Edit>::inverse(&self.#member, __update, __stamp)?;
+                    ::core::option::Option::Some(::std::boxed::Box::new(move |__state: &Self, __is_ours: &dyn ::core::ops::Fn(#library::__private::Dot) -> ::core::primitive::bool| {
                         ::core::iter::Iterator::collect(::core::iter::Iterator::map(
                             ::core::iter::IntoIterator::into_iter(__inverse(&__state.#member, __is_ours)),
                             #update::#variant,
@@ -334,9 +334,9 @@ fn inverse(input: &Struct<'_>) -> TokenStream {
     quote! {
         fn inverse(
             &self,
-            __update: &<Self as #library::Reduce>::Update,
-            __stamp: #library::Stamp,
-        ) -> ::core::option::Option<#library::Inverse<Self>> {
+            __update: &<Self as #library::__private::Reduce>::Update,
+            __stamp: #library::__private::Stamp,
+        ) -> ::core::option::Option<#library::__private::Inverse<Self>> {
             match *__update { #(#arms)* }
         }
     }
@@ -359,7 +359,7 @@ fn rebuild(input: &Struct<'_>) -> TokenStream {
             quote! {
                 ::core::iter::Extend::extend(&mut __updates, ::core::iter::Iterator::map(
                     ::core::iter::IntoIterator::into_iter(
-                        <#ty as #library::Edit>::rebuild(&self.#member)?
+                        <#ty as #library::__private::Edit>::rebuild(&self.#member)?
                     ),
                     #update::#variant,
                 ));
@@ -376,7 +376,7 @@ fn rebuild(input: &Struct<'_>) -> TokenStream {
         #[allow(unused_mut)]
         fn rebuild(
             &self,
-        ) -> ::core::option::Option<::std::vec::Vec<<Self as #library::Reduce>::Update>> {
+        ) -> ::core::option::Option<::std::vec::Vec<<Self as #library::__private::Reduce>::Update>> {
             #body
         }
     }

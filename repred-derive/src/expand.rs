@@ -83,9 +83,9 @@ fn reduce_trait(input: &Struct<'_>, update: &Enum<'_>, changes: &Enum<'_>) -> To
     let arms = input.replicated().map(|field| reduce_arm(field, library, update, changes));
     let keep_local = keep_local(input, library);
 
-    let changes_bound = quote!(#library::Changes);
+    let changes_bound = quote!(#library::__private::Changes);
     let mut generics = input.input.generics.clone();
-    input.bind(&mut generics, input.reducers(), &quote!(#library::Reduce));
+    input.bind(&mut generics, input.reducers(), &quote!(#library::__private::Reduce));
     input.bind(&mut generics, input.with_updates(), &carried(library));
     input.bind(&mut generics, input.with_changes(), &changes_bound);
     let (impl_generics, arguments, where_clause) = generics.split_for_impl();
@@ -94,14 +94,14 @@ fn reduce_trait(input: &Struct<'_>, update: &Enum<'_>, changes: &Enum<'_>) -> To
     let (update_type, changes_type) = (update.as_type(), changes.as_type());
     quote! {
         #[automatically_derived]
-        impl #impl_generics #library::Reduce for #struct_ident #arguments #where_clause {
+        impl #impl_generics #library::__private::Reduce for #struct_ident #arguments #where_clause {
             type Update = #update_type;
             type Changes = #changes_type;
 
             fn reduce(
                 &mut self,
                 __update: #update_type,
-                __stamp: #library::Stamp,
+                __stamp: #library::__private::Stamp,
             ) -> #changes_type {
                 match __update { #(#arms)* }
             }
@@ -233,7 +233,7 @@ impl<'a> Enum<'a> {
     fn generics(input: &Struct<'_>, library: &TokenStream, variants: &[Variant<'_>]) -> Generics {
         let types = variants.iter().map(|variant| variant.ty.clone()).collect();
         let mut generics = narrowed(&input.input.generics, &types);
-        input.bind(&mut generics, input.reducers(), &quote!(#library::Reduce));
+        input.bind(&mut generics, input.reducers(), &quote!(#library::__private::Reduce));
         generics
     }
 
@@ -328,12 +328,12 @@ impl<'a> Enum<'a> {
         let (library, enum_name) = (&self.library, self.ident.to_string());
         let body = self.match_self(|variant| {
             let (id, name) = (variant.field.variant.id, variant.ident.to_string());
-            quote!(#library::serde::Serializer::serialize_newtype_variant(
+            quote!(#library::__private::serde::Serializer::serialize_newtype_variant(
                 __serializer, #enum_name, #id, #name, __value
             ))
         });
         quote! {
-            fn serialize<__S: #library::serde::Serializer>(
+            fn serialize<__S: #library::__private::serde::Serializer>(
                 &self,
                 __serializer: __S,
             ) -> ::core::result::Result<__S::Ok, __S::Error> { #body }
@@ -342,14 +342,14 @@ impl<'a> Enum<'a> {
 
     fn serialize(&self) -> TokenStream {
         let library = &self.library;
-        let serialize = quote!(#library::serde::Serialize);
+        let serialize = quote!(#library::__private::serde::Serialize);
         self.implement(&serialize, &self.carried_generics(), &self.serialize_method())
     }
 
     /// The same for changes, which are shown elsewhere if what is in them can be.
     fn serialize_if(&self) -> TokenStream {
         let library = &self.library;
-        let serialize = quote!(#library::serde::Serialize);
+        let serialize = quote!(#library::__private::serde::Serialize);
         let mut generics = self.generics.clone();
         let is_other = |variant: &&Variant<'_>| !variant.field.is_recursive(self.input.input);
         let types = self.variants.iter().filter(is_other).map(|variant| &variant.ty);
@@ -381,7 +381,7 @@ impl<'a> Enum<'a> {
             let read = at(
                 variant.place(),
                 quote! {
-                    Self::#ident(#library::serde::de::VariantAccess::newtype_variant(__content)?)
+                    Self::#ident(#library::__private::serde::de::VariantAccess::newtype_variant(__content)?)
                 },
             );
             quote!(#id => ::core::result::Result::Ok(#read),)
@@ -391,7 +391,7 @@ impl<'a> Enum<'a> {
             const NAMES: &'static [&'static ::core::primitive::str] = &[#(#names),*];
             const IDS: &'static [::core::primitive::u32] = &[#(#ids),*];
 
-            fn read<'__de, __A: #library::serde::de::VariantAccess<'__de>>(
+            fn read<'__de, __A: #library::__private::serde::de::VariantAccess<'__de>>(
                 __id: ::core::primitive::u32,
                 __content: __A,
             ) -> ::core::result::Result<Self, __A::Error> {
@@ -426,7 +426,7 @@ impl<'a> Enum<'a> {
             quote!(let _ = #mention;)
         });
         let method = quote! {
-            fn deserialize<__D: #library::serde::Deserializer<'__de>>(
+            fn deserialize<__D: #library::__private::serde::Deserializer<'__de>>(
                 __deserializer: __D,
             ) -> ::core::result::Result<Self, __D::Error> {
                 #(#mentions)*
@@ -435,7 +435,7 @@ impl<'a> Enum<'a> {
         };
         let mut generics = self.carried_generics();
         generics.params.insert(0, parse_quote!('__de));
-        self.implement(&quote!(#library::serde::Deserialize<'__de>), &generics, &method)
+        self.implement(&quote!(#library::__private::serde::Deserialize<'__de>), &generics, &method)
     }
 
     /// ```text
@@ -457,15 +457,15 @@ impl<'a> Enum<'a> {
     /// ```
     fn changes_trait(&self) -> TokenStream {
         let library = &self.library;
-        let is_empty = self.match_self(|_| quote!(#library::Changes::is_empty(__value)));
+        let is_empty = self.match_self(|_| quote!(#library::__private::Changes::is_empty(__value)));
         let superseded =
-            self.match_self(|_| quote!(#library::Changes::superseded(__value, __name)));
+            self.match_self(|_| quote!(#library::__private::Changes::superseded(__value, __name)));
         let methods = quote! {
             fn is_empty(&self) -> ::core::primitive::bool { #is_empty }
 
-            fn superseded(&self, __name: &mut dyn ::core::ops::FnMut(#library::Dot)) { #superseded }
+            fn superseded(&self, __name: &mut dyn ::core::ops::FnMut(#library::__private::Dot)) { #superseded }
         };
-        let bound = quote!(#library::Changes);
+        let bound = quote!(#library::__private::Changes);
         let mut generics = self.generics.clone();
         self.input.bind(&mut generics, self.input.with_changes(), &bound);
         self.implement(&bound, &generics, &methods)
@@ -530,13 +530,13 @@ impl<'a> Variant<'a> {
 }
 
 pub(crate) fn carried(library: &TokenStream) -> TokenStream {
-    quote!(#library::serde::Serialize + #library::serde::de::DeserializeOwned)
+    quote!(#library::__private::serde::Serialize + #library::__private::serde::de::DeserializeOwned)
 }
 
 /// `<Register<String> as Reduce>::Update`
 pub(crate) fn of_reducer(field: &Field<'_>, library: &TokenStream, item: &str) -> TokenStream {
     let (ty, item) = (&field.ty, format_ident!("{item}"));
-    let (open, close) = (quote!(<), quote!(as #library::Reduce>::#item));
+    let (open, close) = (quote!(<), quote!(as #library::__private::Reduce>::#item));
     let (start, end) = ends(ty);
     let (open, close) = (respanned(open, start, start), respanned(close, end, end));
     quote!(#open #ty #close)

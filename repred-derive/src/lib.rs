@@ -121,8 +121,8 @@ use crate::{ast::Struct, mistakes::Mistakes};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// A struct can be edited if the types of its fields can (`repred::Edit`), and it can be a value of a
-/// [`Map`](../repred/struct.Map.html) if those can and it has a default (`repred::Reset`). If two structs
+/// A struct can be edited if the types of its fields can (`repred::edit::Edit`), and it can be a value of a
+/// [`Map`](../repred/struct.Map.html) if those can and it has a default (`repred::types::Reset`). If two structs
 /// contain each other, the compiler comes to no end with that, and says that it overflows: mark one of the
 /// fields by which it goes round with `#[reduce(recursive)]`.
 ///
@@ -153,7 +153,7 @@ use crate::{ast::Struct, mistakes::Mistakes};
 /// generic structs.
 ///
 /// ```
-/// use repred::{Counter, Reduce, ValueChanges, Stamp, Time};
+/// use repred::{Counter, Reduce, Stamp, Time, types::ValueChanges};
 ///
 /// #[derive(Reduce, Default)]
 /// #[reduce(update(name = "Ballot", derive(PartialEq)), changes(derive(PartialEq)))]

@@ -26,9 +26,9 @@ pub(crate) fn expand(input: &Struct<'_>) -> TokenStream {
         return TokenStream::new();
     }
     let library = input.library();
-    let reset = quote!(#library::Reset);
+    let reset = quote!(#library::__private::Reset);
     let mut generics = input.input.generics.clone();
-    input.bind(&mut generics, input.reducers(), &quote!(#library::Reduce));
+    input.bind(&mut generics, input.reducers(), &quote!(#library::__private::Reduce));
     input.bind_if(&mut generics, input.other_reducers(), &reset);
     input.bind_if(&mut generics, [&quote!(Self)], &quote!(::core::default::Default));
     let (impl_generics, arguments, where_clause) = generics.split_for_impl();
@@ -47,7 +47,7 @@ pub(crate) fn expand(input: &Struct<'_>) -> TokenStream {
             __has_changed |= <#ty as #reset>::reset(
                 &mut self.#member,
                 __seen,
-                #library::ResetDetail::field(__detail, #index),
+                #library::__private::ResetDetail::field(__detail, #index),
                 __obsolete,
             );
         }
@@ -63,25 +63,25 @@ pub(crate) fn expand(input: &Struct<'_>) -> TokenStream {
         impl #impl_generics #reset for #ident #arguments #where_clause {
             fn reduce_resettable(
                 &mut self,
-                __update: <Self as #library::Reduce>::Update,
-                __stamp: #library::Stamp,
-            ) -> <Self as #library::Reduce>::Changes {
+                __update: <Self as #library::__private::Reduce>::Update,
+                __stamp: #library::__private::Stamp,
+            ) -> <Self as #library::__private::Reduce>::Changes {
                 match __update { #(#arms)* }
             }
 
-            fn seen(&self, __see: &mut dyn ::core::ops::FnMut(#library::Dot)) {
+            fn seen(&self, __see: &mut dyn ::core::ops::FnMut(#library::__private::Dot)) {
                 #(#seen)*
             }
 
-            fn detail(&self) -> #library::ResetDetail {
-                #library::ResetDetail::fields([#(#details),*])
+            fn detail(&self) -> #library::__private::ResetDetail {
+                #library::__private::ResetDetail::fields([#(#details),*])
             }
 
             fn reset(
                 &mut self,
-                __seen: &#library::Dots,
-                __detail: &#library::ResetDetail,
-                __obsolete: &mut dyn ::core::ops::FnMut(#library::Dot),
+                __seen: &#library::__private::Dots,
+                __detail: &#library::__private::ResetDetail,
+                __obsolete: &mut dyn ::core::ops::FnMut(#library::__private::Dot),
             ) -> ::core::primitive::bool {
                 let mut __has_changed = false;
                 #(#resets)*
@@ -111,7 +111,7 @@ fn reduce_arm(field: &Field<'_>, input: &Struct<'_>) -> TokenStream {
     let variant = &variant.ident;
     quote! {
         #update::#variant(__update) => #changes::#variant(
-            <#ty as #library::Reset>::reduce_resettable(&mut self.#member, __update, __stamp),
+            <#ty as #library::__private::Reset>::reduce_resettable(&mut self.#member, __update, __stamp),
         ),
     }
 }

@@ -124,7 +124,7 @@ tuple!(A 0, B 1, C 2, D 3);
 ///
 /// ```
 /// use std::collections::BTreeMap;
-/// use repred::{Superseded, Reduce, Stamp, Time, stamped_reducer};
+/// use repred::{Reduce, Stamp, Time, stamped_reducer, types::Superseded};
 ///
 /// let mut prices = stamped_reducer(
 ///     BTreeMap::new(),

@@ -13,7 +13,7 @@ use crate::{id::ReplicaId, small_vec::SmallVec, stamp::Dot};
 /// One dot takes no allocation. Lookups are O(log n) in the number of origins.
 ///
 /// ```
-/// use repred::{Dot, Dots};
+/// use repred::{Dot, types::Dots};
 ///
 /// let (a, b) = (0xa.into(), 0xb.into());
 /// let seen: Dots = [Dot::new(a, 2), Dot::new(b, 7), Dot::new(a, 5)].into_iter().collect();

@@ -14,7 +14,7 @@ use crate::{
 /// The derive and all ready-made types implement it. A reducer of your own takes part with a few lines:
 ///
 /// ```
-/// use repred::{Edit, Editor, Place, Rollback, Reduce, Replica, Stamp};
+/// use repred::{Reduce, Replica, Stamp, edit::{Edit, Editor, Place, Rollback}};
 /// use serde::{Deserialize, Serialize};
 ///
 /// /// The highest bid, and by whose number.
@@ -56,8 +56,8 @@ use crate::{
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be edited",
     label = "`edit` and `try_edit` do not know how to put this back when an edit fails",
-    note = "write its updates with `update` and `update_all`; or implement `repred::Edit` for it, which takes a few lines: \
-            `type Editor<P: repred::Place<Self>> = repred::Editor<Self, P>` and a `before` that keeps what an update may change",
+    note = "write its updates with `update` and `update_all`; or implement `repred::edit::Edit` for it, which takes a few lines: \
+            `type Editor<P: repred::edit::Place<Self>> = repred::edit::Editor<Self, P>` and a `rollback` that keeps what an update may change",
     note = "a derived struct can be edited if every field's type can, and if plain fields, those with \
             `#[reduce(with = ..)]`, are `Clone`"
 )]
@@ -104,13 +104,13 @@ pub type Inverse<R> =
 ///
 /// The ready-made types have methods here: an `Editor` of a `Counter` has [`add`](Editor::add), and so on. The
 /// editor of a derived struct has a method for each field. All of them build on [`update`](Self::update),
-/// [`field`](Self::field) and [`keyed`](Self::Value), as one of your own can.
+/// [`field`](Self::field) and [`keyed`](Self::keyed), as one of your own can.
 ///
 /// A function that is given an editor says of which place: of the [`DynPlace`] one that an edit begins with, or,
 /// with `impl Place<Poll>`, of any.
 ///
 /// ```
-/// use repred::{Counter, DynPlace, Reduce, Register, Replica};
+/// use repred::{Counter, Reduce, Register, Replica, edit::DynPlace};
 /// use serde::{Deserialize, Serialize};
 ///
 /// #[derive(Reduce, Default, Serialize, Deserialize)]
@@ -164,7 +164,7 @@ impl<R: Reduce, P: Place<R>> Editor<R, P> {
     /// it is.
     ///
     /// ```
-    /// use repred::{Counter, Edit, Editor, Place, Reduce, Replica};
+    /// use repred::{Counter, Reduce, Replica, edit::{Edit, Editor, Place}};
     /// use serde::{Deserialize, Serialize};
     ///
     /// #[derive(Reduce, Default, Serialize, Deserialize)]

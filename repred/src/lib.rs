@@ -14,9 +14,9 @@ mod version;
 mod encoding;
 mod reduce;
 mod reducer;
-mod edit;
+pub mod edit;
 mod reset;
-mod types;
+pub mod types;
 
 // Memory: the entries that are kept to bring others up to date.
 mod history;
@@ -47,17 +47,11 @@ mod derive_support;
 pub mod testing;
 
 pub use self::{
-    changes::{Changes, Superseded, ValueChanges},
+    changes::Changes,
     core::{
         AdoptError, AtError, Core, CoreLimits, EditError, Entry, HistoryError, OrderError,
         Poisoned, ReceiveError, SnapshotError, TrimError, UpdateError,
     },
-    dots::Dots,
-    edit::{
-        BoxEditor, DynPlace, Edit, Editor, FieldPlace, IntoValue, Inverse, Keyed, KeyedPlace,
-        Place, Rollback,
-    },
-    encoding::{DecodeError, EncodeError},
     event::ReplicaEvent,
     id::ReplicaId,
     journal::{
@@ -73,7 +67,6 @@ pub use self::{
     receipt::{Durable, NotDurable, Receipt},
     reduce::{Reduce, Replicated},
     reducer::{Reducer, reducer, stamped_reducer},
-    reset::{Reset, ResetDetail},
     schema::Schema,
     session::{
         Direction, Loading, Now, Saving, Sending, Session, SessionConfig, SessionError,
@@ -83,10 +76,8 @@ pub use self::{
     stamp::{Dot, Stamp},
     time::Time,
     types::{
-        And, Counter, DisableFlag, EntryChanges, Events, EventsChanges, EventsUpdate, Flag,
-        GrowCounter, GrowSet, LwwMap, LwwMapChanges, Map, MapChanges, MapUpdate, Max, Min,
-        MultiRegister, MultiRegisterChanges, MultiRegisterUpdate, Or, Presence, Register, Set,
-        SetChange, SetChanges, SetUpdate, TwoPhaseSet, TwoPhaseSetUpdate,
+        And, Counter, DisableFlag, Events, Flag, GrowCounter, GrowSet, LwwMap, Map, Max, Min,
+        MultiRegister, Or, Presence, Register, Set, TwoPhaseSet,
     },
     version::VersionVector,
 };
@@ -97,10 +88,21 @@ pub use self::journal::Redb;
 #[cfg(feature = "derive")]
 pub use repred_derive::Reduce;
 
-#[doc(hidden)]
-pub mod __private {
-    pub use crate::derive_support::*;
+/// The errors of all operations.
+pub mod error {
+    pub use crate::encoding::{DecodeError, EncodeError};
 }
 
 #[doc(hidden)]
-pub use serde;
+pub mod __private {
+    pub use crate::{
+        changes::Changes,
+        derive_support::*,
+        dots::Dots,
+        edit::{Edit, Editor, FieldPlace, Inverse, Place, Rollback},
+        reduce::Reduce,
+        reset::{Reset, ResetDetail},
+        stamp::{Dot, Stamp},
+    };
+    pub use serde;
+}

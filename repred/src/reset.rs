@@ -22,7 +22,7 @@ use crate::{
 /// can be reset keeps with everything it holds the dot of the update that it is due to:
 ///
 /// ```
-/// use repred::{Changes, ResetDetail, Dot, Dots, Reduce, Reset, Stamp, Time};
+/// use repred::{Changes, Dot, Reduce, Stamp, Time, types::{Dots, Reset, ResetDetail}};
 /// use serde::{Deserialize, Serialize};
 /// use std::collections::BTreeSet;
 ///
@@ -68,7 +68,7 @@ use crate::{
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be removed from a map",
-    label = "removing a key resets its value, which has to implement `repred::Reset`",
+    label = "removing a key resets its value, which has to implement `repred::types::Reset`",
     note = "registers, counters, flags, sets and maps do, and derived structs of these; joins (`Max`, `Min`, `Or`, `And`, \
             `GrowSet`) and fields with `#[reduce(with = ..)]` do not",
     note = "a `BTreeMap` takes any reducer as its value, but nothing is ever removed from it"

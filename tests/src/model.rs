@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use repred::{Changes, Dot, Reduce, Stamp, Superseded};
+use repred::{Changes, Dot, Reduce, Stamp, types::Superseded};
 use serde::{Deserialize, Serialize};
 
 /// Everything that has something to forget, in one state.

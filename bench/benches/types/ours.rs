@@ -3,9 +3,10 @@
 use std::{any::Any, time::Instant};
 
 use repred::{
-    Core, Counter, DynPlace, Edit, Events, EventsUpdate, GrowSet, LwwMap, Map, MapUpdate, Max,
-    MultiRegister, Now, Reduce, Register, ReplicaId, Replicated, Session, SessionConfig, Set,
-    SetUpdate, Stamp, Time,
+    Core, Counter, Events, GrowSet, LwwMap, Map, Max, MultiRegister, Now, Reduce, Register,
+    ReplicaId, Replicated, Session, SessionConfig, Set, Stamp, Time,
+    edit::{DynPlace, Edit},
+    types::{EventsUpdate, MapUpdate, SetUpdate},
 };
 use serde::{Deserialize, Serialize};
 

@@ -1,5 +1,5 @@
 //! Ready-made reducers. What they can do, a reducer of your own can do: they use nothing but
-//! [`Reduce`](crate::Reduce), [`Edit`](crate::Edit), [`Reset`](crate::Reset) and stamps.
+//! [`Reduce`](crate::Reduce), [`Edit`](crate::edit::Edit), [`Reset`] and stamps.
 //!
 //! From the simplest to those that hold others.
 
@@ -40,4 +40,10 @@ pub use self::{
     register::Register,
     set::{Set, SetChange, SetChanges, SetUpdate},
     two_phase_set::{TwoPhaseSet, TwoPhaseSetUpdate},
+};
+
+pub use crate::{
+    changes::{Superseded, ValueChanges},
+    dots::Dots,
+    reset::{Reset, ResetDetail},
 };

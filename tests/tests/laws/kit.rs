@@ -8,9 +8,10 @@ use std::{
 };
 
 use repred::{
-    Changes, Counter, Dot, GrowSet, Max, Reduce, Reducer, Register, Replicated, Stamp, Superseded,
-    Time, reducer, stamped_reducer,
+    Changes, Counter, Dot, GrowSet, Max, Reduce, Reducer, Register, Replicated, Stamp, Time,
+    reducer, stamped_reducer,
     testing::{Chance, Law, Laws, LawsError, Violation},
+    types::Superseded,
 };
 use repred_tests::{Edit, Model, ObservedSet};
 use serde::{Deserialize, Serialize};

@@ -7,10 +7,11 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use repred::{
-    And, Counter, DisableFlag, Edit, Events, EventsUpdate, Flag, GrowCounter, GrowSet, LwwMap, Map,
-    MapUpdate, Max, Min, MultiRegister, MultiRegisterUpdate, Or, Presence, Reduce, Register,
-    Replicated, Reset, Set, SetUpdate, TwoPhaseSet, TwoPhaseSetUpdate,
+    And, Counter, DisableFlag, Events, Flag, GrowCounter, GrowSet, LwwMap, Map, Max, Min,
+    MultiRegister, Or, Presence, Reduce, Register, Replicated, Set, TwoPhaseSet,
+    edit::Edit,
     testing::{Chance, Laws, Simulation},
+    types::{EventsUpdate, MapUpdate, MultiRegisterUpdate, Reset, SetUpdate, TwoPhaseSetUpdate},
 };
 use serde::{Deserialize, Serialize};
 

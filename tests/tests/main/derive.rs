@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, fmt::Debug};
 
 use repred::{
-    Changes, Counter, Dot, GrowSet, Max, Reduce, Register, Replicated, Stamp, Superseded, Time,
-    ValueChanges, reducer,
+    Changes, Counter, Dot, GrowSet, Max, Reduce, Register, Replicated, Stamp, Time, reducer,
+    types::{Superseded, ValueChanges},
 };
 use serde::{
     Deserialize, Serialize,

@@ -7,8 +7,9 @@ use std::{
 
 use futures::{FutureExt, StreamExt};
 use repred::{
-    Counter, DynPlace, Edit, EditError, Editor, Flag, Map, Place, ReadError, Reduce, Register,
-    Replica, ReplicaEvent, Rollback, Set, Stamp, UndoLog, Undone, UpdateError,
+    Counter, EditError, Flag, Map, ReadError, Reduce, Register, Replica, ReplicaEvent, Set, Stamp,
+    UndoLog, Undone, UpdateError,
+    edit::{DynPlace, Edit, Editor, Place, Rollback},
 };
 use repred_tests::Pair;
 use serde::{Deserialize, Serialize};
