@@ -60,8 +60,8 @@ pub use self::{
     },
     message::Reason,
     net::{
-        AsyncBytes, ByteStream, CaughtUp, Clock, Connection, ConnectionError, LoadError, Messages,
-        Only, PeerStatus, Pipe, ReadError, Replica, ReplicaBuilder, SaveError, Subscription,
+        AsyncBytes, ByteStream, Clock, Connection, ConnectionError, Filtered, LoadError, Messages,
+        PeerStatus, Pipe, ReadError, Replica, ReplicaBuilder, SaveError, Subscription, Synced,
         SystemClock, Transport, UndoLog, Undone, pipe,
     },
     receipt::{Durable, NotDurable, Receipt},

@@ -86,7 +86,7 @@ impl<R: Replicated> Replica<R> {
             frames.filled(count);
             let taken = shared.with(|inner| {
                 shared.check_writable(inner).map_err(LoadError::ReadOnly)?;
-                inner.wake();
+                inner.notify_change();
                 let now = shared.now();
                 // Something else has no lengths either: it would seem to be a backup that was cut.
                 if !loading.has_begun() && check_opening(frames.partial()) == Opening::Foreign {

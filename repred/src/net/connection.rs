@@ -33,7 +33,7 @@ use crate::{
 const ROUNDS: usize = 32;
 
 /// How long a connection that has failed tries to tell the peer why.
-const FAREWELL: Duration = Duration::from_secs(1);
+const LINGER: Duration = Duration::from_secs(1);
 
 /// A conversation with one peer over one transport; see [`Replica::connect`].
 ///
@@ -69,7 +69,7 @@ struct Pending {
 /// Bytes of messages that are pending at most: as many as may wait for one sync of the disk.
 const MOST_PENDING: usize = 1 << 20;
 
-/// The connection is over, but for the farewell.
+/// The connection is over, except for the lingering close.
 struct End {
     result: Option<Result<(), ConnectionError>>,
     deadline: Instant,
@@ -148,26 +148,26 @@ impl<R: Replicated, T: Transport> Connection<R, T> {
         shared: &Shared<R>,
         cx: &mut Context<'_>,
     ) -> Result<bool, Result<(), ConnectionError>> {
-        let Poll::Ready(filled) = self.transport.poll_fill(cx) else {
+        let Poll::Ready(filled) = self.transport.poll_read(cx) else {
             return Ok(false);
         };
         if !filled.map_err(|error| Err(error.into()))? {
-            return Err(self.hang_up(shared));
+            return Err(self.stream_ended(shared));
         }
         let now = shared.now();
         let (key, config, transport) = (self.key, &self.config, &mut self.transport);
         let taken = shared.with(|inner| {
             let before = inner.core.log_position();
             let was_synced = is_synced(inner, key);
-            let result = take_in(inner, key, config, transport, now);
+            let result = receive(inner, key, config, transport, now);
             let has_turned = is_synced(inner, key) != was_synced;
             if has_turned {
-                inner.note_peer(key, now.wall);
+                inner.record_peer(key, now.wall);
             }
             if has_turned || inner.core.log_position() != before {
-                inner.wake();
+                inner.notify_change();
             }
-            inner.wake_listeners();
+            inner.notify_ack();
             result
         });
         match taken {
@@ -179,7 +179,7 @@ impl<R: Replicated, T: Transport> Connection<R, T> {
     }
 
     /// The stream has ended: well, if the peer had introduced itself and was not in a message.
-    fn hang_up(&self, shared: &Shared<R>) -> Result<(), ConnectionError> {
+    fn stream_ended(&self, shared: &Shared<R>) -> Result<(), ConnectionError> {
         let has_met = shared.with(|inner| peer(inner, self.key).is_some()).unwrap_or(false);
         if has_met && self.transport.rest().is_empty() {
             Ok(())
@@ -290,7 +290,7 @@ impl<R: Replicated, T: Transport> Connection<R, T> {
                 Round::Over(result) => return Poll::Ready(result),
                 Round::Idle if self.is_due(&shared, cx) => self.handle_timeout(&shared)?,
                 Round::Idle => {
-                    self.transport.rest_a_while();
+                    self.transport.shrink();
                     return Poll::Pending;
                 }
             }
@@ -301,7 +301,7 @@ impl<R: Replicated, T: Transport> Connection<R, T> {
 
     /// Sends what is left, with the reason why it is over, and waits for the peer to close: if we closed
     /// with something unread, its system might throw the reason away.
-    fn poll_farewell(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(end) = &mut self.end else {
             return Poll::Ready(());
         };
@@ -321,7 +321,7 @@ impl<R: Replicated, T: Transport> Connection<R, T> {
             }
         }
         for _ in 0..ROUNDS {
-            match self.transport.poll_fill(cx) {
+            match self.transport.poll_read(cx) {
                 Poll::Pending => return Poll::Pending,
                 // What comes now is nobody's.
                 Poll::Ready(Ok(true)) => self.transport.discard(),
@@ -333,7 +333,7 @@ impl<R: Replicated, T: Transport> Connection<R, T> {
     }
 
     /// Takes the last message from the session, and leaves the replica.
-    fn part(&mut self, result: Result<(), ConnectionError>) {
+    fn close(&mut self, result: Result<(), ConnectionError>) {
         let Self { key, message, transport, has_opened, .. } = self;
         if let Some(shared) = self.shared.upgrade() {
             let now = shared.now();
@@ -353,10 +353,10 @@ impl<R: Replicated, T: Transport> Connection<R, T> {
                     }
                 }
                 inner.unlink(*key);
-                inner.wake();
+                inner.notify_change();
             });
         }
-        let deadline = Instant::now() + FAREWELL;
+        let deadline = Instant::now() + LINGER;
         self.end = Some(End { result: Some(result), deadline, is_closed: false });
     }
 }
@@ -380,7 +380,7 @@ fn poll_session<R: Replicated>(
             let Some(session) = link else { break };
             message.clear();
             if !session.poll_message(core, now, message)? {
-                inner.sleep(key, cx.waker());
+                inner.wake_on_change(key, cx.waker());
                 break;
             }
             if !push(message) {
@@ -414,7 +414,7 @@ fn begin<R: Replicated>(inner: &mut Inner<R>, key: Key, config: &SessionConfig, 
 }
 
 /// Takes in the messages that were read. True if the session has ended well.
-fn take_in<R: Replicated, T: Transport>(
+fn receive<R: Replicated, T: Transport>(
     inner: &mut Inner<R>,
     key: Key,
     config: &SessionConfig,
@@ -497,10 +497,10 @@ impl<R: Replicated, T: Transport> Future for Connection<R, T> {
         if this.end.is_none() {
             match this.run(cx) {
                 Poll::Pending => return Poll::Pending,
-                Poll::Ready(result) => this.part(result),
+                Poll::Ready(result) => this.close(result),
             }
         }
-        match this.poll_farewell(cx) {
+        match this.poll_linger(cx) {
             Poll::Pending => Poll::Pending,
             Poll::Ready(()) => {
                 let result = this.end.as_mut().and_then(|end| end.result.take());
@@ -515,7 +515,7 @@ impl<R: Replicated, T: Transport> Drop for Connection<R, T> {
         if let Some(shared) = self.shared.upgrade() {
             let _ = shared.with(|inner| {
                 if inner.unlink(self.key) {
-                    inner.wake();
+                    inner.notify_change();
                 }
             });
         }

@@ -498,7 +498,7 @@ impl<R: Replicated, S: Storage> WriterThread<R, S> {
             inner.batch_builder = Some(log.resume(&mut inner.core));
             inner.known_peers.change_all();
             inner.read_only = Some(ReadOnly::Full(error.clone()));
-            inner.wake();
+            inner.notify_change();
             (result, before, inner.core.log_position())
         });
         drop(shared);
@@ -519,7 +519,7 @@ impl<R: Replicated, S: Storage> WriterThread<R, S> {
                 (self.refused, self.due) = (None, None);
                 self.with(|inner| {
                     inner.read_only = None;
-                    inner.wake();
+                    inner.notify_change();
                 });
                 // What was trimmed meanwhile, say.
                 self.write()
@@ -539,7 +539,7 @@ impl<R: Replicated, S: Storage> WriterThread<R, S> {
         // First, so that nobody who hears that it has failed can still write.
         self.with(|inner| {
             inner.read_only = Some(ReadOnly::Failed(error));
-            inner.wake();
+            inner.notify_change();
         });
         self.watermark.fail(NotDurable::Unknown { cause });
     }
@@ -571,7 +571,7 @@ impl<R: Replicated, S: Storage> Drop for WriterThread<R, S> {
         // Unless it was closed, something here has panicked.
         self.with(|inner| {
             inner.read_only.get_or_insert(ReadOnly::Failed(JournalError::Failed));
-            inner.wake();
+            inner.notify_change();
         });
         self.watermark.fail(NotDurable::Unknown { cause: Arc::new(JournalError::Failed) });
     }

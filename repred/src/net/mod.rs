@@ -5,11 +5,11 @@
 
 mod backup;
 mod builder;
-mod caught_up;
+mod synced;
 mod clock;
 mod connection;
 mod log_writer;
-mod only;
+mod filtered;
 mod pipe;
 mod replica;
 mod shared;
@@ -21,13 +21,13 @@ mod undo_log;
 pub use self::{
     backup::{LoadError, SaveError},
     builder::ReplicaBuilder,
-    caught_up::CaughtUp,
     clock::{Clock, SystemClock},
     connection::{Connection, ConnectionError},
-    only::Only,
+    filtered::Filtered,
     pipe::{Pipe, pipe},
     replica::{PeerStatus, ReadError, Replica},
     subscription::Subscription,
+    synced::Synced,
     transport::{AsyncBytes, ByteStream, Messages, Transport},
     undo_log::{UndoLog, Undone},
 };

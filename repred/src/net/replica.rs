@@ -7,11 +7,11 @@ use futures_sink::Sink;
 
 use super::{
     builder::ReplicaBuilder,
-    caught_up::{CaughtUp, Side},
     connection::Connection,
     shared::{Link, Reentrant, Shared, random_id},
     shutdown::ShutdownGuard,
     subscription::Subscription,
+    synced::{Side, Synced},
     transport::{AsyncBytes, ByteStream, Messages},
 };
 use crate::{
@@ -253,7 +253,7 @@ impl<R: Replicated> Replica<R> {
                 inner.core.set_id(random_id());
             }
             self.shared.check_writable(inner)?;
-            inner.wake();
+            inner.notify_change();
             write(&mut inner.core, wall)
         });
         written.unwrap_or(Err(UpdateError::Reentrant.into()))
@@ -441,7 +441,7 @@ impl<R: Replicated> Replica<R> {
     /// When `floor` is not covered by the version; nothing is changed.
     pub fn trim(&self, floor: &VersionVector) -> Result<(), TrimError> {
         let trimmed = self.shared.with(|inner| {
-            inner.wake();
+            inner.notify_change();
             inner.core.trim(floor)
         });
         trimmed.unwrap_or(Err(TrimError::Reentrant))
@@ -500,8 +500,8 @@ impl<R: Replicated> Replica<R> {
     /// A connection counts from the call of `connect`, so it need not have been polled before. One that
     /// ends is no longer waited for, and without any this is ready at once: ask [`peers`](Self::peers)
     /// how many there are. It says nothing of what the peers lack; for that, see [`PeerStatus::lag`].
-    pub fn synced(&self) -> CaughtUp<R> {
-        CaughtUp::new(&self.shared, Side::Ours)
+    pub fn synced(&self) -> Synced<R> {
+        Synced::new(&self.shared, Side::Ours)
     }
 
     /// Waits until the peers that this replica is connected to now have confirmed everything that is here now: what
@@ -522,8 +522,8 @@ impl<R: Replicated> Replica<R> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// # }).unwrap();
     /// ```
-    pub fn delivered(&self) -> CaughtUp<R> {
-        CaughtUp::new(&self.shared, Side::Theirs)
+    pub fn delivered(&self) -> Synced<R> {
+        Synced::new(&self.shared, Side::Theirs)
     }
 
     /// A stream of what changes from now on, by local and remote updates alike.

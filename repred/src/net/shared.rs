@@ -47,12 +47,12 @@ pub(super) struct Inner<R: Replicated> {
     pub(super) read_only: Option<ReadOnly>,
     /// How far the log writer was told that there is something new.
     last_notified: LogPosition,
-    /// Who wants to be woken at the next change, once.
-    sleepers: Vec<(Key, Waker)>,
-    /// Who wants to be woken when a peer confirms something, once.
-    listeners: Vec<(Key, Waker)>,
-    /// Who is woken when the lock is let go.
-    woken: Vec<(Key, Waker)>,
+    /// Who wants to be to_wake at the next change, once.
+    change_wakers: Vec<(Key, Waker)>,
+    /// Who wants to be to_wake when a peer confirms something, once.
+    ack_wakers: Vec<(Key, Waker)>,
+    /// Who is to_wake when the lock is let go.
+    to_wake: Vec<(Key, Waker)>,
     last_key: Key,
 }
 
@@ -96,9 +96,9 @@ impl<R: Replicated> Shared<R> {
             core,
             clock: Arc::clone(&clock),
             links: BTreeMap::new(),
-            sleepers: Vec::new(),
-            listeners: Vec::new(),
-            woken: Vec::new(),
+            change_wakers: Vec::new(),
+            ack_wakers: Vec::new(),
+            to_wake: Vec::new(),
             last_key: 0,
         };
         let (inner, holder) = (Mutex::new(inner), Arc::default());
@@ -128,10 +128,10 @@ impl<R: Replicated> Shared<R> {
             return Err(Reentrant);
         }
         // Dropped last, and so not under the lock: a waker may be anybody's code.
-        let mut woken = Woken::default();
+        let mut to_wake = ToWake::default();
         // A panic under the lock is the user's code; whether it has done harm, the core knows.
         let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut locked = Locked::new(&self.holder, me, inner, &mut woken);
+        let mut locked = Locked::new(&self.holder, me, inner, &mut to_wake);
         let done = act(&mut locked.inner);
         if let Some(log_writer) = &self.log_writer {
             let position = locked.inner.core.log_position();
@@ -161,7 +161,7 @@ impl<R: Replicated> Shared<R> {
 struct Locked<'a, R: Replicated> {
     holder: &'a AtomicUsize,
     inner: MutexGuard<'a, Inner<R>>,
-    woken: &'a mut Woken,
+    to_wake: &'a mut ToWake,
 }
 
 impl<'a, R: Replicated> Locked<'a, R> {
@@ -169,26 +169,26 @@ impl<'a, R: Replicated> Locked<'a, R> {
         holder: &'a AtomicUsize,
         me: usize,
         inner: MutexGuard<'a, Inner<R>>,
-        woken: &'a mut Woken,
+        to_wake: &'a mut ToWake,
     ) -> Self {
         holder.store(me, Ordering::Relaxed);
-        Self { holder, inner, woken }
+        Self { holder, inner, to_wake }
     }
 }
 
 impl<R: Replicated> Drop for Locked<'_, R> {
     #[inline]
     fn drop(&mut self) {
-        self.woken.0 = std::mem::take(&mut self.inner.woken);
+        self.to_wake.0 = std::mem::take(&mut self.inner.to_wake);
         self.holder.store(0, Ordering::Relaxed);
     }
 }
 
-/// Who is woken when this is dropped.
+/// Who is to_wake when this is dropped.
 #[derive(Default)]
-struct Woken(Vec<(Key, Waker)>);
+struct ToWake(Vec<(Key, Waker)>);
 
-impl Drop for Woken {
+impl Drop for ToWake {
     #[inline]
     fn drop(&mut self) {
         self.0.drain(..).for_each(|(_, waker)| waker.wake());
@@ -199,8 +199,8 @@ impl<R: Replicated> Drop for Shared<R> {
     /// Nobody holds the replica any more: its connections have to see that, and end.
     fn drop(&mut self) {
         let inner = self.inner.get_mut().unwrap_or_else(PoisonError::into_inner);
-        let sleepers = inner.sleepers.drain(..).chain(inner.listeners.drain(..));
-        sleepers.chain(inner.woken.drain(..)).for_each(|(_, waker)| waker.wake());
+        let change_wakers = inner.change_wakers.drain(..).chain(inner.ack_wakers.drain(..));
+        change_wakers.chain(inner.to_wake.drain(..)).for_each(|(_, waker)| waker.wake());
     }
 }
 
@@ -215,12 +215,12 @@ impl<R: Replicated> Inner<R> {
 
     /// Forgets a connection. Returns whether there was one.
     pub(super) fn unlink(&mut self, key: Key) -> bool {
-        self.note_peer(key, self.clock.now());
+        self.record_peer(key, self.clock.now());
         self.links.remove(&key).is_some()
     }
 
     /// Takes note of what the peer of a connection has confirmed.
-    pub(super) fn note_peer(&mut self, key: Key, now: Time) {
+    pub(super) fn record_peer(&mut self, key: Key, now: Time) {
         let session = self.links.get(&key).and_then(|link| link.session.as_ref());
         let (Some(session), Some(_)) = (session, &self.batch_builder) else { return };
         if let (Some(id), Some(has)) = (session.peer(), session.confirmed(&self.core)) {
@@ -228,22 +228,22 @@ impl<R: Replicated> Inner<R> {
         }
     }
 
-    fn note_peers(&mut self) {
+    fn record_peers(&mut self) {
         let now = self.clock.now();
         let links: Vec<_> = self.links.keys().copied().collect();
-        links.into_iter().for_each(|key| self.note_peer(key, now));
+        links.into_iter().for_each(|key| self.record_peer(key, now));
     }
 
     /// Trims what everybody has who counts.
     pub(super) fn trim_stable(&mut self, trimming: &Trimming) {
-        self.note_peers();
+        self.record_peers();
         let now = self.clock.now();
         let stable = self.known_peers.stable(trimming, &self.core.reduced(), now);
         if let Some(stable) = stable.filter(|_| !self.core.entries().keeps_everything()) {
             // It is part of what is reduced, and there is nothing else to be wrong.
             let trimmed = self.core.trim(&stable);
             debug_assert!(trimmed.is_ok(), "{trimmed:?}");
-            self.wake();
+            self.notify_change();
         }
     }
 
@@ -259,7 +259,7 @@ impl<R: Replicated> Inner<R> {
 
     /// Who was met, up to now.
     pub(super) fn met(&mut self) -> KnownPeers {
-        self.note_peers();
+        self.record_peers();
         self.known_peers.clone()
     }
 
@@ -275,38 +275,38 @@ impl<R: Replicated> Inner<R> {
     }
 
     /// Wakes all who wait for a change, once the lock is let go.
-    pub(super) fn wake(&mut self) {
-        if self.sleepers.is_empty() {
+    pub(super) fn notify_change(&mut self) {
+        if self.change_wakers.is_empty() {
             return;
         }
-        if self.woken.is_empty() {
-            std::mem::swap(&mut self.woken, &mut self.sleepers);
+        if self.to_wake.is_empty() {
+            std::mem::swap(&mut self.to_wake, &mut self.change_wakers);
         } else {
-            let sleepers = self.sleepers.drain(..);
-            self.woken.extend(sleepers);
+            let change_wakers = self.change_wakers.drain(..);
+            self.to_wake.extend(change_wakers);
         }
     }
 
     /// Wakes those who wait for a peer to confirm something, once the lock is let go. There are rarely any, and
     /// peers confirm all the time.
-    pub(super) fn wake_listeners(&mut self) {
-        self.woken.append(&mut self.listeners);
+    pub(super) fn notify_ack(&mut self) {
+        self.to_wake.append(&mut self.ack_wakers);
     }
 
     /// Wakes this one at the next change.
-    pub(super) fn sleep(&mut self, key: Key, waker: &Waker) {
-        register(&mut self.sleepers, key, waker);
+    pub(super) fn wake_on_change(&mut self, key: Key, waker: &Waker) {
+        register(&mut self.change_wakers, key, waker);
     }
 
     /// Wakes this one when a peer confirms something.
-    pub(super) fn listen(&mut self, key: Key, waker: &Waker) {
-        register(&mut self.listeners, key, waker);
+    pub(super) fn wake_on_ack(&mut self, key: Key, waker: &Waker) {
+        register(&mut self.ack_wakers, key, waker);
     }
 
     /// Wakes this one no more.
-    pub(super) fn forget(&mut self, key: Key) {
-        self.sleepers.retain(|(sleeper, _)| *sleeper != key);
-        self.listeners.retain(|(listener, _)| *listener != key);
+    pub(super) fn forget_wakers(&mut self, key: Key) {
+        self.change_wakers.retain(|(other, _)| *other != key);
+        self.ack_wakers.retain(|(other, _)| *other != key);
     }
 }
 

@@ -94,7 +94,7 @@ fn close<R: Replicated>(shared: &Arc<Shared<R>>) -> Result<(), NotDurable> {
     let Some(log_writer) = &shared.log_writer else { return Ok(()) };
     let marked = shared.with(|inner| {
         inner.read_only.get_or_insert(ReadOnly::Closed);
-        inner.wake();
+        inner.notify_change();
         inner.core.log_position()
     });
     match marked {

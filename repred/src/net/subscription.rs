@@ -10,7 +10,7 @@ use std::{
 use futures_core::Stream;
 
 use super::{
-    only::Only,
+    filtered::Filtered,
     replica::ReadError,
     shared::{Key, Reentrant, Shared},
 };
@@ -96,7 +96,7 @@ impl<R: Replicated> Subscription<R> {
     /// }
     ///
     /// let poll = Replica::new(Poll::default());
-    /// let mut votes = poll.subscribe()?.only(|changes| match changes {
+    /// let mut votes = poll.subscribe()?.filtered(|changes| match changes {
     ///     PollChanges::Votes(votes) => votes.after().copied(),
     ///     _ => None,
     /// });
@@ -108,11 +108,11 @@ impl<R: Replicated> Subscription<R> {
     /// assert!(matches!(told, Some(ReplicaEvent::Changed { changes, ends_step: true, .. }) if *changes == 3));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn only<T, F>(self, pick: F) -> Only<R, T, F>
+    pub fn filtered<T, F>(self, pick: F) -> Filtered<R, T, F>
     where
         F: FnMut(&R::Changes) -> Option<T> + Unpin,
     {
-        Only::new(self, pick)
+        Filtered::new(self, pick)
     }
 }
 
@@ -128,7 +128,7 @@ impl<R: Replicated> Stream for Subscription<R> {
                 return Poll::Ready(None);
             }
             if event.is_none() {
-                inner.sleep(this.key, cx.waker());
+                inner.wake_on_change(this.key, cx.waker());
             }
             event.map_or(Poll::Pending, |event| Poll::Ready(Some(event)))
         });
@@ -149,7 +149,7 @@ impl<R: Replicated> Drop for Subscription<R> {
         if let Some(shared) = self.shared.upgrade() {
             let _ = shared.with(|inner| {
                 inner.core.events_mut().leave();
-                inner.forget(self.key);
+                inner.forget_wakers(self.key);
             });
         }
     }

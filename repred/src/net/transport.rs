@@ -28,7 +28,7 @@ pub(super) mod sealed {
     /// A transport reads and writes when asked to, and never more than it was asked for.
     pub trait Transport: Unpin {
         /// Reads what there is. False at the end.
-        fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, TransportError>>;
+        fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, TransportError>>;
 
         /// The next message that was read, if it has at most `limit` bytes.
         fn next(&mut self, limit: usize) -> Result<Option<&[u8]>, FrameError>;
@@ -58,7 +58,7 @@ pub(super) mod sealed {
         fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TransportError>>;
 
         /// Gives back memory while nothing happens.
-        fn rest_a_while(&mut self) {}
+        fn shrink(&mut self) {}
     }
 }
 
@@ -103,7 +103,7 @@ impl<Io> ByteStream<Io> {
 impl<Io: AsyncBytes> Transport for ByteStream<Io> {}
 
 impl<Io: AsyncBytes> sealed::Transport for ByteStream<Io> {
-    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, TransportError>> {
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, TransportError>> {
         let count = ready!(Pin::new(&mut self.io).poll_read(cx, self.replay.space()));
         let count = match count {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {
@@ -171,7 +171,7 @@ impl<Io: AsyncBytes> sealed::Transport for ByteStream<Io> {
         Pin::new(&mut self.io).poll_close(cx).map_err(TransportError::Io)
     }
 
-    fn rest_a_while(&mut self) {
+    fn shrink(&mut self) {
         self.replay.shrink();
         if self.buffer.is_empty() {
             self.buffer.shrink_to(FULL);
@@ -227,7 +227,7 @@ where
     M: AsRef<[u8]> + From<Vec<u8>> + Unpin,
     E: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, TransportError>> {
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, TransportError>> {
         if self.is_ended {
             return Poll::Ready(Ok(false));
         }

@@ -348,7 +348,7 @@ mod observing {
     #[test]
     fn only_one_key_tells_the_end_of_its_step() {
         let board = board();
-        let mut texts = board.subscribe().unwrap().only(|changes| match changes {
+        let mut texts = board.subscribe().unwrap().filtered(|changes| match changes {
             BoardChanges::Cards(cards) if cards.key == 7 => match cards.value()? {
                 CardChanges::Text(text) => text.after().cloned(),
                 _ => None,

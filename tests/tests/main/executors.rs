@@ -4,7 +4,7 @@ use futures::{
     AsyncRead, AsyncWrite, StreamExt,
     future::{join3, select},
 };
-use repred::{CaughtUp, Connection, Counter, GrowSet, Pipe, Reducer, Replica, Subscription, pipe};
+use repred::{Connection, Counter, GrowSet, Pipe, Reducer, Replica, Subscription, Synced, pipe};
 use tokio_util::compat::TokioAsyncReadCompatExt;
 
 #[test]
@@ -17,7 +17,7 @@ fn handles_and_futures_can_move_between_threads() {
     is_sent::<Connection<Counter, repred::ByteStream<Pipe>>>();
     is_sent::<Connection<Reducer<Vec<u8>, String>, repred::ByteStream<Pipe>>>();
     is_sent::<Subscription<Counter>>();
-    is_sent::<CaughtUp<Counter>>();
+    is_sent::<Synced<Counter>>();
 }
 
 /// Catches up, then meets live updates, then hangs up.

@@ -1,4 +1,4 @@
-//! [`CaughtUp`]: waiting for us, or for the peers, to have caught up.
+//! [`Synced`]: waiting for us, or for the peers, to have caught up.
 
 use std::{
     fmt,
@@ -14,7 +14,7 @@ use crate::{reduce::Replicated, version::VersionVector};
 /// Ready when one side of the connections there were at the call has caught up, or they have ended; see
 /// [`Replica::synced`](crate::Replica::synced) and [`Replica::delivered`](crate::Replica::delivered).
 #[must_use = "a future does nothing unless it is awaited"]
-pub struct CaughtUp<R: Replicated> {
+pub struct Synced<R: Replicated> {
     shared: Weak<Shared<R>>,
     key: Key,
     side: Side,
@@ -37,11 +37,11 @@ struct Waiting {
     version: VersionVector,
 }
 
-impl<R: Replicated> CaughtUp<R> {
+impl<R: Replicated> Synced<R> {
     pub(super) fn new(shared: &Arc<Shared<R>>, side: Side) -> Self {
-        let mut caught_up = Self { shared: Arc::downgrade(shared), key: 0, side, waiting: None };
-        let _ = caught_up.begin(shared);
-        caught_up
+        let mut synced = Self { shared: Arc::downgrade(shared), key: 0, side, waiting: None };
+        let _ = synced.begin(shared);
+        synced
     }
 
     fn begin(&mut self, shared: &Shared<R>) -> Result<(), Reentrant> {
@@ -69,7 +69,7 @@ fn is_waited_for<R: Replicated>(
     }
 }
 
-impl<R: Replicated> Future for CaughtUp<R> {
+impl<R: Replicated> Future for Synced<R> {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
@@ -91,9 +91,9 @@ impl<R: Replicated> Future for CaughtUp<R> {
             if links.is_empty() {
                 return Poll::Ready(());
             }
-            inner.sleep(key, cx.waker());
+            inner.wake_on_change(key, cx.waker());
             if side == Side::Theirs {
-                inner.listen(key, cx.waker());
+                inner.wake_on_ack(key, cx.waker());
             }
             Poll::Pending
         });
@@ -104,17 +104,17 @@ impl<R: Replicated> Future for CaughtUp<R> {
     }
 }
 
-impl<R: Replicated> Drop for CaughtUp<R> {
+impl<R: Replicated> Drop for Synced<R> {
     fn drop(&mut self) {
         // Somebody who waits a little, gives up, and asks again must not leave a waker each time.
         if let Some(shared) = self.shared.upgrade() {
-            let _ = shared.with(|inner| inner.forget(self.key));
+            let _ = shared.with(|inner| inner.forget_wakers(self.key));
         }
     }
 }
 
-impl<R: Replicated> fmt::Debug for CaughtUp<R> {
+impl<R: Replicated> fmt::Debug for Synced<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CaughtUp").field("waiting", &self.waiting).finish_non_exhaustive()
+        f.debug_struct("Synced").field("waiting", &self.waiting).finish_non_exhaustive()
     }
 }

@@ -1,4 +1,4 @@
-//! [`Only`]: some of the changes of a replica.
+//! [`Filtered`]: some of the changes of a replica.
 
 use std::{
     fmt,
@@ -12,9 +12,9 @@ use futures_core::Stream;
 use super::{replica::ReadError, subscription::Subscription};
 use crate::{event::ReplicaEvent, reduce::Replicated, stamp::Stamp};
 
-/// Some of the changes of a replica; see [`Subscription::only`].
+/// Some of the changes of a replica; see [`Subscription::filtered`].
 #[must_use = "a stream does nothing unless it is polled"]
-pub struct Only<R: Replicated, T, F> {
+pub struct Filtered<R: Replicated, T, F> {
     subscription: Subscription<R>,
     pick: F,
     /// The last that was picked, until it is known whether it is the last of its step.
@@ -27,7 +27,7 @@ struct Pending<T> {
     ends_step: bool,
 }
 
-impl<R: Replicated, T, F> Only<R, T, F> {
+impl<R: Replicated, T, F> Filtered<R, T, F> {
     pub(super) fn new(subscription: Subscription<R>, pick: F) -> Self {
         Self { subscription, pick, pending: None }
     }
@@ -44,12 +44,12 @@ impl<R: Replicated, T, F> Only<R, T, F> {
     }
 }
 
-impl<R: Replicated, T, F> Only<R, T, F>
+impl<R: Replicated, T, F> Filtered<R, T, F>
 where
     F: FnMut(&R::Changes) -> Option<T>,
 {
     /// Takes note of an event, and says what can be told by that.
-    fn hear(&mut self, event: ReplicaEvent<R::Changes>) -> Option<ReplicaEvent<T>> {
+    fn on_event(&mut self, event: ReplicaEvent<R::Changes>) -> Option<ReplicaEvent<T>> {
         let (stamp, changes, ends_step) = match event {
             ReplicaEvent::Changed { stamp, changes, ends_step } => (stamp, changes, ends_step),
             ReplicaEvent::Deferred => return Some(ReplicaEvent::Deferred),
@@ -61,7 +61,7 @@ where
         match (self.pick)(&changes) {
             Some(picked) => {
                 let before = self.pending.replace(Pending { stamp, picked, ends_step });
-                before.map(Pending::tell)
+                before.map(Pending::into_event)
             }
             None => {
                 if let Some(pending) = &mut self.pending {
@@ -74,18 +74,18 @@ where
 
     /// What is pending, if it is the last of its step.
     fn last(&mut self) -> Option<ReplicaEvent<T>> {
-        self.pending.take_if(|pending| pending.ends_step).map(Pending::tell)
+        self.pending.take_if(|pending| pending.ends_step).map(Pending::into_event)
     }
 }
 
 impl<T> Pending<T> {
-    fn tell(self) -> ReplicaEvent<T> {
+    fn into_event(self) -> ReplicaEvent<T> {
         let Self { stamp, picked, ends_step } = self;
         ReplicaEvent::Changed { stamp, changes: Arc::new(picked), ends_step }
     }
 }
 
-impl<R: Replicated, T: Unpin, F> Stream for Only<R, T, F>
+impl<R: Replicated, T: Unpin, F> Stream for Filtered<R, T, F>
 where
     F: FnMut(&R::Changes) -> Option<T> + Unpin,
 {
@@ -102,15 +102,15 @@ where
             else {
                 return Poll::Ready(None);
             };
-            if let Some(told) = this.hear(event) {
-                return Poll::Ready(Some(told));
+            if let Some(event) = this.on_event(event) {
+                return Poll::Ready(Some(event));
             }
         }
     }
 }
 
-impl<R: Replicated, T, F> fmt::Debug for Only<R, T, F> {
+impl<R: Replicated, T, F> fmt::Debug for Filtered<R, T, F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Only").field(&self.subscription).finish()
+        f.debug_tuple("Filtered").field(&self.subscription).finish()
     }
 }
