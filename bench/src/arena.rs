@@ -124,7 +124,7 @@ mod tests {
     use crate::workload::Workload;
 
     #[test]
-    fn both_ways_of_catching_up_come_to_the_same() {
+    fn both_ways_of_catching_up_end_in_the_same_state() {
         let workload = Workload::new(20_000, 100);
         let (mut here, mut owned, mut borrowed) =
             (Arena::default(), Arena::default(), Arena::default());

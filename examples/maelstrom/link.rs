@@ -323,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn both_ends_come_to_the_same_over_a_network_that_loses_reorders_and_repeats() {
+    fn two_ends_converge_over_a_network_that_loses_reorders_and_repeats() {
         for seed in 0..200 {
             let mut pair = Pair::new(seed, [20, 20]);
             for step in 0..300 {
@@ -338,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn an_end_that_starts_anew_takes_the_other_with_it() {
+    fn an_end_that_restarts_makes_the_other_restart() {
         for seed in 0..100 {
             let mut pair = Pair::new(seed, [10, 10]);
             for step in 0..400 {
@@ -357,7 +357,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_written_in_a_partition_is_there_soon_after_it() {
+    fn updates_written_in_a_partition_arrive_soon_after_it_heals() {
         for seed in 0..400 {
             let mut pair = Pair::new(seed, [100, 0]);
             let mut converged = 0;
@@ -385,7 +385,7 @@ mod tests {
     }
 
     #[test]
-    fn garbage_begins_a_new_epoch_and_harms_nobody() {
+    fn garbage_begins_a_new_epoch_and_changes_no_state() {
         let mut pair = Pair::new(1, [0, 0]);
         (0..200).for_each(|_| pair.tick());
         let (now, at) = (pair.now(), pair.at);
@@ -403,7 +403,7 @@ mod tests {
     }
 
     #[test]
-    fn a_quiet_link_says_nothing() {
+    fn an_idle_link_sends_nothing() {
         let mut pair = Pair::new(1, [0, 0]);
         pair.update(0);
         (0..2000).for_each(|_| pair.tick());

@@ -259,7 +259,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nested_changes_hand_up_the_dots_of_their_parts() {
+    fn nested_changes_report_the_dots_of_their_parts() {
         let a = Dot::new(1.into(), 1);
         let b = Dot::new(2.into(), 5);
         let changes = (true, Box::new((Superseded::changed([a]), Superseded::changed([b, a]))));

@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn however_they_came_the_same_dots_are_equal() {
+    fn the_same_dots_are_equal_in_any_order_of_insertion() {
         let all = [dot(2, 5), dot(1, 1), dot(2, 9), dot(3, 4)];
         let collected: Dots = all.into_iter().collect();
         let mut inserted = Dots::new();

@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn an_observer_that_is_too_slow_gets_one_reset_and_goes_on_from_now() {
+    fn an_observer_that_lags_gets_one_notice_and_continues_from_now() {
         let mut ring = EventRing::new(3);
         let (mut fast, mut slow) = (ring.observe(), ring.observe());
         for seq in 1..=5 {
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_kept_when_nobody_looks() {
+    fn no_events_are_kept_without_observers() {
         let mut ring = EventRing::new(3);
         ring.push(changed(1));
         assert!(ring.ring.is_empty());

@@ -570,7 +570,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_schema_name_is_cut_at_a_character_and_told_from_its_like() {
+    fn long_schema_names_are_cut_at_a_character_and_stay_distinct() {
         let a = Schema::new(&"é".repeat(50), 1);
         let b = Schema::new(&"é".repeat(51), 1);
         assert_ne!(a, b);
@@ -578,7 +578,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_begin_like_us_is_told_by_the_first_bytes() {
+    fn another_protocol_is_recognised_by_its_first_bytes() {
         assert_eq!(check_opening(b"rp"), Opening::Short);
         assert_eq!(check_opening(b"GET / HTTP/1.1"), Opening::Foreign);
         assert_eq!(check_opening(b"rpd\x01\x09"), Opening::OtherProtocol(9));
@@ -607,7 +607,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_author_of_a_run_had_seen_costs_an_origin_and_a_seq() {
+    fn the_causes_of_a_run_cost_an_origin_and_a_seq() {
         // Three origins in the table; b.300 and c.7 before a.2, which is empty.
         let bytes = [tag::RECORDED, 0, 2, 1, 2, 1, 0xac, 0x02, 2, 7, 9, 0, 0];
         let mut items = Items::new(&bytes, 3);
@@ -619,7 +619,7 @@ mod tests {
     }
 
     #[test]
-    fn more_cannot_have_been_seen_than_there_are_origins() {
+    fn more_causes_than_origins_are_malformed() {
         let mut bytes = vec![tag::RECORDED, 0, 2, 1, 4];
         bytes.extend_from_slice(&[1; 16]);
         assert!(Items::new(&bytes, 3).next().is_err());
@@ -627,7 +627,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_after_its_like_costs_one_byte() {
+    fn an_entry_of_the_same_size_as_the_one_before_costs_one_byte() {
         let mut bytes = Vec::new();
         let mut run = RunWriter::new(&mut bytes, Time::from_micros(1));
         run.put(&mut bytes, Time::from_micros(1), b"0123456789");

@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_wall_clock_that_steps_back_does_not_take_the_hybrid_clock_with_it() {
+    fn the_hybrid_clock_does_not_follow_a_wall_clock_that_steps_back() {
         let mut clock = HybridClock::default();
         clock.observe(clock.next(Time(100)));
         assert_eq!(clock.next(Time(40)), Time(101));

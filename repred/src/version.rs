@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn the_order_is_that_of_what_has_been_seen() {
+    fn versions_are_ordered_by_inclusion() {
         for (left, right, order) in [
             (version(1, 2), version(1, 2), Some(Ordering::Equal)),
             (version(0, 2), version(1, 2), Some(Ordering::Less)),

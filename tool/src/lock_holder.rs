@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_lock_tells_whose_it_is() {
+    fn a_lock_names_its_holder() {
         let line = "1: FLOCK  ADVISORY  WRITE 4711 08:01:1234 0 EOF";
         assert_eq!(process(line, 1234), Some(4711));
         assert_eq!(process(line, 123), None);

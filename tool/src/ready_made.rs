@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_type_is_told_from_all_others_by_its_schema() {
+    fn each_type_is_recognised_by_its_schema() {
         let table = table();
         for (place, known) in table.iter().enumerate() {
             let first = table.iter().position(|other| other.schema == known.schema);

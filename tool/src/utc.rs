@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_of_a_time_may_be_left_out_and_nonsense_is_refused() {
+    fn a_time_may_be_partial_and_nonsense_is_refused() {
         let midnight = Time::from_micros(1_699_920_000_000_000);
         assert_eq!(parse("2023-11-14"), Ok(midnight));
         assert_eq!(parse("2023-11-14 00:00"), Ok(midnight));

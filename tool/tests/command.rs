@@ -64,7 +64,7 @@ fn damage(folder: &Folder, change: impl FnOnce(&mut Vec<u8>)) {
 }
 
 #[test]
-fn a_log_tells_each_update() {
+fn a_log_lists_each_update() {
     let folder = Folder::new("log");
     prices(&folder).close();
     let schema = Schema::of::<Prices>();
@@ -83,7 +83,7 @@ fn a_log_tells_each_update() {
 }
 
 #[test]
-fn a_log_tells_what_was_forgotten_and_what_is_folded() {
+fn a_log_lists_skips_and_folds() {
     let folder = Folder::new("forgotten");
     let mut author = prices(&folder);
     author.journal.compact(&mut author.core).unwrap();
@@ -99,7 +99,7 @@ fn a_log_tells_what_was_forgotten_and_what_is_folded() {
 }
 
 #[test]
-fn a_log_is_cut_to_what_is_asked_for() {
+fn a_log_can_be_filtered() {
     let folder = Folder::new("select");
     let mut author = prices(&folder);
     let mut peer = Core::new(0xb0b.into(), Prices::default());
@@ -205,7 +205,7 @@ fn a_whole_journal_is_whole_and_a_torn_one_too() {
 }
 
 #[test]
-fn damage_is_an_error_that_says_where_and_what_is_left() {
+fn damage_is_an_error_with_its_place_and_what_is_left() {
     let folder = Folder::new("damage");
     let mut author = open(&folder);
     author.update(("tea".into(), Some(5)));
@@ -240,7 +240,7 @@ fn damage_is_an_error_that_says_where_and_what_is_left() {
 }
 
 #[test]
-fn a_folder_without_a_journal_is_told_from_none_and_from_a_foreign_file() {
+fn a_missing_folder_a_missing_journal_and_a_foreign_file_have_their_own_errors() {
     let folder = Folder::new("none");
     let path = folder.path().display().to_string();
     for command in ["log", "stat", "check", "compact", "graph"] {
@@ -279,7 +279,7 @@ fn compaction_needs_the_type() {
 }
 
 #[test]
-fn a_graph_has_a_dot_for_each_update_and_arrows_to_what_was_written_here() {
+fn a_graph_has_a_node_for_each_update_and_arrows_to_its_causes() {
     let folder = Folder::new("graph");
     let mut author = prices(&folder);
     let mut peer = Core::new(0xb0b.into(), Prices::default());
@@ -303,7 +303,7 @@ fn a_graph_has_a_dot_for_each_update_and_arrows_to_what_was_written_here() {
 }
 
 #[test]
-fn a_replica_goes_on_while_its_journal_is_read() {
+fn a_replica_keeps_writing_while_its_journal_is_read() {
     let folder = Folder::new("goes-on");
     let votes = Replica::builder(Counter::default()).id(0xa.into()).open(folder.path()).unwrap();
     for number in 1..=20 {

@@ -455,7 +455,7 @@ mod tests {
     }
 
     #[test]
-    fn a_length_of_which_there_is_no_end_is_truncated() {
+    fn a_length_beyond_the_end_of_the_input_is_truncated() {
         for length in [1_u64 << 20, 1 << 32, 1 << 63, u64::MAX].map(length) {
             assert_eq!(decode::<String>(&length), Err(DecodeError::Truncated));
             assert_eq!(decode::<Vec<u64>>(&length), Err(DecodeError::Truncated));
@@ -536,7 +536,7 @@ mod tests {
     }
 
     #[test]
-    fn what_asks_the_format_is_told_that_it_does_not_say() {
+    fn self_describing_types_are_refused() {
         #[derive(Debug, PartialEq, Deserialize)]
         #[serde(untagged)]
         enum Untagged {

@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_that_ends_too_early_is_truncated_and_nothing_is_taken() {
+    fn a_number_that_ends_too_early_is_truncated_and_consumes_nothing() {
         let mut bytes = Vec::new();
         put_u64(&mut bytes, u64::MAX);
         for length in 0..bytes.len() {

@@ -411,14 +411,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_already_there_stays() {
+    fn encoding_appends_to_the_buffer() {
         let mut bytes = vec![1, 2, 3];
         encode_into("ab", &mut bytes).unwrap();
         assert_eq!(bytes, [1, 2, 3, 2, b'a', b'b']);
     }
 
     #[test]
-    fn a_length_that_is_not_kept_is_refused() {
+    fn a_sequence_of_unknown_or_wrong_length_is_refused() {
         struct Liar {
             announced: Option<usize>,
         }

@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn what_came_in_between_was_newly_seen() {
+    fn updates_received_between_two_writes_count_as_newly_seen() {
         let mut kept = Kept::new();
         kept.receive(B, &[]);
         kept.write(A);
@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_writes_after_another_name_has_seen_all_that_is_new_to_it() {
+    fn the_first_write_under_a_new_id_has_seen_everything_new_to_it() {
         let mut kept = Kept::new();
         kept.write(A);
         kept.receive(B, &[]);
@@ -304,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_held_was_not_seen() {
+    fn pending_updates_do_not_count_as_seen() {
         let mut kept = Kept::new();
         kept.receive(B, &[]);
         let reduced = kept.0.version();
@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn an_author_is_on_record_up_to_the_first_update_of_which_nothing_was_told() {
+    fn a_record_is_complete_up_to_the_first_update_without_one() {
         let mut kept = Kept::new();
         kept.receive(A, &[]);
         kept.receive(B, &[(A, 1)]);
@@ -329,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_here_any_more_is_not_on_record() {
+    fn forgotten_updates_have_no_record() {
         let mut seen = Causality::default();
         seen.note(A, 1, &dependencies(&[(B, 1), (C, 4)]));
         seen.note(A, 2, &[]);
@@ -362,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn who_forgets_takes_nothing_down() {
+    fn a_history_that_forgets_records_nothing() {
         let mut history = History::new();
         let (a, b) = (history.intern(0xa.into()), history.intern(0xb.into()));
         history.push(b, Time::from_micros(1), b"");

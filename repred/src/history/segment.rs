@@ -313,7 +313,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_pushed_is_found_again() {
+    fn pushed_entries_are_found() {
         let mut segment = Segment::new(100);
         let hour = 3_600_000_000;
         for (seq, time) in [(1, 5 * hour), (2, 5 * hour + 1), (3, hour), (4, 9 * hour)] {
@@ -341,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn compaction_drops_the_payload_of_the_dead_and_nothing_else() {
+    fn compaction_drops_only_dead_payloads() {
         let mut segment = Segment::new(0);
         for seq in 1..=4u64 {
             segment.push(0, seq, Time::ZERO, &[seq as u8; 10]);

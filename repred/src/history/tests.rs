@@ -231,7 +231,7 @@ impl World {
 }
 
 #[test]
-fn what_a_peer_gets_is_what_it_lacks_in_order_with_the_dead_left_out() {
+fn a_peer_gets_the_live_entries_it_lacks_in_order() {
     for seed in 0..150 {
         let mut world = World::new(seed);
         for step in 0..300 {

@@ -349,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_that_are_not_what_they_were_are_an_error_or_tell_something_else() {
+    fn mutated_messages_are_refused_or_decode_to_something_else() {
         for is_folded in [false, true] {
             let mut core = core(is_folded);
             let messages = messages(&mut core);

@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn stable_is_what_everybody_has_who_counts() {
+    fn the_stable_version_is_what_all_counted_peers_have() {
         let own = version(&[(0xa, 7), (0xb, 3)]);
         let stable = |trimming| met().stable(&trimming, &own, at(101));
         assert_eq!(stable(Trimming::Never), None);
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_known_can_be_written_and_read() {
+    fn known_peers_round_trip_through_their_encoding() {
         let read = KnownPeers::decode(&met().encode()).unwrap();
         assert_eq!(read.peers, met().peers);
         let bytes = met().encode();
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_changed_is_written_once_and_added_to_what_was_known() {
+    fn changed_peers_are_written_once_and_merged_into_the_known_ones() {
         let mut peers = met();
         let mut read = KnownPeers::decode(&peers.take_changes()).unwrap();
         assert_eq!(peers.take_changes(), []);
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn only_so_many_are_remembered_and_those_that_were_here_last() {
+    fn only_the_peers_seen_last_are_remembered() {
         let mut peers = met();
         for id in 0..MOST as u128 {
             peers.note((1000 + id).into(), VersionVector::new(), at(50));

@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_is_found_where_it_was_put_and_nowhere_else() {
+    fn a_record_is_found_only_at_its_own_offset() {
         let messages = [1, 2, 3];
         let records = [
             Record::Opened { is_strict: true, id: ReplicaId::from(7) },

@@ -157,7 +157,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_decided_is_decided_again() {
+    fn recorded_decisions_can_be_replayed() {
         let decide = |chance: &mut Chance| {
             (chance.below(9), chance.percent(50), chance.some(0..20), chance.within(5..8))
         };
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn every_number_below_a_bound_comes_up() {
+    fn every_number_below_a_bound_is_drawn() {
         let mut chance = Chance::new(1);
         let mut counts = [0; 5];
         (0..5000).for_each(|_| counts[chance.below(5) as usize] += 1);

@@ -26,7 +26,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_differs_is_marked_and_told() {
+    fn differences_are_marked_and_listed() {
         let trees = [(1, 'x'), (2, 'x')].map(|state| Tree::of(&state).unwrap());
         let lines = diff(["a.1", "a.1, b.1"], [&trees[0], &trees[1]]);
         let text: Vec<_> = lines.iter().map(ToString::to_string).collect();

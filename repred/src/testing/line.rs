@@ -115,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_is_broken_where_it_is_full_and_keeps_its_marks() {
+    fn a_long_line_wraps_and_keeps_its_marks() {
         let line = Line::from("a bc ".to_owned()).marked("de fghijkl");
         let broken: Vec<_> = line.wrapped(6, 9).iter().map(ToString::to_string).collect();
         assert_eq!(broken, ["a bc ", "de ", "fghijk", "l"]);
@@ -125,13 +125,13 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_line_is_empty() {
+    fn an_empty_line_is_not_indented() {
         assert_eq!(indented("a"), "    a\n");
         assert_eq!(indented(""), "\n");
     }
 
     #[test]
-    fn what_is_too_long_loses_its_middle() {
+    fn a_long_text_loses_its_middle() {
         assert_eq!(shorten("abcdef", 6), "abcdef");
         assert_eq!(shorten("abcdefg", 4), "ab … fg");
     }

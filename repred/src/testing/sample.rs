@@ -463,7 +463,7 @@ mod tests {
     }
 
     #[test]
-    fn dots_and_stamps_are_those_that_were_seen() {
+    fn made_up_dots_and_stamps_are_ones_the_author_has_seen() {
         let stamps = [1, 2].map(|seq| Stamp::new(Time::from_micros(seq + 7), 0xabc.into(), seq));
         assert_eq!(all::<Stamp>(&stamps), stamps.into());
         assert_eq!(all::<Dot>(&stamps), stamps.map(|stamp| stamp.dot).into());
@@ -474,7 +474,7 @@ mod tests {
     }
 
     #[test]
-    fn what_asks_for_any_value_cannot_be_made_up() {
+    fn self_describing_types_cannot_be_made_up() {
         struct Any;
         impl<'de> Deserialize<'de> for Any {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

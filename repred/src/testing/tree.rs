@@ -578,7 +578,7 @@ mod tests {
     }
 
     #[test]
-    fn what_another_tree_does_not_have_is_marked() {
+    fn parts_missing_from_the_other_tree_are_marked() {
         let marked = |left: &Tree, right: &Tree| {
             let parts = left.against(right).parts;
             let marked = parts.into_iter().filter(|part| part.is_marked).map(|part| part.text);
@@ -593,7 +593,7 @@ mod tests {
     }
 
     #[test]
-    fn places_are_the_same_whoever_wrote_there() {
+    fn places_do_not_depend_on_the_author() {
         let add = |dot: u64, name| {
             let mut board = Board::default();
             board.adds.insert(Dot::new(0xa.into(), dot), name);

@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn two_removals_that_saw_the_same_take_it_back_once() {
+    fn two_removals_that_saw_the_same_additions_undo_them_once() {
         let mut votes = Counter::default();
         votes.reduce_resettable(5, stamp(1, 1));
         let seen = votes.detail();
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn a_removal_takes_back_what_it_saw_whenever_it_comes() {
+    fn a_removal_undoes_what_it_saw_in_any_order() {
         let mut seen = Counter::default();
         seen.reduce_resettable(5, stamp(1, 1));
         let removal = seen.detail();

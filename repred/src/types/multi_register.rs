@@ -230,7 +230,7 @@ mod tests {
     use crate::testing::Laws;
 
     #[test]
-    fn what_kept_something_else_away_is_not_obsolete() {
+    fn a_write_that_hides_another_is_not_obsolete() {
         Laws::of(MultiRegister::<u8>::default).budget(3_000).check();
     }
 }

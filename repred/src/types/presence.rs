@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_have_been_dropped_counts_as_dropped_whenever_it_comes() {
+    fn a_late_beat_is_dropped_as_if_it_had_come_in_time() {
         let short = || {
             let lifetime = Duration::from_micros(1);
             Presence::<u8, u8>::with_lifetime(lifetime).with_retention(Duration::from_micros(2))

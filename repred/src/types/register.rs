@@ -152,7 +152,7 @@ mod tests {
     use crate::{testing::Laws, types::Map};
 
     #[test]
-    fn a_write_on_its_way_has_lost_against_one_that_was_taken_back() {
+    fn an_earlier_write_loses_against_a_reset_one() {
         Laws::of(Map::<u8, Register<u8>>::default).budget(3_000).check();
     }
 }

@@ -390,7 +390,7 @@ mod broken {
     }
 
     #[test]
-    fn what_did_something_else_is_named_obsolete() {
+    fn a_map_that_names_an_update_with_other_effects_obsolete() {
         /// An add-wins set whose additions replace others, and are named all the same.
         #[derive(Debug, Default, Serialize, Deserialize)]
         struct Adds(BTreeSet<Dot>);
@@ -529,7 +529,7 @@ mod sound {
     }
 
     #[test]
-    fn what_is_idempotent_may_say_so() {
+    fn an_idempotent_reducer_may_claim_it() {
         Laws::of(GrowSet::<u8>::default).idempotent().check();
         Laws::of(Max::<u8>::default).idempotent().check();
         let law = broken(Laws::of(Counter::default).idempotent()).law();
@@ -592,7 +592,7 @@ mod sound {
     }
 
     #[test]
-    fn an_add_wins_set_with_updates_that_nobody_wrote_for_the_test() {
+    fn an_add_wins_set_with_made_up_updates() {
         #[derive(Debug, Serialize, Deserialize)]
         enum Op {
             Add(bool),
@@ -614,7 +614,7 @@ mod sound {
     }
 
     #[test]
-    fn everything_that_has_something_to_forget() {
+    fn types_that_forget() {
         let laws = || {
             Laws::of(Model::default)
                 .update_with(|model, chance| model.op(|n| chance.below(n as u64) as usize))
@@ -663,7 +663,7 @@ fn the_same_seed_gives_the_same_report() {
 }
 
 #[test]
-fn a_report_says_it_all() {
+fn a_report_is_complete() {
     let points = || {
         reducer(0, |points: &mut u8, n: i8| {
             let before = *points;
@@ -705,7 +705,7 @@ Found in history ";
 }
 
 #[test]
-fn the_readme_shows_what_is_printed() {
+fn the_readme_shows_the_printed_report() {
     #[derive(Default, Serialize, Deserialize)]
     struct Points(u8);
     impl Reduce for Points {
@@ -723,7 +723,7 @@ fn the_readme_shows_what_is_printed() {
 }
 
 #[test]
-fn what_the_readme_says_to_do_keeps_the_laws() {
+fn the_repaired_reducer_of_the_readme_keeps_the_laws() {
     #[derive(Default, Serialize, Deserialize)]
     struct Points(i64);
     impl Reduce for Points {

@@ -59,7 +59,7 @@ fn an_edit_of_which_one_update_is_too_large_does_nothing() {
 }
 
 #[test]
-fn stamps_increase_whatever_the_wall_clock_does() {
+fn stamps_increase_when_the_wall_clock_steps_back() {
     let mut votes = counter(1);
     let walls = [NOON, NOON, Time::ZERO, NOON + Duration::from_secs(1), Time::ZERO];
     let stamps: Vec<_> =
@@ -68,7 +68,7 @@ fn stamps_increase_whatever_the_wall_clock_does() {
 }
 
 #[test]
-fn what_is_written_after_a_snapshot_was_adopted_is_later_than_anything_in_it() {
+fn an_update_after_an_adopted_snapshot_is_later_than_the_snapshot() {
     let (mut a, mut b) = (counter(1), counter(2));
     a.update(1, NOON).unwrap();
     adopt(&mut b, &a).unwrap();
@@ -118,7 +118,7 @@ fn a_snapshot_from_the_future_is_refused_with_how_long_to_wait() {
 }
 
 #[test]
-fn only_what_was_seen_can_be_folded_and_what_is_folded_is_gone() {
+fn only_seen_updates_can_be_folded_and_folded_ones_are_gone() {
     let mut votes = counter(1);
     votes.update_all([1, 2, 3], NOON).unwrap();
     let beyond = VersionVector::from_iter([(1.into(), 4)]);
@@ -131,7 +131,7 @@ fn only_what_was_seen_can_be_folded_and_what_is_folded_is_gone() {
 }
 
 #[test]
-fn a_reducer_that_panics_poisons_its_core_and_nothing_of_the_update_is_kept() {
+fn a_reducer_that_panics_poisons_its_core_and_its_update_is_not_kept() {
     let mut picky = Core::new(
         1.into(),
         reducer(0, |sum: &mut u8, add: u8| {
@@ -149,7 +149,7 @@ fn a_reducer_that_panics_poisons_its_core_and_nothing_of_the_update_is_kept() {
 }
 
 #[test]
-fn a_type_that_cannot_tell_when_it_is_empty_has_to_say_something() {
+fn nested_changes_are_empty_only_if_all_their_parts_are() {
     // A reducer may return nested changes; the replica asks the whole.
     let mut pair = Core::new(
         1.into(),

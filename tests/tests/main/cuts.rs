@@ -38,7 +38,7 @@ fn converse(pair: &mut Pair<Counter>, mut messages: usize) -> bool {
 }
 
 #[test]
-fn a_conversation_that_is_cut_after_any_message_goes_on_in_the_next() {
+fn a_conversation_cut_after_any_message_resumes_in_the_next() {
     let mut cuts = 0;
     loop {
         let mut pair = Pair::new(Counter::default);
@@ -103,7 +103,7 @@ fn assert_exact(network: &mut Network<Counter>, place: &str) {
 }
 
 #[test]
-fn a_stream_that_is_cut_at_any_byte_goes_on_in_the_next() {
+fn a_stream_cut_at_any_byte_resumes_in_the_next() {
     // How much each side has to say, when it is not cut.
     let mut network = two();
     let (mut left, mut right) = (None, None);
@@ -148,7 +148,7 @@ fn a_stream_that_is_cut_at_any_byte_goes_on_in_the_next() {
 }
 
 #[test]
-fn a_connection_that_is_dropped_after_any_poll_harms_nobody() {
+fn dropping_a_connection_after_any_poll_leaves_both_replicas_sound() {
     for dropped in [0, 1] {
         let mut polls = 0;
         loop {
@@ -230,7 +230,7 @@ fn several_connections_between_the_same_two_count_once() {
 }
 
 #[test]
-fn a_peer_that_starts_anew_gets_everything_again() {
+fn a_peer_that_restarts_empty_gets_everything_again() {
     let mut network = two();
     network.connect(0, 1);
     network.run_until_quiet();

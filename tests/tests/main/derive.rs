@@ -244,7 +244,7 @@ mod local_fields {
     }
 
     #[test]
-    fn what_is_local_stays_when_a_snapshot_replaces_the_rest() {
+    fn a_local_field_survives_an_adopted_snapshot() {
         let mut before = Outer::default();
         before.board.cache = vec![1];
         before.board.high_score = 5;
@@ -261,7 +261,7 @@ mod local_fields {
     }
 
     #[test]
-    fn a_snapshot_carries_all_but_what_is_local() {
+    fn a_snapshot_carries_all_but_local_fields() {
         let mut before = Board { cache: vec![1], ..Board::default() };
         let mut other = Board { cache: vec![2], ..Board::default() };
         other.reduce(BoardUpdate::Votes(3), stamp(1));
@@ -302,7 +302,7 @@ mod changes {
     }
 
     #[test]
-    fn obsolete_dots_are_handed_up() {
+    fn obsolete_dots_of_a_field_are_reported() {
         let mut board = Board::default();
         board.reduce(BoardUpdate::Title("first".into()), stamp(1));
         board.reduce(BoardUpdate::Motto("first".into()), stamp(2));
@@ -484,7 +484,7 @@ mod recursion {
     }
 
     #[test]
-    fn obsolete_dots_are_handed_up_from_any_depth() {
+    fn obsolete_dots_are_reported_from_any_depth() {
         let mut node = Node::default();
         let update = |value| NodeUpdate::Children(("a".into(), Box::new(NodeUpdate::Value(value))));
         node.reduce(update(1), stamp(1));

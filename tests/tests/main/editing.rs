@@ -346,7 +346,7 @@ mod observing {
     }
 
     #[test]
-    fn only_one_key_tells_the_end_of_its_step() {
+    fn of_one_key_gets_the_end_of_each_step() {
         let board = board();
         let mut texts = board.subscribe().unwrap().filtered(|changes| match changes {
             BoardChanges::Cards(cards) if cards.key == 7 => match cards.value()? {
@@ -570,7 +570,7 @@ mod the_past {
     use super::*;
 
     #[test]
-    fn is_told_exactly_by_who_keeps_everything() {
+    fn is_exact_on_a_replica_that_keeps_everything() {
         let board = Replica::builder(Board::default()).keep_everything().build();
         let mut past = vec![(board.version().unwrap(), board.read(|b| format!("{b:?}")).unwrap())];
         for round in 0..20u32 {
@@ -593,7 +593,7 @@ mod the_past {
     }
 
     #[test]
-    fn is_not_told_where_it_was_forgotten() {
+    fn is_unknown_where_it_was_forgotten() {
         let board = Replica::new(Board::default());
         board.edit(|board| board.title().set("one")).unwrap();
         let version = board.version().unwrap();

@@ -136,7 +136,7 @@ fn shown(board: &new::Board) -> String {
 const ALL: &str = r#"Groceries [(1, "milk", Done, 1), (2, "", Blocked, 0)] 112 1"#;
 
 #[test]
-fn the_newer_one_understands_all_the_older_one_says() {
+fn a_newer_version_understands_an_older_one() {
     let (old, new) = (old::board(), new::board());
     write_old(&old);
     meet(&old, &new);
@@ -145,7 +145,7 @@ fn the_newer_one_understands_all_the_older_one_says() {
 }
 
 #[test]
-fn the_older_one_holds_what_it_does_not_know_and_passes_it_on() {
+fn an_older_version_keeps_unknown_updates_pending_and_relays_them() {
     let (old, new) = (old::board(), new::board());
     write_old(&old);
     meet(&old, &new);
@@ -175,7 +175,7 @@ fn last<R: Replicated>(replica: &Replica<R>) -> Dot {
 }
 
 #[test]
-fn what_is_held_was_not_seen_by_who_writes_meanwhile() {
+fn an_update_written_meanwhile_has_not_seen_the_pending_ones() {
     let (old, new) =
         (old::builder().keep_everything().build(), new::builder().keep_everything().build());
     new.edit(|board| board.votes().add(1)).unwrap();
@@ -200,7 +200,7 @@ fn what_is_held_was_not_seen_by_who_writes_meanwhile() {
 }
 
 #[test]
-fn who_is_connected_already_is_told_by_connecting_again() {
+fn a_connected_peer_learns_of_a_newer_schema_by_connecting_again() {
     let (old, middle, new) = (old::board(), old::board(), new::board());
     let (left, right) = pipe(1 << 16);
     let link = Box::pin(future::join(old.connect(left), middle.connect(right)));
@@ -217,7 +217,7 @@ fn who_is_connected_already_is_told_by_connecting_again() {
 }
 
 #[test]
-fn the_older_one_goes_on_writing_and_everybody_agrees_after_its_upgrade() {
+fn an_older_version_keeps_writing_and_all_agree_after_its_upgrade() {
     let (old, new) = (old::board(), new::board());
     meet(&old, &new);
     write_new(&new);
@@ -241,7 +241,7 @@ fn the_older_one_goes_on_writing_and_everybody_agrees_after_its_upgrade() {
 }
 
 #[test]
-fn the_older_one_may_be_started_again_before_it_is_upgraded() {
+fn an_older_version_may_restart_before_its_upgrade() {
     let (old, new) = (old::board(), new::board());
     write_old(&old);
     meet(&old, &new);
@@ -256,7 +256,7 @@ fn the_older_one_may_be_started_again_before_it_is_upgraded() {
 }
 
 #[test]
-fn a_snapshot_of_the_older_one_is_read_with_defaults_and_what_it_holds_follows() {
+fn an_older_snapshot_is_read_with_defaults_and_its_pending_updates_follow() {
     let (old, new) = (old::board(), new::board());
     write_old(&old);
     old.trim(&old.version().unwrap()).unwrap();
@@ -273,7 +273,7 @@ fn a_snapshot_of_the_older_one_is_read_with_defaults_and_what_it_holds_follows()
 }
 
 #[test]
-fn a_log_that_does_not_tell_of_a_newer_schema_ends_before_what_is_held() {
+fn a_log_for_older_readers_ends_before_the_pending_updates() {
     let now = repred::Now {
         wall: repred::Time::ZERO + Duration::from_secs(1_800_000_000),
         instant: std::time::Instant::now(),
@@ -316,7 +316,7 @@ fn frames(mut file: &[u8]) -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn a_snapshot_of_the_newer_one_is_refused_with_what_to_do() {
+fn a_newer_snapshot_is_refused_with_advice() {
     let (old, new) = (old::board(), new::board());
     write_new(&new);
     new.trim(&new.version().unwrap()).unwrap();
@@ -349,7 +349,7 @@ fn any_other_schema_is_refused_with_both_names() {
 }
 
 #[test]
-fn what_is_no_update_of_any_version_is_an_error() {
+fn bytes_that_no_version_can_decode_are_an_error() {
     // Both say they are of version 1, so that what one of them does not know is the other's mistake.
     let liar = Replica::builder(new::Board::default()).schema(Schema::new("board", 1)).build();
     write_new(&liar);
@@ -421,12 +421,12 @@ fn votes_of(board: &Replica<old::Board>) -> i128 {
 }
 
 #[test]
-fn what_an_older_program_holds_and_writes_survives_in_its_journal() {
+fn pending_and_new_updates_survive_in_an_older_programs_journal() {
     holds_and_writes(false);
 }
 
 #[test]
-fn what_an_older_program_holds_survives_beyond_what_it_has_folded() {
+fn pending_updates_survive_a_fold_of_an_older_program() {
     holds_and_writes(true);
 }
 
@@ -467,7 +467,7 @@ fn holds_and_writes(trims: bool) {
 }
 
 #[test]
-fn an_older_program_that_opens_the_journal_of_a_newer_one_goes_on_under_another_id() {
+fn an_older_program_that_opens_a_newer_journal_writes_under_another_id() {
     let disk = Memory::new();
     let newer = new::builder().open_in(disk.clone()).unwrap();
     let id = newer.id().unwrap();
@@ -507,7 +507,7 @@ fn writes_while_it_holds(trims: bool, overwrites: bool) -> (Memory, Replica<old:
 }
 
 #[test]
-fn what_an_older_program_overwrites_while_it_holds_something_is_there_after_a_compaction() {
+fn updates_overwritten_while_others_are_pending_survive_a_compaction() {
     for trims in [false, true] {
         let (disk, old) = writes_while_it_holds(trims, true);
         let again = old::builder().open_in(disk).unwrap();
@@ -523,7 +523,7 @@ fn what_an_older_program_overwrites_while_it_holds_something_is_there_after_a_co
 
 /// The reason for its changing nothing comes later, for whoever gets it from here.
 #[test]
-fn what_was_held_does_not_count_as_empty_because_of_what_was_written_after_it() {
+fn a_pending_update_is_not_empty_because_of_a_later_write() {
     for (trims, overwrites) in [(false, false), (false, true), (true, false), (true, true)] {
         let (disk, old) = writes_while_it_holds(trims, overwrites);
         let upgraded = new::builder().open_in(disk).unwrap();

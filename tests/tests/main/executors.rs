@@ -55,13 +55,13 @@ where
 }
 
 #[test]
-fn it_runs_under_futures() {
+fn a_program_runs_under_futures() {
     let (a, b) = pipe(100);
     futures::executor::block_on(program(a, b));
 }
 
 #[test]
-fn it_runs_under_smol_over_tcp() {
+fn a_program_runs_under_smol_over_tcp() {
     smol::block_on(async {
         let listener = smol::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -73,7 +73,7 @@ fn it_runs_under_smol_over_tcp() {
 }
 
 #[test]
-fn it_runs_under_tokio_over_tcp_on_one_thread_and_on_two() {
+fn a_program_runs_under_tokio_over_tcp_on_one_thread_and_on_two() {
     let one = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let two = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     for runtime in [one, two] {

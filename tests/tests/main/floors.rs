@@ -58,7 +58,7 @@ fn version(seqs: &[(u128, u64)]) -> VersionVector {
 }
 
 #[test]
-fn a_compacted_journal_opens_with_the_floor_and_the_history_that_there_were() {
+fn a_compacted_journal_opens_with_the_same_floor_and_history() {
     for floor in 0..=10 {
         let disk = Memory::new();
         let mut author = core(A);
@@ -85,7 +85,7 @@ fn a_compacted_journal_opens_with_the_floor_and_the_history_that_there_were() {
 }
 
 #[test]
-fn what_a_snapshot_brings_is_folded_and_not_what_was_here_before() {
+fn an_adopted_snapshot_is_folded_and_earlier_entries_are_not() {
     let disk = Memory::new();
     let (mut here, mut there) = (core(A), core(B));
     let mut journal = open(&disk, &mut here);
@@ -125,7 +125,7 @@ fn a_state_that_was_given_up_does_not_come_back() {
 }
 
 #[test]
-fn the_past_can_be_told_from_the_floor_on_after_a_restart() {
+fn past_states_can_be_read_from_the_floor_on_after_a_restart() {
     let (disk, mut there) = (Memory::new(), core(B));
     write(&mut there, [1, 2]);
     there.trim(&there.version()).unwrap();
@@ -166,7 +166,7 @@ fn the_past_can_be_told_from_the_floor_on_after_a_restart() {
 }
 
 #[test]
-fn where_the_entries_are_damaged_the_state_ahead_of_them_is_recovered() {
+fn the_state_ahead_of_damaged_entries_is_recovered() {
     let disk = Memory::new();
     let mut author = core(A);
     let mut journal = open(&disk, &mut author);
@@ -224,7 +224,7 @@ fn meet(one: &Replica<Numbers>, other: &Replica<Numbers>) {
 }
 
 #[test]
-fn two_that_were_compacted_and_opened_again_while_they_were_apart_can_be_joined() {
+fn two_replicas_compacted_and_reopened_while_apart_can_be_joined() {
     let disks = [Memory::new(), Memory::new()];
     let write = |replica: &Replica<Numbers>, numbers: [u64; 2]| {
         numbers.into_iter().for_each(|number| drop(replica.update(number).unwrap()));
@@ -247,7 +247,7 @@ fn two_that_were_compacted_and_opened_again_while_they_were_apart_can_be_joined(
 }
 
 #[test]
-fn whoever_was_met_before_a_crash_still_counts() {
+fn a_peer_met_before_a_crash_still_counts() {
     let disk = Memory::new();
     let (here, there) = (trimming(disk.clone()), Replica::new(Numbers::default()));
     here.update(0).unwrap();
@@ -261,7 +261,7 @@ fn whoever_was_met_before_a_crash_still_counts() {
 }
 
 #[test]
-fn a_snapshot_that_the_disk_has_no_room_for_comes_again_when_it_has() {
+fn a_snapshot_refused_by_a_full_disk_comes_again_later() {
     let disk = Disk::default();
     let (here, there) = (opened(disk.clone()), Replica::new(Numbers::default()));
     here.update(0).unwrap().wait().unwrap();
@@ -287,7 +287,7 @@ fn a_snapshot_that_the_disk_has_no_room_for_comes_again_when_it_has() {
 
 /// Whoever opens it sees what the system has in memory, and builds on that.
 #[test]
-fn a_compaction_that_fails_anywhere_loses_nothing_that_is_written_after_it() {
+fn a_compaction_that_fails_anywhere_loses_no_later_update() {
     let open = |disk: &Disk, id| -> Result<(Core<Numbers>, Journal<Disk>), OpenError> {
         let mut core = core(id);
         let level = Durability::EveryUpdate;
@@ -326,7 +326,7 @@ fn a_compaction_that_fails_anywhere_loses_nothing_that_is_written_after_it() {
 }
 
 #[test]
-fn who_folds_all_the_time_keeps_nobody_from_being_durable() {
+fn constant_folding_does_not_hold_up_durability() {
     let busy: Arc<Mutex<Option<Replica<Numbers>>>> = Arc::default();
     let trims = Arc::new(AtomicU64::new(0));
     let disk = Disk::watched({

@@ -34,7 +34,7 @@ fn told<R: repred::Replicated>(
 // ---- observers ----
 
 #[test]
-fn an_observer_is_told_of_local_and_remote_updates() {
+fn an_observer_gets_local_and_remote_updates() {
     let mut network = votes(2);
     let mut changes = network[0].subscribe().unwrap();
     network.update(0, 1);
@@ -61,7 +61,7 @@ fn an_observer_that_waits_is_woken_by_an_update_of_the_peer() {
 }
 
 #[test]
-fn a_slow_observer_is_told_of_one_reset_and_goes_on() {
+fn a_slow_observer_gets_one_lag_notice_and_continues() {
     let mut limits = CoreLimits::default();
     limits.events = 10;
     let replica = Replica::builder(Counter::default()).limits(|there| *there = limits).build();
@@ -104,7 +104,7 @@ fn a_reaction_to_a_change_is_an_ordinary_update() {
 }
 
 #[test]
-fn waiting_in_vain_leaves_nothing_behind() {
+fn a_dropped_wait_leaves_nothing_behind() {
     let mut network = votes(2);
     let (io, _other_end) = pipe(1);
     let _connection = network[0].connect(io);
@@ -128,7 +128,7 @@ fn waiting_in_vain_leaves_nothing_behind() {
 // ---- waiting ----
 
 #[test]
-fn without_peers_a_replica_is_synced_at_once() {
+fn a_replica_without_peers_is_synced_at_once() {
     let network = votes(1);
     block_on(network[0].synced());
 }
@@ -351,7 +351,7 @@ fn a_panic_of_reduce_on_a_local_update_ends_the_connections_at_once() {
 }
 
 #[test]
-fn a_panic_inside_of_read_harms_nothing() {
+fn a_panic_inside_of_read_poisons_nothing() {
     let mut network = votes(2);
     network.connect(0, 1);
     let replica = network[0].clone();
@@ -472,7 +472,7 @@ fn dropping_all_handles_ends_the_connections_at_once() {
 }
 
 #[test]
-fn a_connection_whose_replica_is_gone_before_it_is_polled_is_over() {
+fn a_connection_ends_when_its_replica_is_gone_before_the_first_poll() {
     let replica = Replica::new(Counter::default());
     let (io, _other) = pipe(10);
     let connection = replica.connect(io);
@@ -492,7 +492,7 @@ fn alarmed(factor: i64) -> Replica<Reducer<i64, i64>> {
 }
 
 #[test]
-fn programs_that_differ_are_found_out_on_both_sides() {
+fn programs_that_reduce_differently_are_detected_on_both_sides() {
     let mut network = Network::of([alarmed(1), alarmed(2)]);
     network.update(0, 5);
     let link = network.connect(0, 1);
@@ -526,7 +526,7 @@ fn programs_that_agree_raise_no_alarm() {
 }
 
 #[test]
-fn without_the_check_on_both_sides_there_is_no_alarm() {
+fn divergence_is_checked_only_if_both_sides_ask() {
     let plain = Replica::new(reducer(0, |sum: &mut i64, vote: i64| {
         *sum += vote;
         true

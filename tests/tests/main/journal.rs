@@ -439,7 +439,7 @@ fn a_log_of_1000_entries_that_is_cut_at_any_byte_has_the_whole_entries_before_th
 /// A whole record at the end that was heard of and is broken since looks like one that was never written in full:
 /// so its seq must not be used again under the same id. One of which the end is missing never was whole.
 #[test]
-fn where_something_whole_may_be_missing_nothing_is_written_under_the_old_id() {
+fn a_journal_that_may_have_lost_updates_writes_under_a_new_id() {
     let (disk, _, ends) = written(3, 8);
     let (start, end) = (ends[1] as usize, ends[2] as usize);
     for place in start..end {
@@ -471,7 +471,7 @@ fn where_something_whole_may_be_missing_nothing_is_written_under_the_old_id() {
 /// Two records were written and not synced, and a crash has left the second. Something as long as the first must not
 /// bring it back.
 #[test]
-fn what_a_crash_has_left_never_becomes_a_part_of_what_is_written_later() {
+fn remains_of_a_crash_never_become_part_of_later_records() {
     let texts = |disk: &Memory, id: u128| {
         let mut core = Core::new(id.into(), Texts::default());
         let level = Durability::EveryUpdate;
@@ -564,7 +564,7 @@ fn every_flipped_bit_of_64_kib_is_found() {
 }
 
 #[test]
-fn what_comes_before_a_place_that_cannot_be_read_is_recovered() {
+fn everything_before_an_unreadable_place_is_recovered() {
     let (written, _, ends) = written(20, 8);
     for place in [ends[4], ends[4] + 1, ends[19] - 1] {
         let disk = Disk::of(written.copy());
@@ -622,7 +622,7 @@ fn a_journal_of_another_state_is_refused() {
 }
 
 #[test]
-fn compaction_leaves_out_what_is_obsolete() {
+fn compaction_leaves_out_obsolete_entries() {
     let disk = Memory::new();
     let (mut core, mut journal) = open(disk.clone(), AUTHOR).unwrap();
     for number in 0..1000 {

@@ -96,7 +96,7 @@ fn entry_word(entry: &RawEntry) -> String {
 }
 
 #[test]
-fn a_journal_tells_what_was_written_in_its_order() {
+fn a_journal_is_read_in_the_order_of_writing() {
     let disk = Memory::new();
     let mut author = strict(&disk, A);
     author.set(1, 10);
@@ -118,7 +118,7 @@ fn a_journal_tells_what_was_written_in_its_order() {
 }
 
 #[test]
-fn who_goes_on_is_told_and_under_which_id() {
+fn a_reader_reports_the_id_of_each_writer() {
     let disk = Memory::new();
     let mut first = Author::open(&disk, A, Durability::System);
     first.set(1, 10);
@@ -144,7 +144,7 @@ fn who_goes_on_is_told_and_under_which_id() {
 }
 
 #[test]
-fn what_is_obsolete_is_a_skip_and_what_is_folded_a_snapshot_once_the_journal_is_compacted() {
+fn compaction_turns_obsolete_entries_into_skips_and_folded_ones_into_a_snapshot() {
     let disk = Memory::new();
     let mut author = strict(&disk, A);
     author.set(1, 10);
@@ -180,7 +180,7 @@ fn written(updates: u32) -> (Memory, Vec<u64>) {
 }
 
 #[test]
-fn what_a_crash_has_left_is_told_by_its_size_and_stays_where_it_is() {
+fn the_torn_end_of_a_log_is_reported_by_size_and_left_alone() {
     let (disk, ends) = written(10);
     let size = *ends.last().unwrap();
     for cut in 0..=size {
@@ -201,7 +201,7 @@ fn what_a_crash_has_left_is_told_by_its_size_and_stays_where_it_is() {
 }
 
 #[test]
-fn an_edit_of_which_the_end_is_missing_is_not_told() {
+fn an_edit_without_its_end_is_not_reported() {
     type Texts = GrowSet<String>;
     let (mut disk, config) = (Memory::new(), SessionConfig::for_state::<Texts>());
     let mut core = Core::new(A.into(), Texts::default());
@@ -224,7 +224,7 @@ fn an_edit_of_which_the_end_is_missing_is_not_told() {
 }
 
 #[test]
-fn damage_is_told_after_what_comes_before_it() {
+fn damage_is_reported_after_the_records_before_it() {
     let (disk, ends) = written(10);
     let (size, last) = (*ends.last().unwrap() as usize, ends[ends.len() - 2] as usize);
     for bit in 0..size * 8 {
@@ -253,7 +253,7 @@ fn damage_is_told_after_what_comes_before_it() {
 }
 
 #[test]
-fn where_there_is_no_journal_that_is_said() {
+fn a_folder_without_a_journal_is_reported() {
     let nothing = JournalReader::open(Memory::new());
     assert!(matches!(nothing, Err(JournalReadError::NoJournal)));
     let mut disk = Memory::new();

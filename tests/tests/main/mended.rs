@@ -79,7 +79,7 @@ fn a_session_ends_when_the_state_it_is_about_is_given_up() {
 }
 
 #[test]
-fn who_hears_of_its_own_updates_among_entries_takes_a_new_id() {
+fn a_replica_that_receives_unknown_entries_of_its_own_takes_a_new_id() {
     let now = now_at(Duration::ZERO);
     let mut core = Core::new(US.into(), Counter::default());
     core.update(1, now.wall).unwrap();
@@ -107,7 +107,7 @@ fn a_version_out_of_order_is_malformed() {
 }
 
 #[test]
-fn folding_what_a_peer_has_does_not_hold_up_a_block() {
+fn folding_what_a_peer_has_does_not_delay_a_block() {
     let list = || {
         stamped_reducer(Vec::new(), |list: &mut Vec<Stamp>, _: Vec<u8>, stamp| {
             list.push(stamp);
@@ -132,7 +132,7 @@ fn folding_what_a_peer_has_does_not_hold_up_a_block() {
 }
 
 #[test]
-fn two_that_fold_while_their_snapshots_cross_are_told() {
+fn two_peers_that_fold_while_their_snapshots_cross_get_an_error() {
     let mut pair = Pair::new(|| Register::new(0u8));
     for side in [LEFT, RIGHT] {
         pair.update(side, 1);
@@ -161,7 +161,7 @@ fn two_that_fold_while_their_snapshots_cross_are_told() {
 }
 
 #[test]
-fn states_of_different_types_do_not_meet_though_their_updates_are_alike() {
+fn states_of_different_types_do_not_connect_though_their_updates_are_alike() {
     let (sum, max) =
         (SessionConfig::for_state::<Counter>(), SessionConfig::for_state::<Max<i64>>());
     assert_ne!(sum.schema, max.schema);
@@ -212,7 +212,7 @@ fn timeouts_may_be_for_ever_and_clocks_at_their_end() {
 }
 
 #[test]
-fn a_connection_that_is_dropped_inside_read_is_gone() {
+fn a_connection_dropped_inside_read_is_closed() {
     let votes = Replica::new(Counter::default());
     let (a, _b) = pipe(10);
     let connection = votes.connect(a);

@@ -90,7 +90,7 @@ fn replicas_converge_over_messages() {
 }
 
 #[test]
-fn both_sides_of_different_schemas_name_both_whoever_comes_first() {
+fn both_sides_of_different_schemas_name_both_in_either_order() {
     for (first, second) in [(1, 2), (2, 1)] {
         let replica = |version| {
             let schema = Schema::new("votes", version);
@@ -110,7 +110,7 @@ fn both_sides_of_different_schemas_name_both_whoever_comes_first() {
 }
 
 #[test]
-fn the_end_of_the_messages_ends_the_connection_well() {
+fn the_end_of_the_messages_closes_the_connection_without_an_error() {
     let mut network = Network::new(2, |_| Counter::default());
     let (a, b) = messages(1);
     let (ours, theirs) = (network[0].connect_messages(a), network[1].connect_messages(b));
@@ -125,7 +125,7 @@ fn the_end_of_the_messages_ends_the_connection_well() {
 }
 
 #[test]
-fn an_error_of_the_transport_is_handed_on() {
+fn an_error_of_the_transport_is_passed_on() {
     let network = Network::new(1, |_| Counter::default());
     let (ours, mut theirs) = messages(1);
     theirs.outgoing.try_send(Err(Broken)).unwrap();
@@ -142,7 +142,7 @@ fn an_error_of_the_transport_is_handed_on() {
 }
 
 #[test]
-fn a_transport_that_does_not_take_anything_any_more_is_an_error() {
+fn a_transport_that_accepts_no_more_bytes_is_an_error() {
     let network = Network::new(1, |_| Counter::default());
     let (ours, mut theirs) = messages(1);
     theirs.incoming.close();

@@ -204,14 +204,14 @@ fn run(seeds: std::ops::Range<u64>, forgetful: usize) -> Answers {
 }
 
 #[test]
-fn who_keeps_everything_tells_the_order_of_every_two_updates() {
+fn a_replica_that_keeps_everything_knows_the_order_of_any_two_updates() {
     let answers = run(0..150, 0);
     assert_eq!(answers.not_recorded, 0);
     assert!(answers.yes > 100_000 && answers.no > 100_000, "{answers:?}");
 }
 
 #[test]
-fn where_somebody_forgets_what_is_told_is_right() {
+fn an_order_is_right_or_unknown_where_a_replica_forgets() {
     let answers = run(1000..1150, 1);
     assert!(answers.yes > 100_000 && answers.no > 100_000, "{answers:?}");
     assert!(answers.not_recorded > 100_000, "{answers:?}");
@@ -245,7 +245,7 @@ fn updates_of_one_origin_are_ordered_without_any_record() {
 }
 
 #[test]
-fn what_is_not_here_is_named() {
+fn an_unknown_update_is_named_in_the_error() {
     let mut core = keeper(0xa);
     let here = write(&mut core);
     for dot in [Dot::new(0xa.into(), 0), Dot::new(0xa.into(), 2), Dot::new(0xb.into(), 1)] {
@@ -257,7 +257,7 @@ fn what_is_not_here_is_named() {
 }
 
 #[test]
-fn who_forgets_says_what_to_do() {
+fn a_replica_that_forgets_says_what_to_do() {
     let [mut left, mut right] = [0xa, 0xb].map(|id| Core::new(id.into(), Counter::default()));
     let a = write(&mut left);
     let b = write(&mut right);
@@ -268,7 +268,7 @@ fn who_forgets_says_what_to_do() {
 }
 
 #[test]
-fn a_snapshot_says_nothing_of_the_order_of_what_is_in_it() {
+fn a_snapshot_has_no_order_of_its_updates() {
     let (mut author, mut other) = (keeper(0xa), keeper(0xb));
     let first = write(&mut author);
     [author, other] = meet(author, other);
@@ -298,7 +298,7 @@ fn a_snapshot_says_nothing_of_the_order_of_what_is_in_it() {
 }
 
 #[test]
-fn a_snapshot_that_is_adopted_leaves_what_was_on_record() {
+fn an_adopted_snapshot_keeps_the_order_known_before() {
     let (mut author, mut other) = (keeper(0xa), keeper(0xb));
     let first = write(&mut author);
     [author, other] = meet(author, other);
@@ -320,7 +320,7 @@ fn a_snapshot_that_is_adopted_leaves_what_was_on_record() {
 }
 
 #[test]
-fn what_is_given_up_and_written_again_is_told_as_it_is_now() {
+fn updates_rewritten_after_a_discard_have_their_new_order() {
     let (mut mine, mut theirs) = (keeper(0xa), keeper(0xb));
     let first = write(&mut theirs);
     let snapshot = theirs.snapshot().unwrap();
@@ -344,7 +344,7 @@ fn what_is_given_up_and_written_again_is_told_as_it_is_now() {
 }
 
 #[test]
-fn what_is_saved_is_told_by_who_loads_it() {
+fn a_loaded_backup_knows_the_saved_order() {
     let keeper = |id: u128| {
         Replica::builder(Register::new(0)).id(ReplicaId::from(id)).keep_everything().build()
     };
@@ -404,6 +404,6 @@ fn told(keeps_everything: bool) -> usize {
 }
 
 #[test]
-fn what_was_seen_costs_a_byte_a_run_and_an_origin_and_a_seq_where_it_is_new() {
+fn causes_cost_a_byte_a_run_and_an_origin_and_a_seq_where_new() {
     assert_eq!(told(true), told(false) + 1 + 2);
 }

@@ -53,7 +53,7 @@ fn a_late_joiner_of_a_folded_history_gets_a_snapshot_and_the_rest() {
 }
 
 #[test]
-fn what_a_late_joiner_wrote_is_reduced_on_top_and_its_observers_get_one_reset() {
+fn a_late_joiners_own_updates_are_reduced_on_top_and_its_observers_get_one_notice() {
     let mut network = votes(2);
     for i in 1..=10 {
         network.update(0, i);
@@ -129,7 +129,7 @@ fn a_snapshot_that_is_cut_leaves_nothing_behind() {
 }
 
 #[test]
-fn who_is_not_below_the_floor_gets_no_snapshot() {
+fn a_peer_above_the_floor_gets_no_snapshot() {
     let mut network = votes(2);
     network.update(0, 1);
     let link = network.connect(0, 1);
@@ -208,7 +208,7 @@ fn folded_apart() -> Network<Counter> {
 }
 
 #[test]
-fn two_that_have_folded_beyond_each_other_are_told_so_and_nothing_changes() {
+fn two_replicas_folded_beyond_each_other_get_an_error_and_stay_unchanged() {
     let mut network = folded_apart();
     network.update(0, 300);
     let link = network.connect(0, 1);
@@ -231,7 +231,7 @@ fn two_that_have_folded_beyond_each_other_are_told_so_and_nothing_changes() {
 }
 
 #[test]
-fn giving_up_ones_own_state_is_the_way_out() {
+fn discarding_ones_own_state_joins_two_folded_replicas() {
     let mut network = folded_apart();
     let before = network[0].id().unwrap();
     network.update(0, 300);
@@ -252,7 +252,7 @@ fn giving_up_ones_own_state_is_the_way_out() {
 }
 
 #[test]
-fn two_that_both_give_up_are_told_so() {
+fn two_replicas_that_both_discard_get_an_error() {
     let mut network = folded_apart();
     let (a, b) = pipe(100);
     let (a, b) = (network[0].connect(a), network[1].connect(b));
@@ -267,7 +267,7 @@ fn two_that_both_give_up_are_told_so() {
 }
 
 #[test]
-fn giving_up_is_not_needed_where_histories_can_be_joined() {
+fn nothing_is_discarded_where_histories_can_be_joined() {
     let mut network = votes(2);
     network.update(0, 1);
     network.update(1, 20);
@@ -280,7 +280,7 @@ fn giving_up_is_not_needed_where_histories_can_be_joined() {
 }
 
 #[test]
-fn what_was_given_up_comes_back_from_others_before_what_depends_on_it() {
+fn discarded_updates_come_back_from_others_before_their_effects() {
     // The third knows what the first is going to give up, and the second does not.
     let mut network = votes(3);
     let link = network.connect(0, 2);
@@ -303,7 +303,7 @@ fn what_was_given_up_comes_back_from_others_before_what_depends_on_it() {
 }
 
 #[test]
-fn a_replica_that_has_folded_everything_takes_part_like_any_other() {
+fn a_replica_that_has_folded_everything_still_converges() {
     let mut network = Network::new(4, |_| Register::new(0));
     for round in 0..20 {
         let links: Vec<_> = (0..4).map(|i| network.connect(i, (i + 1) % 4)).collect();
@@ -343,7 +343,7 @@ fn backup(is_folded: bool) -> (Replica<GrowSet<String>>, Vec<u8>) {
 }
 
 #[test]
-fn what_is_saved_can_be_loaded() {
+fn a_saved_backup_can_be_loaded() {
     for is_folded in [false, true] {
         let (saved, file) = backup(is_folded);
         let loaded = library();
@@ -361,7 +361,7 @@ fn what_is_saved_can_be_loaded() {
 }
 
 #[test]
-fn a_backup_of_nothing_is_a_backup() {
+fn an_empty_replica_has_a_backup() {
     let mut file = Vec::new();
     library().save(&mut file).unwrap();
     let loaded = library();
@@ -413,7 +413,7 @@ fn a_backup_with_flipped_bits_never_panics() {
 }
 
 #[test]
-fn something_else_is_no_backup() {
+fn other_bytes_are_not_a_backup() {
     let error = library().load(&mut &b"PK\x03\x04 and so on, a zip file"[..]);
     let Err(LoadError::Content(error)) = error else {
         panic!("{error:?}");
@@ -440,7 +440,7 @@ fn a_backup_keeps_observers_and_connections_up_to_date() {
 }
 
 #[test]
-fn a_core_of_ones_own_folds_and_adopts_too() {
+fn a_core_without_a_replica_folds_and_adopts() {
     let mut pair = Pair::new(Counter::default);
     for i in 1..=10 {
         pair.update(0, i);

@@ -104,12 +104,12 @@ fn compare(
 }
 
 #[test]
-fn memory_behaves() {
+fn memory_passes_the_storage_tests() {
     (0..10).for_each(|seed| behaves(Memory::new(), seed));
 }
 
 #[test]
-fn files_behave() {
+fn files_pass_the_storage_tests() {
     let place = Place::new("files");
     for seed in 0..3 {
         place.clear();
@@ -118,7 +118,7 @@ fn files_behave() {
 }
 
 #[test]
-fn a_database_behaves() {
+fn a_database_passes_the_storage_tests() {
     let place = Place::new("database");
     for seed in 0..3 {
         place.clear();

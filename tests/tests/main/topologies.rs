@@ -166,7 +166,7 @@ fn a_mesh_over_tcp_counts_each_update_once() {
 // ---- causal order ----
 
 #[test]
-fn a_removal_never_comes_before_what_it_removes_however_links_are_cut() {
+fn a_removal_never_overtakes_its_addition_when_links_are_cut() {
     let mut chance = Chance::new(6);
     for run in 0..60 {
         let links = if run % 2 == 0 { RING } else { MESH };
@@ -222,7 +222,7 @@ fn map() -> Map {
 }
 
 #[test]
-fn histories_that_forget_and_fold_converge_however_links_are_cut() {
+fn histories_that_forget_and_fold_converge_when_links_are_cut() {
     let mut chance = Chance::new(7);
     for run in 0..120 {
         let links = [LINE, RING, MESH, STAR][run % 4];
@@ -293,7 +293,7 @@ fn histories_that_forget_and_fold_converge_however_links_are_cut() {
 }
 
 #[test]
-fn what_follows_a_block_is_sent_where_the_block_ends_in_what_the_peer_has() {
+fn entries_after_a_block_are_sent_when_the_peer_knows_its_end() {
     let mut pair = Pair::new(map);
     pair.connect();
     pair.run_until_quiet();
@@ -395,7 +395,7 @@ const AROUND: u64 = 400;
 const EACH: u64 = 16;
 
 #[test]
-fn who_writes_nothing_sends_nothing_but_acks() {
+fn a_replica_that_writes_nothing_sends_only_acks() {
     for is_live in [false, true] {
         let [there, back] = bytes_each_way([1000, 0], is_live);
         assert!((10_000..EACH * 1000 + AROUND).contains(&there), "{there}");
@@ -404,7 +404,7 @@ fn who_writes_nothing_sends_nothing_but_acks() {
 }
 
 #[test]
-fn where_both_write_each_sends_its_own() {
+fn two_writers_send_only_their_own_updates() {
     for is_live in [false, true] {
         for bytes in bytes_each_way([1000, 1000], is_live) {
             assert!((10_000..EACH * 1000 + AROUND).contains(&bytes), "{bytes}");
@@ -413,7 +413,7 @@ fn where_both_write_each_sends_its_own() {
 }
 
 #[test]
-fn in_a_line_nothing_comes_back_to_where_it_came_from() {
+fn a_line_sends_no_update_back() {
     let mut network = Network::new(3, |_| Counter::default());
     let mut back = None;
     network.connect_through(
@@ -441,7 +441,7 @@ fn in_a_line_nothing_comes_back_to_where_it_came_from() {
 }
 
 #[test]
-fn a_reconnect_with_nothing_new_costs_the_same_whatever_there_is() {
+fn a_reconnect_with_nothing_new_costs_the_same_for_any_history() {
     let costs = [10, 10_000].map(|updates| {
         let mut pair = Pair::new(Counter::default);
         for i in 0..updates {

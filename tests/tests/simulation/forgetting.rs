@@ -324,7 +324,7 @@ fn seeds() -> Vec<u64> {
 }
 
 #[test]
-fn whatever_is_forgotten_a_state_is_the_fold_of_its_version() {
+fn every_state_is_the_fold_of_its_version() {
     for seed in seeds() {
         if let Err(panic) = std::panic::catch_unwind(|| run(seed)) {
             eprintln!(

@@ -152,7 +152,7 @@ fn every_kind_of_fault_strikes() {
 }
 
 #[test]
-fn a_reducer_that_does_not_commute_is_found_and_the_run_made_short() {
+fn a_reducer_that_does_not_commute_is_found_and_its_run_is_shortened() {
     let last_to_arrive_wins = || {
         reducer(0, |state: &mut u8, new: u8| {
             let has_changed = *state != new;
@@ -190,7 +190,7 @@ fn an_update_that_is_not_truthful_is_named_when_a_state_is_not_the_fold() {
 }
 
 #[test]
-fn a_long_story_says_how_much_of_it_is_told() {
+fn a_long_trace_says_how_much_of_it_is_shown() {
     let never_full = |set: &mut BTreeSet<u64>, new: u64| {
         assert!(set.len() < 60, "full");
         set.insert(new)
@@ -204,7 +204,7 @@ fn a_long_story_says_how_much_of_it_is_told() {
 }
 
 #[test]
-fn every_replica_has_a_line_in_the_picture() {
+fn every_replica_has_a_lane_in_the_picture() {
     let last_to_arrive_wins =
         || reducer(0, |state: &mut u8, new: u8| std::mem::replace(state, new) != new);
     let failure = Simulation::of(last_to_arrive_wins).replicas(4..5).run().unwrap_err();

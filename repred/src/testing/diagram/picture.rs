@@ -200,7 +200,7 @@ mod tests {
     use super::{super::tests::diagram, *};
 
     #[test]
-    fn pictures_have_all_in_them_and_nothing_that_runs() {
+    fn a_picture_needs_no_other_file_and_has_no_script() {
         let svg = diagram(&["<a>", "b"], &[(0, "x&y", &[]), (1, "b.1", &[0])]).svg();
         assert!(svg.contains("&lt;a&gt;") && svg.contains("x&amp;y") && !svg.contains("<a>"));
         assert_eq!(svg.matches("<circle").count(), 2);
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_says_what_it_shows_and_what_came_of_it() {
+    fn a_picture_has_a_title_and_a_conclusion() {
         let mut diagram = diagram(&["a"], &[(0, "a.1", &[])]);
         diagram.entitle("order: `Points`".into(), "two <states>".into());
         diagram.conclude(vec![Line::from("a.1 → ".to_owned()).marked("0")]);

@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn an_arrow_goes_from_what_was_seen_to_who_saw_it() {
+    fn an_arrow_goes_from_an_update_to_the_event_that_saw_it() {
         assert_text(
             &diagram(&["a", "b"], &[(0, "a.1", &[]), (1, "b.1", &[0]), (0, "a.2", &[])]),
             &["a ─●a.1─┬──────●a.2─", "b ──────┴▶●b.1──────"],
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn arrows_cross_lanes_and_come_together() {
+    fn arrows_cross_lanes_and_join() {
         assert_text(
             &diagram(&["a", "b", "c"], &[(0, "a.1", &[]), (1, "b.1", &[]), (2, "c.1", &[0, 1])]),
             &["a ─●a.1──────┬───────", "b ──────●b.1─┼┬──────", "c ───────────┴┴▶●c.1─"],
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_seen_does_not_stand_before_who_did_not_see_it() {
+    fn an_update_that_was_not_seen_is_not_drawn_before_its_concurrent_one() {
         assert_text(
             &diagram(&["a", "b"], &[(0, "a.1", &[]), (0, "a.2", &[]), (1, "b.1", &[0])]),
             &["a ─●a.1─┬──────●a.2─", "b ──────┴▶●b.1──────"],
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn an_arrow_without_a_place_is_a_name() {
+    fn an_arrow_that_cannot_be_drawn_becomes_a_name() {
         // What came late to each was written before what had come late to the other.
         let twice: &[(usize, &str, &[usize])] = &[
             (0, "a.1", &[]),
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn long_diagrams_are_broken() {
+    fn long_diagrams_wrap() {
         let events: Vec<_> = (0..40).map(|_| (0, "event", &[] as &[usize])).collect();
         let text = diagram(&["a", "b"], &events).text();
         assert!(text.lines().all(|line| length(line) <= WIDTH), "{text}");

@@ -208,7 +208,7 @@ mod tests {
         ["a.1@1: 00", "b.1@1: ff10", "b.2@3 after a.1: ", "c.1@4 after a.1 b.2: 07", "wild 0102"];
 
     #[test]
-    fn lines_tell_all_of_a_case() {
+    fn a_case_round_trips_through_its_lines() {
         let case = Case::parse(&LINES).unwrap();
         assert_eq!(case.lines(), LINES);
         assert_eq!(case.entries[3].after[..3], [1, 2, 0]);
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_come_next_has_had_its_causes() {
+    fn an_entry_may_come_next_once_its_causes_are_in_the_cut() {
         let case = Case::parse(&LINES).unwrap();
         let next = |cut: [u8; 3]| {
             let [a, b, c] = cut;

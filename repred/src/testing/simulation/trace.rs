@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn an_update_that_was_passed_on_is_seen_from_its_author() {
+    fn an_arrow_starts_at_the_author_of_a_relayed_update() {
         let (mut trace, a) = (trace(3), 0xa.into());
         trace.write(0, &[stamp(0xa, 1), stamp(0xa, 2)], "1; 2".into());
         trace.take_in(1, 0, &[], &[(a, 2)]);
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn what_came_with_another_has_no_arrow_of_its_own() {
+    fn an_update_that_came_with_a_later_one_has_no_arrow() {
         let (mut trace, a, b) = (trace(3), 0xa.into(), 0xb.into());
         trace.write(0, &[stamp(0xa, 1)], String::new());
         trace.take_in(1, 0, &[], &[(a, 1)]);

@@ -34,7 +34,7 @@ fn compacted(replica: &Replica<Numbers>) -> usize {
 }
 
 #[test]
-fn compaction_folds_what_everybody_has_who_counts() {
+fn compaction_folds_what_all_counted_peers_have() {
     let disk = Memory::new();
     let week = Trimming::Lease(Duration::from_secs(7 * 24 * 3600));
     let here = open_folding(&disk, week.clone());
@@ -60,7 +60,7 @@ fn compaction_folds_what_everybody_has_who_counts() {
 }
 
 #[test]
-fn who_counts_can_be_named() {
+fn the_peers_that_compaction_waits_for_can_be_named() {
     let alone = open_folding(&Memory::new(), Trimming::Among(Vec::new()));
     let waiting = open_folding(&Memory::new(), Trimming::Among(vec![7.into()]));
     let never = open_folding(&Memory::new(), Trimming::Never);

@@ -118,7 +118,7 @@ fn threads_that_write_and_compact_while_a_replica_ends_lose_nothing() {
 }
 
 #[test]
-fn what_was_written_is_there_when_a_replica_is_closed_in_the_middle_of_a_compaction() {
+fn closing_in_the_middle_of_a_compaction_loses_nothing() {
     let closing: Arc<Mutex<Option<Replica<Numbers>>>> = Arc::default();
     let (sender, closed) = mpsc::channel();
     let disk = Disk::watched({
@@ -158,7 +158,7 @@ impl Wake for Acts {
 }
 
 #[test]
-fn what_a_journal_wakes_can_end_it() {
+fn a_waiter_woken_by_a_journal_may_close_it() {
     type Act = fn(Replica<Numbers>);
     let acts: [Act; 3] = [drop, |replica| drop(replica.close()), |replica| drop(replica.compact())];
     for act in acts {
@@ -182,7 +182,7 @@ fn what_a_journal_wakes_can_end_it() {
 }
 
 #[test]
-fn whoever_closes_a_replica_waits_for_its_end() {
+fn closing_a_replica_waits_for_its_journal() {
     for _ in 0..50 {
         let folder = std::env::temp_dir().join(format!("repred-closes-{}", std::process::id()));
         let replica = Replica::open(&folder, Numbers::default()).unwrap();
@@ -221,7 +221,7 @@ impl Wake for Waits {
 }
 
 #[test]
-fn who_waits_where_nothing_can_become_durable_is_told_so() {
+fn waiting_for_durability_fails_where_nothing_can_become_durable() {
     let disk = Disk::default();
     let (replica, durable, held) = writing(&disk);
     let inside = replica.read(|_| durable.clone().wait()).unwrap();

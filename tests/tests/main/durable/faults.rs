@@ -110,7 +110,7 @@ fn an_update_that_the_disk_refuses_has_not_happened_and_the_next_one_can() {
 }
 
 #[test]
-fn while_the_disk_is_full_the_state_can_be_read_and_after_it_everything_goes_on() {
+fn a_full_disk_leaves_the_state_readable_and_writing_resumes_after_it() {
     let disk = Disk::default();
     let replica = open(disk.clone()).unwrap();
     assert_eq!(write(&replica, 1), Outcome::Durable);
@@ -131,7 +131,7 @@ fn while_the_disk_is_full_the_state_can_be_read_and_after_it_everything_goes_on(
 }
 
 #[test]
-fn what_a_peer_has_sent_is_taken_back_too_and_comes_again() {
+fn received_updates_that_the_disk_refuses_are_rolled_back_and_sent_again() {
     let disk = Disk::default();
     let here = open(disk.clone()).unwrap();
     assert_eq!(write(&here, 1), Outcome::Durable);
@@ -150,7 +150,7 @@ fn what_a_peer_has_sent_is_taken_back_too_and_comes_again() {
 }
 
 #[test]
-fn a_reduce_that_panics_does_no_harm_to_the_journal() {
+fn a_reduce_that_panics_leaves_the_journal_whole() {
     let unlucky = || {
         reducer(Vec::new(), |state: &mut Vec<u8>, number: u8| {
             state.push(number);
@@ -198,7 +198,7 @@ fn an_update_that_is_refused_while_a_compaction_waits_has_not_happened() {
 }
 
 #[test]
-fn what_was_folded_while_the_disk_was_full_is_durable_when_it_is_not() {
+fn a_fold_made_while_the_disk_was_full_becomes_durable_later() {
     let disk = Disk::default();
     let replica = open(disk.clone()).unwrap();
     assert_eq!(write(&replica, 1), Outcome::Durable);

@@ -48,7 +48,7 @@ fn an_update_is_confirmed_to_its_sender_only_when_it_is_durable() {
 }
 
 #[test]
-fn what_each_level_promises_when_it_acknowledges() {
+fn each_durability_level_acknowledges_when_it_promises() {
     let hour = Duration::from_secs(3600);
     for (level, after_power) in
         [(Durability::EveryUpdate, 1), (Durability::Interval(hour), 0), (Durability::System, 0)]
@@ -74,7 +74,7 @@ fn what_each_level_promises_when_it_acknowledges() {
 }
 
 #[test]
-fn a_disk_that_is_to_sync_in_time_does() {
+fn an_interval_journal_syncs_in_time() {
     let disk = Disk::default();
     let level = Durability::Interval(Duration::from_millis(1));
     let votes = Replica::builder(Counter::default()).durability(level);
@@ -100,7 +100,7 @@ fn many_writers_share_one_sync() {
 }
 
 #[test]
-fn an_old_copy_of_a_journal_takes_a_new_id_when_it_meets_who_knows_more() {
+fn an_old_copy_of_a_journal_takes_a_new_id_when_a_peer_knows_more() {
     let disk = Memory::new();
     let here = open(disk.clone()).unwrap();
     assert_eq!(write(&here, 1), Outcome::Durable);
@@ -126,7 +126,7 @@ fn an_old_copy_of_a_journal_takes_a_new_id_when_it_meets_who_knows_more() {
 }
 
 #[test]
-fn what_is_delivered_is_durable_at_the_other_end() {
+fn a_delivered_update_is_durable_at_the_peer() {
     let disk = Disk::default();
     let mut both = Connected::new(Replica::new(Numbers::default()), open(disk.clone()).unwrap());
     both.run_until(|both| Connected::lag(&both.here) == Some(0));
@@ -146,7 +146,7 @@ fn what_is_delivered_is_durable_at_the_other_end() {
 }
 
 #[test]
-fn a_restored_copy_goes_on_under_another_id() {
+fn a_restored_copy_writes_under_another_id() {
     let disk = Memory::new();
     let here = open(disk.clone()).unwrap();
     assert_eq!(write(&here, 1), Outcome::Durable);
@@ -161,7 +161,7 @@ fn a_restored_copy_goes_on_under_another_id() {
 
 /// A reason would be the first that it hears of us.
 #[test]
-fn a_peer_that_does_not_know_us_yet_is_not_told_why_we_leave() {
+fn a_peer_that_has_not_seen_our_opening_gets_no_reason() {
     let disk = Disk::default();
     let (here, durable, held) = writing(&disk);
     let other = Replica::builder(Numbers::default()).schema(Schema::new("other", 1)).build();
@@ -174,7 +174,7 @@ fn a_peer_that_does_not_know_us_yet_is_not_told_why_we_leave() {
 }
 
 #[test]
-fn a_peer_that_we_could_not_tell_who_we_are_is_told_nothing() {
+fn a_peer_that_could_not_get_our_opening_gets_nothing() {
     let disk = Disk::default();
     let (here, first, held) = writing(&disk);
     // What the opening tells of is refused, and so is the opening.
@@ -193,7 +193,7 @@ fn a_peer_that_we_could_not_tell_who_we_are_is_told_nothing() {
 }
 
 #[test]
-fn a_restored_copy_goes_on_under_its_new_id_though_it_ended_before_it_wrote_anything() {
+fn a_restored_copy_keeps_its_new_id_though_it_closed_before_writing() {
     let disk = Memory::new();
     let original = open(disk.clone()).unwrap();
     assert_eq!(write(&original, 1), Outcome::Durable);

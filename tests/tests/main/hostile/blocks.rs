@@ -110,7 +110,7 @@ fn blocks_that_do_not_nest_are_malformed() {
 }
 
 #[test]
-fn a_block_that_is_abandoned_or_never_ends_is_nowhere() {
+fn an_abandoned_or_unfinished_block_changes_nothing() {
     for is_abandoned in [false, true] {
         let mut victim = Victim::new().met();
         let mut items =
@@ -125,7 +125,7 @@ fn a_block_that_is_abandoned_or_never_ends_is_nowhere() {
 }
 
 #[test]
-fn a_block_over_the_limit_is_refused_whatever_it_is_made_of() {
+fn a_block_over_the_limit_is_refused_for_any_kind_of_content() {
     let limit = 64 << 10;
     let payload = vec![0; 1000];
     let large = Items::new().begin().run(Origin::New(0, FOE), 1, &[(wall(), &payload)]);
@@ -156,7 +156,7 @@ fn a_block_over_the_limit_is_refused_whatever_it_is_made_of() {
 }
 
 #[test]
-fn naming_very_many_origins_at_once_takes_no_time_at_all() {
+fn naming_very_many_origins_costs_little() {
     // Tens of thousands of skips in one message; quadratic work would take minutes.
     let mut victim = Victim::new().met();
     let ids = 0..39_000_u64;
@@ -168,7 +168,7 @@ fn naming_very_many_origins_at_once_takes_no_time_at_all() {
 }
 
 #[test]
-fn acknowledging_again_and_again_takes_no_time_at_all() {
+fn repeated_acknowledgements_cost_little() {
     let mut victim = Victim::new();
     let ranges: Vec<_> =
         (0..20_000_u64).map(|i| (Origin::New(i, u128::from(i) + 1000), 1, 1)).collect();
@@ -198,7 +198,7 @@ fn an_acknowledgement_of_an_origin_we_have_not_named_is_malformed() {
 }
 
 #[test]
-fn acknowledging_more_than_there_is_hurts_only_the_liar() {
+fn acknowledging_too_much_harms_only_the_liar() {
     let mut victim = Victim::new().met();
     victim.says();
     victim.hears(&wire::ack(&[(0, 1 << 62), (1, 1 << 62)])).unwrap();

@@ -51,7 +51,7 @@ fn a_block_that_ends_before_its_edit_is_refused() {
 }
 
 #[test]
-fn what_an_author_had_seen_has_to_come_before() {
+fn causes_must_come_before_their_effect() {
     let mut victim = Victim::new().met();
     let items = Items::new()
         .recorded(Origin::New(0, FOE), 1, &[(Origin::New(1, VICTIM), 1)], &[(wall(), ONE)])
@@ -65,7 +65,7 @@ fn what_an_author_had_seen_has_to_come_before() {
 }
 
 #[test]
-fn what_an_author_had_seen_may_come_before_in_the_same_block() {
+fn causes_may_come_earlier_in_the_same_block() {
     let block = |first: u128, second: u128, seen: u64| {
         Items::new()
             .begin()
@@ -86,7 +86,7 @@ fn what_an_author_had_seen_may_come_before_in_the_same_block() {
 }
 
 #[test]
-fn what_an_author_had_seen_is_new_once() {
+fn a_dependency_that_was_named_before_is_refused() {
     let mut victim = Victim::new().met();
     victim.core.keep_everything();
     let items = Items::new()
@@ -104,7 +104,7 @@ fn what_an_author_had_seen_is_new_once() {
 }
 
 #[test]
-fn an_author_that_names_itself_or_another_twice_is_malformed() {
+fn an_author_that_names_itself_or_an_origin_twice_is_malformed() {
     for seen in [&[(Origin::At(0), 1)][..], &[(Origin::At(1), 1), (Origin::At(1), 1)]] {
         let mut victim = Victim::new();
         victim.hears(&open()).unwrap();
@@ -131,7 +131,7 @@ fn an_author_that_had_seen_more_than_comes_is_malformed() {
 }
 
 #[test]
-fn what_is_told_of_an_entry_that_is_known_does_not_count() {
+fn causes_named_for_a_known_entry_are_ignored() {
     let mut victim = Victim::new().met();
     victim.core.keep_everything();
     let entry = [(wall(), ONE)];
@@ -147,7 +147,7 @@ fn what_is_told_of_an_entry_that_is_known_does_not_count() {
 }
 
 #[test]
-fn who_forgets_takes_in_what_was_recorded_and_does_not_tell() {
+fn a_replica_that_forgets_accepts_causes_and_does_not_relay_them() {
     let mut victim = Victim::new().met();
     let seen = [(Origin::New(1, FRIEND), 1)];
     let items = Items::new().recorded(Origin::New(0, FOE), 1, &seen, &[(wall(), ONE)]);

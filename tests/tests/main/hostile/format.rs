@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn messages_written_by_hand_are_taken_in() {
+fn messages_written_by_hand_are_accepted() {
     let mut victim = Victim::new().met();
     let entries = entries(3);
     let items = Items::new().run(Origin::New(0, FOE), 1, &borrowed(&entries));
@@ -25,7 +25,7 @@ fn messages_written_by_hand_are_taken_in() {
 }
 
 #[test]
-fn what_a_replica_says_is_what_is_written_by_hand() {
+fn a_replica_sends_the_bytes_written_by_hand() {
     let mut victim = Victim::new().met();
     let said = victim.says();
     let hash = said[0][22..38].try_into().unwrap();
@@ -44,7 +44,7 @@ fn what_a_replica_says_is_what_is_written_by_hand() {
 }
 
 #[test]
-fn what_a_replica_that_keeps_everything_says_is_what_is_written_by_hand() {
+fn a_replica_that_keeps_everything_sends_the_bytes_written_by_hand() {
     let now = now_at(Duration::ZERO);
     let mut author = Core::new(VICTIM.into(), Counter::default());
     author.keep_everything();

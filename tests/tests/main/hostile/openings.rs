@@ -121,7 +121,7 @@ fn both_sides_of_a_large_clock_drift_name_it() {
 }
 
 #[test]
-fn messages_before_the_opening_are_no_repred() {
+fn messages_before_the_opening_are_not_repred() {
     let runs = Items::new().run(Origin::New(0, FOE), 1, &[(wall(), ONE)]);
     let messages = [
         runs.encode(),
@@ -193,7 +193,7 @@ fn a_digest_that_claims_the_highest_seqs_does_no_harm() {
 }
 
 #[test]
-fn who_hears_of_updates_under_its_own_id_writes_no_more_under_it() {
+fn a_replica_that_hears_of_unknown_updates_of_its_own_takes_a_new_id() {
     let mut victim = Victim::new();
     victim.hears(&open()).unwrap();
     victim.hears(&wire::digest(&[(VICTIM, 1 << 62)], &[])).unwrap();

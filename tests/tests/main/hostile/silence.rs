@@ -15,7 +15,7 @@ fn a_peer_that_never_speaks_is_silent_after_the_timeout() {
 }
 
 #[test]
-fn a_peer_that_never_says_what_it_has_is_silent_whatever_it_says_instead() {
+fn a_peer_that_never_sends_a_digest_times_out() {
     let mut victim = Victim::new();
     victim.hears(&open()).unwrap();
     for second in 1..20 {
@@ -50,7 +50,7 @@ fn a_peer_that_pings_is_alive_and_is_pinged() {
 }
 
 #[test]
-fn a_peer_that_takes_nothing_is_stalled_after_the_timeout() {
+fn a_peer_that_reads_nothing_is_stalled_after_the_timeout() {
     let mut victim = Victim::new().met();
     victim.to_foe.handle_sent(Sending::Done, victim.now);
     victim.core.update(1, victim.now.wall).unwrap();

@@ -25,7 +25,7 @@ fn a_snapshot_written_by_hand_is_adopted() {
 }
 
 #[test]
-fn a_snapshot_that_is_not_what_was_announced_is_refused() {
+fn a_snapshot_other_than_announced_is_refused() {
     let (state, digest) = snapshot_of(77);
     let head = |size, digest| wire::snapshot(size, digest, wall(), &[(FOE, 9)]);
     let len = state.len() as u64;
@@ -54,7 +54,7 @@ fn a_snapshot_that_is_not_what_was_announced_is_refused() {
 }
 
 #[test]
-fn a_snapshot_over_the_limit_is_refused_by_its_head_alone() {
+fn a_snapshot_over_the_limit_is_refused_at_its_header() {
     for size in [1001, u64::MAX] {
         let mut victim = Victim::configured(|config| config.limits.snapshot_bytes = 1000).met();
         let error = victim.hears(&wire::snapshot(size, 0, wall(), &[(FOE, 1)]));
@@ -101,7 +101,7 @@ fn a_snapshot_from_the_future_is_refused() {
 }
 
 #[test]
-fn claiming_to_have_adopted_what_was_never_sent_is_unexpected() {
+fn adopting_a_snapshot_that_was_never_sent_is_unexpected() {
     // It would be a way to make us remember any number of made-up origins.
     let mut victim = Victim::new().met();
     let error = victim.hears(&wire::adopted(&[(0xd, 5)])).unwrap_err();

@@ -20,7 +20,7 @@ fn an_http_request_is_told_apart_by_its_first_bytes() {
 }
 
 #[test]
-fn random_bytes_end_in_an_error_and_nothing_else() {
+fn random_bytes_end_in_an_error() {
     let mut chance = Chance::new(1);
     for _ in 0..200 {
         let mut port = Port::new();
@@ -57,7 +57,7 @@ fn a_message_that_announces_too_many_bytes_is_refused_before_they_come() {
 }
 
 #[test]
-fn a_first_message_that_announces_too_many_bytes_is_no_repred() {
+fn a_first_message_that_announces_too_many_bytes_is_not_repred() {
     let mut port = Port::new();
     port.send(&[0xff, 0xff, 0x7f]);
     let (error, _) = port.hang_up();
@@ -77,7 +77,7 @@ fn a_message_of_no_bytes_is_malformed() {
 }
 
 #[test]
-fn a_length_that_is_no_number_is_malformed() {
+fn a_length_that_is_not_a_number_is_malformed() {
     let mut port = Port::new();
     port.send(&wire::frame(&open()));
     port.send(&[0xff; 11]);
@@ -103,7 +103,7 @@ fn a_stream_that_ends_in_a_message_or_before_the_opening_has_failed() {
 }
 
 #[test]
-fn a_restored_copy_that_meets_its_own_updates_goes_on_under_a_new_id() {
+fn a_restored_copy_that_meets_its_own_updates_takes_a_new_id() {
     let replica = |id: u128| Replica::builder(Counter::default()).id(id.into()).build();
     let mut network = Network::of([replica(0xa), replica(0xb)]);
     for _ in 0..3 {
