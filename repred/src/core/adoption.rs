@@ -132,7 +132,7 @@ impl<R: Replicated> Core<R> {
                     debug_assert!(disposition.is_some(), "every remaining entry was decoded");
                     let origin = self.history.intern(stamp.origin());
                     let entry = (disposition.unwrap_or(Disposition::Defer), &*payload);
-                    self.carry_out(origin, stamp, entry, IfEmpty::Keep, Step::Inside);
+                    self.carry_out(origin, stamp, entry, IfEmpty::Keep, Step::Inside, None);
                 }
                 Leftover::Skip(ranges) => {
                     let ranges: Vec<_> =

@@ -3,7 +3,7 @@
 //! Nor is anything that comes after one of them, since it may depend on it. What is written here goes on being
 //! reduced: its author, who is us, has not seen what is deferred, so to others the two are concurrent.
 
-use super::{Core, IfEmpty, Step};
+use super::{Core, IfEmpty, ReceivePolicy, Step};
 use crate::{
     event::ReplicaEvent,
     history::{OriginIndex, SeqRange},
@@ -12,15 +12,6 @@ use crate::{
     stamp::{Dot, Stamp},
     version::VersionVector,
 };
-
-/// What is to become of an update that cannot be decoded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum IfUnknown {
-    /// It is an error of the peer's: there is no version of the schema but ours.
-    Refuse,
-    /// It may be of a newer version, and is deferred.
-    Defer,
-}
 
 /// What becomes of an update that comes.
 pub(super) enum Disposition<U> {
@@ -64,8 +55,8 @@ impl<R: Replicated> Core<R> {
 
     /// Whether what comes of an origin is deferred. What was written here, before this was read from a log, was
     /// reduced at once, and is again, unless a newer version of the program wrote it.
-    pub(super) fn defers(&self, origin: ReplicaId) -> bool {
-        self.has_deferred() && (self.reading.writer != Some(origin) || self.has_deferred_of(origin))
+    pub(super) fn defers(&self, origin: ReplicaId, policy: &ReceivePolicy<'_>) -> bool {
+        self.has_deferred() && (policy.writer != Some(origin) || self.has_deferred_of(origin))
     }
 
     /// Whether some of an origin is deferred.
@@ -79,18 +70,19 @@ impl<R: Replicated> Core<R> {
     }
 
     /// From now on, what comes is deferred.
-    pub(super) fn begin_deferring(&mut self) {
+    pub(super) fn begin_deferring(&mut self, in_state: Option<&VersionVector>) {
         if self.reduced.is_none() {
-            self.reduced = Some(self.version_of_state());
+            let version = self.version();
+            self.reduced = Some(in_state.map_or(version.clone(), |more| version.merged(more)));
             self.events.push(ReplicaEvent::Deferred);
         }
     }
 
     /// What was forgotten of an origin of which nothing is deferred was reduced before that.
-    pub(super) fn note_reduced(&mut self, skips: &[SeqRange]) {
+    pub(super) fn note_reduced(&mut self, skips: &[SeqRange], policy: &ReceivePolicy<'_>) {
         for skip in skips {
             let id = self.history.id(skip.origin);
-            let is_reduced = !self.defers(id);
+            let is_reduced = !self.defers(id, policy);
             if let Some(reduced) = self.reduced.as_mut().filter(|_| is_reduced) {
                 reduced.observe(Dot::new(id, skip.last));
             }
@@ -105,13 +97,14 @@ impl<R: Replicated> Core<R> {
         (disposition, payload): (Disposition<R::Update>, &[u8]),
         if_empty: IfEmpty,
         step: Step,
+        in_state: Option<&VersionVector>,
     ) {
         match disposition {
             Disposition::Reduce(update) => {
                 self.take_in(origin, stamp, update, payload, if_empty, step);
             }
             Disposition::Defer => {
-                self.begin_deferring();
+                self.begin_deferring(in_state);
                 self.keep(origin, stamp, payload);
             }
             Disposition::Keep => self.keep(origin, stamp, payload),

@@ -7,7 +7,8 @@ mod error;
 mod holding;
 mod order;
 mod past;
-mod reading;
+mod policy;
+mod restoring;
 mod receiving;
 
 use std::{collections::BTreeSet, fmt, sync::Arc, time::Duration};
@@ -16,12 +17,11 @@ pub use self::error::{
     AdoptError, AtError, EditError, HistoryError, OrderError, Poisoned, ReceiveError,
     SnapshotError, TrimError, UpdateError,
 };
-use self::reading::Reading;
 pub(crate) use self::{
     block::Block,
     draft::{Inverses, Inverting},
     error::Never,
-    holding::IfUnknown,
+    policy::{IfUnknown, ReceivePolicy},
     receiving::Received,
 };
 
@@ -68,8 +68,6 @@ pub struct Core<R: Replicated> {
     base: Option<Snapshot>,
     /// What is reduced, if that is less than what is here: the rest is deferred.
     reduced: Option<VersionVector>,
-    /// How far its own log is read, while it is.
-    reading: Reading,
     /// The newest version of the schema of which there may be updates here.
     newest_schema: u32,
     clock: HybridClock,
@@ -157,7 +155,6 @@ impl<R: Replicated> Core<R> {
             history: History::new(),
             base: None,
             reduced: None,
-            reading: Reading::default(),
             newest_schema: 0,
             clock: HybridClock::default(),
             events: EventRing::new(limits.events),

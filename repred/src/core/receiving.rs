@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Core, IfEmpty, ReceiveError, Step,
+    Core, IfEmpty, IfUnknown, ReceiveError, ReceivePolicy, Step,
     block::{Block, BlockItem},
-    holding::{Disposition, IfUnknown},
+    holding::Disposition,
 };
 use crate::{
     encoding,
@@ -43,8 +43,7 @@ impl<R: Replicated> Core<R> {
     pub(crate) fn receive_entry(
         &mut self,
         entry: Received<'_>,
-        wall: Time,
-        if_unknown: IfUnknown,
+        policy: &ReceivePolicy<'_>,
     ) -> Result<(), ReceiveError> {
         self.check_health()?;
         let Received { origin, seq, time, payload, seen } = entry;
@@ -54,34 +53,37 @@ impl<R: Replicated> Core<R> {
             return Ok(());
         }
         let stamp = Stamp::new(time, self.history.id(origin), seq);
-        let checked = self.check_entry(head, stamp, wall);
+        let checked = self.check_entry(head, stamp, policy.wall);
         self.note_own(&checked);
         checked?;
         Heads::of(&self.history).check_seen(origin, stamp.dot, seen.unwrap_or_default())?;
-        let disposition = self.decide(stamp.dot, payload, if_unknown)?;
+        let disposition = self.decide(stamp.dot, payload, policy)?;
         // What made it empty may come later, and be in the state already.
-        let if_empty = if self.is_reading_behind() { IfEmpty::Keep } else { IfEmpty::Skip };
-        self.carry_out(origin, stamp, (disposition, payload), if_empty, Step::End);
+        let if_empty = if policy.in_state.is_some() { IfEmpty::Keep } else { IfEmpty::Skip };
+        self.carry_out(origin, stamp, (disposition, payload), if_empty, Step::End, policy.in_state);
         self.history.record_dependencies(origin, seen);
         Ok(())
     }
 
     /// Takes in skips by themselves: all of them or none. Those that are known are dropped.
-    pub(crate) fn receive_skip(&mut self, ranges: Vec<SeqRange>) -> Result<(), ReceiveError> {
+    pub(crate) fn receive_skip(
+        &mut self,
+        ranges: Vec<SeqRange>,
+        policy: &ReceivePolicy<'_>,
+    ) -> Result<(), ReceiveError> {
         let mut block = Block::default();
         block.skip(ranges);
-        self.receive_block(&block, Time::ZERO, IfUnknown::Refuse)
+        self.receive_block(&block, policy)
     }
 
     /// Takes in a block: all of it or nothing. What is known is dropped.
     pub(crate) fn receive_block(
         &mut self,
         block: &Block,
-        wall: Time,
-        if_unknown: IfUnknown,
+        policy: &ReceivePolicy<'_>,
     ) -> Result<(), ReceiveError> {
         self.check_health()?;
-        let checked = self.check_block(block, wall, if_unknown);
+        let checked = self.check_block(block, policy);
         self.note_own(&checked);
         let fresh = checked?;
         let is_fresh = |edit: &&SeqRange| edit.first > self.history.last(edit.origin);
@@ -95,7 +97,7 @@ impl<R: Replicated> Core<R> {
         };
         let is_deferred = fresh.iter().any(is_unknown);
         if is_deferred {
-            self.begin_deferring();
+            self.begin_deferring(policy.in_state);
         }
         // Skips stand for effects that come later in the block, so whoever gets them from here must get
         // the rest of the block with them.
@@ -104,7 +106,9 @@ impl<R: Replicated> Core<R> {
             match item {
                 Fresh::Entry { origin, stamp, disposition, payload, seen } => {
                     let disposition = match disposition {
-                        Disposition::Reduce(_) if self.defers(stamp.origin()) => Disposition::Defer,
+                        Disposition::Reduce(_) if self.defers(stamp.origin(), policy) => {
+                            Disposition::Defer
+                        }
                         disposition => disposition,
                     };
                     self.carry_out(
@@ -113,12 +117,13 @@ impl<R: Replicated> Core<R> {
                         (disposition, payload),
                         IfEmpty::Keep,
                         Step::Inside,
+                        policy.in_state,
                     );
                     self.history.record_dependencies(origin, seen);
                 }
                 Fresh::Skip(ranges) => {
                     self.version_hash = None;
-                    self.note_reduced(&ranges);
+                    self.note_reduced(&ranges, policy);
                     self.history.push_skip(&ranges, barrier);
                 }
             }
@@ -134,8 +139,7 @@ impl<R: Replicated> Core<R> {
     fn check_block<'b>(
         &self,
         block: &'b Block,
-        wall: Time,
-        if_unknown: IfUnknown,
+        policy: &ReceivePolicy<'_>,
     ) -> Result<Vec<Fresh<'b, R::Update>>, ReceiveError> {
         let mut heads = Heads::of(&self.history);
         let mut fresh = Vec::with_capacity(block.items.len());
@@ -147,11 +151,11 @@ impl<R: Replicated> Core<R> {
                         continue;
                     }
                     let stamp = Stamp::new(time, self.history.id(origin), seq);
-                    self.check_entry(*head, stamp, wall)?;
+                    self.check_entry(*head, stamp, policy.wall)?;
                     *head = Head { seq, time };
                     let (payload, seen) = (block.payload(payload), seen.as_deref());
                     heads.check_seen(origin, stamp.dot, seen.unwrap_or_default())?;
-                    let disposition = self.decide(stamp.dot, payload, if_unknown)?;
+                    let disposition = self.decide(stamp.dot, payload, policy)?;
                     fresh.push(Fresh::Entry { origin, stamp, disposition, payload, seen });
                 }
                 BlockItem::Skip(ranges) => {
@@ -199,17 +203,17 @@ impl<R: Replicated> Core<R> {
         &self,
         dot: Dot,
         payload: &[u8],
-        if_unknown: IfUnknown,
+        policy: &ReceivePolicy<'_>,
     ) -> Result<Disposition<R::Update>, ReceiveError> {
-        if self.is_in_state(dot) {
+        if policy.in_state.is_some_and(|version| version.contains(dot)) {
             return Ok(Disposition::Keep);
         }
-        if self.defers(dot.origin) {
+        if self.defers(dot.origin, policy) {
             return Ok(Disposition::Defer);
         }
         match encoding::decode(payload) {
             Ok(update) => Ok(Disposition::Reduce(update)),
-            Err(_) if if_unknown == IfUnknown::Defer => Ok(Disposition::Defer),
+            Err(_) if policy.if_unknown == IfUnknown::Defer => Ok(Disposition::Defer),
             Err(error) => Err(ReceiveError::Decode { dot, error }),
         }
     }

@@ -145,7 +145,8 @@ impl<S: Storage> Log<S> {
         let recovery = self.recovery;
         let read = self.read(core).and_then(|(end, tail)| self.cut(end, tail));
         self.recovery = recovery;
-        core.resume(id, latest);
+        core.observe_time(latest);
+        core.resume(id);
         read
     }
 

@@ -50,12 +50,12 @@ impl Replay {
         match record {
             Record::Opened { is_strict, id } => {
                 (self.id, self.is_strict) = (Some(id), is_strict);
-                core.read_as(id);
+                self.loading.set_writer(id);
                 self.loading.begin_again();
             }
             Record::Named { id } => {
                 self.id = Some(id);
-                core.read_as(id);
+                self.loading.set_writer(id);
             }
             Record::Batch { latest, messages } => {
                 self.latest = latest.max(self.latest);
@@ -92,19 +92,17 @@ impl Replay {
         core: &mut Core<R>,
         has_all: bool,
     ) -> Option<ReplicaId> {
-        core.finish_reading();
+        self.loading.finish(core);
+        core.observe_time(self.latest);
         let keeps_id = has_all && (self.is_strict || self.is_complete);
         match self.id {
             // A newer version of this program has written under it what this one cannot reduce, so it would
             // be a gap in what is reduced.
             Some(id) if keeps_id && !core.has_deferred_of(id) => {
-                core.resume(id, self.latest);
+                core.resume(id);
                 None
             }
-            former => {
-                core.observe_time(self.latest);
-                former
-            }
+            former => former,
         }
     }
 }

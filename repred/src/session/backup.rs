@@ -5,13 +5,14 @@
 
 use super::{
     Now, SessionConfig, SessionError, SessionLimits,
-    incoming::{Incoming, ReceivePolicy, Role},
+    incoming::{Incoming, Role, if_unknown},
     open,
     outgoing::Outgoing,
 };
 use crate::{
-    core::Core,
+    core::{Core, ReceivePolicy},
     history::{Cursor, Frontier},
+    id::ReplicaId,
     message::{Cause, Kind, MAX_OPEN, Malformed, Open, put_version, take_version},
     reduce::Replicated,
     version::VersionVector,
@@ -84,9 +85,11 @@ impl Saving {
         core: &mut Core<R>,
         now: Now,
     ) -> Result<Self, SessionError> {
-        let Some((snapshot, floor)) = core.beginning().map_err(SessionError::Snapshot)? else {
+        let floor = core.floor();
+        if floor.is_empty() {
             return Self::new(config, core, now);
-        };
+        }
+        let snapshot = core.base_snapshot().map_err(SessionError::Snapshot)?;
         let mut saving = Self::beyond(&floor, config, core, now);
         saving.outgoing.send_ahead(snapshot, floor);
         Ok(saving)
@@ -209,9 +212,23 @@ pub struct Loading {
     config: SessionConfig,
     incoming: Incoming,
     step: Step,
-    role: Role,
+    /// What more is known of what is read, if it is a log of the replica's own.
+    log: Option<LogState>,
     /// The newest version of the schema of which there may be updates in the file.
     newest: u32,
+}
+
+/// How far the reading of a log is.
+///
+/// The log of a trimmed history begins with the state as it was when the log was begun, and goes on with the
+/// entries above the floor. Most of those are in that state, and are kept without being reduced again; so the
+/// floor is where it was, and nothing is trimmed that others lack.
+#[derive(Debug, Default)]
+struct LogState {
+    /// Who has written what follows.
+    writer: Option<ReplicaId>,
+    /// What the state has reduced, though the entries may be still to come.
+    in_state: VersionVector,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -225,13 +242,32 @@ enum Step {
 impl Loading {
     /// Takes in files of the schema and within the limits of `config`.
     pub fn new(config: SessionConfig) -> Self {
-        let (incoming, step, role) = (Incoming::default(), Step::Open, Role::File);
-        Self { config, incoming, step, role, newest: 0 }
+        let (incoming, step) = (Incoming::default(), Step::Open);
+        Self { config, incoming, step, log: None, newest: 0 }
     }
 
     /// Takes in a log of the replica's own.
     pub(crate) fn log(config: SessionConfig) -> Self {
-        Self { role: Role::Log, ..Self::new(config) }
+        Self { log: Some(LogState::default()), ..Self::new(config) }
+    }
+
+    /// What follows was written under this id, if it is of this origin.
+    pub(crate) fn set_writer(&mut self, writer: ReplicaId) {
+        if let Some(log) = &mut self.log {
+            log.writer = Some(writer);
+        }
+    }
+
+    /// Nothing more comes. What the state has reduced, and did not come, is trimmed.
+    pub(crate) fn finish<R: Replicated>(self, core: &mut Core<R>) {
+        if let Some(LogState { in_state, .. }) = self.log {
+            core.trim_unseen(&in_state);
+        }
+    }
+
+    /// Whether everything has come that the state has reduced ahead of it.
+    fn is_in_step<R: Replicated>(&self, core: &Core<R>) -> bool {
+        self.log.as_ref().is_none_or(|log| core.version().covers(&log.in_state))
     }
 
     /// Somebody else has gone on with the file, who begins as everybody does. What was not whole before is
@@ -288,16 +324,25 @@ impl Loading {
             }
             // A log goes on after the end of a backup.
             (Step::Content | Step::Done, Kind::Items) => {
-                let policy = ReceivePolicy::new(&self.config, self.newest);
-                self.incoming.items(core, None, body, &policy, now)?;
+                let mut policy =
+                    ReceivePolicy::new(now.wall, if_unknown(&self.config, self.newest));
+                if let Some(LogState { writer, in_state }) = &self.log {
+                    policy.writer = *writer;
+                    policy.in_state = Some(in_state).filter(|version| !version.is_empty());
+                }
+                self.incoming.items(core, None, body, limits, &policy)?;
             }
             (Step::Content | Step::Done, Kind::Snapshot) => {
                 self.incoming.begin_snapshot(body, limits, core.limits().origins)?;
             }
             (Step::Content | Step::Done, Kind::Chunk) => {
-                self.incoming.chunk(core, body, self.role, now)?;
+                let role = match &mut self.log {
+                    Some(LogState { in_state, .. }) => Role::Log { in_state },
+                    None => Role::File,
+                };
+                self.incoming.chunk(core, body, role, now)?;
             }
-            (Step::Content | Step::Done, Kind::Synced) if core.is_in_step() => {
+            (Step::Content | Step::Done, Kind::Synced) if self.is_in_step(core) => {
                 self.step = Step::Done;
             }
             _ => return Err(SessionError::unexpected(kind)),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{Now, SessionConfig, SessionError, SessionLimits, outgoing::Outgoing};
 use crate::{
-    core::{Block, Core, IfUnknown, ReceiveError, Received},
+    core::{Block, Core, IfUnknown, ReceiveError, ReceivePolicy, Received},
     history::{Dependency, OriginIndex, SeqRange},
     id::ReplicaId,
     message::{Cause, Item, Items, Malformed, OriginRef, RunEntry, SnapshotHead},
@@ -29,20 +29,9 @@ pub(super) struct Incoming {
     has_declined: bool,
 }
 
-/// What is taken from the peer.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct ReceivePolicy<'a> {
-    pub(super) limits: &'a SessionLimits,
-    pub(super) if_unknown: IfUnknown,
-}
-
-impl<'a> ReceivePolicy<'a> {
-    /// Those for a peer that may have updates of this version of the schema.
-    pub(super) fn new(config: &'a SessionConfig, newest: u32) -> Self {
-        let is_newer = newest > config.schema.version();
-        let if_unknown = if is_newer { IfUnknown::Defer } else { IfUnknown::Refuse };
-        Self { limits: &config.limits, if_unknown }
-    }
+/// What becomes of updates that cannot be decoded, from a peer that may have some of this version of the schema.
+pub(super) fn if_unknown(config: &SessionConfig, newest: u32) -> IfUnknown {
+    if newest > config.schema.version() { IfUnknown::Defer } else { IfUnknown::Refuse }
 }
 
 /// What the peer is told of a snapshot.
@@ -66,16 +55,16 @@ pub(super) enum Outcome {
 }
 
 /// Who takes a snapshot, where that matters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Role {
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Role<'a> {
     /// One that can answer its peer.
     Keeps,
     /// One that gives up its own state if need be.
     Discards,
     /// One that reads a file, which nobody can answer.
     File,
-    /// One that reads its own log, and has nothing yet.
-    Log,
+    /// One that reads its own log, and has nothing yet; and what its state will have reduced ahead of entries.
+    Log { in_state: &'a mut VersionVector },
 }
 
 /// A block whose end is to come.
@@ -109,8 +98,8 @@ impl Incoming {
         core: &mut Core<R>,
         mut outgoing: Option<&mut Outgoing>,
         bytes: &[u8],
+        limits: &SessionLimits,
         policy: &ReceivePolicy<'_>,
-        now: Now,
     ) -> Result<(), SessionError> {
         if self.snapshot.is_some() {
             return Err(Malformed("the rest of the snapshot").into());
@@ -122,7 +111,7 @@ impl Incoming {
                     let origin = self.resolve(core, origin)?;
                     let seen =
                         seen.map(|seen| self.resolve_seen(core, origin, seen)).transpose()?;
-                    let last = self.run(core, origin, seen, &mut items, policy, now)?;
+                    let last = self.run(core, origin, seen, &mut items, limits, policy)?;
                     if let (Some(outgoing), Some(last)) = (&mut outgoing, last) {
                         outgoing.confirm(core.entries(), origin, last);
                     }
@@ -131,7 +120,7 @@ impl Incoming {
                     let ranges = self.resolve_ranges(core, ranges)?;
                     match &mut self.staged {
                         Some(staged) => staged.block.skip(ranges.clone()),
-                        None => core.receive_skip(ranges.clone())?,
+                        None => core.receive_skip(ranges.clone(), policy)?,
                     }
                     if let Some(outgoing) = &mut outgoing {
                         for range in ranges {
@@ -147,7 +136,7 @@ impl Incoming {
                 Item::Commit => {
                     let Staged { block, places } = std::mem::take(self.staged()?);
                     self.staged = None;
-                    core.receive_block(&block, now.wall, policy.if_unknown)?;
+                    core.receive_block(&block, policy)?;
                     self.unacked.extend(places);
                 }
                 Item::Abandon => {
@@ -155,7 +144,7 @@ impl Incoming {
                     self.staged = None;
                 }
             }
-            self.check_size(policy.limits)?;
+            self.check_size(limits)?;
         }
         Ok(())
     }
@@ -168,17 +157,17 @@ impl Incoming {
         origin: OriginIndex,
         mut seen: Option<Vec<Dependency>>,
         items: &mut Items<'_>,
+        limits: &SessionLimits,
         policy: &ReceivePolicy<'_>,
-        now: Now,
     ) -> Result<Option<u64>, SessionError> {
         let mut last = None;
         while let Some(RunEntry { seq, time, payload }) = items.next_entry()? {
             let entry = Received { origin, seq, time, payload, seen: seen.as_deref() };
             match &mut self.staged {
-                None => core.receive_entry(entry, now.wall, policy.if_unknown)?,
+                None => core.receive_entry(entry, policy)?,
                 Some(staged) => {
                     staged.block.entry(entry);
-                    self.check_size(policy.limits)?;
+                    self.check_size(limits)?;
                 }
             }
             seen.iter_mut().for_each(Vec::clear);
@@ -323,7 +312,7 @@ impl Incoming {
         &mut self,
         core: &mut Core<R>,
         bytes: &[u8],
-        role: Role,
+        role: Role<'_>,
         now: Now,
     ) -> Result<Option<Outcome>, SessionError> {
         let Some(partial) = &mut self.snapshot else {
@@ -362,17 +351,19 @@ impl Partial {
     fn decide<R: Replicated>(
         self,
         core: &mut Core<R>,
-        role: Role,
+        role: Role<'_>,
         now: Now,
     ) -> Result<Outcome, SessionError> {
         let Self { snapshot, floor, cause, .. } = self;
         let (version, own_floor) = (core.version(), core.floor());
         if cause == Cause::Ahead {
-            if role != Role::Log || !version.is_empty() || !snapshot.version.covers(&floor) {
-                return Err(Malformed("a snapshot ahead of entries only where a log begins").into());
-            }
-            core.begin_with(&snapshot, &floor)?;
-            return Ok(Outcome::Adopted(snapshot.version));
+            return match role {
+                Role::Log { in_state } if version.is_empty() && snapshot.version.covers(&floor) => {
+                    *in_state = core.begin_with(&snapshot, &floor)?;
+                    Ok(Outcome::Adopted(snapshot.version))
+                }
+                _ => Err(Malformed("a snapshot ahead of entries only where a log begins").into()),
+            };
         }
         if version.covers(&snapshot.version) {
             return Ok(Outcome::Needless);

@@ -16,11 +16,11 @@ pub use self::{
 };
 use self::{
     digests::Digests,
-    incoming::{Answer, Incoming, Outcome, ReceivePolicy, Role},
+    incoming::{Answer, Incoming, Outcome, Role, if_unknown},
     outgoing::Outgoing,
 };
 use crate::{
-    core::Core,
+    core::{Core, ReceivePolicy},
     encoding::varint::put_u64,
     history::{Cursor, Frontier, OriginIndex, Position},
     id::ReplicaId,
@@ -374,8 +374,8 @@ impl Session {
         match kind {
             Kind::Items => {
                 let newest = self.peer.as_ref().map_or(0, |peer| peer.newest);
-                let policy = ReceivePolicy::new(&self.config, newest);
-                self.incoming.items(core, self.outgoing.as_mut(), body, &policy, now)
+                let policy = ReceivePolicy::new(now.wall, if_unknown(&self.config, newest));
+                self.incoming.items(core, self.outgoing.as_mut(), body, limits, &policy)
             }
             Kind::Synced => {
                 self.is_synced = true;

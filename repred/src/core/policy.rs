@@ -1,0 +1,31 @@
+//! [`ReceivePolicy`]: how updates from outside are received.
+
+use crate::{id::ReplicaId, time::Time, version::VersionVector};
+
+/// How updates from outside are received: from a peer, a backup, or the log of this replica.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ReceivePolicy<'a> {
+    /// The time now. An update whose time is too far ahead of it is refused.
+    pub(crate) wall: Time,
+    pub(crate) if_unknown: IfUnknown,
+    /// What the state has reduced before its entries arrive: they are kept, and not reduced again.
+    pub(crate) in_state: Option<&'a VersionVector>,
+    /// An origin whose updates were reduced as they were written, whatever was deferred at that time.
+    pub(crate) writer: Option<ReplicaId>,
+}
+
+/// What becomes of an update that cannot be decoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum IfUnknown {
+    /// It is an error of the peer's: there is no version of the schema but ours.
+    Refuse,
+    /// It may be of a newer version, and is deferred.
+    Defer,
+}
+
+impl ReceivePolicy<'_> {
+    /// For updates of which the state has none, written elsewhere.
+    pub(crate) fn new(wall: Time, if_unknown: IfUnknown) -> Self {
+        Self { wall, if_unknown, in_state: None, writer: None }
+    }
+}

@@ -1,0 +1,62 @@
+//! Starting from what was stored: a state whose entries follow it, a log that was read to its end.
+
+use super::{AdoptError, Core, SnapshotError};
+use crate::{
+    id::ReplicaId,
+    reduce::Replicated,
+    snapshot::Snapshot,
+    time::{MAX_WALL, Time},
+    version::VersionVector,
+};
+
+impl<R: Replicated> Core<R> {
+    /// The state that the history begins with, if that is kept, or else the present one. With the entries beyond
+    /// the [`floor`](Self::floor) it is all there is. O(state).
+    pub(crate) fn base_snapshot(&self) -> Result<Snapshot, SnapshotError> {
+        let floor = self.floor();
+        let base = self.base.as_ref().filter(|base| base.version == floor);
+        base.cloned().map_or_else(|| self.snapshot(), Ok)
+    }
+
+    /// Begins with a state, ahead of the entries that it has reduced beyond `floor`. They have to follow, and are
+    /// then in the state already; what does not follow has to be [trimmed](Self::trim_unseen). There must be
+    /// nothing yet. Returns what the state is ahead by, which is nothing if the state is kept as the base.
+    pub(crate) fn begin_with(
+        &mut self,
+        snapshot: &Snapshot,
+        floor: &VersionVector,
+    ) -> Result<VersionVector, AdoptError> {
+        debug_assert!(self.version().is_empty() && snapshot.version.covers(floor));
+        // Earlier states can be computed only from one that has reduced nothing beyond the floor.
+        if self.history.keeps_everything() && *floor != snapshot.version {
+            self.adopt(snapshot, MAX_WALL)?;
+            return Ok(VersionVector::new());
+        }
+        self.check_health()?;
+        self.check_snapshot(snapshot, MAX_WALL)?;
+        self.replace_state(snapshot)?;
+        drop(self.history.split_off(floor));
+        self.finish_adoption(snapshot);
+        Ok(snapshot.version.clone())
+    }
+
+    /// Trims what the state has reduced up to `version` and of which no entries have come.
+    pub(crate) fn trim_unseen(&mut self, version: &VersionVector) {
+        if !self.version().covers(version) {
+            self.history.stand_for(version);
+            self.version_hash = None;
+        }
+    }
+
+    /// Goes on under the id that everything here was written under, after all of it was read from a log
+    /// that lost nothing anybody has heard of.
+    pub(crate) fn resume(&mut self, id: ReplicaId) {
+        self.id = id;
+        self.id_is_taken = false;
+    }
+
+    /// Raises the clock to a time that was used: no later stamp is before it.
+    pub(crate) fn observe_time(&mut self, latest: Time) {
+        self.clock.observe(latest);
+    }
+}
