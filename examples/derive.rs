@@ -63,7 +63,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     for (name, board) in [("ann", &ann), ("bob", &bob)] {
         board.read(|board| {
             let Board { title, votes, tags, high_score, scrolled_to } = board;
-            println!("{name} sees {:?}, {} votes, {:?}", **title, votes.value(), **tags);
+            println!("{name} sees {title:?}, {votes} votes, {tags:?}");
             println!("    the high score is {high_score}; {name} is at line {scrolled_to}");
         })?;
     }

@@ -67,7 +67,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     older.edit(|task| task.phase().set(old::Phase::Done))?;
     meet(&older, &newer);
     println!("the newer one understands the older one:");
-    show("newer", &newer, |task| format!("{}, {:?}", task.name, *task.phase))?;
+    show("newer", &newer, |task| format!("{}, {:?}", task.name, task.phase))?;
 
     newer.edit(|task| {
         task.phase().set(new::Phase::Blocked);
@@ -75,13 +75,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     })?;
     meet(&older, &newer);
     println!("the older one keeps what it does not know, and does without it:");
-    show("older", &older, |task| format!("{}, {:?}", task.title, *task.phase))?;
+    show("older", &older, |task| format!("{}, {:?}", task.title, task.phase))?;
 
     older.edit(|task| task.title().set("paint the whole fence"))?;
     meet(&older, &newer);
     println!("what it writes meanwhile arrives:");
     show("newer", &newer, |task| {
-        format!("{}, {:?}, {} votes", task.name, *task.phase, task.votes)
+        format!("{}, {:?}, {} votes", task.name, task.phase, task.votes)
     })?;
 
     // It is stopped; what it has is in a file, which the new program reads.
@@ -91,7 +91,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     upgraded.load(&mut &*file)?;
     println!("after its upgrade it understands all:");
     show("older", &upgraded, |task| {
-        format!("{}, {:?}, {} votes", task.name, *task.phase, task.votes)
+        format!("{}, {:?}, {} votes", task.name, task.phase, task.votes)
     })?;
     assert_eq!((upgraded.deferred()?, upgraded.state_digest()?), (0, newer.state_digest()?));
     Ok(())

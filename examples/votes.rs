@@ -121,7 +121,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("\nboth have the same: {}", board.title);
     for (number, Card { text, votes, tags }) in board.cards.iter() {
         let tags: Vec<_> = tags.iter().map(String::as_str).collect();
-        println!("    card {number}: {:?}, votes {}, tags {tags:?}", **text, votes.value());
+        println!("    card {number}: {text:?}, votes {votes}, tags {tags:?}");
     }
     Ok(())
 }

@@ -156,8 +156,9 @@ impl<S: Clone, U, C> Clone for Reducer<S, U, C> {
     }
 }
 
+/// The state.
 impl<S: fmt::Debug, U, C> fmt::Debug for Reducer<S, U, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Reducer").field(&self.state).finish()
+        self.state.fmt(f)
     }
 }

@@ -55,7 +55,7 @@ impl fmt::Display for Dot {
 /// let mut title = Register::new(String::new());
 /// title.reduce("late".to_string(), Stamp::new(Time::from_micros(2), 0xa.into(), 1));
 /// title.reduce("early".to_string(), Stamp::new(Time::from_micros(1), 0xb.into(), 1));
-/// assert_eq!(*title, "late");
+/// assert_eq!(title.value(), "late");
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Stamp {

@@ -178,12 +178,12 @@ compared! { Max<u64>, max, editor;
 }
 
 compared! { Register<u64>, register, editor;
-    value => **register;
+    value => *register.value();
     Op::Write(value) => editor.set(*value), *value;
 }
 
 compared! { MultiRegister<u64>, register, editor;
-    value => register.latest().copied().unwrap_or_default();
+    value => register.value().copied().unwrap_or_default();
     Op::Write(value) => editor.set(*value), register.write(*value);
 }
 

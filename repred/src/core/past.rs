@@ -34,8 +34,8 @@ impl<R: Replicated> Core<R> {
     /// let before = title.version();
     /// title.edit(Time::from_micros(2), |title| title.set("Groceries"))?;
     ///
-    /// assert_eq!(**title.state()?, "Groceries");
-    /// assert_eq!(*title.at(&before, start())?, "Shopping");
+    /// assert_eq!(title.state()?.value(), "Groceries");
+    /// assert_eq!(title.at(&before, start())?.value(), "Shopping");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///

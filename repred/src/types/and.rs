@@ -1,5 +1,7 @@
 //! [`And`]: whether nobody has said no.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::or::Or;
@@ -29,7 +31,7 @@ use crate::{
 /// assert!(!is_valid.read(|valid| valid.value())?);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct And(Or);
 
 impl And {
@@ -61,5 +63,12 @@ impl<P: Place<And>> Editor<And, P> {
     /// Makes it false for good. Says whether it was true before.
     pub fn clear(&mut self) -> bool {
         self.value() && self.update(false)
+    }
+}
+
+/// The value.
+impl fmt::Debug for And {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.value().fmt(f)
     }
 }

@@ -38,7 +38,7 @@ use crate::{
 /// assert_eq!(votes.read(|votes| votes.value())?, 3);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counter {
     value: i128,
     /// What each origin has added, where that may be taken back; by the origins' order. There is hardly
@@ -236,6 +236,13 @@ impl<P: Place<Counter>> Editor<Counter, P> {
 }
 
 impl fmt::Display for Counter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.value.fmt(f)
+    }
+}
+
+/// The sum.
+impl fmt::Debug for Counter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.value.fmt(f)
     }

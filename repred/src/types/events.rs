@@ -1,5 +1,7 @@
 //! [`Events`]: what has happened, once and in order.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::max::Max;
@@ -35,7 +37,7 @@ use crate::{
 /// assert_eq!(chat.read(|chat| chat.iter().map(|(_, text)| text.len()).sum::<usize>())?, 19);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Events<E> {
     /// In the order of their stamps.
     events: Vec<(Stamp, E)>,
@@ -189,5 +191,12 @@ impl<E> Changes for EventsChanges<E> {
 
     fn superseded(&self, name: &mut dyn FnMut(Dot)) {
         self.superseded.superseded(name);
+    }
+}
+
+/// The events, in their order.
+impl<E: fmt::Debug> fmt::Debug for Events<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter().map(|(_, event)| event)).finish()
     }
 }

@@ -1,5 +1,7 @@
 //! [`Flag`] and [`DisableFlag`]: switches.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::multi_register::{MultiRegister, MultiRegisterUpdate};
@@ -15,7 +17,7 @@ use crate::{
 macro_rules! flag {
     ($(#[$doc:meta])* $Flag:ident, $value:expr) => {
         $(#[$doc])*
-        #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[derive(Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
         pub struct $Flag(MultiRegister<bool>);
 
         impl $Flag {
@@ -28,6 +30,13 @@ macro_rules! flag {
             /// The update that switches it on or off, against what is here.
             pub fn write(&self, value: bool) -> MultiRegisterUpdate<bool> {
                 self.0.write(value)
+            }
+        }
+
+        /// Whether it is on.
+        impl fmt::Debug for $Flag {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.value().fmt(f)
             }
         }
 
@@ -87,7 +96,7 @@ macro_rules! flag {
             }
 
             fn rebuild(&self) -> Option<Vec<Self::Update>> {
-                Some(self.0.latest().map(|_| Self::default().write(self.value())).into_iter().collect())
+                Some(self.0.value().map(|_| Self::default().write(self.value())).into_iter().collect())
             }
         }
 

@@ -33,7 +33,7 @@ use crate::{
 /// assert_eq!(views.read(|views| views.value())?, 5);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GrowCounter(Counter);
 
 impl GrowCounter {
@@ -112,6 +112,13 @@ impl<P: Place<GrowCounter>> Editor<GrowCounter, P> {
 }
 
 impl fmt::Display for GrowCounter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.value().fmt(f)
+    }
+}
+
+/// The sum.
+impl fmt::Debug for GrowCounter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.value().fmt(f)
     }

@@ -26,7 +26,7 @@ use crate::{
 ///
 /// let ages = Replica::new(BTreeMap::<String, Register<u8>>::new());
 /// ages.edit(|ages| ages.entry("jim").set(41))?;
-/// assert_eq!(ages.read(|ages| *ages["jim"])?, 41);
+/// assert_eq!(ages.read(|ages| *ages["jim"].value())?, 41);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 impl<K, R> Reduce for BTreeMap<K, R>

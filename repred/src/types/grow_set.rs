@@ -1,6 +1,10 @@
 //! [`GrowSet`]: a set that only grows.
 
-use std::{collections::BTreeSet, ops::Deref};
+use std::{
+    borrow::Borrow,
+    collections::{BTreeSet, btree_set},
+    fmt,
+};
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -13,7 +17,7 @@ use crate::{
 
 /// A set to which elements are added and from which none is ever removed.
 ///
-/// An update is the element to add. It dereferences to the [`BTreeSet`] it holds.
+/// An update is the element to add.
 ///
 /// | meanwhile, elsewhere | outcome |
 /// |---|---|
@@ -31,8 +35,33 @@ use crate::{
 /// assert!(guests.read(|guests: &GrowSet<String>| guests.contains("jim"))?);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct GrowSet<T: Ord>(BTreeSet<T>);
+
+impl<T: Ord> GrowSet<T> {
+    /// Whether an element is there.
+    pub fn contains<Q: Ord + ?Sized>(&self, element: &Q) -> bool
+    where
+        T: Borrow<Q>,
+    {
+        self.0.contains(element)
+    }
+
+    /// The elements, in their order.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &T> + DoubleEndedIterator + Clone {
+        self.0.iter()
+    }
+
+    /// How many elements there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is no element.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
 
 impl<T: Ord + Clone + Serialize + DeserializeOwned> Reduce for GrowSet<T> {
     type Update = T;
@@ -74,10 +103,18 @@ impl<T: Ord> Default for GrowSet<T> {
     }
 }
 
-impl<T: Ord> Deref for GrowSet<T> {
-    type Target = BTreeSet<T>;
+impl<'a, T: Ord> IntoIterator for &'a GrowSet<T> {
+    type Item = &'a T;
+    type IntoIter = btree_set::Iter<'a, T>;
 
-    fn deref(&self) -> &BTreeSet<T> {
-        &self.0
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.iter()
+    }
+}
+
+/// The elements.
+impl<T: Ord + fmt::Debug> fmt::Debug for GrowSet<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self).finish()
     }
 }

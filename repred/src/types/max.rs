@@ -1,6 +1,6 @@
 //! [`Max`]: the largest value anybody has written.
 
-use std::cmp::Reverse;
+use std::{cmp::Reverse, fmt};
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -31,7 +31,7 @@ use crate::{
 /// assert_eq!(high_score.read(|score| score.value().copied())?, Some(70));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Max<T> {
     /// The largest value, and the first stamp among those that wrote it: a tie must have one outcome,
     /// since it decides which dot is named superseded later.
@@ -80,6 +80,13 @@ impl<T: Ord + Clone + Serialize + DeserializeOwned, P: Place<Max<T>>> Editor<Max
 impl<T> Default for Max<T> {
     fn default() -> Self {
         Self { largest: None }
+    }
+}
+
+/// The value.
+impl<T: fmt::Debug> fmt::Debug for Max<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.value().fmt(f)
     }
 }
 

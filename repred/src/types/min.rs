@@ -1,6 +1,6 @@
 //! [`Min`]: the smallest value anybody has written.
 
-use std::cmp::Reverse;
+use std::{cmp::Reverse, fmt};
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -32,7 +32,7 @@ use crate::{
 /// assert_eq!(best_lap.read(|lap| lap.value().copied())?, Some(83));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Min<T>(Max<Reverse<T>>);
 
 impl<T> Min<T> {
@@ -71,5 +71,12 @@ impl<T: Ord + Clone + Serialize + DeserializeOwned, P: Place<Min<T>>> Editor<Min
 impl<T> Default for Min<T> {
     fn default() -> Self {
         Self(Max::default())
+    }
+}
+
+/// The value.
+impl<T: fmt::Debug> fmt::Debug for Min<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.value().fmt(f)
     }
 }

@@ -1,5 +1,7 @@
 //! [`MultiRegister`]: a value, or several where people disagree.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
@@ -39,7 +41,7 @@ use crate::{
 /// motto.reduce(both, Stamp::new(Time::from_micros(3), 0xa.into(), 2));
 /// assert_eq!(motto.values().collect::<Vec<_>>(), ["simple and fast"]);
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct MultiRegister<T> {
     /// The writes that no other one has seen, the latest first.
     writes: Vec<Write<T>>,
@@ -72,7 +74,7 @@ impl<T> MultiRegister<T> {
     }
 
     /// The value with the latest stamp, if anything has been written.
-    pub fn latest(&self) -> Option<&T> {
+    pub fn value(&self) -> Option<&T> {
         self.values().next()
     }
 
@@ -172,7 +174,7 @@ impl<T: Clone + Serialize + DeserializeOwned + Send + 'static> Edit for MultiReg
     }
 
     fn inverse(&self, _update: &Self::Update, _stamp: Stamp) -> Option<Inverse<Self>> {
-        let before = self.latest().cloned();
+        let before = self.value().cloned();
         // Whoever has written since is not overruled.
         Some(Box::new(move |register, is_ours| {
             let is_ours = register.stamps().any(|stamp| is_ours(stamp.dot));
@@ -182,7 +184,7 @@ impl<T: Clone + Serialize + DeserializeOwned + Send + 'static> Edit for MultiReg
 
     fn rebuild(&self) -> Option<Vec<Self::Update>> {
         let write = |value: &T| MultiRegisterUpdate { value: value.clone(), seen: Dots::new() };
-        Some(self.latest().map(write).into_iter().collect())
+        Some(self.value().map(write).into_iter().collect())
     }
 }
 
@@ -221,6 +223,13 @@ impl<T> Changes for MultiRegisterChanges<T> {
 
     fn superseded(&self, name: &mut dyn FnMut(Dot)) {
         self.superseded.iter().copied().for_each(name);
+    }
+}
+
+/// The values, the latest first.
+impl<T: fmt::Debug> fmt::Debug for MultiRegister<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.values()).finish()
     }
 }
 

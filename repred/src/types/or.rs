@@ -1,5 +1,7 @@
 //! [`Or`]: whether anybody has said yes.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::max::Max;
@@ -29,7 +31,7 @@ use crate::{
 /// assert!(is_found.read(|found| found.value())?);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Or(Max<()>);
 
 impl Or {
@@ -64,5 +66,12 @@ impl<P: Place<Or>> Editor<Or, P> {
     /// Makes it true for good. Says whether it was false before.
     pub fn set(&mut self) -> bool {
         !self.value() && self.update(true)
+    }
+}
+
+/// The value.
+impl fmt::Debug for Or {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.value().fmt(f)
     }
 }

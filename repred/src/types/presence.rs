@@ -1,6 +1,6 @@
 //! [`Presence`]: who is there, as long as they say so.
 
-use std::{borrow::Borrow, collections::BTreeMap, time::Duration};
+use std::{borrow::Borrow, collections::BTreeMap, fmt, time::Duration};
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -41,7 +41,7 @@ use crate::{
 /// online.edit(|online| online.leave("jim"))?; // or say so
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Presence<K: Ord, V> {
     /// In microseconds; the same on all replicas.
     lifetime: u64,
@@ -204,6 +204,13 @@ where
 impl<K: Ord, V> Default for Presence<K, V> {
     fn default() -> Self {
         Self::with_lifetime(Duration::from_secs(30))
+    }
+}
+
+/// Everybody who has not left, expired or not.
+impl<K: Ord + fmt::Debug, V: fmt::Debug> fmt::Debug for Presence<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.heartbeats.fmt(f)
     }
 }
 

@@ -1,6 +1,6 @@
 //! [`Register`]: one value, of which the last write wins.
 
-use std::{fmt, ops::Deref};
+use std::fmt;
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -17,7 +17,7 @@ use crate::{
 ///
 /// An update is the new value. The stamp is the author's time, then its id, so every replica picks the
 /// same winner, and no clock's error can make them differ. The overwritten write is superseded: the
-/// history of a register is one entry. It dereferences to the value.
+/// history of a register is one entry.
 ///
 /// | meanwhile, elsewhere | outcome |
 /// |---|---|
@@ -33,10 +33,10 @@ use crate::{
 ///
 /// let title = Replica::new(Register::new("untitled".to_string()));
 /// title.edit(|title| title.set("Groceries"))?;
-/// assert_eq!(title.read(|title| title.to_string())?, "Groceries");
+/// assert_eq!(title.read(|title| title.value().clone())?, "Groceries");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Register<T> {
     value: T,
     /// The latest write, unless there has been none.
@@ -49,6 +49,11 @@ impl<T> Register<T> {
     /// A register that holds `value` until somebody writes. Every replica must begin with the same one.
     pub const fn new(value: T) -> Self {
         Self { value, latest: None, is_reset: false }
+    }
+
+    /// The value.
+    pub const fn value(&self) -> &T {
+        &self.value
     }
 
     /// The stamp of the write that gave the value; `None` if nobody has written yet, or a removal has taken
@@ -132,15 +137,14 @@ impl<T: Clone + Serialize + DeserializeOwned, P: Place<Register<T>>> Editor<Regi
     }
 }
 
-impl<T> Deref for Register<T> {
-    type Target = T;
-
-    fn deref(&self) -> &T {
-        &self.value
+impl<T: fmt::Display> fmt::Display for Register<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.value.fmt(f)
     }
 }
 
-impl<T: fmt::Display> fmt::Display for Register<T> {
+/// The value.
+impl<T: fmt::Debug> fmt::Debug for Register<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.value.fmt(f)
     }

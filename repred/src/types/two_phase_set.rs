@@ -1,6 +1,10 @@
 //! [`TwoPhaseSet`]: a set of which what was removed never comes back.
 
-use std::collections::BTreeSet;
+use std::{
+    borrow::Borrow,
+    collections::{BTreeSet, btree_set},
+    fmt,
+};
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -33,7 +37,7 @@ use crate::{
 /// assert!(tasks.read(|tasks| tasks.is_empty() && tasks.was_removed(&7))?);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct TwoPhaseSet<T: Ord> {
     elements: BTreeSet<T>,
     removed: BTreeSet<T>,
@@ -50,12 +54,18 @@ pub enum TwoPhaseSetUpdate<T> {
 
 impl<T: Ord> TwoPhaseSet<T> {
     /// Whether an element is there.
-    pub fn contains(&self, element: &T) -> bool {
+    pub fn contains<Q: Ord + ?Sized>(&self, element: &Q) -> bool
+    where
+        T: Borrow<Q>,
+    {
         self.elements.contains(element)
     }
 
     /// Whether an element was removed, and so cannot be added any more.
-    pub fn was_removed(&self, element: &T) -> bool {
+    pub fn was_removed<Q: Ord + ?Sized>(&self, element: &Q) -> bool
+    where
+        T: Borrow<Q>,
+    {
         self.removed.contains(element)
     }
 
@@ -140,5 +150,21 @@ impl<T: Ord + Clone + Serialize + DeserializeOwned, P: Place<TwoPhaseSet<T>>>
 impl<T: Ord> Default for TwoPhaseSet<T> {
     fn default() -> Self {
         Self { elements: BTreeSet::new(), removed: BTreeSet::new() }
+    }
+}
+
+impl<'a, T: Ord> IntoIterator for &'a TwoPhaseSet<T> {
+    type Item = &'a T;
+    type IntoIter = btree_set::Iter<'a, T>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.elements.iter()
+    }
+}
+
+/// The elements.
+impl<T: Ord + fmt::Debug> fmt::Debug for TwoPhaseSet<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self).finish()
     }
 }

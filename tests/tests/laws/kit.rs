@@ -342,7 +342,7 @@ mod broken {
             type Update = u8;
             type Changes = bool;
             fn reduce(&mut self, new: u8, stamp: Stamp) -> bool {
-                let is_same = *self.0 == new;
+                let is_same = *self.0.value() == new;
                 !self.0.reduce(new, stamp).is_empty() && !is_same
             }
         }

@@ -79,7 +79,7 @@ mod kinds_of_structs {
         let changes = board.reduce(BoardUpdate::Votes(3), stamp(1));
         assert!(matches!(changes, BoardChanges::Votes(votes) if votes.after() == Some(&3)));
         assert_eq!(board.votes.value(), 3);
-        assert_eq!(*board.title, "");
+        assert_eq!(board.title.value(), "");
     }
 
     #[derive(Reduce, Default, Serialize, Deserialize)]
@@ -176,7 +176,7 @@ mod kinds_of_structs {
         }
         votes.keep_local(&mut Votes { cache: votes.right.clone(), ..Votes::default() });
         assert_eq!(votes.cache.value(), 1);
-        assert_eq!((votes.left.as_str(), votes.both.value(), votes.largest), ("x", 1, 1));
+        assert_eq!((votes.left.value().as_str(), votes.both.value(), votes.largest), ("x", 1, 1));
     }
 
     #[derive(Reduce, Debug, Default, Serialize, Deserialize)]
@@ -339,7 +339,7 @@ mod generics {
         assert_survives(&update);
         named.reduce(update, stamp(1));
         named.reduce(NamedUpdate::Votes(1), stamp(2));
-        assert_eq!((named.value.as_str(), named.votes.value()), ("Groceries", 1));
+        assert_eq!((named.value.value().as_str(), named.votes.value()), ("Groceries", 1));
         is_replicated::<Named<String>>();
     }
 
@@ -499,7 +499,7 @@ mod recursion {
         assert_survives(&update);
         let mut tree = Tree::default();
         tree.reduce(update, stamp(1));
-        assert_eq!(*tree.children["a"].value, "x");
+        assert_eq!(tree.children["a"].value.value(), "x");
         is_replicated::<Tree<String>>();
     }
 
@@ -681,7 +681,7 @@ mod attributes {
             text.reduce(Edit::Title("x".into()), stamp(2)),
             Effect::Votes(ValueChanges::unchanged())
         );
-        assert_eq!((text.title.as_str(), text.votes.value()), ("x", 1));
+        assert_eq!((text.title.value().as_str(), text.votes.value()), ("x", 1));
     }
 
     mod visible {

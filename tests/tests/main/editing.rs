@@ -108,14 +108,14 @@ mod an_edit {
         let board = board();
         let read = board.edit(|board| {
             touch_everything(board);
-            assert_eq!(board.title.as_str(), "Groceries");
+            assert_eq!(board.title.value(), "Groceries");
             assert!(board.cards.get(&1).is_none(), "it was removed");
             let mut cards = board.cards();
             let mut card = cards.entry(7);
             assert!(card.tags.contains("dairy") && card.tags.contains("y"));
             assert!(card.is_done().value());
             assert!(board.lists.get("old").is_none(), "nothing is left in it");
-            (board.votes.value(), board.high_score, board.points.0, *board.ages["jim"])
+            (board.votes.value(), board.high_score, board.points.0, *board.ages["jim"].value())
         });
         assert_eq!(read, Ok((6, 70, 3, 41)));
     }
@@ -416,7 +416,7 @@ mod undoing {
                     (*key, card.text.to_string(), card.votes.value(), tags, card.is_done.value())
                 })
                 .collect();
-            format!("{} {} {cards:?}", *board.title, board.votes.value())
+            format!("{} {} {cards:?}", board.title.value(), board.votes.value())
         };
         board.read(show).unwrap()
     }

@@ -128,9 +128,9 @@ fn shown(board: &new::Board) -> String {
     let cards: Vec<_> = board
         .cards
         .iter()
-        .map(|(key, card)| (key, &*card.text, &*card.phase, card.tags.len()))
+        .map(|(key, card)| (key, card.text.value(), card.phase.value(), card.tags.len()))
         .collect();
-    format!("{} {cards:?} {} {}", *board.name, board.votes.value(), board.guests.len())
+    format!("{} {cards:?} {} {}", board.name.value(), board.votes.value(), board.guests.len())
 }
 
 const ALL: &str = r#"Groceries [(1, "milk", Done, 1), (2, "", Blocked, 0)] 112 1"#;

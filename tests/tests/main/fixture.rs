@@ -115,7 +115,7 @@ fn copied(release: &str) -> PathBuf {
 }
 
 fn check(board: &Board) {
-    assert_eq!(*board.title, "title 8");
+    assert_eq!(board.title.value(), "title 8");
     assert_eq!(board.votes.value(), (0..=8).sum::<i128>());
     let card = |key| board.cards.get(&key).map(|card: &Card| card.text.to_string());
     assert_eq!([card(0), card(1), card(2)], [Some("card 6".into()), None, Some("card 8".into())]);

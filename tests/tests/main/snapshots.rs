@@ -313,7 +313,7 @@ fn a_replica_that_has_folded_everything_still_converges() {
         fold_all(&network[(round + 1) % 4]);
         links.into_iter().for_each(|link| network.disconnect(link));
     }
-    assert_eq!(network[2].read(|register| **register), Ok(19));
+    assert_eq!(network[2].read(|register| *register.value()), Ok(19));
 }
 
 // ---- backups ----

@@ -19,7 +19,7 @@ fn a_journal_that_has_doubled_is_compacted_by_itself() {
     let size: u64 = names.iter().map(|name| disk.size(name).unwrap()).sum();
     assert!(size < 12 << 20, "{size} bytes in {names:?}");
     let again = Replica::builder(Register::new(String::new())).open_in(disk).unwrap();
-    assert!(again.read(|text| text.ends_with("29")).unwrap());
+    assert!(again.read(|text| text.value().ends_with("29")).unwrap());
 }
 
 fn open_folding(disk: &Memory, trimming: Trimming) -> Replica<Numbers> {
