@@ -80,9 +80,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     older.edit(|task| task.title().set("paint the whole fence"))?;
     meet(&older, &newer);
     println!("what it writes meanwhile arrives:");
-    show("newer", &newer, |task| {
-        format!("{}, {:?}, {} votes", task.name, task.phase, task.votes)
-    })?;
+    show("newer", &newer, |task| format!("{}, {:?}, {} votes", task.name, task.phase, task.votes))?;
 
     // It is stopped; what it has is in a file, which the new program reads.
     let mut file = Vec::new();
