@@ -86,6 +86,7 @@ pub use self::{
 pub use self::journal::Redb;
 
 #[cfg(feature = "derive")]
+#[doc = include_str!("../docs/derive.md")]
 pub use repred_derive::Reduce;
 
 /// The errors of all operations.
