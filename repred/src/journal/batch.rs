@@ -46,7 +46,7 @@ pub(crate) struct Batch {
     /// Messages behind their lengths.
     messages: Vec<u8>,
     /// Who was met since.
-    pub(crate) met: Vec<u8>,
+    pub(crate) peers: Vec<u8>,
     /// When this is written, everything up to here is.
     pub(crate) position: LogPosition,
     /// Whether there is more than fits a batch.
@@ -108,8 +108,8 @@ impl BatchBuilder {
             self.recorded = core.log_position();
         }
         let (latest, position) = (core.latest_time(), self.recorded);
-        let met = Vec::new();
-        Ok(Collected::Batch(Batch { heading, latest, messages, met, position, has_more }))
+        let peers = Vec::new();
+        Ok(Collected::Batch(Batch { heading, latest, messages, peers, position, has_more }))
     }
 
     /// All that is new; `None` if only the next log can tell of it.
@@ -131,14 +131,14 @@ impl BatchBuilder {
 impl Batch {
     /// Bytes of what is to be written, about.
     pub(crate) fn size(&self) -> usize {
-        self.messages.len() + self.met.len() + 64
+        self.messages.len() + self.peers.len() + 64
     }
 
     /// How it is written.
     pub(super) fn records(&self) -> Vec<Record<'_>> {
-        let Self { heading, latest, messages, met, .. } = self;
+        let Self { heading, latest, messages, peers, .. } = self;
         let batch = (!messages.is_empty()).then_some(Record::Batch { latest: *latest, messages });
-        let met = (!met.is_empty()).then_some(Record::Peers { known: met });
-        heading.iter().copied().chain(met).chain(batch).collect()
+        let peers = (!peers.is_empty()).then_some(Record::Peers { known: peers });
+        heading.iter().copied().chain(peers).chain(batch).collect()
     }
 }

@@ -22,6 +22,8 @@ mod known_peers;
 mod batch;
 mod replay;
 mod log;
+mod watermark;
+mod writer;
 mod decoder;
 mod reader;
 
@@ -30,10 +32,9 @@ use std::fmt;
 #[cfg(feature = "redb")]
 pub use self::redb::Redb;
 
-pub(crate) use self::{
+use self::{
     batch::{Batch, BatchBuilder, Collected},
     known_peers::KnownPeers,
-    log::{IfDamaged, Log},
 };
 pub use self::{
     durability::Durability,
@@ -44,6 +45,10 @@ pub use self::{
     memory::{Memory, Write},
     reader::{JournalEvent, JournalReadError, JournalReader, RawEntry},
     storage::Storage,
+};
+pub(crate) use self::{
+    log::{IfDamaged, Log},
+    writer::{Host, LogWriter, Outbox, ReadOnly, WritePolicy},
 };
 use crate::{
     core::Core,

@@ -1,25 +1,19 @@
 //! [`ReplicaBuilder`]: a replica with something set otherwise.
 
-use std::{
-    fmt,
-    path::Path,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{fmt, sync::Arc, time::Duration};
 
 use super::{
     clock::{Clock, SystemClock},
-    log_writer::{self, LogWriter},
+    journaled::JournalSettings,
     replica::Replica,
     shared::{Shared, random_id},
 };
 use crate::{
     core::{Core, CoreLimits},
     id::ReplicaId,
-    journal::{Durability, Files, IfDamaged, Log, OpenError, Storage, Trimming},
     reduce::Replicated,
     schema::Schema,
-    session::{Now, SessionConfig, SessionError, SessionLimits},
+    session::{SessionConfig, SessionLimits},
 };
 
 /// Sets up a [`Replica`]; see [`Replica::builder`].
@@ -30,10 +24,7 @@ pub struct ReplicaBuilder<R: Replicated> {
     limits: CoreLimits,
     config: SessionConfig,
     keeps_everything: bool,
-    durability: Durability,
-    if_damaged: IfDamaged,
-    trimming: Trimming,
-    is_restored: bool,
+    pub(super) journal: JournalSettings,
 }
 
 impl<R: Replicated> ReplicaBuilder<R> {
@@ -45,10 +36,7 @@ impl<R: Replicated> ReplicaBuilder<R> {
             limits: CoreLimits::default(),
             config: SessionConfig::for_state::<R>(),
             keeps_everything: false,
-            durability: Durability::EveryUpdate,
-            if_damaged: IfDamaged::Refuse,
-            trimming: Trimming::Never,
-            is_restored: false,
+            journal: JournalSettings::default(),
         }
     }
 
@@ -81,39 +69,6 @@ impl<R: Replicated> ReplicaBuilder<R> {
     #[must_use]
     pub fn keep_everything(mut self) -> Self {
         self.keeps_everything = true;
-        self
-    }
-
-    /// When an update counts as written, for a replica that is [opened](Self::open). Default: when the disk
-    /// says so.
-    #[must_use]
-    pub fn durability(mut self, durability: Durability) -> Self {
-        self.durability = durability;
-        self
-    }
-
-    /// Opens a journal that is [damaged](OpenError::Damaged), or that the disk cannot read from some place on, all
-    /// the same, with what comes before that and under a new id. The damaged file is kept under another name. What came after it is lost, but
-    /// for what peers have of it. Default: refuse.
-    #[must_use]
-    pub fn recover(mut self) -> Self {
-        self.if_damaged = IfDamaged::Recover;
-        self
-    }
-
-    /// Opens a journal that is an old copy, such as a restored backup, under a new id: its replica may have written
-    /// more since, which others have seen. Without this, it finds out when it meets somebody who knows more, but
-    /// what it had written until then would share its name with something else. Default: it is no copy.
-    #[must_use]
-    pub fn restored(mut self) -> Self {
-        self.is_restored = true;
-        self
-    }
-
-    /// What is trimmed when the journal is compacted. Default: nothing.
-    #[must_use]
-    pub fn trimming(mut self, trimming: Trimming) -> Self {
-        self.trimming = trimming;
         self
     }
 
@@ -167,90 +122,27 @@ impl<R: Replicated> ReplicaBuilder<R> {
     ///
     /// If the operating system has no random numbers and no id was given.
     pub fn build(self) -> Replica<R> {
-        let (core, rest) = self.core();
-        Replica::of(Shared::new(core, rest.clock, rest.config))
+        let Parts { core, clock, config, .. } = self.into_parts();
+        Replica::of(Shared::new(core, clock, config))
     }
 
-    /// The replica that lives in a folder of files, which is made if there is none: what was acknowledged there
-    /// is here again, whatever happened to the process. O(what the journal holds).
-    ///
-    /// An update is reduced at once and [acknowledged](crate::Receipt) when it is as
-    /// [durable](Self::durability) as chosen; no peer hears of it before.
-    ///
-    /// ```
-    /// use repred::{Counter, Replica};
-    ///
-    /// # let folder = std::env::temp_dir().join(format!("repred-open-{}", std::process::id()));
-    /// let votes = Replica::builder(Counter::default()).open(&folder)?;
-    /// votes.update(3)?.wait()?;
-    /// drop(votes);
-    ///
-    /// let again = Replica::builder(Counter::default()).open(&folder)?;
-    /// assert_eq!(again.read(|votes| votes.value())?, 3);
-    /// # drop(again);
-    /// # std::fs::remove_dir_all(folder)?;
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// See [`OpenError`].
-    ///
-    /// # Panics
-    ///
-    /// If `reduce` does, or the operating system has no random numbers.
-    pub fn open(self, folder: impl AsRef<Path>) -> Result<Replica<R>, OpenError> {
-        self.open_in(Files::open(folder).map_err(OpenError::Io)?)
-    }
-
-    /// The same in any storage.
-    ///
-    /// # Errors
-    ///
-    /// See [`OpenError`].
-    ///
-    /// # Panics
-    ///
-    /// If `reduce` does, or the operating system has no random numbers.
-    pub fn open_in(self, storage: impl Storage) -> Result<Replica<R>, OpenError> {
-        let (mut core, rest) = self.core();
-        let Settings { clock, config, durability, if_damaged, trimming, is_restored } = rest;
-        let new_id = core.id();
-        let initial = core.snapshot().map_err(SessionError::Snapshot)?.state;
-        let now = Now { wall: clock.now(), instant: Instant::now() };
-        let (mut log, mut batch_builder) =
-            Log::open(storage, &mut core, &config, durability, if_damaged, now)?;
-        if is_restored {
-            core.set_id(new_id);
-            // So that nobody goes on under the old one, whatever happens before the first update.
-            log.write_all(&mut core, &mut batch_builder)?;
-        }
-        let shared = Shared::new(core, clock, config).with_journal(&log, batch_builder);
-        let replica = Replica::of(shared);
-        let policy = log_writer::WritePolicy { durability, trimming, initial };
-        LogWriter::start(replica.shared(), log, policy).map_err(OpenError::Io)?;
-        Ok(replica)
-    }
-
-    fn core(self) -> (Core<R>, Settings) {
+    pub(super) fn into_parts(self) -> Parts<R> {
         let id = self.id.unwrap_or_else(random_id);
         let mut core = Core::with_limits(id, self.state, self.limits);
         if self.keeps_everything {
             core.keep_everything();
         }
-        let Self { clock, config, durability, if_damaged, trimming, is_restored, .. } = self;
-        (core, Settings { clock, config, durability, if_damaged, trimming, is_restored })
+        let Self { clock, config, journal, .. } = self;
+        Parts { core, clock, config, journal }
     }
 }
 
-/// What a builder sets beside the core.
-struct Settings {
-    clock: Arc<dyn Clock>,
-    config: SessionConfig,
-    durability: Durability,
-    if_damaged: IfDamaged,
-    trimming: Trimming,
-    is_restored: bool,
+/// What a builder makes a replica of.
+pub(super) struct Parts<R: Replicated> {
+    pub(super) core: Core<R>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) config: SessionConfig,
+    pub(super) journal: JournalSettings,
 }
 
 impl<R: Replicated> fmt::Debug for ReplicaBuilder<R> {

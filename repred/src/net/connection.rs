@@ -228,7 +228,6 @@ impl<R: Replicated, T: Transport> Connection<R, T> {
             })
             .map(drop);
         };
-        let watermark = log_writer.watermark();
         // What waits goes first, and alone: what comes after it tells of more.
         if self.pending.messages.is_empty() {
             let Self { key, config, pending, message, .. } = self;
@@ -239,8 +238,8 @@ impl<R: Replicated, T: Transport> Connection<R, T> {
             })?;
         }
         if !self.pending.messages.is_empty()
-            && watermark
-                .poll(self.pending.position, cx)
+            && log_writer
+                .poll_durable(self.pending.position, cx)
                 .map_err(ConnectionError::Journal)?
                 .is_ready()
         {

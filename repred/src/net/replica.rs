@@ -1,6 +1,6 @@
 //! [`Replica`]: a core that threads and tasks share.
 
-use std::{fmt, path::Path, sync::Arc};
+use std::{fmt, sync::Arc};
 
 use futures_core::Stream;
 use futures_sink::Sink;
@@ -8,8 +8,8 @@ use futures_sink::Sink;
 use super::{
     builder::ReplicaBuilder,
     connection::Connection,
+    journaled::ShutdownGuard,
     shared::{Link, Reentrant, Shared, random_id},
-    shutdown::ShutdownGuard,
     subscription::Subscription,
     synced::{Side, Synced},
     transport::{AsyncBytes, ByteStream, Messages},
@@ -21,7 +21,6 @@ use crate::{
     },
     edit::{DynPlace, Edit},
     id::ReplicaId,
-    journal::OpenError,
     log_position::LogPosition,
     receipt::Receipt,
     reduce::Replicated,
@@ -89,17 +88,7 @@ impl<R: Replicated> Replica<R> {
         Self::builder(state).build()
     }
 
-    /// The replica that lives in a folder, which is made if there is none; see [`ReplicaBuilder::open`], also for
-    /// errors and panics. What was acknowledged there is here again, whatever happened to the process.
-    ///
-    /// # Errors
-    ///
-    /// See [`OpenError`].
-    pub fn open(folder: impl AsRef<Path>, state: R) -> Result<Self, OpenError> {
-        Self::builder(state).open(folder)
-    }
-
-    /// The same, with something set otherwise:
+    /// A replica with something set otherwise:
     ///
     /// ```
     /// use std::time::Duration;
@@ -162,7 +151,7 @@ impl<R: Replicated> Replica<R> {
     /// The receipt is ready when the journal has everything up to a position.
     fn durable_at<C>(&self, receipt: Receipt<C>, position: LogPosition) -> Receipt<C> {
         match &self.shared.log_writer {
-            Some(log_writer) => receipt.durable_at(log_writer.watermark(), position),
+            Some(log_writer) => receipt.with_durable(log_writer.durable(position)),
             None => receipt,
         }
     }

@@ -10,17 +10,13 @@ use std::{
     time::Instant,
 };
 
-use super::{
-    clock::Clock,
-    log_writer::{LogWriter, ReadOnly},
-};
+use super::clock::Clock;
 use crate::{
     core::{Core, UpdateError},
     id::ReplicaId,
-    journal::{BatchBuilder, Collected, KnownPeers, Log, Storage, Trimming},
-    log_position::LogPosition,
+    journal::{LogWriter, Outbox, Recovery},
     reduce::Replicated,
-    session::{Now, Session, SessionConfig, SessionError},
+    session::{Now, Session, SessionConfig},
     time::Time,
 };
 
@@ -31,7 +27,7 @@ pub(super) struct Shared<R: Replicated> {
     holder: Arc<AtomicUsize>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) config: SessionConfig,
-    /// Who writes the journal, if there is one.
+    /// Writes the journal, if there is one.
     pub(super) log_writer: Option<LogWriter>,
 }
 
@@ -39,19 +35,13 @@ pub(super) struct Inner<R: Replicated> {
     pub(super) core: Core<R>,
     clock: Arc<dyn Clock>,
     pub(super) links: BTreeMap<Key, Link>,
-    /// What goes to the journal, if there is one.
-    pub(super) batch_builder: Option<BatchBuilder>,
-    /// Who was met, where there is a journal.
-    pub(super) known_peers: KnownPeers,
-    /// Why nothing is written now.
-    pub(super) read_only: Option<ReadOnly>,
-    /// How far the log writer was told that there is something new.
-    last_notified: LogPosition,
-    /// Who wants to be to_wake at the next change, once.
+    /// What is kept for the journal, if there is one.
+    pub(super) outbox: Option<Outbox>,
+    /// Who wants to be woken at the next change, once.
     change_wakers: Vec<(Key, Waker)>,
-    /// Who wants to be to_wake when a peer confirms something, once.
+    /// Who wants to be woken when a peer confirms something, once.
     ack_wakers: Vec<(Key, Waker)>,
-    /// Who is to_wake when the lock is let go.
+    /// Who is woken when the lock is let go.
     to_wake: Vec<(Key, Waker)>,
     last_key: Key,
 }
@@ -89,10 +79,7 @@ pub(super) struct Reentrant;
 impl<R: Replicated> Shared<R> {
     pub(super) fn new(core: Core<R>, clock: Arc<dyn Clock>, config: SessionConfig) -> Self {
         let inner = Inner {
-            batch_builder: None,
-            known_peers: KnownPeers::default(),
-            read_only: None,
-            last_notified: core.log_position(),
+            outbox: None,
             core,
             clock: Arc::clone(&clock),
             links: BTreeMap::new(),
@@ -105,18 +92,13 @@ impl<R: Replicated> Shared<R> {
         Self { inner, holder, clock, config, log_writer: None }
     }
 
-    /// With a journal that is [written](LogWriter::start) from now on.
-    pub(super) fn with_journal<S: Storage>(
-        mut self,
-        log: &Log<S>,
-        batch_builder: BatchBuilder,
-    ) -> Self {
+    /// With a journal, whose writer is [started](LogWriter::start) next.
+    pub(super) fn with_journal(mut self, outbox: Outbox, recovery: Recovery) -> Self {
         let inner = self.inner.get_mut().unwrap_or_else(PoisonError::into_inner);
         let holder = Arc::clone(&self.holder);
         let has_lock = move || holder.load(Ordering::Relaxed) == this_thread();
-        self.log_writer = Some(LogWriter::new(inner.last_notified, log.recovery(), has_lock));
-        inner.known_peers = log.peers().clone();
-        inner.batch_builder = Some(batch_builder);
+        self.log_writer = Some(LogWriter::new(inner.core.log_position(), recovery, has_lock));
+        inner.outbox = Some(outbox);
         self
     }
 
@@ -134,22 +116,23 @@ impl<R: Replicated> Shared<R> {
         let mut locked = Locked::new(&self.holder, me, inner, &mut to_wake);
         let done = act(&mut locked.inner);
         if let Some(log_writer) = &self.log_writer {
-            let position = locked.inner.core.log_position();
-            if std::mem::replace(&mut locked.inner.last_notified, position) != position {
+            let Inner { core, outbox, .. } = &mut *locked.inner;
+            if outbox.as_mut().is_some_and(|outbox| outbox.has_news(core.log_position())) {
                 log_writer.notify();
             }
         }
         Ok(done)
     }
 
-    /// Whether anything may be taken in now.
+    /// Whether anything may be written to the replica now.
     pub(super) fn check_writable(&self, inner: &Inner<R>) -> Result<(), UpdateError> {
-        let (Some(read_only), Some(log_writer)) = (&inner.read_only, &self.log_writer) else {
-            return Ok(());
-        };
-        // Somebody wants to write: it may be possible by now.
-        log_writer.notify();
-        Err(read_only.to_error())
+        let Some(outbox) = &inner.outbox else { return Ok(()) };
+        outbox.check_writable().inspect_err(|_| {
+            // Somebody wants to write: the writer tries at once whether the storage has room by now.
+            if let Some(log_writer) = &self.log_writer {
+                log_writer.notify();
+            }
+        })
     }
 
     pub(super) fn now(&self) -> Now {
@@ -219,48 +202,20 @@ impl<R: Replicated> Inner<R> {
         self.links.remove(&key).is_some()
     }
 
-    /// Takes note of what the peer of a connection has confirmed.
+    /// Passes to the outbox what the peer of a connection has confirmed.
     pub(super) fn record_peer(&mut self, key: Key, now: Time) {
         let session = self.links.get(&key).and_then(|link| link.session.as_ref());
-        let (Some(session), Some(_)) = (session, &self.batch_builder) else { return };
+        let (Some(session), Some(outbox)) = (session, &mut self.outbox) else { return };
         if let (Some(id), Some(has)) = (session.peer(), session.confirmed(&self.core)) {
-            self.known_peers.note(id, has, now);
+            outbox.note_peer(id, has, now);
         }
     }
 
-    fn record_peers(&mut self) {
+    /// Passes to the outbox what all connected peers have confirmed.
+    pub(super) fn record_peers(&mut self) {
         let now = self.clock.now();
         let links: Vec<_> = self.links.keys().copied().collect();
         links.into_iter().for_each(|key| self.record_peer(key, now));
-    }
-
-    /// Trims what everybody has who counts.
-    pub(super) fn trim_stable(&mut self, trimming: &Trimming) {
-        self.record_peers();
-        let now = self.clock.now();
-        let stable = self.known_peers.stable(trimming, &self.core.reduced(), now);
-        if let Some(stable) = stable.filter(|_| !self.core.entries().keeps_everything()) {
-            // It is part of what is reduced, and there is nothing else to be wrong.
-            let trimmed = self.core.trim(&stable);
-            debug_assert!(trimmed.is_ok(), "{trimmed:?}");
-            self.notify_change();
-        }
-    }
-
-    /// What the journal does not have yet.
-    pub(super) fn collect(&mut self) -> Result<Collected, SessionError> {
-        let Some(batch_builder) = &mut self.batch_builder else { return Ok(Collected::Nothing) };
-        let mut collected = batch_builder.collect(&mut self.core)?;
-        if let Collected::Batch(batch) = &mut collected {
-            batch.met = self.known_peers.take_changes();
-        }
-        Ok(collected)
-    }
-
-    /// Who was met, up to now.
-    pub(super) fn met(&mut self) -> KnownPeers {
-        self.record_peers();
-        self.known_peers.clone()
     }
 
     /// Forgets the connections that could not say that they were gone.

@@ -9,8 +9,16 @@ use std::{
     task::{Context, Poll},
 };
 
-use super::watermark::Watermark;
 use crate::log_position::LogPosition;
+
+/// Knows how far a replica is durable. Whoever writes its journal implements this.
+pub(crate) trait AwaitDurable: Send + Sync {
+    /// What became of everything up to a position. While that is open, the task is woken when it is settled.
+    fn poll(&self, position: LogPosition, cx: &Context<'_>) -> Poll<Result<(), NotDurable>>;
+
+    /// Blocks until it is settled what became of everything up to a position.
+    fn wait(&self, position: LogPosition) -> Result<(), NotDurable>;
+}
 
 /// Ready when what was written is as durable as was [chosen](crate::Durability); at once for a replica
 /// without a journal. Dropping it changes nothing.
@@ -18,16 +26,17 @@ use crate::log_position::LogPosition;
 #[derive(Clone)]
 pub struct Durable {
     /// `None` where there is no journal.
-    awaited: Option<(Arc<Watermark>, LogPosition)>,
+    journal: Option<(Arc<dyn AwaitDurable>, LogPosition)>,
 }
 
 impl Durable {
     pub(crate) fn at_once() -> Self {
-        Self { awaited: None }
+        Self { journal: None }
     }
 
-    pub(crate) fn new(watermark: &Arc<Watermark>, position: LogPosition) -> Self {
-        Self { awaited: Some((Arc::clone(watermark), position)) }
+    /// Waits until everything up to a position is durable.
+    pub(crate) fn up_to(position: LogPosition, journal: Arc<dyn AwaitDurable>) -> Self {
+        Self { journal: Some((journal, position)) }
     }
 
     /// Waits, and blocks the thread meanwhile. In a task, `.await` it instead. (Who blocks on the future inside of
@@ -37,8 +46,8 @@ impl Durable {
     ///
     /// See [`NotDurable`].
     pub fn wait(self) -> Result<(), NotDurable> {
-        match self.awaited {
-            Some((watermark, position)) => watermark.wait(position),
+        match self.journal {
+            Some((journal, position)) => journal.wait(position),
             None => Ok(()),
         }
     }
@@ -48,8 +57,8 @@ impl Future for Durable {
     type Output = Result<(), NotDurable>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match &self.awaited {
-            Some((watermark, position)) => watermark.poll(*position, cx),
+        match &self.journal {
+            Some((journal, position)) => journal.poll(*position, cx),
             None => Poll::Ready(Ok(())),
         }
     }
@@ -57,7 +66,7 @@ impl Future for Durable {
 
 impl fmt::Debug for Durable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let position = self.awaited.as_ref().map(|(_, position)| position);
+        let position = self.journal.as_ref().map(|(_, position)| position);
         f.debug_struct("Durable").field("position", &position).finish()
     }
 }

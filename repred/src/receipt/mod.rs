@@ -1,13 +1,12 @@
 //! [`Receipt`]: what the author of an update gets back.
 
 mod durable;
-mod watermark;
 
 use std::{fmt, future::IntoFuture, ops::Deref, sync::Arc};
 
+pub(crate) use self::durable::AwaitDurable;
 pub use self::durable::{Durable, NotDurable};
-pub(crate) use self::watermark::Watermark;
-use crate::{log_position::LogPosition, stamp::Stamp};
+use crate::stamp::Stamp;
 
 /// What became of a local update: its changes, and the stamp it was given.
 ///
@@ -51,9 +50,9 @@ impl<C> Receipt<C> {
         Self { durable: Durable::at_once(), stamp: Some(stamp), changes: Kept::Shared(changes) }
     }
 
-    /// The same for an update that is durable when everything up to a position is.
-    pub(crate) fn durable_at(self, watermark: &Arc<Watermark>, position: LogPosition) -> Self {
-        Self { durable: Durable::new(watermark, position), ..self }
+    /// The same for an update that is durable when `durable` is ready.
+    pub(crate) fn with_durable(self, durable: Durable) -> Self {
+        Self { durable, ..self }
     }
 
     /// Waits until the update will survive, and blocks the thread meanwhile. In a task, `.await` the receipt

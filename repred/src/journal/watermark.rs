@@ -7,8 +7,10 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use super::durable::NotDurable;
-use crate::log_position::LogPosition;
+use crate::{
+    log_position::LogPosition,
+    receipt::{AwaitDurable, NotDurable},
+};
 
 /// How far a replica is durable. Whoever writes its journal moves it, whoever waits looks.
 pub(crate) struct Watermark {
@@ -90,12 +92,13 @@ impl Watermark {
         woken.into_iter().for_each(Waker::wake);
     }
 
-    /// What has become of everything up to a position; if that is open, the task is woken when it is not.
-    pub(crate) fn poll(
-        &self,
-        position: LogPosition,
-        cx: &Context<'_>,
-    ) -> Poll<Result<(), NotDurable>> {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl AwaitDurable for Watermark {
+    fn poll(&self, position: LogPosition, cx: &Context<'_>) -> Poll<Result<(), NotDurable>> {
         let mut state = self.lock();
         if let Some(result) = state.result(position) {
             return Poll::Ready(result);
@@ -107,8 +110,7 @@ impl Watermark {
         Poll::Pending
     }
 
-    /// The same, waiting.
-    pub(crate) fn wait(&self, position: LogPosition) -> Result<(), NotDurable> {
+    fn wait(&self, position: LogPosition) -> Result<(), NotDurable> {
         let mut state = self.lock();
         if state.result(position).is_none() && (self.would_deadlock)() {
             return Err(NotDurable::Reentrant);
@@ -119,10 +121,6 @@ impl Watermark {
             }
             state = self.moved.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
