@@ -22,7 +22,6 @@ mod known_peers;
 mod batch;
 mod replay;
 mod log;
-mod watermark;
 mod writer;
 mod decoder;
 mod reader;

@@ -90,9 +90,9 @@ fn only_net_journal_and_testing_touch_the_outside() {
         "env::",
     ];
     for module in modules().iter().filter(|module| !["net", "testing"].contains(&&***module)) {
-        // A journal has files, and knows which databases have one in use; nothing else of the outside.
-        let allowed =
-            if module == "journal" { &["std::io", "std::fs", "static "][..] } else { &[] };
+        // A journal has files, knows which databases have one in use, and may be written by a thread of its own.
+        let of_journal = &["std::io", "std::fs", "static ", "std::thread", "Instant::now"][..];
+        let allowed = if module == "journal" { of_journal } else { &[] };
         for word in outside.iter().filter(|word| !allowed.contains(word)) {
             let code = code(module).replace("&'static ", "").replace("'static", "");
             assert!(!code.contains(word), "`{module}` uses {word}");

@@ -12,6 +12,7 @@
 //! This is the only part of the journal that needs threads, condition variables and a clock. A
 //! [`Journal`](super::Journal) that is driven by hand does without.
 
+mod watermark;
 mod outbox;
 mod host;
 mod mailbox;
@@ -32,8 +33,9 @@ pub(crate) use self::{
 use self::{
     mailbox::{KeepAlive, Mailbox},
     thread::WriterThread,
+    watermark::Watermark,
 };
-use super::{JournalError, Recovery, Storage, log::Log, watermark::Watermark};
+use super::{JournalError, Recovery, Storage, log::Log};
 use crate::{
     log_position::LogPosition,
     receipt::{AwaitDurable, Durable, NotDurable},

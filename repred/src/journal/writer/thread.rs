@@ -9,6 +9,7 @@ use super::{
     host::Host,
     mailbox::{Command, CompactionReply, EndGuard, Mailbox},
     outbox::{Outbox, ReadOnly, Switched},
+    watermark::Watermark,
 };
 use crate::{
     core::Core,
@@ -16,7 +17,6 @@ use crate::{
         Collected, Durability, JournalError, Storage, Trimming,
         batch::{Batch, BatchBuilder},
         log::Log,
-        watermark::Watermark,
     },
     log_position::LogPosition,
     receipt::NotDurable,
