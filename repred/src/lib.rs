@@ -30,9 +30,8 @@ mod core;
 
 // Conversation: what two copies say to each other.
 mod schema;
-mod message;
+mod protocol;
 mod session;
-mod frame;
 
 // A copy that lasts: what is on a disk.
 mod journal;
@@ -58,12 +57,12 @@ pub use self::{
         Durability, Files, Journal, JournalError, JournalEvent, JournalReadError, JournalReader,
         Memory, OpenError, RawEntry, Recovery, Storage, Trimming, Write,
     },
-    message::Reason,
     net::{
         AsyncBytes, ByteStream, Clock, Connection, ConnectionError, Filtered, LoadError, Messages,
         PeerStatus, Pipe, ReadError, Replica, ReplicaBuilder, SaveError, Subscription, Synced,
         SystemClock, Transport, UndoLog, Undone, pipe,
     },
+    protocol::Reason,
     receipt::{Durable, NotDurable, Receipt},
     reduce::{Reduce, Replicated},
     reducer::{Reducer, reducer, stamped_reducer},

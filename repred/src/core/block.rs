@@ -1,4 +1,4 @@
-//! [`Block`]: what is taken in together or not at all.
+//! [`Block`]: what is applied together or not at all.
 
 use std::ops::Range;
 
@@ -8,17 +8,25 @@ use crate::{
     time::Time,
 };
 
-/// Entries and skips that are taken in together or not at all.
+/// Entries and skips that are applied together or not at all.
 #[derive(Debug, Default)]
 pub(crate) struct Block {
-    pub(super) items: Vec<BlockItem>,
+    items: Vec<Stored>,
+    /// The bytes of all entries, one behind the other.
     payload: Vec<u8>,
-    pub(super) edits: Vec<SeqRange>,
+    edits: Vec<SeqRange>,
     memory: usize,
 }
 
+/// A part of a block.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum BlockItem<'b> {
+    Entry(Received<'b>),
+    Skip(&'b [SeqRange]),
+}
+
 #[derive(Debug)]
-pub(super) enum BlockItem {
+enum Stored {
     Entry {
         origin: OriginIndex,
         seq: u64,
@@ -36,14 +44,14 @@ impl Block {
         self.payload.extend_from_slice(payload);
         let payload = start..self.payload.len();
         let seen_bytes = seen.map_or(0, size_of_val::<[Dependency]>);
-        self.memory += payload.len() + seen_bytes + size_of::<BlockItem>();
+        self.memory += payload.len() + seen_bytes + size_of::<Stored>();
         let seen = seen.map(Box::from);
-        self.items.push(BlockItem::Entry { origin, seq, time, payload, seen });
+        self.items.push(Stored::Entry { origin, seq, time, payload, seen });
     }
 
     pub(crate) fn skip(&mut self, ranges: Vec<SeqRange>) {
-        self.memory += size_of::<BlockItem>() + size_of_val(&*ranges);
-        self.items.push(BlockItem::Skip(ranges));
+        self.memory += size_of::<Stored>() + size_of_val(&*ranges);
+        self.items.push(Stored::Skip(ranges));
     }
 
     pub(crate) fn edit(&mut self, range: SeqRange) {
@@ -56,8 +64,19 @@ impl Block {
         self.memory
     }
 
-    /// The bytes of an entry.
-    pub(super) fn payload(&self, range: &Range<usize>) -> &[u8] {
-        &self.payload[range.clone()]
+    /// Its entries and skips, in order.
+    pub(crate) fn items(&self) -> impl ExactSizeIterator<Item = BlockItem<'_>> {
+        self.items.iter().map(|item| match item {
+            &Stored::Entry { origin, seq, time, ref payload, ref seen } => {
+                let (payload, seen) = (&self.payload[payload.clone()], seen.as_deref());
+                BlockItem::Entry(Received { origin, seq, time, payload, seen })
+            }
+            Stored::Skip(ranges) => BlockItem::Skip(ranges),
+        })
+    }
+
+    /// Which of its entries are one edit.
+    pub(crate) fn edits(&self) -> &[SeqRange] {
+        &self.edits
     }
 }

@@ -18,7 +18,7 @@ pub use self::error::{
     SnapshotError, TrimError, UpdateError,
 };
 pub(crate) use self::{
-    block::Block,
+    block::{Block, BlockItem},
     draft::{Inverses, Inverting},
     error::Never,
     policy::{IfUnknown, ReceivePolicy},

@@ -87,7 +87,7 @@ impl<R: Replicated> Core<R> {
         self.note_own(&checked);
         let fresh = checked?;
         let is_fresh = |edit: &&SeqRange| edit.first > self.history.last(edit.origin);
-        let edits: Vec<_> = block.edits.iter().filter(is_fresh).copied().collect();
+        let edits: Vec<_> = block.edits().iter().filter(is_fresh).copied().collect();
         if fresh.is_empty() {
             return Ok(());
         }
@@ -142,10 +142,10 @@ impl<R: Replicated> Core<R> {
         policy: &ReceivePolicy<'_>,
     ) -> Result<Vec<Fresh<'b, R::Update>>, ReceiveError> {
         let mut heads = Heads::of(&self.history);
-        let mut fresh = Vec::with_capacity(block.items.len());
-        for item in &block.items {
+        let mut fresh = Vec::with_capacity(block.items().len());
+        for item in block.items() {
             match item {
-                &BlockItem::Entry { origin, seq, time, ref payload, ref seen } => {
+                BlockItem::Entry(Received { origin, seq, time, payload, seen }) => {
                     let head = heads.of_origin(origin);
                     if seq <= head.seq {
                         continue;
@@ -153,7 +153,6 @@ impl<R: Replicated> Core<R> {
                     let stamp = Stamp::new(time, self.history.id(origin), seq);
                     self.check_entry(*head, stamp, policy.wall)?;
                     *head = Head { seq, time };
-                    let (payload, seen) = (block.payload(payload), seen.as_deref());
                     heads.check_seen(origin, stamp.dot, seen.unwrap_or_default())?;
                     let disposition = self.decide(stamp.dot, payload, policy)?;
                     fresh.push(Fresh::Entry { origin, stamp, disposition, payload, seen });
@@ -177,7 +176,7 @@ impl<R: Replicated> Core<R> {
             }
         }
         // A block that ends too early, because a message was said twice, must not split an edit.
-        for edit in &block.edits {
+        for edit in block.edits() {
             let head = heads.of_origin(edit.origin);
             if edit.last > head.seq {
                 let dot = Dot::new(self.history.id(edit.origin), edit.last);

@@ -26,7 +26,7 @@ use std::{collections::BTreeMap, ops::RangeInclusive, sync::Weak};
 use self::{causality::Causality, gap::Gap, segment::Segment};
 pub(crate) use self::{
     causality::Dependency,
-    cursor::{Cursor, Entries, Frontier, Missing},
+    cursor::{Cursor, Entries, Frontier, Missing, Skip},
     gap::SeqRange,
     pin::Pin,
     trim::Leftover,

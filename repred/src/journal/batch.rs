@@ -3,9 +3,9 @@
 use super::record::Record;
 use crate::{
     core::Core,
-    frame::put_frame,
     id::ReplicaId,
     log_position::LogPosition,
+    protocol::put_frame,
     reduce::Replicated,
     session::{Now, Saving, SessionConfig, SessionError},
     time::Time,

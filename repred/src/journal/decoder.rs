@@ -10,14 +10,14 @@ use super::{
     record::Record,
 };
 use crate::{
-    core::ReceiveError,
-    frame::take_frame,
+    core::{Block, BlockItem, ReceiveError, Received},
+    history::{OriginIndex, SeqRange},
     id::ReplicaId,
-    message::{
-        Cause, Item, Items, Kind, Malformed, Open, OriginRef, RunEntry, SnapshotHead, take_version,
+    protocol::{
+        AssemblyLimits, Audience, Cause, Malformed, Open, ReceivedSnapshot, Receiver, Replay,
+        take_frame,
     },
-    session::{self, SessionError},
-    snapshot::{self, Snapshot},
+    session::SessionError,
     stamp::{Dot, Stamp},
     version::VersionVector,
 };
@@ -26,188 +26,81 @@ use crate::{
 /// left out: what is known already, and blocks without an end.
 #[derive(Debug, Default)]
 pub(super) struct Decoder {
-    step: Step,
-    /// The table of origins of who has written the log.
-    table: Vec<ReplicaId>,
-    version: VersionVector,
-    /// A block whose end is to come.
-    staged: Option<Block>,
-    /// A snapshot of which more is to come.
-    snapshot: Option<(SnapshotHead, Vec<u8>)>,
-    decoded: VecDeque<JournalEvent>,
+    replay: Replay,
+    events: Events,
 }
 
-/// What has to come next.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Step {
-    #[default]
-    Open,
-    Digest,
-    Content,
-}
-
-/// What is taken in together or not at all.
+/// What was decoded.
 #[derive(Debug, Default)]
-struct Block {
-    parts: Vec<Part>,
-    edits: Edits,
+struct Events {
+    /// The origins that were named, each at its index.
+    origins: Vec<ReplicaId>,
+    version: VersionVector,
+    decoded: VecDeque<JournalEvent>,
 }
 
 /// The last seq of each edit, by its origin and first seq.
 type Edits = BTreeMap<(ReplicaId, u64), u64>;
 
-#[derive(Debug)]
-enum Part {
-    Entry(RawEntry),
-    Skip(Vec<(ReplicaId, u64, u64)>),
-}
-
 impl Decoder {
     /// What has been decoded, and was not asked for yet.
     pub(super) fn next(&mut self) -> Option<JournalEvent> {
-        self.decoded.pop_front()
+        self.events.decoded.pop_front()
     }
 
     /// What is in all that was taken.
     pub(super) fn version(&self) -> &VersionVector {
-        &self.version
+        &self.events.version
     }
 
     pub(super) fn take(&mut self, record: Record<'_>) -> Result<(), SessionError> {
+        let Self { replay, events } = self;
         match record {
             Record::Opened { is_strict, id } => {
-                (self.step, self.staged, self.snapshot) = (Step::Open, None, None);
-                self.decoded.push_back(JournalEvent::Opened { id, is_strict });
+                replay.restart();
+                events.push(JournalEvent::Opened { id, is_strict });
             }
-            Record::Named { id } => self.decoded.push_back(JournalEvent::Named { id }),
+            Record::Named { id } => events.push(JournalEvent::Named { id }),
             Record::Batch { mut messages, .. } => {
                 while !messages.is_empty() {
                     let message = take_frame(&mut messages).ok_or(Malformed("whole messages"))?;
-                    self.message(message)?;
+                    replay.message(message, events)?;
                 }
             }
             // It is nothing that has happened.
             Record::Peers { .. } => {}
-            Record::Closed => self.decoded.push_back(JournalEvent::Closed),
+            Record::Closed => events.push(JournalEvent::Closed),
         }
         Ok(())
     }
+}
 
-    fn message(&mut self, message: &[u8]) -> Result<(), SessionError> {
-        if self.step == Step::Open {
-            let Open { schema, newest, wall, .. } = session::open(message)?;
-            self.decoded.push_back(JournalEvent::Schema { schema, newest, wall });
-            self.step = Step::Digest;
+impl Events {
+    fn push(&mut self, event: JournalEvent) {
+        self.decoded.push_back(event);
+    }
+
+    fn id(&self, origin: OriginIndex) -> ReplicaId {
+        self.origins[origin as usize]
+    }
+
+    /// Adds an entry, unless it is known. It may be part of an edit.
+    fn add_entry(&mut self, entry: &Received<'_>, edits: &Edits) -> Result<(), SessionError> {
+        let stamp = Stamp::new(entry.time, self.id(entry.origin), entry.seq);
+        if self.version.contains(stamp.dot) {
             return Ok(());
         }
-        let (&kind, body) =
-            message.split_first().ok_or(Malformed("a message of one byte at least"))?;
-        let kind = Kind::from_byte(kind).ok_or(Malformed("the kind of a message"))?;
-        match (self.step, kind) {
-            (Step::Digest, Kind::Digest) => {
-                let version = take_version(&mut &*body, usize::MAX)?;
-                self.table = version.iter().map(|(id, _)| id).collect();
-                self.step = Step::Content;
-            }
-            (Step::Content, Kind::Items) => self.items(body)?,
-            (Step::Content, Kind::Snapshot) => self.begin_snapshot(body)?,
-            (Step::Content, Kind::Chunk) => self.chunk(body)?,
-            (Step::Content, Kind::Synced) => {}
-            _ => return Err(SessionError::unexpected(kind)),
-        }
+        self.check(stamp.dot)?;
+        self.version.observe(stamp.dot);
+        let edit = edit(edits, stamp.dot);
+        self.push(JournalEvent::Entry(RawEntry { stamp, payload: entry.payload.to_vec(), edit }));
         Ok(())
     }
 
-    // ---- items ----
-
-    fn items(&mut self, bytes: &[u8]) -> Result<(), SessionError> {
-        if self.snapshot.is_some() {
-            return Err(Malformed("the rest of the snapshot").into());
-        }
-        let mut items = Items::new(bytes, self.table.len());
-        while let Some(item) = items.next()? {
-            match item {
-                Item::Run(origin, seen) => {
-                    let origin = self.resolve(origin)?;
-                    // Origins may be named here for the first time.
-                    seen.into_iter()
-                        .flatten()
-                        .try_for_each(|(seen, _)| self.resolve(seen).map(drop))?;
-                    self.run(origin, &mut items)?;
-                }
-                Item::Skip(ranges) => {
-                    let ranges = self.resolve_ranges(ranges)?;
-                    self.part(Part::Skip(ranges))?;
-                }
-                Item::Begin if self.staged.is_some() => {
-                    return Err(Malformed("the end of the block").into());
-                }
-                Item::Begin => self.staged = Some(Block::default()),
-                Item::Edit(origin, first, last) => {
-                    let origin = self.resolve(origin)?;
-                    self.block()?.edits.insert((origin, first), last);
-                }
-                Item::Commit => {
-                    let block = std::mem::take(self.block()?);
-                    self.staged = None;
-                    self.commit(block)?;
-                }
-                Item::Abandon => {
-                    self.block()?;
-                    self.staged = None;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn run(&mut self, origin: ReplicaId, items: &mut Items<'_>) -> Result<(), SessionError> {
-        while let Some(RunEntry { seq, time, payload }) = items.next_entry()? {
-            let stamp = Stamp::new(time, origin, seq);
-            self.part(Part::Entry(RawEntry { stamp, payload: payload.to_vec(), edit: None }))?;
-        }
-        Ok(())
-    }
-
-    /// Something that is told now, or at the end of its block.
-    fn part(&mut self, part: Part) -> Result<(), SessionError> {
-        match &mut self.staged {
-            Some(block) => block.parts.push(part),
-            None => self.tell(part, &Edits::new())?,
-        }
-        Ok(())
-    }
-
-    fn commit(&mut self, block: Block) -> Result<(), SessionError> {
-        let Block { parts, edits } = block;
-        parts.into_iter().try_for_each(|part| self.tell(part, &edits))?;
-        // No edit is taken in in part.
-        edits.into_iter().try_for_each(|((origin, _), last)| {
-            let expected = self.version.seq(origin) + 1;
-            let is_whole = last < expected;
-            let gap = ReceiveError::Gap { dot: Dot::new(origin, last), expected };
-            if is_whole { Ok(()) } else { Err(gap.into()) }
-        })
-    }
-
-    fn tell(&mut self, part: Part, edits: &Edits) -> Result<(), SessionError> {
-        match part {
-            Part::Entry(entry) if self.version.contains(entry.stamp.dot) => {}
-            Part::Entry(mut entry) => {
-                let dot = entry.stamp.dot;
-                self.check(dot)?;
-                self.version.observe(dot);
-                entry.edit = edit(edits, dot);
-                self.decoded.push_back(JournalEvent::Entry(entry));
-            }
-            Part::Skip(ranges) => self.skip(ranges)?,
-        }
-        Ok(())
-    }
-
-    fn skip(&mut self, ranges: Vec<(ReplicaId, u64, u64)>) -> Result<(), SessionError> {
+    fn add_skip(&mut self, ranges: &[SeqRange]) -> Result<(), SessionError> {
         let mut beyond = Vec::with_capacity(ranges.len());
-        for (origin, first, last) in ranges {
+        for &SeqRange { origin, first, last } in ranges {
+            let origin = self.id(origin);
             let seq = self.version.seq(origin);
             if last > seq {
                 self.check(Dot::new(origin, first))?;
@@ -216,7 +109,7 @@ impl Decoder {
             }
         }
         if !beyond.is_empty() {
-            self.decoded.push_back(JournalEvent::Skip(beyond));
+            self.push(JournalEvent::Skip(beyond));
         }
         Ok(())
     }
@@ -229,61 +122,76 @@ impl Decoder {
         }
         Ok(())
     }
+}
 
-    fn block(&mut self) -> Result<&mut Block, SessionError> {
-        self.staged.as_mut().ok_or_else(|| Malformed("a block before its end").into())
+impl Receiver for Events {
+    type Error = SessionError;
+
+    fn limits(&self) -> AssemblyLimits {
+        AssemblyLimits::NONE
     }
 
-    fn resolve(&mut self, origin: OriginRef) -> Result<ReplicaId, SessionError> {
-        match origin {
-            OriginRef::Known(place) => {
-                let origin = self.table.get(place).copied();
-                origin.ok_or_else(|| Malformed("an origin in the table").into())
-            }
-            OriginRef::New(id) => {
-                self.table.push(id);
-                Ok(id)
+    fn origin(&mut self, id: ReplicaId) -> Result<OriginIndex, SessionError> {
+        self.origins.push(id);
+        Ok((self.origins.len() - 1) as OriginIndex)
+    }
+
+    fn entry(&mut self, entry: Received<'_>) -> Result<(), SessionError> {
+        self.add_entry(&entry, &Edits::new())
+    }
+
+    fn skip(&mut self, ranges: Vec<SeqRange>) -> Result<(), SessionError> {
+        self.add_skip(&ranges)
+    }
+
+    fn block(&mut self, block: Block) -> Result<(), SessionError> {
+        let edits = block.edits().iter();
+        let edits: Edits =
+            edits.map(|edit| ((self.id(edit.origin), edit.first), edit.last)).collect();
+        for item in block.items() {
+            match item {
+                BlockItem::Entry(entry) => self.add_entry(&entry, &edits)?,
+                BlockItem::Skip(ranges) => self.add_skip(ranges)?,
             }
         }
+        // No edit is applied in part.
+        edits.into_iter().try_for_each(|((origin, _), last)| {
+            let expected = self.version.seq(origin) + 1;
+            let is_whole = last < expected;
+            let gap = ReceiveError::Gap { dot: Dot::new(origin, last), expected };
+            if is_whole { Ok(()) } else { Err(gap.into()) }
+        })
+    }
+}
+
+impl Audience for Events {
+    type Receiver = Self;
+
+    fn receiver(&mut self) -> &mut Self {
+        self
     }
 
-    fn resolve_ranges(
-        &mut self,
-        ranges: Vec<(OriginRef, u64, u64)>,
-    ) -> Result<Vec<(ReplicaId, u64, u64)>, SessionError> {
-        let ranges = ranges.into_iter();
-        ranges.map(|(origin, first, last)| Ok((self.resolve(origin)?, first, last))).collect()
-    }
-
-    // ---- snapshots ----
-
-    fn begin_snapshot(&mut self, bytes: &[u8]) -> Result<(), SessionError> {
-        if self.staged.is_some() || self.snapshot.is_some() {
-            return Err(Malformed("the end of what was begun").into());
-        }
-        self.snapshot = Some((SnapshotHead::decode(bytes, usize::MAX)?, Vec::new()));
+    fn open(&mut self, open: Open) -> Result<(), SessionError> {
+        let Open { schema, newest, wall, .. } = open;
+        self.push(JournalEvent::Schema { schema, newest, wall });
         Ok(())
     }
 
-    fn chunk(&mut self, bytes: &[u8]) -> Result<(), SessionError> {
-        let Some((head, mut state)) = self.snapshot.take() else {
-            return Err(Malformed("the beginning of a snapshot").into());
-        };
-        state.extend_from_slice(bytes);
-        if (state.len() as u64) < head.size {
-            self.snapshot = Some((head, state));
-            return Ok(());
-        }
-        let SnapshotHead { digest, time, version, floor, cause, .. } = head;
-        if snapshot::digest([&*state]) != digest {
-            return Err(Malformed("the snapshot that was announced").into());
-        }
-        let floor = if cause == Cause::Ahead { floor } else { version.clone() };
-        if !self.version.covers(&version) {
+    fn digest(&mut self, _version: &VersionVector) -> Result<(), SessionError> {
+        Ok(())
+    }
+
+    fn snapshot(&mut self, received: ReceivedSnapshot) -> Result<(), SessionError> {
+        let ReceivedSnapshot { snapshot, floor, cause } = received;
+        let floor = if cause == Cause::LogBegins { floor } else { snapshot.version.clone() };
+        if !self.version.covers(&snapshot.version) {
             self.version = self.version.merged(&floor);
-            let snapshot = Snapshot { version, time, state };
-            self.decoded.push_back(JournalEvent::Snapshot { snapshot, floor });
+            self.push(JournalEvent::Snapshot { snapshot, floor });
         }
+        Ok(())
+    }
+
+    fn synced(&mut self) -> Result<(), SessionError> {
         Ok(())
     }
 }
@@ -301,7 +209,7 @@ mod tests {
     use super::*;
     use crate::{
         core::Core,
-        frame::put_frame,
+        protocol::put_frame,
         session::{Now, Saving, SessionConfig},
         time::Time,
         types::LwwMap,

@@ -8,7 +8,7 @@ use std::{
 use crate::{
     encoding::varint::{put_u64, take_u64},
     id::ReplicaId,
-    message::{put_version, take, take_version},
+    protocol::{put_version, take, take_version},
     time::Time,
     version::VersionVector,
 };

@@ -3,8 +3,8 @@
 use super::{KnownPeers, error::OpenError, record::Record};
 use crate::{
     core::Core,
-    frame::take_frame,
     id::ReplicaId,
+    protocol::take_frame,
     reduce::Replicated,
     session::{Loading, Now, SessionConfig, SessionError},
     time::{MAX_WALL, Time},

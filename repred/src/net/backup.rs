@@ -11,8 +11,8 @@ use super::{
 };
 use crate::{
     core::UpdateError,
-    frame::{FrameError, FrameReader, put_frame},
-    message::{Malformed, Opening, check_opening},
+    protocol::{FrameError, FrameReader, put_frame},
+    protocol::{Malformed, Speaker},
     reduce::Replicated,
     session::{Loading, Saving, SessionError},
 };
@@ -89,7 +89,7 @@ impl<R: Replicated> Replica<R> {
                 inner.notify_change();
                 let now = shared.now();
                 // Something else has no lengths either: it would seem to be a backup that was cut.
-                if !loading.has_begun() && check_opening(frames.partial()) == Opening::Foreign {
+                if !loading.has_begun() && Speaker::of(frames.partial()) == Speaker::Foreign {
                     let start = frames.rest();
                     let start = start[..start.len().min(16)].to_vec();
                     return Err(LoadError::from(SessionError::NotRepred { start }));

@@ -20,10 +20,10 @@ use super::{
 };
 use crate::{
     core::UpdateError,
-    frame::FrameError,
     id::ReplicaId,
     log_position::LogPosition,
-    message::{Malformed, Opening, check_opening},
+    protocol::FrameError,
+    protocol::{Malformed, Speaker},
     receipt::NotDurable,
     reduce::Replicated,
     session::{Direction, Now, Sending, Session, SessionConfig, SessionError},
@@ -426,7 +426,7 @@ fn receive<R: Replicated, T: Transport>(
         return Ok(true);
     };
     // Before any message is cut out: what is no message has no length either.
-    if session.peer().is_none() && check_opening(transport.partial()) == Opening::Foreign {
+    if session.peer().is_none() && Speaker::of(transport.partial()) == Speaker::Foreign {
         return session.refuse(foreign(transport.rest())).map(|()| false);
     }
     loop {

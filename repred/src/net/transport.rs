@@ -12,7 +12,7 @@ use futures_core::Stream;
 use futures_io::{AsyncRead, AsyncWrite};
 use futures_sink::Sink;
 
-use crate::frame::{FrameError, FrameReader, put_frame};
+use crate::protocol::{FrameError, FrameReader, put_frame};
 
 /// Bytes that are collected before they are written: one write carries thousands of updates.
 const FULL: usize = 64 << 10;

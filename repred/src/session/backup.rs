@@ -4,16 +4,19 @@
 //! on with what came later.
 
 use super::{
-    Now, SessionConfig, SessionError, SessionLimits,
-    incoming::{Incoming, Role, if_unknown},
-    open,
+    config::{Now, SessionConfig, SessionLimits},
+    error::SessionError,
+    handshake,
     outgoing::Outgoing,
+    receiver::{CoreReceiver, IfTrimmed},
 };
 use crate::{
-    core::{Core, ReceivePolicy},
+    core::Core,
     history::{Cursor, Frontier},
     id::ReplicaId,
-    message::{Cause, Kind, MAX_OPEN, Malformed, Open, put_version, take_version},
+    protocol::{
+        Audience, Cause, Kind, Malformed, Message, Open, ProtocolError, ReceivedSnapshot, Replay,
+    },
     reduce::Replicated,
     version::VersionVector,
 };
@@ -176,28 +179,15 @@ impl Saving {
 
 /// The second message of a file.
 fn digest(version: &VersionVector, floor: &VersionVector) -> Vec<u8> {
-    let mut digest = vec![Kind::Digest as u8];
-    put_version(&mut digest, version);
-    put_version(&mut digest, floor);
+    let mut digest = Vec::new();
+    Message::Digest { version: version.clone(), floor: floor.clone() }.encode(&mut digest);
     digest
 }
 
 /// What a file begins with.
 fn opening<R: Replicated>(config: &SessionConfig, core: &mut Core<R>, now: Now) -> Vec<u8> {
-    core.note_schema(config.schema.version());
-    let open = Open {
-        schema: config.schema.clone(),
-        newest: core.newest_schema(),
-        id: core.id(),
-        sends: true,
-        receives: false,
-        checks: false,
-        discards: false,
-        wall: now.wall,
-        max_message: config.limits.message_bytes as u64,
-        max_block: config.limits.block_bytes as u64,
-        version_hash: core.version_hash(),
-    };
+    let open = handshake::open(config, core, now.wall);
+    let open = Open { sends: true, receives: false, checks: false, discards: false, ..open };
     let mut opening = Vec::new();
     open.encode(&mut opening);
     opening
@@ -210,8 +200,7 @@ fn opening<R: Replicated>(config: &SessionConfig, core: &mut Core<R>, now: Now) 
 #[derive(Debug)]
 pub struct Loading {
     config: SessionConfig,
-    incoming: Incoming,
-    step: Step,
+    replay: Replay,
     /// What more is known of what is read, if it is a log of the replica's own.
     log: Option<LogState>,
     /// The newest version of the schema of which there may be updates in the file.
@@ -231,19 +220,10 @@ struct LogState {
     in_state: VersionVector,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Step {
-    Open,
-    Digest,
-    Content,
-    Done,
-}
-
 impl Loading {
     /// Takes in files of the schema and within the limits of `config`.
     pub fn new(config: SessionConfig) -> Self {
-        let (incoming, step) = (Incoming::default(), Step::Open);
-        Self { config, incoming, step, log: None, newest: 0 }
+        Self { config, replay: Replay::default(), log: None, newest: 0 }
     }
 
     /// Takes in a log of the replica's own.
@@ -265,38 +245,32 @@ impl Loading {
         }
     }
 
-    /// Whether everything has come that the state has reduced ahead of it.
-    fn is_in_step<R: Replicated>(&self, core: &Core<R>) -> bool {
-        self.log.as_ref().is_none_or(|log| core.version().covers(&log.in_state))
-    }
-
     /// Somebody else has gone on with the file, who begins as everybody does. What was not whole before is
     /// left out.
     pub(crate) fn begin_again(&mut self) {
-        self.step = Step::Open;
-        self.incoming = Incoming::default();
+        self.replay.restart();
     }
 
     /// Whether the first message has come.
     pub(crate) fn has_begun(&self) -> bool {
-        self.step != Step::Open
+        self.replay.has_begun()
     }
 
     /// Whether all has come that there was when the file was begun.
     pub fn is_complete(&self) -> bool {
-        self.step == Step::Done
+        self.replay.is_synced()
     }
 
     /// Bytes of the longest message that may come now.
     pub(crate) fn message_limit(&self) -> usize {
-        if self.step == Step::Open { MAX_OPEN } else { self.config.limits.message_bytes }
+        self.replay.message_limit(self.config.limits.message_bytes)
     }
 
-    /// Takes in the next message.
+    /// Applies the next message.
     ///
     /// # Errors
     ///
-    /// See [`SessionError`]. What came before is taken in, and the core is as good as before.
+    /// See [`SessionError`]. What came before is applied, and the core is as good as before.
     pub fn handle_message<R: Replicated>(
         &mut self,
         core: &mut Core<R>,
@@ -304,59 +278,72 @@ impl Loading {
         now: Now,
     ) -> Result<(), SessionError> {
         core.check_health().map_err(|_| SessionError::Poisoned)?;
-        if self.step == Step::Open {
-            self.newest = self.open(message)?;
-            core.note_schema(self.newest);
-            self.step = Step::Digest;
-            return Ok(());
+        let Self { config, replay, log, newest } = self;
+        let mut receiver = CoreReceiver::new(core, config, *newest, now.wall);
+        if let Some(log) = &*log {
+            receiver = receiver.for_log(log.writer, &log.in_state);
         }
-        let Some((&kind, body)) = message.split_first() else {
-            return Err(Malformed("a message of one byte at least").into());
-        };
-        let kind = Kind::from_byte(kind).ok_or(Malformed("the kind of a message"))?;
-        let limits = &self.config.limits;
-        match (self.step, kind) {
-            (Step::Digest, Kind::Digest) => {
-                let version = take_version(&mut &*body, core.limits().origins)?;
-                core.check_id(&version);
-                self.incoming = Incoming::new(version.iter().map(|(id, _)| id));
-                self.step = Step::Content;
-            }
-            // A log goes on after the end of a backup.
-            (Step::Content | Step::Done, Kind::Items) => {
-                let mut policy =
-                    ReceivePolicy::new(now.wall, if_unknown(&self.config, self.newest));
-                if let Some(LogState { writer, in_state }) = &self.log {
-                    policy.writer = *writer;
-                    policy.in_state = Some(in_state).filter(|version| !version.is_empty());
-                }
-                self.incoming.items(core, None, body, limits, &policy)?;
-            }
-            (Step::Content | Step::Done, Kind::Snapshot) => {
-                self.incoming.begin_snapshot(body, limits, core.limits().origins)?;
-            }
-            (Step::Content | Step::Done, Kind::Chunk) => {
-                let role = match &mut self.log {
-                    Some(LogState { in_state, .. }) => Role::Log { in_state },
-                    None => Role::File,
-                };
-                self.incoming.chunk(core, body, role, now)?;
-            }
-            (Step::Content | Step::Done, Kind::Synced) if self.is_in_step(core) => {
-                self.step = Step::Done;
-            }
-            _ => return Err(SessionError::unexpected(kind)),
+        let is_log = log.is_some();
+        let mut reader = Reader { receiver, config, newest, is_log, in_state: None };
+        let result = replay.message(message, &mut reader);
+        let in_state = reader.in_state.take();
+        if let (Some(log), Some(in_state)) = (log, in_state) {
+            log.in_state = in_state;
         }
-        Ok(())
+        result
+    }
+}
+
+/// Applies a file to a core.
+struct Reader<'a, R: Replicated> {
+    receiver: CoreReceiver<'a, R>,
+    config: &'a SessionConfig,
+    newest: &'a mut u32,
+    is_log: bool,
+    /// What a log has begun with, if this message was the end of that.
+    in_state: Option<VersionVector>,
+}
+
+impl<'a, R: Replicated> Audience for Reader<'a, R> {
+    type Receiver = CoreReceiver<'a, R>;
+
+    fn receiver(&mut self) -> &mut Self::Receiver {
+        &mut self.receiver
     }
 
-    /// Checks the first message. The newest version of the schema of which there may be updates.
-    fn open(&self, message: &[u8]) -> Result<u32, SessionError> {
-        let Open { schema: theirs, newest, .. } = open(message)?;
+    fn open(&mut self, open: Open) -> Result<(), SessionError> {
+        let Open { schema: theirs, newest, .. } = open;
         if !theirs.fits(&self.config.schema) {
             let ours = self.config.schema.clone();
             return Err(SessionError::Schema { ours, theirs });
         }
-        Ok(newest.max(theirs.version()))
+        *self.newest = newest.max(theirs.version());
+        self.receiver.core().note_schema(*self.newest);
+        Ok(())
+    }
+
+    fn digest(&mut self, version: &VersionVector) -> Result<(), SessionError> {
+        self.receiver.core().check_id(version);
+        Ok(())
+    }
+
+    fn snapshot(&mut self, received: ReceivedSnapshot) -> Result<(), SessionError> {
+        if received.cause != Cause::LogBegins || !self.is_log {
+            return self.receiver.snapshot(received, IfTrimmed::Fail).map(drop);
+        }
+        let ReceivedSnapshot { snapshot, floor, .. } = received;
+        let core = self.receiver.core();
+        if !core.version().is_empty() || !snapshot.version.covers(&floor) {
+            return Err(Malformed("a snapshot ahead of entries only where a log begins").into());
+        }
+        self.in_state = Some(core.begin_with(&snapshot, &floor)?);
+        Ok(())
+    }
+
+    fn synced(&mut self) -> Result<(), SessionError> {
+        if self.receiver.has_all_of_state() {
+            return Ok(());
+        }
+        Err(ProtocolError::Unexpected(Kind::Synced).into())
     }
 }

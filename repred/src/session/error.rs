@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 use crate::{
     core::{AdoptError, ReceiveError, SnapshotError},
     id::ReplicaId,
-    message::{Kind, Malformed, Reason},
+    protocol::{Kind, Malformed, PROTOCOL, ProtocolError, Reason},
     schema::Schema,
     time::Time,
     version::VersionVector,
@@ -166,20 +166,24 @@ impl SessionError {
     }
 
     pub(crate) fn unexpected(kind: Kind) -> Self {
-        Self::Unexpected {
-            message: match kind {
-                Kind::Digest => "digest",
-                Kind::Items => "items",
-                Kind::Synced => "synced",
-                Kind::Ack => "ack",
-                Kind::Ping => "ping",
-                Kind::Snapshot => "snapshot",
-                Kind::Chunk => "chunk",
-                Kind::Adopted => "adopted",
-                Kind::StateDigest => "state digest",
-                Kind::Bye => "bye",
-                Kind::Declined => "declined",
-            },
+        Self::Unexpected { message: kind.name() }
+    }
+}
+
+impl From<ProtocolError> for SessionError {
+    fn from(error: ProtocolError) -> Self {
+        match error {
+            ProtocolError::NotRepred { start } => Self::NotRepred { start },
+            ProtocolError::OtherProtocol { theirs } => Self::Protocol { ours: PROTOCOL, theirs },
+            ProtocolError::Malformed(malformed) => malformed.into(),
+            ProtocolError::Unexpected(kind) => Self::unexpected(kind),
+            ProtocolError::TooManyOrigins { limit } => {
+                Self::Receive(ReceiveError::TooManyOrigins { limit })
+            }
+            ProtocolError::BlockTooLarge { limit } => Self::BlockTooLarge { limit },
+            ProtocolError::SnapshotTooLarge { size, limit } => {
+                Self::SnapshotTooLarge { size, limit }
+            }
         }
     }
 }

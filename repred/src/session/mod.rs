@@ -1,35 +1,44 @@
 //! [`Session`]: one conversation with one peer, without any I/O.
 
-mod backup;
 mod config;
-mod digests;
+
 mod error;
-mod incoming;
+
+mod timers;
+
 mod outgoing;
 
-use std::{collections::VecDeque, time::Instant};
+mod receiver;
 
-pub use self::backup::{Loading, Saving};
+mod incoming;
+
+mod digests;
+
+mod handshake;
+
+mod backup;
+
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
+
+pub(crate) use self::receiver::{CoreReceiver, IfTrimmed};
 pub use self::{
+    backup::{Loading, Saving},
     config::{Direction, Now, Sending, SessionConfig, SessionLimits},
     error::SessionError,
 };
 use self::{
-    digests::Digests,
-    incoming::{Answer, Incoming, Outcome, Role, if_unknown},
-    outgoing::Outgoing,
+    digests::StateDigests, handshake::Greeting, incoming::Incoming, outgoing::Outgoing,
+    receiver::Outcome, timers::Timers,
 };
 use crate::{
-    core::{Core, ReceivePolicy},
-    encoding::varint::put_u64,
-    history::{Cursor, Frontier, OriginIndex, Position},
+    core::Core,
+    history::{Cursor, Frontier, Position},
     id::ReplicaId,
-    message::{
-        Cause, Kind, MAX_OPEN, Malformed, Open, Opening, PROTOCOL, Reason, check_opening, end,
-        number, put_version, seq, take, take_version,
-    },
+    protocol::{Cause, Kind, MAX_OPEN, Message, Open, Reason},
     reduce::Replicated,
-    time::Time,
     version::VersionVector,
 };
 
@@ -83,16 +92,18 @@ use crate::{
 pub struct Session {
     config: SessionConfig,
     phase: Phase,
+    /// What we said of ourselves.
+    greeting: Greeting,
     /// What the peer said of itself.
     peer: Option<Open>,
-    sent: Sent,
     /// Messages that go out before all others: our open, our digest.
     first: VecDeque<Vec<u8>>,
     incoming: Incoming,
+    /// `None` before the peer has said what it has, if nothing is to be sent to it, and at the end.
     outgoing: Option<Outgoing>,
     is_synced: bool,
     timers: Timers,
-    digests: Digests,
+    digests: StateDigests,
     /// What [`Core::discards`] was when this began.
     discards: u64,
 }
@@ -101,7 +112,7 @@ pub struct Session {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     /// The peer's open has to come.
-    Greeting,
+    Opening,
     /// The versions differ, and the peer's digest has to come.
     Comparing,
     /// Both know where the other stands: entries flow.
@@ -111,68 +122,34 @@ enum Phase {
     Closed,
 }
 
-/// What we said of ourselves, which is what the peer's answer is about.
-#[derive(Debug)]
-struct Sent {
-    wall: Time,
-    version_hash: u128,
-    /// The newest version of the schema of which we may have updates.
-    newest: u32,
-    /// Where a peer stands that had what we had.
-    cursor: Cursor,
-    /// The origins of our digest, in order.
-    announced: Vec<OriginIndex>,
-}
+impl Phase {
+    /// Whether the peer has not said yet what it has.
+    fn is_handshake(self) -> bool {
+        matches!(self, Self::Opening | Self::Comparing)
+    }
 
-#[derive(Debug)]
-struct Timers {
-    last_sent: Instant,
-    last_heard: Instant,
-    /// Since when the transport has not taken anything of what it was given.
-    stalled: Option<Instant>,
-    /// When the peer has to have told where it stands.
-    greeting: Instant,
+    fn is_over(self) -> bool {
+        matches!(self, Self::Closing(_) | Self::Closed)
+    }
 }
 
 impl Session {
     /// A session that is about to begin. O(origins).
     pub fn new<R: Replicated>(config: SessionConfig, core: &mut Core<R>, now: Now) -> Self {
-        let version_hash = core.version_hash();
-        core.note_schema(config.schema.version());
-        let newest = core.newest_schema();
-        let open = Open {
-            schema: config.schema.clone(),
-            newest,
-            id: core.id(),
-            sends: config.sends(),
-            receives: config.receives(),
-            checks: config.check_divergence.is_some(),
-            discards: config.discard_ours,
-            wall: now.wall,
-            max_message: config.limits.message_bytes as u64,
-            max_block: config.limits.block_bytes as u64,
-            version_hash,
-        };
+        let (greeting, open) = Greeting::new(&config, core, now.wall);
         let mut first = Vec::new();
         open.encode(&mut first);
-        let known = Frontier::all_of(core.entries());
-        let cursor = Cursor::at_end(core.entries(), known);
         Self {
             config,
-            phase: Phase::Greeting,
+            phase: Phase::Opening,
+            greeting,
             peer: None,
-            sent: Sent { wall: now.wall, version_hash, newest, cursor, announced: Vec::new() },
             first: VecDeque::from([first]),
             incoming: Incoming::default(),
             outgoing: None,
             is_synced: false,
-            timers: Timers {
-                last_sent: now.instant,
-                last_heard: now.instant,
-                stalled: None,
-                greeting: now.instant,
-            },
-            digests: Digests::default(),
+            timers: Timers::new(now.instant),
+            digests: StateDigests::default(),
             discards: core.discards(),
         }
     }
@@ -235,7 +212,7 @@ impl Session {
 
     // ---- what comes in ----
 
-    /// Takes in a message.
+    /// Applies a message of the peer's.
     ///
     /// # Errors
     ///
@@ -250,44 +227,31 @@ impl Session {
         message: &[u8],
         now: Now,
     ) -> Result<(), SessionError> {
-        if matches!(self.phase, Phase::Closing(_) | Phase::Closed) {
+        if self.phase.is_over() {
             return Ok(());
         }
         let result = self.dispatch(core, message, now);
-        self.timers.last_heard = now.instant;
-        self.fail(result)
+        self.timers.heard(now.instant);
+        self.fail_if_err(result)
     }
 
-    /// Takes note that the time of [`poll_timeout`](Self::poll_timeout) has come; earlier calls do
-    /// nothing.
+    /// Ends the session if the time of [`poll_timeout`](Self::poll_timeout) has come and the peer is late. Earlier
+    /// calls do nothing.
     ///
     /// # Errors
     ///
     /// When the peer was silent, or has taken nothing, for too long.
     pub fn handle_timeout(&mut self, now: Now) -> Result<(), SessionError> {
-        if matches!(self.phase, Phase::Closing(_) | Phase::Closed) {
+        if self.phase.is_over() {
             return Ok(());
         }
-        let timeout = self.config.timeout;
-        let is_over = |since: Instant| now.instant.saturating_duration_since(since) >= timeout;
-        let has_to_greet = matches!(self.phase, Phase::Greeting | Phase::Comparing);
-        let is_late = has_to_greet && is_over(self.timers.greeting);
-        let result = if is_late || is_over(self.timers.last_heard) {
-            Err(SessionError::Silent { timeout })
-        } else if self.timers.stalled.is_some_and(is_over) {
-            Err(SessionError::Stalled { timeout })
-        } else {
-            Ok(())
-        };
-        self.fail(result)
+        let result = self.timers.check(&self.config, self.phase.is_handshake(), now.instant);
+        self.fail_if_err(result)
     }
 
-    /// Takes note that the transport has taken some, or all, of what it was given.
+    /// The transport has sent some, or all, of what it was given.
     pub fn handle_sent(&mut self, all: Sending, now: Now) {
-        self.timers.stalled = match all {
-            Sending::Done => None,
-            Sending::More => Some(now.instant),
-        };
+        self.timers.sent(all, now.instant);
     }
 
     /// Ends the session: one last message tells the peer.
@@ -300,16 +264,16 @@ impl Session {
 
     /// Ends the session because of something that is wrong with the transport's messages.
     pub(crate) fn refuse(&mut self, error: SessionError) -> Result<(), SessionError> {
-        self.fail(Err(error))
+        self.fail_if_err(Err(error))
     }
 
-    fn fail(&mut self, result: Result<(), SessionError>) -> Result<(), SessionError> {
+    fn fail_if_err<T>(&mut self, result: Result<T, SessionError>) -> Result<T, SessionError> {
         if let Err(error) = &result {
             self.phase = match error {
                 SessionError::Peer(_) => Phase::Closed,
                 error => Phase::Closing(error.reason()),
             };
-            // What was half taken in is nowhere; a block of ours that was open is not pinned any longer.
+            // What was half received is nowhere; a block of ours that was open is not pinned any longer.
             self.incoming = Incoming::default();
             self.outgoing = None;
         }
@@ -323,23 +287,52 @@ impl Session {
         now: Now,
     ) -> Result<(), SessionError> {
         self.check_core(core)?;
-        if self.phase == Phase::Greeting {
-            return self.greet(core, message, now);
+        if self.phase == Phase::Opening {
+            return self.open(core, Open::read(message)?, now);
         }
         let limit = self.config.limits.message_bytes;
         if message.len() > limit {
             return Err(SessionError::MessageTooLarge { size: message.len() as u64, limit });
         }
-        let Some((&kind, body)) = message.split_first() else {
-            return Err(Malformed("a message of one byte at least").into());
-        };
-        let kind = Kind::from_byte(kind).ok_or(Malformed("the kind of a message"))?;
-        match (kind, &self.phase) {
-            (Kind::Ping, _) => Ok(()),
-            (Kind::Bye, _) => self.part(body),
-            (Kind::Digest, Phase::Comparing) => self.compare(core, body),
-            (_, Phase::Streaming) => self.stream(core, kind, body, now),
-            _ => Err(SessionError::unexpected(kind)),
+        let (kind, body) = Kind::split(message)?;
+        if !self.is_expected(kind) {
+            return Err(SessionError::unexpected(kind));
+        }
+        match Message::decode(kind, body, core.limits().origins)? {
+            Message::Ping => Ok(()),
+            Message::Bye(Reason::Finished) => {
+                self.phase = Phase::Closed;
+                Ok(())
+            }
+            Message::Bye(reason) => Err(SessionError::Peer(reason)),
+            Message::Digest { version, floor } => self.compare(core, &version, floor),
+            Message::Items(body) => self.items(core, body, now),
+            Message::Snapshot(head) => {
+                self.incoming.begin_snapshot(head, &self.receiver(core, now))
+            }
+            Message::Chunk(bytes) => self.chunk(core, bytes, now),
+            Message::Synced => {
+                self.is_synced = true;
+                Ok(())
+            }
+            Message::StateDigest { version, state } => {
+                self.check_state(core, (version, state), now)
+            }
+            answer => self.answered(core, kind, answer),
+        }
+    }
+
+    /// Whether a message of a kind has a place here now.
+    fn is_expected(&self, kind: Kind) -> bool {
+        match kind {
+            Kind::Ping | Kind::Bye => true,
+            Kind::Digest => self.phase == Phase::Comparing,
+            _ if self.phase != Phase::Streaming => false,
+            Kind::Items | Kind::Snapshot | Kind::Chunk => {
+                self.config.receives() && self.peer_sends()
+            }
+            Kind::Ack | Kind::Adopted | Kind::Declined => self.outgoing.is_some(),
+            Kind::Synced | Kind::StateDigest => true,
         }
     }
 
@@ -349,176 +342,50 @@ impl Session {
             return Err(SessionError::Discarded);
         }
         // The peer would take what it does not know for a mistake of ours.
-        let knows_of = |peer: &Open| self.sent.newest.max(peer.newest).max(peer.schema.version());
         match &self.peer {
-            Some(peer) if core.has_deferred() && core.newest_schema() > knows_of(peer) => {
+            Some(peer)
+                if core.has_deferred()
+                    && core.newest_schema() > self.greeting.newest_with(peer) =>
+            {
                 Err(SessionError::NewerSchema)
             }
             _ => Ok(()),
         }
     }
 
-    /// The messages that may come again and again.
-    fn stream<R: Replicated>(
+    /// Compares what the peer says of itself with what we said.
+    fn open<R: Replicated>(
         &mut self,
         core: &mut Core<R>,
-        kind: Kind,
-        body: &[u8],
+        open: Open,
         now: Now,
     ) -> Result<(), SessionError> {
-        let limits = &self.config.limits;
-        let brings_entries = matches!(kind, Kind::Items | Kind::Snapshot | Kind::Chunk);
-        if brings_entries && !(self.config.receives() && self.peer_sends()) {
-            return Err(SessionError::unexpected(kind));
-        }
-        match kind {
-            Kind::Items => {
-                let newest = self.peer.as_ref().map_or(0, |peer| peer.newest);
-                let policy = ReceivePolicy::new(now.wall, if_unknown(&self.config, newest));
-                self.incoming.items(core, self.outgoing.as_mut(), body, limits, &policy)
-            }
-            Kind::Synced => {
-                self.is_synced = true;
-                Ok(())
-            }
-            Kind::Ack => self.ack(core, body),
-            Kind::Snapshot => {
-                let origins = core.limits().origins;
-                self.incoming.begin_snapshot(body, limits, origins)
-            }
-            Kind::Chunk => self.chunk(core, body, now),
-            Kind::Declined => self.declined(core, body),
-            Kind::Adopted => {
-                let mut body = body;
-                let version = take_version(&mut body, core.limits().origins)?;
-                end(body)?;
-                match &mut self.outgoing {
-                    Some(outgoing) => outgoing.adopted(core, &version),
-                    None => Err(SessionError::unexpected(kind)),
-                }
-            }
-            Kind::StateDigest => self.check_state(core, body, now),
-            Kind::Digest | Kind::Ping | Kind::Bye => Err(SessionError::unexpected(kind)),
-        }
-    }
-
-    fn chunk<R: Replicated>(
-        &mut self,
-        core: &mut Core<R>,
-        body: &[u8],
-        now: Now,
-    ) -> Result<(), SessionError> {
-        let role = if self.config.discard_ours { Role::Discards } else { Role::Keeps };
-        let outcome = self.incoming.chunk(core, body, role, now)?;
-        // If we gave up our state, it was for this session.
-        self.discards = core.discards();
-        match (outcome, &mut self.outgoing) {
-            (Some(Outcome::Adopted(version)), Some(outgoing)) => {
-                outgoing.confirm_version(core.entries(), &version);
-            }
-            // Each waits for the other's: neither will do.
-            (Some(Outcome::Declined { .. }), Some(outgoing)) if outgoing.is_waiting() => {
-                let ours = core.floor();
-                return Err(SessionError::BothTrimmed { ours, theirs: VersionVector::new() });
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-
-    fn declined<R: Replicated>(
-        &mut self,
-        core: &mut Core<R>,
-        mut body: &[u8],
-    ) -> Result<(), SessionError> {
-        let floor = take_version(&mut body, core.limits().origins)?;
-        let [has_seen_floor] = take(&mut body)?;
-        end(body)?;
-        let has_one_for_us =
-            has_seen_floor == 1 && self.peer_sends() && !self.incoming.has_declined();
-        match &mut self.outgoing {
-            Some(outgoing) => outgoing.declined(core, floor, has_one_for_us),
-            None => Err(SessionError::unexpected(Kind::Declined)),
-        }
-    }
-
-    /// Takes in the peer's open.
-    fn greet<R: Replicated>(
-        &mut self,
-        core: &mut Core<R>,
-        message: &[u8],
-        now: Now,
-    ) -> Result<(), SessionError> {
-        let open = open(message)?;
-        self.check_peer(core, &open, now)?;
+        self.greeting.check(&open, &self.config, core.id(), now.wall)?;
         core.note_schema(open.newest.max(open.schema.version()));
-        let is_equal = open.version_hash == self.sent.version_hash;
+        let is_equal = open.version_hash == self.greeting.version_hash();
         self.is_synced = is_equal || !open.sends || !self.config.receives();
         self.peer = Some(open);
         if is_equal {
             // The peer has what we had, whatever either has written since.
             self.phase = Phase::Streaming;
-            self.outgoing = self.outgoing(self.sent.cursor.clone(), None, VersionVector::new());
+            let cursor = self.greeting.cursor().clone();
+            self.outgoing = self.outgoing(cursor, None, VersionVector::new());
         } else {
             self.phase = Phase::Comparing;
-            self.announce(core)?;
+            let digest = self.greeting.digest(core, self.peer_limit())?;
+            self.first.push_back(digest);
         }
         Ok(())
     }
 
-    /// Queues our digest.
-    fn announce<R: Replicated>(&mut self, core: &Core<R>) -> Result<(), SessionError> {
-        let version = core.version();
-        let origins = version.iter().filter_map(|(id, _)| core.entries().origin(id));
-        self.sent.announced = origins.collect();
-        let mut digest = vec![Kind::Digest as u8];
-        put_version(&mut digest, &version);
-        put_version(&mut digest, &core.floor());
-        let (size, limit) = (digest.len(), self.peer_limit());
-        if size > limit {
-            return Err(SessionError::TooLargeForPeer { size, limit });
-        }
-        self.first.push_back(digest);
-        Ok(())
-    }
-
-    fn check_peer<R: Replicated>(
-        &self,
-        core: &Core<R>,
-        open: &Open,
-        now: Now,
-    ) -> Result<(), SessionError> {
-        if !open.schema.fits(&self.config.schema) {
-            let (ours, theirs) = (self.config.schema.clone(), open.schema.clone());
-            return Err(SessionError::Schema { ours, theirs });
-        }
-        if open.id == core.id() {
-            return Err(SessionError::SameId { id: open.id });
-        }
-        // Compared with what our own open said, so that both sides come to the same answer, unless the
-        // peer's open was long on its way; then it is our clock's present that counts.
-        let drift = |ours: Time| ours.since(open.wall).max(open.wall.since(ours));
-        if drift(self.sent.wall).min(drift(now.wall)) > self.config.clock_drift {
-            let (ours, theirs) = (self.sent.wall, open.wall);
-            return Err(SessionError::ClockDrift { ours, theirs });
-        }
-        if open.discards && self.config.discard_ours {
-            return Err(SessionError::BothDiscard);
-        }
-        Ok(())
-    }
-
-    /// Takes in the peer's digest.
+    /// Begins to send what the peer lacks, by its digest.
     fn compare<R: Replicated>(
         &mut self,
         core: &mut Core<R>,
-        mut body: &[u8],
+        theirs: &VersionVector,
+        floor: VersionVector,
     ) -> Result<(), SessionError> {
-        let limit = core.limits().origins;
-        let theirs = take_version(&mut body, limit)?;
-        let floor = take_version(&mut body, limit)?;
-        end(body)?;
-        core.check_id(&theirs);
+        core.check_id(theirs);
         let own_floor = core.floor();
         let discards =
             self.config.discard_ours || self.peer.as_ref().is_some_and(|peer| peer.discards);
@@ -530,7 +397,7 @@ impl Session {
         let history = core.entries();
         // What the peer is about to give up it will lack, should it come back from somebody else.
         let (known, floor) = if can_join || self.config.discard_ours {
-            (Frontier::new(history, &theirs), floor)
+            (Frontier::new(history, theirs), floor)
         } else {
             (Frontier::default(), VersionVector::new())
         };
@@ -556,40 +423,107 @@ impl Session {
             return None;
         }
         let max_block = usize::try_from(peer.max_block).unwrap_or(usize::MAX);
-        let announced = &self.sent.announced;
+        let announced = self.greeting.announced();
         Some(Outgoing::new(cursor, announced, sync_at, floor, self.peer_limit(), max_block))
     }
 
-    /// Bytes of the longest message that the peer takes.
-    fn peer_limit(&self) -> usize {
-        let limit = self.peer.as_ref().map_or(MAX_OPEN as u64, |peer| peer.max_message);
-        usize::try_from(limit).unwrap_or(usize::MAX)
+    fn receiver<'a, R: Replicated>(&self, core: &'a mut Core<R>, now: Now) -> CoreReceiver<'a, R> {
+        let newest = self.peer.as_ref().map_or(0, |peer| peer.newest);
+        CoreReceiver::new(core, &self.config, newest, now.wall)
     }
 
-    fn peer_sends(&self) -> bool {
-        self.peer.as_ref().is_some_and(|peer| peer.sends)
+    fn items<R: Replicated>(
+        &mut self,
+        core: &mut Core<R>,
+        body: &[u8],
+        now: Now,
+    ) -> Result<(), SessionError> {
+        let mut receiver = self.receiver(core, now).without_echo(self.outgoing.as_mut());
+        self.incoming.items(body, &mut receiver)
     }
 
-    /// Takes in what the peer has confirmed.
-    fn ack<R: Replicated>(&mut self, core: &Core<R>, mut body: &[u8]) -> Result<(), SessionError> {
-        let Some(outgoing) = &mut self.outgoing else {
-            return Err(SessionError::unexpected(Kind::Ack));
-        };
-        while !body.is_empty() {
-            let (place, seq) = (number(&mut body)?, seq(&mut body)?);
-            let origin = outgoing.origin_at(place).ok_or(Malformed("an origin we have named"))?;
-            outgoing.confirm(core.entries(), origin, seq);
+    fn chunk<R: Replicated>(
+        &mut self,
+        core: &mut Core<R>,
+        bytes: &[u8],
+        now: Now,
+    ) -> Result<(), SessionError> {
+        let if_trimmed =
+            if self.config.discard_ours { IfTrimmed::Discard } else { IfTrimmed::Decline };
+        let mut receiver = self.receiver(core, now);
+        let outcome = self.incoming.chunk(bytes, &mut receiver, if_trimmed)?;
+        // If we gave up our state, it was for this session.
+        self.discards = core.discards();
+        match (outcome, &mut self.outgoing) {
+            (Some(Outcome::Adopted(version)), Some(outgoing)) => {
+                outgoing.confirm_version(core.entries(), &version);
+            }
+            // Each waits for the other's: neither will do.
+            (Some(Outcome::Declined { .. }), Some(outgoing)) if outgoing.is_waiting() => {
+                let ours = core.floor();
+                return Err(SessionError::BothTrimmed { ours, theirs: VersionVector::new() });
+            }
+            _ => {}
         }
         Ok(())
     }
 
-    fn part(&mut self, body: &[u8]) -> Result<(), SessionError> {
-        match Reason::from_byte(*body.first().ok_or(Malformed("a reason"))?) {
-            Reason::Finished => {
-                self.phase = Phase::Closed;
-                Ok(())
+    /// What the peer says of what we have sent.
+    fn answered<R: Replicated>(
+        &mut self,
+        core: &Core<R>,
+        kind: Kind,
+        answer: Message<'_>,
+    ) -> Result<(), SessionError> {
+        let has_one_for_us = self.peer_sends() && !self.incoming.has_declined();
+        let outgoing = self.outgoing.as_mut().ok_or(SessionError::unexpected(kind))?;
+        match answer {
+            Message::Ack(seqs) => Ok(outgoing.confirm_places(core.entries(), &seqs)?),
+            Message::Adopted(version) => outgoing.adopted(core, &version),
+            Message::Declined { floor, has_seen_floor } => {
+                outgoing.declined(core, floor, has_seen_floor && has_one_for_us)
             }
-            reason => Err(SessionError::Peer(reason)),
+            _ => Err(SessionError::unexpected(kind)),
+        }
+    }
+
+    // ---- state digests ----
+
+    /// How often states are compared, if they can be: a state of another version of the schema has another
+    /// encoding, and what is deferred is in none.
+    fn comparing<R: Replicated>(&self, core: &Core<R>) -> Option<Duration> {
+        let peer = self.peer.as_ref()?;
+        let is_same_schema = peer.schema.version() == self.config.schema.version();
+        self.config.check_divergence.filter(|_| !core.has_deferred() && is_same_schema)
+    }
+
+    fn check_state<R: Replicated>(
+        &mut self,
+        core: &mut Core<R>,
+        theirs: (u128, u128),
+        now: Now,
+    ) -> Result<(), SessionError> {
+        match self.comparing(core) {
+            Some(interval) => self.digests.compare(core, theirs, interval, now.instant),
+            None => Ok(()),
+        }
+    }
+
+    fn poll_state_digest<R: Replicated>(
+        &mut self,
+        core: &mut Core<R>,
+        now: Now,
+    ) -> Result<Option<Message<'static>>, SessionError> {
+        let peer_checks = self.peer.as_ref().is_some_and(|peer| peer.checks);
+        let interval = self.comparing(core).filter(|_| peer_checks);
+        match (interval, &mut self.outgoing) {
+            (Some(interval), Some(outgoing)) => {
+                self.digests.poll(core, outgoing, interval, now.instant)
+            }
+            _ => {
+                self.digests.put_off();
+                Ok(None)
+            }
         }
     }
 
@@ -609,18 +543,13 @@ impl Session {
         out: &mut Vec<u8>,
     ) -> Result<bool, SessionError> {
         let start = out.len();
-        let result = self.next_message(core, now, out);
-        if !matches!(result, Ok(true)) {
+        let polled = self.next_message(core, now, out);
+        if polled == Ok(true) {
+            self.timers.said(now.instant);
+        } else {
             out.truncate(start);
         }
-        if result == Ok(true) {
-            self.timers.last_sent = now.instant;
-            self.timers.stalled.get_or_insert(now.instant);
-        }
-        match result {
-            Ok(polled) => Ok(polled),
-            Err(error) => self.fail(Err(error)).map(|()| false),
-        }
+        self.fail_if_err(polled)
     }
 
     fn next_message<R: Replicated>(
@@ -637,105 +566,66 @@ impl Session {
             Phase::Closed => return Ok(false),
             Phase::Closing(reason) => {
                 self.phase = Phase::Closed;
-                out.extend_from_slice(&[Kind::Bye as u8, reason as u8]);
+                Message::Bye(reason).encode(out);
                 return Ok(true);
             }
-            Phase::Greeting | Phase::Comparing => {}
+            Phase::Opening | Phase::Comparing => {}
             Phase::Streaming => {
                 self.check_core(core)?;
-                if self.poll_ack(core, out) || self.poll_outgoing(core, out)? {
-                    return Ok(true);
-                }
-                if self.poll_state_digest(core, now, out)? {
+                if self.next_of_stream(core, now, out)? {
                     return Ok(true);
                 }
             }
         }
-        if now.instant.saturating_duration_since(self.timers.last_sent) >= self.config.keep_alive {
-            out.push(Kind::Ping as u8);
-            return Ok(true);
+        let is_due = self.timers.is_ping_due(&self.config, now.instant);
+        if is_due {
+            Message::Ping.encode(out);
         }
-        Ok(false)
+        Ok(is_due)
     }
 
-    fn poll_ack<R: Replicated>(&mut self, core: &Core<R>, out: &mut Vec<u8>) -> bool {
-        // Who does not send to us has no use for what we have.
-        if !self.incoming.needs_ack() || !self.peer_sends() {
-            return false;
-        }
-        if let Some(answer) = self.incoming.answer.take() {
-            match answer {
-                Answer::Adopted => {
-                    out.push(Kind::Adopted as u8);
-                    put_version(out, &core.version());
-                }
-                Answer::Declined { has_seen_floor } => {
-                    out.push(Kind::Declined as u8);
-                    put_version(out, &core.floor());
-                    out.push(u8::from(has_seen_floor));
-                }
-            }
-            return true;
-        }
-        out.push(Kind::Ack as u8);
-        let start = out.len();
-        for (place, origin) in self.incoming.take_unacked() {
-            let seq = core.entries().last(origin);
-            if seq > 0 {
-                put_u64(out, place as u64);
-                put_u64(out, seq);
-            }
-        }
-        let has_any = out.len() > start;
-        if !has_any {
-            out.truncate(start - 1);
-        }
-        has_any
-    }
-
-    fn poll_outgoing<R: Replicated>(
+    fn next_of_stream<R: Replicated>(
         &mut self,
         core: &mut Core<R>,
+        now: Now,
         out: &mut Vec<u8>,
     ) -> Result<bool, SessionError> {
-        match &mut self.outgoing {
-            Some(outgoing) => outgoing.poll(core, out),
-            None => Ok(false),
+        // A peer that does not send to us has no use for what we have.
+        if self.peer_sends()
+            && let Some(answer) = self.incoming.take_answer(core)
+        {
+            answer.encode(out);
+            return Ok(true);
         }
+        if let Some(outgoing) = &mut self.outgoing
+            && outgoing.poll(core, out)?
+        {
+            return Ok(true);
+        }
+        let digest = self.poll_state_digest(core, now)?;
+        if let Some(digest) = &digest {
+            digest.encode(out);
+        }
+        Ok(digest.is_some())
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout), and then
     /// [`poll_message`](Self::poll_message), if nothing happens before.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        if matches!(self.phase, Phase::Closing(_) | Phase::Closed) {
+        if self.phase.is_over() {
             return None;
         }
-        let Timers { last_sent, last_heard, stalled, greeting } = self.timers;
-        let timeout = self.config.timeout;
-        let has_to_greet = matches!(self.phase, Phase::Greeting | Phase::Comparing);
-        // While the transport is busy with what it has, there is no use in giving it more.
-        let is_free = stalled.is_none();
-        [
-            // A time that cannot be expressed never comes.
-            last_sent.checked_add(self.config.keep_alive).filter(|_| is_free),
-            last_heard.checked_add(timeout),
-            stalled.and_then(|since| since.checked_add(timeout)),
-            greeting.checked_add(timeout).filter(|_| has_to_greet),
-            self.digests.due.filter(|_| is_free),
-        ]
-        .into_iter()
-        .flatten()
-        .min()
+        let due = self.digests.due();
+        self.timers.next(&self.config, self.phase.is_handshake(), due)
     }
-}
 
-/// The open that a conversation, or a file, begins with.
-pub(crate) fn open(message: &[u8]) -> Result<Open, SessionError> {
-    match check_opening(message) {
-        Opening::Ours => Ok(Open::decode(message)?),
-        Opening::OtherProtocol(theirs) => Err(SessionError::Protocol { ours: PROTOCOL, theirs }),
-        Opening::Short | Opening::Foreign => {
-            Err(SessionError::NotRepred { start: message[..message.len().min(16)].to_vec() })
-        }
+    /// Bytes of the longest message that the peer takes.
+    fn peer_limit(&self) -> usize {
+        let limit = self.peer.as_ref().map_or(MAX_OPEN as u64, |peer| peer.max_message);
+        usize::try_from(limit).unwrap_or(usize::MAX)
+    }
+
+    fn peer_sends(&self) -> bool {
+        self.peer.as_ref().is_some_and(|peer| peer.sends)
     }
 }

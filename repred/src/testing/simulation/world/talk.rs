@@ -3,7 +3,7 @@
 use super::{World, name};
 use crate::{
     core::ReceiveError,
-    message::Kind,
+    protocol::Kind,
     reduce::Replicated,
     session::SessionError,
     testing::simulation::{

@@ -1,9 +1,7 @@
 //! Messages in a byte stream: each behind its length, a varint.
 
-use crate::{
-    encoding::{DecodeError, varint::put_u64, varint::take_u64},
-    message::Malformed,
-};
+use super::wire::Malformed;
+use crate::encoding::{DecodeError, varint::put_u64, varint::take_u64};
 
 /// What the buffer for reading begins with, and what it grows to for speed alone. A longer message makes
 /// it grow beyond, as its bytes come.

@@ -1,16 +1,20 @@
 //! [`Outgoing`]: bringing the peer up to date.
 
+mod plan;
+
+mod table;
+
 use std::collections::VecDeque;
 
-use super::SessionError;
+use self::{plan::Plan, table::OriginTable};
+use super::error::SessionError;
 use crate::{
     core::Core,
-    encoding::varint::put_u64,
     history::{
-        Cursor, Dependency, Edit, Entries, Frontier, History, Missing, OriginIndex, Pin, Position,
-        SeqRange,
+        Cursor, Dependency, Entries, Frontier, History, Missing, OriginIndex, Pin, Position,
+        SeqRange, Skip,
     },
-    message::{Cause, Kind, MAX_SIGHTING, RunWriter, put_version, tag},
+    protocol::{Cause, ItemWriter, Kind, Malformed, Message, NamedRange, SnapshotHead},
     reduce::Replicated,
     snapshot::{self, Snapshot},
     version::VersionVector,
@@ -20,12 +24,6 @@ use crate::{
 /// thousands of updates, little enough for a slow link to complete one well within the timeout.
 const FULL: usize = 32 << 10;
 
-/// Bytes of what stands before the entries of a run at most, but for what their author had seen.
-const HEAD: usize = 64;
-
-/// Bytes of one range of a skip at most: a new origin, a first seq, a count.
-const MAX_RANGE: usize = 5 + 16 + 10 + 10;
-
 /// What goes to the peer: where it stands in our history, and what is half sent.
 #[derive(Debug)]
 pub(super) struct Outgoing {
@@ -33,7 +31,7 @@ pub(super) struct Outgoing {
     /// What the peer has confirmed, or sent itself.
     acked: Frontier,
     /// Where our origins are in the table that the peer keeps of them.
-    table: Table,
+    table: OriginTable,
     transfer: Transfer,
     /// When the cursor gets here, the peer has what its digest lacked; `None` once it was told.
     sync_at: Option<Position>,
@@ -50,19 +48,14 @@ enum Transfer {
     /// Nothing: entries go out one by one as they come.
     Live,
     Block(OpenBlock),
-    Snapshot {
-        snapshot: Snapshot,
-        floor: VersionVector,
-        cause: Cause,
-        sent: Option<usize>,
-    },
+    Snapshot(OpenSnapshot),
     /// A snapshot of this version is sent, and the peer has to say what became of it.
     Answer(VersionVector),
     /// The peer needs a snapshot, but has trimmed what we have not seen: first we need one of the peer's.
     Waiting,
 }
 
-/// Pieces that the peer takes in together, from here to `end`.
+/// Pieces that the peer applies together, from here to `end`.
 #[derive(Debug)]
 struct OpenBlock {
     end: Position,
@@ -75,17 +68,14 @@ struct OpenBlock {
     _pin: Pin,
 }
 
-struct Plan {
-    end: Position,
-    edits: VecDeque<SeqRange>,
-}
-
-#[derive(Debug, Default)]
-struct Table {
-    /// By index; `u32::MAX` for an origin that has no place yet.
-    places: Vec<u32>,
-    /// By place.
-    origins: Vec<OriginIndex>,
+/// A frozen state that goes to the peer in parts.
+#[derive(Debug)]
+struct OpenSnapshot {
+    snapshot: Snapshot,
+    floor: VersionVector,
+    cause: Cause,
+    /// Bytes of the state that are sent; `None` before the head is.
+    sent: Option<usize>,
 }
 
 impl Outgoing {
@@ -97,14 +87,10 @@ impl Outgoing {
         max_message: usize,
         max_block: usize,
     ) -> Self {
-        let mut table = Table::default();
-        for &origin in announced {
-            table.add(origin);
-        }
         Self {
             acked: cursor.frontier.clone(),
             cursor,
-            table,
+            table: OriginTable::new(announced),
             transfer: Transfer::Live,
             sync_at,
             max_message,
@@ -131,10 +117,17 @@ impl Outgoing {
         self.cursor.frontier.merge(history, &known);
     }
 
-    /// The origin at a place of our table.
-    pub(super) fn origin_at(&self, place: u64) -> Option<OriginIndex> {
-        let place = usize::try_from(place).ok()?;
-        self.table.origins.get(place).copied()
+    /// The peer has each of these up to a seq, by the places of our table.
+    pub(super) fn confirm_places(
+        &mut self,
+        history: &History,
+        seqs: &[(u64, u64)],
+    ) -> Result<(), Malformed> {
+        for &(place, seq) in seqs {
+            let origin = self.table.origin_at(place);
+            self.confirm(history, origin.ok_or(Malformed("an origin we have named"))?, seq);
+        }
+        Ok(())
     }
 
     /// Whether everything there is has been sent.
@@ -151,35 +144,32 @@ impl Outgoing {
         core: &mut Core<R>,
         out: &mut Vec<u8>,
     ) -> Result<bool, SessionError> {
-        let start = out.len();
-        out.push(Kind::Items as u8);
+        let mut items = ItemWriter::new(out);
         if self.cursor.is_stale(core.entries()) {
-            self.start_over(core, out)?;
-            if out.len() > start + 1 {
-                return Ok(true);
+            self.start_over(core, &mut items)?;
+            if !items.is_empty() {
+                return Ok(items.finish());
             }
         }
         if matches!(self.transfer, Transfer::Waiting) {
             if !core.reduced().covers(&self.peer_floor) {
-                out.truncate(start);
-                return Ok(false);
+                return Ok(items.finish());
             }
             self.transfer = Transfer::Live;
             self.resume(core, self.acked.clone())?;
         }
-        self.fill(core, out, start)?;
-        if out.len() > start + 1 {
+        self.fill(core, &mut items)?;
+        if items.finish() {
             return Ok(true);
         }
-        out.truncate(start);
-        if let Transfer::Snapshot { .. } = self.transfer {
+        if let Transfer::Snapshot(_) = self.transfer {
             self.poll_snapshot(out);
             return Ok(true);
         }
         let has_reached = |position| self.cursor.position() >= position;
         if matches!(self.transfer, Transfer::Live) && self.sync_at.is_some_and(has_reached) {
             self.sync_at = None;
-            out.push(Kind::Synced as u8);
+            Message::Synced.encode(out);
             return Ok(true);
         }
         Ok(false)
@@ -187,19 +177,22 @@ impl Outgoing {
 
     // ---- items ----
 
+    /// Bytes at which a message of items is full.
+    fn full(&self) -> usize {
+        FULL.min(self.max_message / 2)
+    }
+
     /// Fills a message with items.
     fn fill<R: Replicated>(
         &mut self,
         core: &mut Core<R>,
-        out: &mut Vec<u8>,
-        start: usize,
+        items: &mut ItemWriter<'_>,
     ) -> Result<(), SessionError> {
-        let full = start + FULL.min(self.max_message / 2);
-        while out.len() < full {
+        while items.len() < self.full() {
             let wrote = match &mut self.transfer {
-                Transfer::Live => self.fill_live(core, out, start, full)?,
-                Transfer::Block(_) => self.fill_block(core, out, start, full)?,
-                Transfer::Snapshot { .. } | Transfer::Answer(_) | Transfer::Waiting => false,
+                Transfer::Live => self.fill_live(core, items)?,
+                Transfer::Block(_) => self.fill_block(core, items)?,
+                Transfer::Snapshot(_) | Transfer::Answer(_) | Transfer::Waiting => false,
             };
             if !wrote {
                 break;
@@ -211,18 +204,16 @@ impl Outgoing {
     fn fill_live<R: Replicated>(
         &mut self,
         core: &mut Core<R>,
-        out: &mut Vec<u8>,
-        start: usize,
-        full: usize,
+        items: &mut ItemWriter<'_>,
     ) -> Result<bool, SessionError> {
         let history = core.entries();
         let Some(missing) = self.cursor.peek(history) else {
             return Ok(false);
         };
         if missing.stands_alone(history) {
-            return self.put(history, missing, out, start, full);
+            return self.put(history, missing, items);
         }
-        match self.plan(history, &missing) {
+        match Plan::new(history, &self.cursor, &missing, self.max_block) {
             Some(Plan { end, edits }) => {
                 let pinned = missing.position()..=end;
                 let _pin = core.entries_mut().pin(pinned);
@@ -238,74 +229,30 @@ impl Outgoing {
     fn fill_block<R: Replicated>(
         &mut self,
         core: &mut Core<R>,
-        out: &mut Vec<u8>,
-        start: usize,
-        full: usize,
+        items: &mut ItemWriter<'_>,
     ) -> Result<bool, SessionError> {
+        let full = self.full();
         let Transfer::Block(block) = &mut self.transfer else {
             return Ok(false);
         };
         if !std::mem::replace(&mut block.is_begun, true) {
-            out.push(tag::BEGIN);
+            items.begin();
         }
         while let Some(edit) = block.edits.pop_front() {
-            out.push(tag::EDIT);
-            self.table.put(core.entries(), edit.origin, out);
-            put_u64(out, edit.first);
-            put_u64(out, edit.len());
-            if out.len() >= full {
+            items.edit(self.table.range(core.entries(), edit));
+            if items.len() >= full {
                 return Ok(true);
             }
         }
         let end = block.end;
         let history = core.entries();
         if let Some(missing) = self.cursor.peek_until(history, end) {
-            return self.put(history, missing, out, start, full);
+            return self.put(history, missing, items);
         }
-        out.push(tag::COMMIT);
+        items.commit();
         self.transfer = Transfer::Live;
         core.entries_mut().release();
         Ok(true)
-    }
-
-    /// Where a block that begins with `missing` has to end: what is in it may reach further, and that is
-    /// in it then. `None` if it is more than the peer takes.
-    fn plan(&self, history: &History, missing: &Missing<'_>) -> Option<Plan> {
-        let newest = history.end() - 1;
-        let mut end = match missing {
-            // Not all of it: what follows the edit needs no block.
-            Missing::Entries(entries) => entries.edit_end(history),
-            Missing::Skip(_) => missing.closure_end(history),
-        };
-        let mut probe = self.cursor.clone();
-        let mut edits: VecDeque<SeqRange> = VecDeque::new();
-        let mut size = 0;
-        while let Some(missing) = probe.peek_until(history, end) {
-            end = end.max(missing.closure_end(history)).min(newest);
-            size += match &missing {
-                Missing::Entries(entries) => {
-                    probe.took_entries(history, entries, entries.len);
-                    let seen = history.dependencies(entries.origin, entries.first_seq);
-                    let seen = seen.map_or(0, |seen| seen.len() * size_of::<Dependency>());
-                    entries.iter().map(|(_, payload)| payload.len() + 64).sum::<usize>() + seen
-                }
-                Missing::Skip(skip) => {
-                    probe.took_skip(history, skip);
-                    64 + size_of_val(&*skip.ranges)
-                }
-            };
-            let here: Vec<_> = missing.edits(history).map(|&Edit { range, .. }| range).collect();
-            for &edit in here.iter().rev() {
-                if !edits.iter().rev().take(here.len() + 1).any(|&there| there == edit) {
-                    edits.push_back(edit);
-                    size += size_of::<SeqRange>();
-                }
-            }
-            if size > self.max_block {
-                return None;
-            }
-        }
-        Some(Plan { end, edits })
     }
 
     /// Appends what is missing, or as much of it as there is room for.
@@ -313,74 +260,74 @@ impl Outgoing {
         &mut self,
         history: &History,
         missing: Missing<'_>,
-        out: &mut Vec<u8>,
-        start: usize,
-        full: usize,
+        items: &mut ItemWriter<'_>,
     ) -> Result<bool, SessionError> {
         match missing {
-            Missing::Entries(entries) => self.put_run(history, &entries, out, start, full),
-            Missing::Skip(skip) => {
-                let size = out.len() - start + 16 + skip.ranges.len() * MAX_RANGE;
-                if size > self.max_message {
-                    // It may fit a message of its own.
-                    if out.len() > start + 1 {
-                        return Ok(false);
-                    }
-                    let limit = self.max_message;
-                    return Err(SessionError::TooLargeForPeer { size, limit });
-                }
-                out.push(tag::SKIP);
-                put_u64(out, skip.ranges.len() as u64);
-                for range in &skip.ranges {
-                    self.table.put(history, range.origin, out);
-                    put_u64(out, range.first);
-                    put_u64(out, range.len());
-                }
-                self.cursor.took_skip(history, &skip);
-                Ok(true)
-            }
+            Missing::Entries(entries) => self.put_run(history, &entries, items),
+            Missing::Skip(skip) => self.put_skip(history, &skip, items),
         }
+    }
+
+    fn put_skip(
+        &mut self,
+        history: &History,
+        skip: &Skip,
+        items: &mut ItemWriter<'_>,
+    ) -> Result<bool, SessionError> {
+        let ranges = skip.ranges.len() * ItemWriter::MAX_RANGE;
+        if !self.has_room(items, ItemWriter::MAX_SKIP_HEAD + ranges)? {
+            return Ok(false);
+        }
+        items.skip(skip.ranges.iter().map(|&range| self.table.range(history, range)));
+        self.cursor.took_skip(history, skip);
+        Ok(true)
     }
 
     fn put_run(
         &mut self,
         history: &History,
         entries: &Entries<'_>,
-        out: &mut Vec<u8>,
-        start: usize,
-        full: usize,
+        items: &mut ItemWriter<'_>,
     ) -> Result<bool, SessionError> {
         let Some((base, _)) = entries.iter().next() else {
             return Ok(false);
         };
         let seen = self.seen_before(history, entries);
-        let head = HEAD + seen.as_ref().map_or(0, |seen| seen.len() * MAX_SIGHTING);
-        let (count, size) = fitting(entries, head, full.saturating_sub(out.len()));
-        let size = out.len() - start + head + size;
-        if count == 1 && size > self.max_message {
-            // It may fit a message of its own.
-            if out.len() > start + 1 {
-                return Ok(false);
-            }
-            return Err(SessionError::TooLargeForPeer { size, limit: self.max_message });
+        let seen_bytes = seen.as_ref().map_or(0, |seen| seen.len() * ItemWriter::MAX_SEEN);
+        let head = ItemWriter::MAX_RUN_HEAD + seen_bytes;
+        let (count, size) = fitting(entries, head, self.full().saturating_sub(items.len()));
+        // Of several, the first fits.
+        if count == 1 && !self.has_room(items, head + size)? {
+            return Ok(false);
         }
-        out.push(if seen.is_some() { tag::RECORDED } else { tag::RUN });
-        self.table.put(history, entries.origin, out);
-        put_u64(out, entries.first_seq);
-        put_u64(out, count as u64);
-        if let Some(seen) = seen {
-            put_u64(out, seen.len() as u64);
-            for Dependency { origin, seq } in seen {
-                self.table.put(history, origin, out);
-                put_u64(out, seq);
+        let (first, last) = (entries.first_seq, entries.first_seq + count as u64 - 1);
+        let range = NamedRange { origin: self.table.name(history, entries.origin), first, last };
+        let mut run = match seen {
+            None => items.run(range, base),
+            Some(seen) => {
+                let seen =
+                    seen.map(|Dependency { origin, seq }| (self.table.name(history, origin), seq));
+                items.recorded_run(range, seen, base)
             }
-        }
-        let mut run = RunWriter::new(out, base);
+        };
         for (time, payload) in entries.iter().take(count) {
-            run.put(out, time, payload);
+            run.entry(time, payload);
         }
         self.cursor.took_entries(history, entries, count);
         Ok(true)
+    }
+
+    /// Whether so many bytes still fit the message. If not, they may fit a message of their own; if not even
+    /// that, nothing behind them can ever be sent.
+    fn has_room(&self, items: &ItemWriter<'_>, more: usize) -> Result<bool, SessionError> {
+        let (size, limit) = (items.len() + more, self.max_message);
+        if size <= limit {
+            return Ok(true);
+        }
+        if items.is_empty() {
+            return Err(SessionError::TooLargeForPeer { size, limit });
+        }
+        Ok(false)
     }
 
     /// What the author of some entries had newly seen before them, if that is on record. Where it is more
@@ -391,10 +338,10 @@ impl Outgoing {
         entries: &Entries<'_>,
     ) -> Option<impl ExactSizeIterator<Item = Dependency> + use<'h>> {
         let seen = history.dependencies(entries.origin, entries.first_seq)?;
-        let (_, first) = fitting(entries, HEAD, 0);
+        let (_, first) = fitting(entries, ItemWriter::MAX_RUN_HEAD, 0);
         // And the kind of the message.
-        let fits = 1 + HEAD + first + seen.len() * MAX_SIGHTING <= self.max_message;
-        (fits || seen.len() == 0).then_some(seen)
+        let head = 1 + ItemWriter::MAX_RUN_HEAD + seen.len() * ItemWriter::MAX_SEEN;
+        (head + first <= self.max_message || seen.len() == 0).then_some(seen)
     }
 
     // ---- snapshots ----
@@ -404,7 +351,7 @@ impl Outgoing {
     fn start_over<R: Replicated>(
         &mut self,
         core: &mut Core<R>,
-        out: &mut Vec<u8>,
+        items: &mut ItemWriter<'_>,
     ) -> Result<(), SessionError> {
         let known = self.known(core.entries());
         if self.can_refresh(core.entries(), &known) {
@@ -413,7 +360,7 @@ impl Outgoing {
         }
         if let Transfer::Block(block) = &self.transfer {
             if block.is_begun {
-                out.push(tag::ABANDON);
+                items.abandon();
             }
             // What is frozen, in other states, stays as it is.
             self.transfer = Transfer::Live;
@@ -444,7 +391,8 @@ impl Outgoing {
 
     /// Begins with a snapshot, and goes on with all that its sender has not trimmed.
     pub(super) fn send_ahead(&mut self, snapshot: Snapshot, floor: VersionVector) {
-        self.transfer = Transfer::Snapshot { snapshot, floor, cause: Cause::Ahead, sent: None };
+        let cause = Cause::LogBegins;
+        self.transfer = Transfer::Snapshot(OpenSnapshot { snapshot, floor, cause, sent: None });
     }
 
     /// Goes on from what the peer has: with entries, or with a snapshot if they do not reach so far back.
@@ -478,7 +426,8 @@ impl Outgoing {
             return Err(SessionError::TooLargeForPeer { size: limit, limit });
         }
         let snapshot = core.snapshot().map_err(SessionError::Snapshot)?;
-        self.transfer = Transfer::Snapshot { snapshot, floor: core.floor(), cause, sent: None };
+        let floor = core.floor();
+        self.transfer = Transfer::Snapshot(OpenSnapshot { snapshot, floor, cause, sent: None });
         Ok(())
     }
 
@@ -537,30 +486,35 @@ impl Outgoing {
         matches!(self.transfer, Transfer::Waiting)
     }
 
+    /// Appends the head of the snapshot that is being sent, or its next part.
     fn poll_snapshot(&mut self, out: &mut Vec<u8>) {
-        let Transfer::Snapshot { snapshot, floor, cause, sent } = &mut self.transfer else {
+        let most = self.full();
+        let Transfer::Snapshot(OpenSnapshot { snapshot, floor, cause, sent }) = &mut self.transfer
+        else {
             return;
         };
         let Some(sent) = sent else {
             *sent = Some(0);
-            out.push(Kind::Snapshot as u8);
-            put_u64(out, snapshot.state.len() as u64);
-            out.extend_from_slice(&snapshot::digest([&*snapshot.state]).to_le_bytes());
-            put_u64(out, snapshot.time.as_micros());
-            put_version(out, &snapshot.version);
-            put_version(out, floor);
-            out.push(*cause as u8);
+            let head = SnapshotHead {
+                size: snapshot.state.len() as u64,
+                digest: snapshot::digest([&*snapshot.state]),
+                time: snapshot.time,
+                version: snapshot.version.clone(),
+                floor: floor.clone(),
+                cause: *cause,
+            };
+            Message::Snapshot(head).encode(out);
             return;
         };
         let rest = &snapshot.state[*sent..];
-        let part = &rest[..rest.len().min(FULL).min(self.max_message / 2).max(rest.len().min(1))];
-        out.push(Kind::Chunk as u8);
-        out.extend_from_slice(part);
+        // One byte at least, or it would never end.
+        let part = &rest[..rest.len().min(most).max(rest.len().min(1))];
+        Message::Chunk(part).encode(out);
         *sent += part.len();
         if *sent == snapshot.state.len() {
             self.transfer = match cause {
                 // Nobody is asked whether it is of use.
-                Cause::Ahead => Transfer::Live,
+                Cause::LogBegins => Transfer::Live,
                 Cause::Trimmed | Cause::TooLarge => {
                     Transfer::Answer(std::mem::take(&mut snapshot.version))
                 }
@@ -571,40 +525,17 @@ impl Outgoing {
 
 /// How many entries fit behind a head of so many bytes, one at least, and how many bytes they take at most.
 fn fitting(entries: &Entries<'_>, head: usize, room: usize) -> (usize, usize) {
-    let all = entries.payload_bytes() + entries.len * RunWriter::MAX_OVERHEAD;
+    let all = entries.payload_bytes() + entries.len * ItemWriter::MAX_ENTRY_HEAD;
     if head + all <= room {
         return (entries.len, all);
     }
     let (mut count, mut size) = (0, 0);
     for (_, payload) in entries.iter() {
-        let more = payload.len() + RunWriter::MAX_OVERHEAD;
+        let more = payload.len() + ItemWriter::MAX_ENTRY_HEAD;
         if count > 0 && head + size + more > room {
             break;
         }
         (count, size) = (count + 1, size + more);
     }
     (count, size)
-}
-
-impl Table {
-    fn add(&mut self, origin: OriginIndex) {
-        let index = origin as usize;
-        if self.places.len() <= index {
-            self.places.resize(index + 1, u32::MAX);
-        }
-        self.places[index] = self.origins.len() as u32;
-        self.origins.push(origin);
-    }
-
-    /// Appends the name of an origin.
-    fn put(&mut self, history: &History, origin: OriginIndex, out: &mut Vec<u8>) {
-        match self.places.get(origin as usize) {
-            Some(&place) if place != u32::MAX => put_u64(out, place.into()),
-            _ => {
-                put_u64(out, self.origins.len() as u64);
-                out.extend_from_slice(&history.id(origin).to_bytes());
-                self.add(origin);
-            }
-        }
-    }
 }

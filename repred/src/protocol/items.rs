@@ -1,0 +1,433 @@
+//! [`Item`]: what a message of items is made of, written by [`ItemWriter`] and read by [`ItemReader`].
+//!
+//! An origin is named by its place in the speaker's *table of origins*: those of the digest the speaker sent, in
+//! order, then each new one as it is first named. A name is a varint; that of a new origin is followed by its id.
+
+use super::{
+    message::Kind,
+    wire::{
+        MAX_TIME, Malformed, put_id, put_number, put_seqs, put_time, take_id, take_number,
+        take_seq, take_seqs, take_time,
+    },
+};
+use crate::{id::ReplicaId, time::Time};
+
+/// The tags of items.
+mod tag {
+    pub(super) const RUN: u8 = 0;
+    pub(super) const SKIP: u8 = 1;
+    pub(super) const BEGIN: u8 = 2;
+    pub(super) const COMMIT: u8 = 3;
+    pub(super) const ABANDON: u8 = 4;
+    pub(super) const EDIT: u8 = 5;
+    /// A run, with what its author had newly seen before it.
+    pub(super) const RECORDED: u8 = 6;
+}
+
+/// The name of an origin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OriginName {
+    /// It is in the table, at this place.
+    Known(usize),
+    /// It takes this place in the table, the next one, from here on.
+    New(usize, ReplicaId),
+}
+
+/// The seqs of an origin from the first to the last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NamedRange {
+    pub(crate) origin: OriginName,
+    pub(crate) first: u64,
+    pub(crate) last: u64,
+}
+
+/// One of the things in a message of items.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Item {
+    /// Entries; [`ItemReader::next_entry`] has them. And what their author had newly seen before the first: an
+    /// origin and a seq each, if the speaker knows.
+    Run(NamedRange, Option<Vec<(OriginName, u64)>>),
+    /// Entries that were forgotten, applied together.
+    Skip(Vec<NamedRange>),
+    /// A block begins: what follows is applied together or not at all.
+    Begin,
+    /// The block is complete.
+    Commit,
+    /// The block will not be completed.
+    Abandon,
+    /// Entries of the block that are one edit.
+    Edit(NamedRange),
+}
+
+/// An entry of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RunEntry<'a> {
+    pub(crate) seq: u64,
+    pub(crate) time: Time,
+    pub(crate) payload: &'a [u8],
+}
+
+/// Writes a message of items.
+#[derive(Debug)]
+pub(crate) struct ItemWriter<'o> {
+    out: &'o mut Vec<u8>,
+    start: usize,
+}
+
+impl<'o> ItemWriter<'o> {
+    /// The most that stands before the entries of a run, but for what their author had seen.
+    pub(crate) const MAX_RUN_HEAD: usize = 64;
+    /// The most that one thing takes that an author had seen: a new origin, and a seq.
+    pub(crate) const MAX_SEEN: usize = 5 + 16 + 10;
+    /// The most that an entry takes beside its payload.
+    pub(crate) const MAX_ENTRY_HEAD: usize = 20;
+    /// The most that stands before the ranges of a skip.
+    pub(crate) const MAX_SKIP_HEAD: usize = 16;
+    /// The most that one range of a skip takes: a new origin, a first seq, a count.
+    pub(crate) const MAX_RANGE: usize = 5 + 16 + 10 + 10;
+
+    /// Begins a message at the end of `out`.
+    pub(crate) fn new(out: &'o mut Vec<u8>) -> Self {
+        let start = out.len();
+        out.push(Kind::Items as u8);
+        Self { out, start }
+    }
+
+    /// Bytes of the message so far.
+    pub(crate) fn len(&self) -> usize {
+        self.out.len() - self.start
+    }
+
+    /// Whether no item was written.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len() == 1
+    }
+
+    /// Ends the message. One without items is taken back; returns whether there is one.
+    pub(crate) fn finish(self) -> bool {
+        let has_any = !self.is_empty();
+        if !has_any {
+            self.out.truncate(self.start);
+        }
+        has_any
+    }
+
+    pub(crate) fn begin(&mut self) {
+        self.out.push(tag::BEGIN);
+    }
+
+    pub(crate) fn commit(&mut self) {
+        self.out.push(tag::COMMIT);
+    }
+
+    pub(crate) fn abandon(&mut self) {
+        self.out.push(tag::ABANDON);
+    }
+
+    pub(crate) fn edit(&mut self, range: NamedRange) {
+        self.out.push(tag::EDIT);
+        self.put_range(range);
+    }
+
+    pub(crate) fn skip(&mut self, ranges: impl ExactSizeIterator<Item = NamedRange>) {
+        self.out.push(tag::SKIP);
+        put_number(self.out, ranges.len() as u64);
+        ranges.for_each(|range| self.put_range(range));
+    }
+
+    /// Begins a run of entries, the first of which is of `base`: [`RunWriter::entry`] has to follow for each.
+    pub(crate) fn run(&mut self, range: NamedRange, base: Time) -> RunWriter<'_> {
+        self.out.push(tag::RUN);
+        self.put_range(range);
+        put_time(self.out, base);
+        RunWriter { out: self.out, before: None, len: 0 }
+    }
+
+    /// The same with what the author of the entries had newly seen before the first.
+    pub(crate) fn recorded_run(
+        &mut self,
+        range: NamedRange,
+        seen: impl ExactSizeIterator<Item = (OriginName, u64)>,
+        base: Time,
+    ) -> RunWriter<'_> {
+        self.out.push(tag::RECORDED);
+        self.put_range(range);
+        put_number(self.out, seen.len() as u64);
+        for (origin, seq) in seen {
+            self.put_origin(origin);
+            put_number(self.out, seq);
+        }
+        put_time(self.out, base);
+        RunWriter { out: self.out, before: None, len: 0 }
+    }
+
+    fn put_range(&mut self, NamedRange { origin, first, last }: NamedRange) {
+        self.put_origin(origin);
+        put_seqs(self.out, first, last);
+    }
+
+    fn put_origin(&mut self, origin: OriginName) {
+        match origin {
+            OriginName::Known(place) => put_number(self.out, place as u64),
+            OriginName::New(place, id) => {
+                put_number(self.out, place as u64);
+                put_id(self.out, id);
+            }
+        }
+    }
+}
+
+/// Writes the entries of a run: each with its time as the distance to the one before, and with its length unless
+/// that is the same again.
+#[derive(Debug)]
+pub(crate) struct RunWriter<'o> {
+    out: &'o mut Vec<u8>,
+    before: Option<Time>,
+    len: u64,
+}
+
+impl RunWriter<'_> {
+    #[inline]
+    pub(crate) fn entry(&mut self, time: Time, payload: &[u8]) {
+        // Times strictly increase, so the distance less one is the number to send.
+        let distance = self.before.map_or(0, |before| time.as_micros() - before.as_micros() - 1);
+        let len = payload.len() as u64;
+        let is_same = len == self.len;
+        put_number(self.out, distance << 1 | u64::from(is_same));
+        if !is_same {
+            put_number(self.out, len);
+        }
+        self.out.extend_from_slice(payload);
+        (self.before, self.len) = (Some(time), len);
+    }
+}
+
+/// Reads the items of a message one by one, and after each run its entries.
+#[derive(Debug)]
+pub(crate) struct ItemReader<'a> {
+    bytes: &'a [u8],
+    /// How many origins the table has, new ones included.
+    origins: usize,
+    run: Run,
+}
+
+/// What is left of a run.
+#[derive(Debug, Default)]
+struct Run {
+    left: u64,
+    seq: u64,
+    /// The time of the next entry is the distance from here, at the least.
+    base: u64,
+    len: u64,
+}
+
+impl<'a> ItemReader<'a> {
+    /// Reads the body of a message, whose speaker's table has so many origins.
+    pub(crate) fn new(body: &'a [u8], origins: usize) -> Self {
+        Self { bytes: body, origins, run: Run::default() }
+    }
+
+    /// The next item; `None` at the end. The entries of the run before must have been read.
+    pub(crate) fn next(&mut self) -> Result<Option<Item>, Malformed> {
+        debug_assert_eq!(self.run.left, 0);
+        let Some((&tag, rest)) = self.bytes.split_first() else {
+            return Ok(None);
+        };
+        self.bytes = rest;
+        Ok(Some(match tag {
+            tag::RUN => {
+                let range = self.range()?;
+                self.begin_run(range)?;
+                Item::Run(range, None)
+            }
+            tag::RECORDED => {
+                let range = self.range()?;
+                let seen = self.seen()?;
+                self.begin_run(range)?;
+                Item::Run(range, Some(seen))
+            }
+            tag::SKIP => self.skip()?,
+            tag::BEGIN => Item::Begin,
+            tag::COMMIT => Item::Commit,
+            tag::ABANDON => Item::Abandon,
+            tag::EDIT => Item::Edit(self.range()?),
+            _ => return Err(Malformed("an item")),
+        }))
+    }
+
+    /// The next entry of the run; `None` at its end.
+    #[inline]
+    pub(crate) fn next_entry(&mut self) -> Result<Option<RunEntry<'a>>, Malformed> {
+        let run = &mut self.run;
+        if run.left == 0 {
+            return Ok(None);
+        }
+        let head = take_number(&mut self.bytes)?;
+        if head & 1 == 0 {
+            run.len = take_number(&mut self.bytes)?;
+        }
+        let time = run.base + (head >> 1);
+        if time > MAX_TIME.as_micros() {
+            return Err(Malformed("a time before the year 146,000"));
+        }
+        let (seq, len) = (run.seq, run.len);
+        if len > self.bytes.len() as u64 {
+            return Err(Malformed("as many bytes as the entry announces"));
+        }
+        let (payload, rest) = self.bytes.split_at(len as usize);
+        self.bytes = rest;
+        run.base = time + 1;
+        run.seq += 1;
+        run.left -= 1;
+        Ok(Some(RunEntry { seq, time: Time::from_micros(time), payload }))
+    }
+
+    fn begin_run(&mut self, range: NamedRange) -> Result<(), Malformed> {
+        let base = take_time(&mut self.bytes)?.as_micros();
+        let NamedRange { first, last, .. } = range;
+        self.run = Run { left: last - first + 1, seq: first, base, len: 0 };
+        Ok(())
+    }
+
+    fn seen(&mut self) -> Result<Vec<(OriginName, u64)>, Malformed> {
+        let len = take_number(&mut self.bytes)?;
+        // Each of another origin, so of what is in the table, and of what is new and has an id.
+        let origins = (self.origins + self.bytes.len() / 17) as u64;
+        if len > origins.min(self.bytes.len() as u64 / 2) {
+            return Err(Malformed(
+                "as much that was seen as the run announces, of each origin once",
+            ));
+        }
+        (0..len).map(|_| Ok((self.origin()?, take_seq(&mut self.bytes)?))).collect()
+    }
+
+    fn skip(&mut self) -> Result<Item, Malformed> {
+        let len = take_number(&mut self.bytes)?;
+        if len == 0 || len > self.bytes.len() as u64 / 3 {
+            return Err(Malformed("as many ranges as the skip announces, and one at least"));
+        }
+        Ok(Item::Skip((0..len).map(|_| self.range()).collect::<Result<_, Malformed>>()?))
+    }
+
+    fn range(&mut self) -> Result<NamedRange, Malformed> {
+        let origin = self.origin()?;
+        let (first, last) = take_seqs(&mut self.bytes)?;
+        Ok(NamedRange { origin, first, last })
+    }
+
+    fn origin(&mut self) -> Result<OriginName, Malformed> {
+        let place = take_number(&mut self.bytes)?;
+        let next = self.origins;
+        if place < next as u64 {
+            return Ok(OriginName::Known(place as usize));
+        }
+        if place > next as u64 {
+            return Err(Malformed("a known origin, or the next new one"));
+        }
+        self.origins += 1;
+        Ok(OriginName::New(next, take_id(&mut self.bytes)?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn range(origin: OriginName, first: u64, last: u64) -> NamedRange {
+        NamedRange { origin, first, last }
+    }
+
+    #[test]
+    fn every_item_is_read_as_it_was_written() {
+        let (known, new) = (OriginName::Known(1), OriginName::New(3, 7.into()));
+        let (edit, skipped) = (range(known, 2, 5), [range(new, 1, 1), range(known, 1, 900)]);
+        let mut bytes = Vec::new();
+        let mut items = ItemWriter::new(&mut bytes);
+        items.begin();
+        items.edit(edit);
+        items.skip(skipped.into_iter());
+        items.commit();
+        items.abandon();
+        assert!(items.finish());
+
+        let mut items = ItemReader::new(&bytes[1..], 3);
+        let expected = [
+            Item::Begin,
+            Item::Edit(edit),
+            Item::Skip(skipped.to_vec()),
+            Item::Commit,
+            Item::Abandon,
+        ];
+        for item in expected {
+            assert_eq!(items.next(), Ok(Some(item)));
+        }
+        assert_eq!(items.next(), Ok(None));
+    }
+
+    #[test]
+    fn a_message_without_items_is_none() {
+        let mut bytes = vec![9];
+        assert!(!ItemWriter::new(&mut bytes).finish());
+        assert_eq!(bytes, [9]);
+    }
+
+    #[test]
+    fn a_run_is_read_as_it_was_written() {
+        let entries: [(u64, &[u8]); 3] = [(1000, b"ab"), (1001, b"cd"), (5000, b"")];
+        let range = range(OriginName::New(0, 7.into()), 41, 43);
+        let mut bytes = Vec::new();
+        let mut items = ItemWriter::new(&mut bytes);
+        let mut run = items.run(range, Time::from_micros(1000));
+        for (time, payload) in entries {
+            run.entry(Time::from_micros(time), payload);
+        }
+        let mut items = ItemReader::new(&bytes[1..], 0);
+        assert_eq!(items.next(), Ok(Some(Item::Run(range, None))));
+        for (seq, (time, payload)) in (41..).zip(entries) {
+            let entry = RunEntry { seq, time: Time::from_micros(time), payload };
+            assert_eq!(items.next_entry(), Ok(Some(entry)));
+        }
+        assert_eq!(items.next_entry(), Ok(None));
+        assert_eq!(items.next(), Ok(None));
+    }
+
+    #[test]
+    fn each_thing_that_an_author_had_seen_costs_an_origin_and_a_seq() {
+        // Three origins in the table; b.300 and c.7 before a.2, which is empty.
+        let bytes = [tag::RECORDED, 0, 2, 1, 2, 1, 0xac, 0x02, 2, 7, 9, 0, 0];
+        let seen = vec![(OriginName::Known(1), 300), (OriginName::Known(2), 7)];
+        let range = range(OriginName::Known(0), 2, 2);
+
+        let mut items = ItemReader::new(&bytes, 3);
+        assert_eq!(items.next(), Ok(Some(Item::Run(range, Some(seen.clone())))));
+        let entry = RunEntry { seq: 2, time: Time::from_micros(9), payload: b"" };
+        assert_eq!(items.next_entry(), Ok(Some(entry)));
+        assert_eq!((items.next_entry(), items.next()), (Ok(None), Ok(None)));
+
+        let mut written = Vec::new();
+        let mut items = ItemWriter::new(&mut written);
+        items.recorded_run(range, seen.into_iter(), entry.time);
+        // The entry itself is the last two bytes, of which a run without a payload needs only one.
+        assert_eq!(written[1..], bytes[..bytes.len() - 2]);
+    }
+
+    #[test]
+    fn an_author_cannot_have_seen_more_than_there_are_origins() {
+        let mut bytes = vec![tag::RECORDED, 0, 2, 1, 4];
+        bytes.extend_from_slice(&[1; 16]);
+        assert!(ItemReader::new(&bytes, 3).next().is_err());
+        assert!(ItemReader::new(&[tag::RECORDED, 0, 2, 1, 2, 1, 1], 3).next().is_err());
+    }
+
+    #[test]
+    fn an_entry_of_the_length_before_costs_one_byte() {
+        let mut bytes = Vec::new();
+        let mut items = ItemWriter::new(&mut bytes);
+        let range = range(OriginName::Known(0), 1, 2);
+        let mut run = items.run(range, Time::from_micros(1));
+        run.entry(Time::from_micros(1), b"0123456789");
+        let before = run.out.len();
+        run.entry(Time::from_micros(40), b"0123456789");
+        assert_eq!(run.out.len() - before, 11);
+    }
+}

@@ -1,0 +1,307 @@
+//! [`Message`]: everything that two replicas say to each other after they have opened, as values and as bytes.
+//!
+//! PROTOCOL.md draws the layouts. Here the two directions of each stand side by side, so that a change of a
+//! message is a change of this file alone.
+
+use super::{
+    reason::Reason,
+    wire::{
+        Malformed, end, put_hash, put_number, put_time, put_version, take, take_hash, take_number,
+        take_seq, take_time, take_version,
+    },
+};
+use crate::{time::Time, version::VersionVector};
+
+/// What a message is; its first byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Digest = 1,
+    Items = 2,
+    Synced = 3,
+    Ack = 4,
+    Ping = 5,
+    Snapshot = 6,
+    Chunk = 7,
+    Adopted = 8,
+    StateDigest = 9,
+    Bye = 10,
+    Declined = 11,
+}
+
+impl Kind {
+    const ALL: [Self; 11] = [
+        Self::Digest,
+        Self::Items,
+        Self::Synced,
+        Self::Ack,
+        Self::Ping,
+        Self::Snapshot,
+        Self::Chunk,
+        Self::Adopted,
+        Self::StateDigest,
+        Self::Bye,
+        Self::Declined,
+    ];
+
+    /// Splits a message into its kind and its body.
+    pub(crate) fn split(message: &[u8]) -> Result<(Self, &[u8]), Malformed> {
+        let (&byte, body) =
+            message.split_first().ok_or(Malformed("a message of one byte at least"))?;
+        let kind = Self::ALL.into_iter().find(|&kind| kind as u8 == byte);
+        Ok((kind.ok_or(Malformed("the kind of a message"))?, body))
+    }
+
+    /// What PROTOCOL.md calls it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Digest => "digest",
+            Self::Items => "items",
+            Self::Synced => "synced",
+            Self::Ack => "ack",
+            Self::Ping => "ping",
+            Self::Snapshot => "snapshot",
+            Self::Chunk => "chunk",
+            Self::Adopted => "adopted",
+            Self::StateDigest => "state digest",
+            Self::Bye => "bye",
+            Self::Declined => "declined",
+        }
+    }
+}
+
+/// A message after the open.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Message<'a> {
+    /// What the speaker has seen, and what of it is trimmed. Its origins begin the speaker's table.
+    Digest { version: VersionVector, floor: VersionVector },
+    /// Entries, and what holds them together; an [`Assembler`](super::Assembler) reads them.
+    Items(&'a [u8]),
+    /// The listener has what its digest lacked.
+    Synced,
+    /// The speaker has each of these origins, by its place in the *listener's* table, up to this seq.
+    Ack(Vec<(u64, u64)>),
+    /// The speaker is there.
+    Ping,
+    /// A snapshot follows, in chunks.
+    Snapshot(SnapshotHead),
+    /// The next bytes of the snapshot's state.
+    Chunk(&'a [u8]),
+    /// The speaker has this version now, and entries may follow the snapshot.
+    Adopted(VersionVector),
+    /// What a state of this version looks like.
+    StateDigest { version: u128, state: u128 },
+    /// The conversation is over.
+    Bye(Reason),
+    /// The speaker has trimmed what the snapshot has not seen.
+    Declined { floor: VersionVector, has_seen_floor: bool },
+}
+
+/// What is said of a snapshot before its bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SnapshotHead {
+    /// Bytes of the state.
+    pub(crate) size: u64,
+    /// Hash of the state.
+    pub(crate) digest: u128,
+    pub(crate) time: Time,
+    pub(crate) version: VersionVector,
+    /// What its sender had trimmed when it was frozen.
+    pub(crate) floor: VersionVector,
+    pub(crate) cause: Cause,
+}
+
+/// Why a snapshot goes instead of entries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// What the peer lacks is trimmed here, as far as we know what it lacks.
+    Trimmed = 0,
+    /// What belongs together is more than the peer takes.
+    TooLarge = 1,
+    /// A log begins: the entries beyond its writer's floor follow, though the state has them already.
+    LogBegins = 2,
+}
+
+impl Message<'_> {
+    /// Appends the message to `out`.
+    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
+        out.push(self.kind() as u8);
+        match self {
+            Self::Digest { version, floor } => {
+                put_version(out, version);
+                put_version(out, floor);
+            }
+            Self::Items(bytes) | Self::Chunk(bytes) => out.extend_from_slice(bytes),
+            Self::Synced | Self::Ping => {}
+            Self::Ack(seqs) => {
+                for &(place, seq) in seqs {
+                    put_number(out, place);
+                    put_number(out, seq);
+                }
+            }
+            Self::Snapshot(head) => head.encode(out),
+            Self::Adopted(version) => put_version(out, version),
+            Self::StateDigest { version, state } => {
+                put_hash(out, *version);
+                put_hash(out, *state);
+            }
+            Self::Bye(reason) => out.push(reason.to_byte()),
+            Self::Declined { floor, has_seen_floor } => {
+                put_version(out, floor);
+                out.push(u8::from(*has_seen_floor));
+            }
+        }
+    }
+
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Digest { .. } => Kind::Digest,
+            Self::Items(_) => Kind::Items,
+            Self::Synced => Kind::Synced,
+            Self::Ack(_) => Kind::Ack,
+            Self::Ping => Kind::Ping,
+            Self::Snapshot(_) => Kind::Snapshot,
+            Self::Chunk(_) => Kind::Chunk,
+            Self::Adopted(_) => Kind::Adopted,
+            Self::StateDigest { .. } => Kind::StateDigest,
+            Self::Bye(_) => Kind::Bye,
+            Self::Declined { .. } => Kind::Declined,
+        }
+    }
+}
+
+impl<'a> Message<'a> {
+    /// Reads the body of a message of a kind. No version in it may have more than `origins` entries.
+    pub(crate) fn decode(
+        kind: Kind,
+        mut body: &'a [u8],
+        origins: usize,
+    ) -> Result<Self, Malformed> {
+        let bytes = &mut body;
+        let message = match kind {
+            Kind::Digest => {
+                let version = take_version(bytes, origins)?;
+                Self::Digest { version, floor: take_version(bytes, origins)? }
+            }
+            Kind::Items => Self::Items(std::mem::take(bytes)),
+            Kind::Chunk => Self::Chunk(std::mem::take(bytes)),
+            // Nothing is said behind these, and nothing was ever made of what was.
+            Kind::Synced => return Ok(Self::Synced),
+            Kind::Ping => return Ok(Self::Ping),
+            Kind::Ack => {
+                let mut seqs = Vec::new();
+                while !bytes.is_empty() {
+                    seqs.push((take_number(bytes)?, take_seq(bytes)?));
+                }
+                Self::Ack(seqs)
+            }
+            Kind::Snapshot => Self::Snapshot(SnapshotHead::decode(bytes, origins)?),
+            Kind::Adopted => Self::Adopted(take_version(bytes, origins)?),
+            Kind::StateDigest => {
+                let version = take_hash(bytes)?;
+                Self::StateDigest { version, state: take_hash(bytes)? }
+            }
+            Kind::Bye => {
+                let reason = *bytes.first().ok_or(Malformed("a reason"))?;
+                return Ok(Self::Bye(Reason::from_byte(reason)));
+            }
+            Kind::Declined => {
+                let floor = take_version(bytes, origins)?;
+                let [has_seen_floor] = take(bytes)?;
+                Self::Declined { floor, has_seen_floor: has_seen_floor == 1 }
+            }
+        };
+        end(body)?;
+        Ok(message)
+    }
+}
+
+impl SnapshotHead {
+    fn encode(&self, out: &mut Vec<u8>) {
+        put_number(out, self.size);
+        put_hash(out, self.digest);
+        put_time(out, self.time);
+        put_version(out, &self.version);
+        put_version(out, &self.floor);
+        out.push(self.cause as u8);
+    }
+
+    fn decode(bytes: &mut &[u8], origins: usize) -> Result<Self, Malformed> {
+        let (size, digest, time) = (take_number(bytes)?, take_hash(bytes)?, take_time(bytes)?);
+        let version = take_version(bytes, origins)?;
+        let floor = take_version(bytes, origins)?;
+        let cause = match take(bytes)? {
+            [0] => Cause::Trimmed,
+            [1] => Cause::TooLarge,
+            [2] => Cause::LogBegins,
+            _ => return Err(Malformed("the cause of a snapshot")),
+        };
+        Ok(Self { size, digest, time, version, floor, cause })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stamp::Dot;
+
+    fn version(seqs: &[(u128, u64)]) -> VersionVector {
+        let mut version = VersionVector::new();
+        seqs.iter().for_each(|&(id, seq)| version.observe(Dot::new(id.into(), seq)));
+        version
+    }
+
+    fn messages() -> Vec<Message<'static>> {
+        let (a, b) = (version(&[(1, 300), (2, 7)]), version(&[(1, 200)]));
+        let head = |cause| SnapshotHead {
+            size: 70_000,
+            digest: 5,
+            time: Time::from_micros(9),
+            version: a.clone(),
+            floor: b.clone(),
+            cause,
+        };
+        vec![
+            Message::Digest { version: a.clone(), floor: b.clone() },
+            Message::Items(&[1, 2, 3]),
+            Message::Synced,
+            Message::Ack(vec![(0, 300), (1, 7)]),
+            Message::Ping,
+            Message::Snapshot(head(Cause::Trimmed)),
+            Message::Snapshot(head(Cause::TooLarge)),
+            Message::Snapshot(head(Cause::LogBegins)),
+            Message::Chunk(&[4, 5]),
+            Message::Adopted(a),
+            Message::StateDigest { version: 1, state: u128::MAX },
+            Message::Bye(Reason::TimedOut),
+            Message::Declined { floor: b, has_seen_floor: true },
+        ]
+    }
+
+    #[test]
+    fn every_message_is_read_as_it_was_written() {
+        for message in messages() {
+            let mut bytes = Vec::new();
+            message.encode(&mut bytes);
+            let (kind, body) = Kind::split(&bytes).unwrap();
+            assert_eq!(Message::decode(kind, body, 2), Ok(message));
+        }
+    }
+
+    #[test]
+    fn a_version_of_more_origins_than_allowed_is_refused() {
+        for message in messages() {
+            let mut bytes = Vec::new();
+            message.encode(&mut bytes);
+            let (kind, body) = Kind::split(&bytes).unwrap();
+            let has_two = matches!(kind, Kind::Digest | Kind::Snapshot | Kind::Adopted);
+            assert_eq!(Message::decode(kind, body, 1).is_err(), has_two, "{message:?}");
+        }
+    }
+
+    #[test]
+    fn a_message_of_no_kind_is_refused() {
+        assert!(Kind::split(&[]).is_err());
+        assert!(Kind::split(&[0]).is_err());
+        assert!(Kind::split(&[12, 0]).is_err());
+    }
+}

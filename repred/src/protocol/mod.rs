@@ -1,0 +1,40 @@
+//! What two replicas say to each other, as bytes: the one place that writes and reads it.
+//!
+//! ```text
+//! speaker   Open ──▶ Message ──▶ ItemWriter ──▶ bytes ──▶ put_frame
+//! listener  Open ◀── Message ◀── ItemReader ◀── bytes ◀── FrameReader
+//!                       │            │
+//!                       └────────────┴──▶ Assembler ──▶ Receiver    entries, skips, blocks, snapshots
+//! ```
+//!
+//! [`Session`](crate::sans_io::Session)s take part in conversations of them, and journals and backups keep them. Numbers are varints.
+
+mod wire;
+
+mod error;
+
+mod open;
+
+mod reason;
+
+mod message;
+
+mod items;
+
+mod assembler;
+
+mod replay;
+
+mod frame;
+
+pub use self::reason::Reason;
+pub(crate) use self::{
+    assembler::{Assembler, AssemblyLimits, ReceivedSnapshot, Receiver},
+    error::ProtocolError,
+    frame::{FrameError, FrameReader, put_frame, take_frame},
+    items::{ItemWriter, NamedRange, OriginName},
+    message::{Cause, Kind, Message, SnapshotHead},
+    open::{MAX_OPEN, Open, PROTOCOL, Speaker},
+    replay::{Audience, Replay},
+    wire::{Malformed, put_version, take, take_version},
+};

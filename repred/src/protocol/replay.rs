@@ -1,0 +1,112 @@
+//! [`Replay`]: reads what was said to nobody: the messages of a backup, or of a log.
+
+use super::{
+    assembler::{Assembler, ReceivedSnapshot, Receiver},
+    error::ProtocolError,
+    message::{Kind, Message},
+    open::{MAX_OPEN, Open},
+};
+use crate::version::VersionVector;
+
+/// Reads messages that nobody answers: an open, a digest, and then all that a peer would get which has nothing.
+#[derive(Debug, Default)]
+pub(crate) struct Replay {
+    step: Step,
+    assembler: Assembler,
+}
+
+/// Who applies what is replayed.
+pub(crate) trait Audience {
+    /// Who applies entries.
+    type Receiver: Receiver;
+
+    fn receiver(&mut self) -> &mut Self::Receiver;
+
+    /// Somebody begins to write.
+    fn open(&mut self, open: Open) -> Result<(), ErrorOf<Self>>;
+
+    /// What the writer had when it began.
+    fn digest(&mut self, version: &VersionVector) -> Result<(), ErrorOf<Self>>;
+
+    /// Decides what becomes of a snapshot.
+    fn snapshot(&mut self, received: ReceivedSnapshot) -> Result<(), ErrorOf<Self>>;
+
+    /// Everything has come that the writer had when it began.
+    fn synced(&mut self) -> Result<(), ErrorOf<Self>>;
+}
+
+type ErrorOf<A> = <<A as Audience>::Receiver as Receiver>::Error;
+
+/// What has to come next.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Step {
+    #[default]
+    Open,
+    Digest,
+    Content,
+    /// What comes now was written later.
+    Synced,
+}
+
+impl Replay {
+    /// Somebody else goes on writing, who begins as everybody does. What was not whole before is left out.
+    pub(crate) fn restart(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Whether the first message has come.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.step != Step::Open
+    }
+
+    /// Whether everything has come that there was when the writer began.
+    pub(crate) fn is_synced(&self) -> bool {
+        self.step == Step::Synced
+    }
+
+    /// Bytes of the longest message that may come now, where messages are limited.
+    pub(crate) fn message_limit(&self, limit: usize) -> usize {
+        if self.has_begun() { limit } else { MAX_OPEN }
+    }
+
+    /// Reads the next message.
+    pub(crate) fn message<A: Audience>(
+        &mut self,
+        message: &[u8],
+        audience: &mut A,
+    ) -> Result<(), ErrorOf<A>> {
+        if self.step == Step::Open {
+            audience.open(Open::read(message)?)?;
+            self.step = Step::Digest;
+            return Ok(());
+        }
+        let (kind, body) = Kind::split(message)?;
+        let is_content = matches!(kind, Kind::Items | Kind::Snapshot | Kind::Chunk | Kind::Synced);
+        let is_expected = if self.step == Step::Digest { kind == Kind::Digest } else { is_content };
+        if !is_expected {
+            return Err(ProtocolError::Unexpected(kind).into());
+        }
+        let limits = audience.receiver().limits();
+        match Message::decode(kind, body, limits.origins)? {
+            Message::Digest { version, .. } => {
+                audience.digest(&version)?;
+                let announced = version.iter().map(|(id, _)| id);
+                self.assembler = Assembler::new(announced);
+                self.step = Step::Content;
+                Ok(())
+            }
+            Message::Items(body) => self.assembler.items(body, audience.receiver()),
+            Message::Snapshot(head) => Ok(self.assembler.begin_snapshot(head, limits)?),
+            Message::Chunk(bytes) => match self.assembler.chunk(bytes)? {
+                Some(received) => audience.snapshot(received),
+                None => Ok(()),
+            },
+            Message::Synced => {
+                audience.synced()?;
+                self.step = Step::Synced;
+                Ok(())
+            }
+            _ => Err(ProtocolError::Unexpected(kind).into()),
+        }
+    }
+}

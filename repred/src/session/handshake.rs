@@ -1,0 +1,118 @@
+//! [`Greeting`]: what we said of ourselves, which is what the peer's answer is about.
+
+use super::{config::SessionConfig, error::SessionError};
+use crate::{
+    core::Core,
+    history::{Cursor, Frontier, OriginIndex},
+    id::ReplicaId,
+    protocol::{Message, Open},
+    reduce::Replicated,
+    time::Time,
+};
+
+/// What we said of ourselves when a session began, which is what the peer's answer is about.
+#[derive(Debug)]
+pub(super) struct Greeting {
+    wall: Time,
+    version_hash: u128,
+    /// The newest version of the schema of which we may have updates.
+    newest: u32,
+    /// Where a peer stands that had what we had.
+    cursor: Cursor,
+    /// The origins of our digest, in order.
+    announced: Vec<OriginIndex>,
+}
+
+impl Greeting {
+    /// What a session begins with, and the message that says so. O(origins).
+    pub(super) fn new<R: Replicated>(
+        config: &SessionConfig,
+        core: &mut Core<R>,
+        wall: Time,
+    ) -> (Self, Open) {
+        let open = open(config, core, wall);
+        let known = Frontier::all_of(core.entries());
+        let cursor = Cursor::at_end(core.entries(), known);
+        let (version_hash, newest) = (open.version_hash, open.newest);
+        (Self { wall, version_hash, newest, cursor, announced: Vec::new() }, open)
+    }
+
+    pub(super) fn version_hash(&self) -> u128 {
+        self.version_hash
+    }
+
+    /// Where a peer stands that had what we had.
+    pub(super) fn cursor(&self) -> &Cursor {
+        &self.cursor
+    }
+
+    /// The origins of our digest, in order; none if none was sent.
+    pub(super) fn announced(&self) -> &[OriginIndex] {
+        &self.announced
+    }
+
+    /// The newest version of the schema that either side has told the other of.
+    pub(super) fn newest_with(&self, peer: &Open) -> u32 {
+        self.newest.max(peer.newest).max(peer.schema.version())
+    }
+
+    /// Our digest, for a peer that takes so many bytes in a message.
+    pub(super) fn digest<R: Replicated>(
+        &mut self,
+        core: &Core<R>,
+        limit: usize,
+    ) -> Result<Vec<u8>, SessionError> {
+        let version = core.version();
+        let origins = version.iter().filter_map(|(id, _)| core.entries().origin(id));
+        self.announced = origins.collect();
+        let mut digest = Vec::new();
+        Message::Digest { version, floor: core.floor() }.encode(&mut digest);
+        let size = digest.len();
+        if size > limit { Err(SessionError::TooLargeForPeer { size, limit }) } else { Ok(digest) }
+    }
+
+    /// Whether we can talk to a peer that says this of itself.
+    pub(super) fn check(
+        &self,
+        peer: &Open,
+        config: &SessionConfig,
+        own: ReplicaId,
+        wall: Time,
+    ) -> Result<(), SessionError> {
+        if !peer.schema.fits(&config.schema) {
+            let (ours, theirs) = (config.schema.clone(), peer.schema.clone());
+            return Err(SessionError::Schema { ours, theirs });
+        }
+        if peer.id == own {
+            return Err(SessionError::SameId { id: own });
+        }
+        // Compared with what our own open said, so that both sides come to the same answer, unless the
+        // peer's open was long on its way; then it is our clock's present that counts.
+        let drift = |ours: Time| ours.since(peer.wall).max(peer.wall.since(ours));
+        if drift(self.wall).min(drift(wall)) > config.clock_drift {
+            return Err(SessionError::ClockDrift { ours: self.wall, theirs: peer.wall });
+        }
+        if peer.discards && config.discard_ours {
+            return Err(SessionError::BothDiscard);
+        }
+        Ok(())
+    }
+}
+
+/// What a replica says of itself, to a peer or in a file. O(origins).
+pub(super) fn open<R: Replicated>(config: &SessionConfig, core: &mut Core<R>, wall: Time) -> Open {
+    core.note_schema(config.schema.version());
+    Open {
+        schema: config.schema.clone(),
+        newest: core.newest_schema(),
+        id: core.id(),
+        sends: config.sends(),
+        receives: config.receives(),
+        checks: config.check_divergence.is_some(),
+        discards: config.discard_ours,
+        wall,
+        max_message: config.limits.message_bytes as u64,
+        max_block: config.limits.block_bytes as u64,
+        version_hash: core.version_hash(),
+    }
+}

@@ -1,0 +1,87 @@
+//! [`Timers`]: when a session speaks again, and when it gives up.
+
+use std::time::Instant;
+
+use super::{
+    config::{Sending, SessionConfig},
+    error::SessionError,
+};
+
+/// When a session speaks again, and when it gives up.
+#[derive(Debug)]
+pub(super) struct Timers {
+    begin: Instant,
+    last_sent: Instant,
+    last_heard: Instant,
+    /// Since when the transport has not taken anything of what it was given.
+    stalled: Option<Instant>,
+}
+
+impl Timers {
+    pub(super) fn new(now: Instant) -> Self {
+        Self { begin: now, last_sent: now, last_heard: now, stalled: None }
+    }
+
+    pub(super) fn heard(&mut self, now: Instant) {
+        self.last_heard = now;
+    }
+
+    pub(super) fn said(&mut self, now: Instant) {
+        self.last_sent = now;
+        self.stalled.get_or_insert(now);
+    }
+
+    pub(super) fn sent(&mut self, sending: Sending, now: Instant) {
+        self.stalled = match sending {
+            Sending::Done => None,
+            Sending::More => Some(now),
+        };
+    }
+
+    /// Whether the peer should hear that we are there.
+    pub(super) fn is_ping_due(&self, config: &SessionConfig, now: Instant) -> bool {
+        now.saturating_duration_since(self.last_sent) >= config.keep_alive
+    }
+
+    /// Fails if the peer was silent, or has taken nothing, for too long; also if the handshake is still to be
+    /// completed, whatever else the peer says.
+    pub(super) fn check(
+        &self,
+        config: &SessionConfig,
+        is_handshaking: bool,
+        now: Instant,
+    ) -> Result<(), SessionError> {
+        let timeout = config.timeout;
+        let is_over = |since: Instant| now.saturating_duration_since(since) >= timeout;
+        if is_handshaking && is_over(self.begin) || is_over(self.last_heard) {
+            return Err(SessionError::Silent { timeout });
+        }
+        if self.stalled.is_some_and(is_over) {
+            return Err(SessionError::Stalled { timeout });
+        }
+        Ok(())
+    }
+
+    /// When something is to be done next, if nothing happens before. `digest_due` is when a state digest is.
+    pub(super) fn next(
+        &self,
+        config: &SessionConfig,
+        is_handshaking: bool,
+        digest_due: Option<Instant>,
+    ) -> Option<Instant> {
+        // A time that cannot be expressed never comes.
+        let SessionConfig { timeout, keep_alive, .. } = *config;
+        // While the transport is busy with what it has, there is no use in giving it more.
+        let is_free = self.stalled.is_none();
+        [
+            self.last_sent.checked_add(keep_alive).filter(|_| is_free),
+            self.last_heard.checked_add(timeout),
+            self.stalled.and_then(|since| since.checked_add(timeout)),
+            self.begin.checked_add(timeout).filter(|_| is_handshaking),
+            digest_due.filter(|_| is_free),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+}
