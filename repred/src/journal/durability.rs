@@ -2,36 +2,46 @@
 
 use std::time::Duration;
 
-/// When an update counts as written: before that, its [receipt](crate::Receipt) is not ready, and no peer
-/// hears of it.
+/// When an update counts as written. Before that, its [receipt](crate::Receipt) is not ready, and no peer gets it.
 ///
-/// What is left after what, of updates that were acknowledged:
+/// What becomes of updates that were acknowledged:
 ///
 /// | | [`EveryUpdate`](Self::EveryUpdate) | [`Interval`](Self::Interval) | [`System`](Self::System) |
 /// |---|---|---|---|
-/// | the process crashes, or is killed | all | all | all |
-/// | the operating system crashes, or power is lost | all | all but those of the last interval | all but those of some half a minute (Linux) |
-/// | the disk is full | all; what is refused has not happened | all; the same | all; the same |
-/// | a sync fails | all; of what waits for it, nobody knows | those before the last sync that did not | nobody can tell |
-/// | bytes on the disk are damaged | found when it is opened, and told where; what comes before can be recovered. What was written last may look as if it had never been written in full, and is cut off | the same, but for all that came since the last sync | the same, but for all that came since it was opened or compacted |
-/// | under which id it goes on after that | the one it had, unless what was written last, or before it, is damaged | a new one, unless it was closed | a new one, unless it was closed |
-/// | what an update costs | a sync, shared by all that come meanwhile | a write | a write |
+/// | the process crashes or is killed | all survive | all survive | all survive |
+/// | the operating system crashes, or power fails | all survive | those of the last interval may be lost | those of the last half minute or so may be lost (Linux) |
+/// | the disk is full | all survive; an update that is refused has not happened | the same | the same |
+/// | a sync fails | all survive; whether those do that waited for this sync is unknown | those before the last successful sync survive | unknown |
+/// | bytes on the disk change later | the journal [says where](crate::OpenError::Damaged) when it is opened; what comes before can be recovered. The last record may look as if it had never been written in full, and is cut off | the same, for all that was written since the last sync | the same, for all that was written since the journal was opened or compacted |
+/// | the replica's id afterwards | the same, unless the last record or one before it is damaged | a new one, unless the journal was closed | a new one, unless the journal was closed |
+/// | the cost of an update | a share of a sync: all updates that come during one share the next | a write | a write |
 ///
-/// Updates that were not acknowledged may be there, or not; nobody else has heard of them. What a peer has
-/// sent is confirmed to it only when it is as durable as our own, so what is lost here comes again from there.
+/// An update that was not acknowledged may or may not survive; no other replica has it. The replica confirms updates
+/// of peers only when they are as durable as its own, so what is lost here comes again from there.
 ///
-/// A copy of a journal, such as a restored backup, is to be opened as [`restored`](crate::ReplicaBuilder::restored).
+/// Open a copy of a journal, such as a restored backup, as [`restored`](crate::ReplicaBuilder::restored).
 ///
-/// A disk that says that it has what it has not, as some do unless they are told otherwise, makes
-/// `EveryUpdate` the same as `System`.
+/// A disk that reports a sync as done before it is makes `EveryUpdate` no better than `System`.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use repred::{Counter, Durability, Memory, Replica};
+///
+/// let votes = Replica::builder(Counter::default())
+///     .durability(Durability::Interval(Duration::from_millis(100)))
+///     .open_in(Memory::new())?;
+/// votes.update(3)?.wait()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Durability {
-    /// When the disk says that it has it.
+    /// When the disk has it (`fdatasync`). The default.
     #[default]
     EveryUpdate,
-    /// When the operating system has it, and the disk is told to have it this much later at most.
+    /// When the operating system has it. The journal syncs this much later at the latest.
     Interval(Duration),
-    /// When the operating system has it, which writes it to the disk when it likes.
+    /// When the operating system has it. The journal never syncs, so the system writes to the disk when it likes.
     System,
 }

@@ -1,4 +1,4 @@
-//! [`Files`]: a folder of the operating system's.
+//! [`Files`]: a folder of the file system.
 
 use std::{
     collections::BTreeMap,
@@ -9,29 +9,45 @@ use std::{
 
 use super::Storage;
 
-/// The file that says that somebody uses the folder.
+/// The file whose lock says that a replica uses the folder.
 const LOCK: &str = "lock";
 
-/// A folder of the operating system's, for one process at a time; others may only read.
+/// A folder of the file system. One replica at a time can open it; others may [only read](Self::read_only) it.
+///
+/// ```
+/// use repred::{Counter, Files, Replica};
+///
+/// # let folder = std::env::temp_dir().join(format!("repred-files-{}", std::process::id()));
+/// let files = Files::open(&folder)?;
+/// let votes = Replica::builder(Counter::default()).open_in(files)?;
+/// votes.update(3)?.wait()?;
+///
+/// let second = Files::open(&folder).unwrap_err();
+/// assert_eq!(second.kind(), std::io::ErrorKind::WouldBlock);
+/// # drop(votes);
+/// # std::fs::remove_dir_all(folder)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Files {
     folder: PathBuf,
     open: BTreeMap<String, File>,
-    /// Locked as long as this is open, whatever becomes of the process. `None` for who only reads.
+    /// The operating system releases the lock however the process ends. `None` if the folder is only read.
     lock: Option<File>,
 }
 
 impl Files {
-    /// Opens a folder, which is made if there is none.
+    /// Opens a folder, and creates it if there is none.
     ///
     /// # Errors
     ///
-    /// [`WouldBlock`](io::ErrorKind::WouldBlock) if it is open already, in this process or another; and
-    /// those of the operating system.
+    /// [`WouldBlock`](io::ErrorKind::WouldBlock) if it is open already, in this process or another; those of the
+    /// operating system.
     pub fn open(folder: impl AsRef<Path>) -> io::Result<Self> {
         let folder = folder.as_ref().to_owned();
         if !folder.is_dir() {
             fs::create_dir_all(&folder)?;
+            // That the folder exists is in its parent, which may be the root of a relative path.
             sync_folder(&folder.join(".."))?;
         }
         let lock =
@@ -47,19 +63,34 @@ impl Files {
         }
     }
 
-    /// Opens a folder for reading, also while somebody else uses it: nothing is locked, made or changed. For
-    /// a [`JournalReader`](super::JournalReader); whatever would write fails.
+    /// Opens a folder for a [`JournalReader`](super::JournalReader), also while a replica uses it. Nothing is locked,
+    /// created or changed; every operation that would write fails with
+    /// [`PermissionDenied`](io::ErrorKind::PermissionDenied).
+    ///
+    /// ```
+    /// use repred::{Counter, Files, JournalReader, Replica};
+    ///
+    /// # let folder = std::env::temp_dir().join(format!("repred-read-only-{}", std::process::id()));
+    /// let votes = Replica::open(&folder, Counter::default())?;
+    /// votes.update(3)?.wait()?;
+    ///
+    /// let events = JournalReader::open(Files::read_only(&folder)?)?;
+    /// assert_eq!(events.count(), 3);
+    /// # drop(votes);
+    /// # std::fs::remove_dir_all(folder)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///
-    /// Those of the operating system; [`NotFound`](io::ErrorKind::NotFound) if there is no such folder.
+    /// [`NotFound`](io::ErrorKind::NotFound) if there is no such folder; those of the operating system.
     pub fn read_only(folder: impl AsRef<Path>) -> io::Result<Self> {
         let folder = folder.as_ref().to_owned();
         fs::read_dir(&folder)?;
         Ok(Self { folder, open: BTreeMap::new(), lock: None })
     }
 
-    /// Whether anything may be written.
+    /// An error if the folder was opened for reading.
     fn check_lock(&self) -> io::Result<()> {
         match self.lock {
             Some(_) => Ok(()),
@@ -128,7 +159,7 @@ impl Storage for Files {
 
     fn rename(&mut self, from: &str, to: &str) -> io::Result<()> {
         self.check_lock()?;
-        // Some systems do not rename what is open.
+        // Windows does not rename or replace a file that is open.
         self.open.remove(from);
         self.open.remove(to);
         fs::rename(self.folder.join(from), self.folder.join(to))
@@ -151,7 +182,7 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// Elsewhere a folder cannot be synced, and need not be: names are part of the file system's own log.
+/// Elsewhere a folder cannot be synced. NTFS and the like log changes of names themselves.
 #[cfg(not(unix))]
 fn sync_folder(_: &Path) -> io::Result<()> {
     Ok(())

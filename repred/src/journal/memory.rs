@@ -1,4 +1,4 @@
-//! [`Memory`]: files in memory, with what a crash leaves of them.
+//! [`Memory`]: files in memory, and what a crash would leave of them.
 
 use std::{
     collections::BTreeMap,
@@ -8,8 +8,8 @@ use std::{
 
 use super::Storage;
 
-/// Files in memory, for tests: a clone is the same disk, and [`crash`](Self::crash) shows what a loss of
-/// power may leave of it.
+/// A simulated disk, for tests and for journals that need not last: a clone is the same disk, and
+/// [`crash`](Self::crash) returns what a loss of power would leave of it.
 ///
 /// ```
 /// use repred::{Memory, Storage};
@@ -21,7 +21,7 @@ use super::Storage;
 /// disk.sync_names()?;
 /// disk.write("a", 3, b"two")?;
 ///
-/// // Nothing of what was not synced is left.
+/// // What was not synced is lost.
 /// let mut after = disk.crash(|_| Vec::new());
 /// assert_eq!(after.size("a")?, 3);
 /// # Ok::<(), std::io::Error>(())
@@ -35,32 +35,33 @@ pub struct Memory {
 struct Disk {
     files: Vec<Content>,
     names: BTreeMap<String, usize>,
-    /// What the names were at the last sync.
+    /// The names at the last `sync_names`.
     synced_names: BTreeMap<String, usize>,
 }
 
 #[derive(Clone, Debug, Default)]
 struct Content {
     bytes: Vec<u8>,
+    /// The bytes at the last sync.
     synced: Vec<u8>,
-    /// What was done since.
+    /// What was done to the file since.
     writes: Vec<Write>,
 }
 
-/// Something that was done to a file, and is lost in a crash unless it was synced.
+/// A change of a file, which a crash may lose unless it was synced; see [`Memory::crash`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Write {
-    /// Bytes, from an offset on.
+    /// Bytes were written.
     Bytes {
-        /// Where.
+        /// Where the first of them is.
         offset: usize,
-        /// What.
+        /// The bytes.
         bytes: Vec<u8>,
     },
     /// The file was cut.
     Truncate {
-        /// To this size.
+        /// The size that is left.
         size: usize,
     },
 }
@@ -71,9 +72,28 @@ impl Memory {
         Self::default()
     }
 
-    /// The disk after a loss of power, for a new process; this one stays as it is. For each file, `kept`
-    /// gets what was not synced, in its order, and says what of it is there all the same, in the order in
-    /// which it got there. Of names that were not synced none is there.
+    /// The disk that a new process finds after a loss of power. This disk stays as it is.
+    ///
+    /// For each file, `kept` gets the changes that were not synced, in their order. It returns those that reached the
+    /// disk all the same, in the order in which they did: none of them, some, or parts of them. Changes of names that
+    /// were not synced are lost.
+    ///
+    /// ```
+    /// use repred::{Memory, Storage};
+    ///
+    /// let mut disk = Memory::new();
+    /// disk.create("a")?;
+    /// disk.sync_names()?;
+    /// disk.write("a", 0, b"one")?;
+    /// disk.write("a", 3, b"two")?;
+    ///
+    /// // The second write got to the disk, and the first did not: its bytes read as zeros.
+    /// let mut after = disk.crash(|writes| vec![writes[1].clone()]);
+    /// let mut bytes = [0xff; 6];
+    /// assert_eq!(after.read("a", 0, &mut bytes)?, 6);
+    /// assert_eq!(&bytes, b"\0\0\0two");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn crash(&self, mut kept: impl FnMut(&[Write]) -> Vec<Write>) -> Self {
         let disk = self.lock();
         let files = disk.files.iter().map(|file| {
@@ -86,17 +106,42 @@ impl Memory {
         Self { disk: Arc::new(Mutex::new(disk)) }
     }
 
-    /// The disk as a new process finds it after this one was killed, while the system goes on: nothing is
-    /// lost.
+    /// The disk that a new process finds after this one was killed while the operating system goes on: nothing is
+    /// lost. Later changes of the one do not show on the other.
+    ///
+    /// ```
+    /// use repred::{Memory, Storage};
+    ///
+    /// let mut disk = Memory::new();
+    /// disk.create("a")?;
+    /// let mut copy = disk.copy();
+    /// disk.remove("a")?;
+    /// assert_eq!(copy.names()?, ["a"]);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn copy(&self) -> Self {
         Self { disk: Arc::new(Mutex::new(self.lock().clone())) }
     }
 
-    /// Changes the bytes of a file behind everybody's back, and syncs it.
+    /// Changes the bytes of a file as a broken disk would, and syncs it.
+    ///
+    /// ```
+    /// use repred::{Counter, Memory, OpenError, Replica};
+    ///
+    /// let mut disk = Memory::new();
+    /// let votes = Replica::builder(Counter::default()).open_in(disk.clone())?;
+    /// votes.update(3)?.wait()?;
+    /// votes.close()?;
+    ///
+    /// disk.damage("journal-00000000", |bytes| bytes[40] ^= 1)?;
+    /// let opened = Replica::builder(Counter::default()).open_in(disk);
+    /// assert!(matches!(opened, Err(OpenError::Damaged { .. })));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///
-    /// If there is no file of the name.
+    /// [`NotFound`](io::ErrorKind::NotFound) if there is no file of this name.
     pub fn damage(&mut self, name: &str, change: impl FnOnce(&mut Vec<u8>)) -> io::Result<()> {
         self.with(name, |file| {
             change(&mut file.bytes);
@@ -123,7 +168,7 @@ impl Content {
     }
 
     fn sync(&mut self) {
-        // What is new, and not all of a long file at each sync.
+        // Only the changes are copied: a test may sync a long file thousands of times.
         self.writes.drain(..).for_each(|write| write.make(&mut self.synced));
     }
 }
@@ -133,7 +178,7 @@ impl Write {
         match self {
             Self::Bytes { offset, bytes } => {
                 let end = offset + bytes.len();
-                // What lies before, and did not get there, reads as zeros.
+                // Bytes before these, which did not get to the disk, read as zeros.
                 if file.len() < end {
                     file.resize(end, 0);
                 }

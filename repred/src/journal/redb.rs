@@ -1,4 +1,4 @@
-//! [`Redb`]: files in a database that users may have anyway.
+//! [`Redb`]: files in a redb database that an application has anyway.
 
 use std::{
     collections::BTreeSet,
@@ -13,28 +13,28 @@ use redb::{
 
 use super::Storage;
 
-/// From names to the number and the size of a file. A name is that of the journal, a slash, and that of the file.
+/// From the name of a file to its number and size. The name begins with that of the journal and a slash.
 const NAMES: TableDefinition<'_, &str, (u64, u64)> = TableDefinition::new("repred names");
 
-/// From numbers of files and of their parts to bytes.
+/// From the number of a file and of one of its parts to the bytes of the part.
 const PARTS: TableDefinition<'_, (u64, u64), &[u8]> = TableDefinition::new("repred parts");
 
-/// Bytes of a part: little, since the last one is written again whenever the file grows.
+/// Bytes of a part. Few, because the last part is written again whenever the file grows.
 const PART: u64 = 4096;
 
-/// The journals that are in use in this process, each with the address of its database. Of other processes the
-/// database keeps itself.
+/// The journals that are open in this process, each with the address of its database. Other processes cannot open the
+/// database meanwhile: redb locks its file.
 static IN_USE: Mutex<BTreeSet<(usize, String)>> = Mutex::new(BTreeSet::new());
 
-/// A journal inside a [redb](redb::Database) database: one file on the disk, which may hold tables of the user's and
-/// other journals, too.
+/// A journal inside a [redb](redb::Database) database. The database is one file on the disk, which may hold other
+/// tables and other journals, too.
 ///
-/// What is written is a transaction that is not durable, and what is synced one that is. So a journal costs some
-/// times what it costs in [`Files`](super::Files); it is for who has such a database anyway.
+/// A write of the journal is a transaction that is not durable, and a sync is one that is. A journal therefore costs
+/// several times as much as in [`Files`](super::Files); this is for applications that have such a database anyway.
 ///
-/// A database has one transaction that writes at a time. So never wait for a replica, nor drop its last handle, while
-/// you hold one: its journal waits for that. And after a savepoint was restored, which takes a journal back, open that
-/// as [`restored`](crate::ReplicaBuilder::restored).
+/// redb runs one write transaction at a time. **Never wait for a replica, nor drop its last handle, while you hold a
+/// write transaction**: the journal of the replica waits for that transaction. After you have restored a savepoint,
+/// which sets the journal back, open it as [`restored`](crate::ReplicaBuilder::restored).
 ///
 /// ```
 /// use std::sync::Arc;
@@ -47,7 +47,7 @@ static IN_USE: Mutex<BTreeSet<(usize, String)>> = Mutex::new(BTreeSet::new());
 /// let votes = Replica::builder(Counter::default()).open_in(Redb::new(database.clone(), "votes")?)?;
 /// votes.update(3)?.wait()?;
 ///
-/// // The user's own tables are in the same file.
+/// // Your own tables are in the same file.
 /// let mine = database.begin_write()?;
 /// mine.open_table(TableDefinition::<&str, u64>::new("mine"))?.insert("answer", 42)?;
 /// mine.commit()?;
@@ -61,20 +61,32 @@ pub struct Redb {
 }
 
 impl Redb {
-    /// Opens a database, which is made if there is none, for the journal in it that is called `journal`.
+    /// Opens a database, or creates it, for the journal in it that is called `journal`.
+    ///
+    /// ```
+    /// use repred::{Counter, Redb, Replica};
+    ///
+    /// # let path = std::env::temp_dir().join(format!("repred-redb-open-{}", std::process::id()));
+    /// let votes = Replica::builder(Counter::default()).open_in(Redb::open(&path)?)?;
+    /// votes.update(3)?.wait()?;
+    /// # drop(votes);
+    /// # std::fs::remove_file(path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///
-    /// If it is open already, or damaged; and those of the operating system.
+    /// If the database is open already, or damaged; those of the operating system.
     pub fn open(path: impl AsRef<Path>) -> io::Result<Self> {
         Self::new(Database::create(path).map_err(io_error)?, "journal")
     }
 
-    /// Uses a database that is open, for the journal in it that is called so. Begins one if there is none.
+    /// Uses a database that is open, for the journal in it that is called `name`. Begins one if there is none. See
+    /// [`Redb`] for an example.
     ///
     /// # Errors
     ///
-    /// If the journal is in use; and those of the database.
+    /// [`WouldBlock`](io::ErrorKind::WouldBlock) if a replica uses this journal; those of the database.
     pub fn new(database: impl Into<Arc<Database>>, name: &str) -> io::Result<Self> {
         let (database, name) = (database.into(), name.to_owned());
         if !in_use().insert((address(&database), name.clone())) {
@@ -83,7 +95,7 @@ impl Redb {
             return Err(io::Error::new(io::ErrorKind::WouldBlock, error));
         }
         let storage = Self { database, name };
-        // So that there are tables to read from.
+        // Reading from a table that was never created is an error.
         storage.commit(Durability::Immediate, |transaction| {
             transaction.open_table(NAMES)?;
             transaction.open_table(PARTS)?;
@@ -92,7 +104,7 @@ impl Redb {
         Ok(storage)
     }
 
-    /// What a file is called in the database.
+    /// The name of a file in the database.
     fn full(&self, name: &str) -> String {
         format!("{}/{name}", self.name)
     }
@@ -122,7 +134,7 @@ impl Redb {
     }
 }
 
-/// What the database was asked to do failed because the operating system did, or by itself.
+/// The error of the operating system that an error of the database stands for, or else the latter.
 fn io_error<E: Into<Error>>(error: E) -> io::Error {
     match error.into() {
         Error::Io(error) => error,
@@ -130,7 +142,7 @@ fn io_error<E: Into<Error>>(error: E) -> io::Error {
     }
 }
 
-/// Takes out the parts of a file from one on.
+/// Removes the parts of a file from the part `from` on.
 fn remove_parts(transaction: &WriteTransaction, file: u64, from: u64) -> Result<(), Error> {
     let mut parts = transaction.open_table(PARTS)?;
     parts.retain_in((file, from)..=(file, u64::MAX), |_, _| false)?;

@@ -2,90 +2,148 @@
 
 use std::io;
 
-/// A folder of files, as a [`Journal`](super::Journal) needs it: [`Files`](super::Files) is one,
-/// [`Memory`](super::Memory) another.
+/// A folder of files, as a [`Journal`](super::Journal) needs it. [`Files`](super::Files) and
+/// [`Memory`](super::Memory) implement it; implement it for a place of your own, such as a browser's storage or a raw
+/// flash device, and run [`testing::storage::check`](crate::testing::storage::check) on it.
 ///
-/// Names are made of lower-case letters, digits, `-` and `.`. What is written may be lost in a crash of
-/// the machine until it is synced: the content of a file by [`sync`](Self::sync), that it is there, or is
-/// called something else, by [`sync_names`](Self::sync_names). An implementation that says so too early
-/// loses updates that were acknowledged.
+/// Names are made of lower-case letters, digits, `-` and `.`. The journal writes to a file by appending, by truncating
+/// it, and by renaming a new file over an old one.
 ///
-/// Operations may fail as the operating system's do. [`Interrupted`](io::ErrorKind::Interrupted) is tried
-/// again; whatever else happens, the journal leaves what it has acknowledged alone.
+/// **Durability is the point.** What is written may be lost in a crash of the machine until it is synced: the content
+/// of a file by [`sync`](Self::sync) (`fdatasync`), and that it exists under its name by
+/// [`sync_names`](Self::sync_names) (`fsync` of the folder). An implementation that returns from either too early
+/// loses updates that were acknowledged. Before that, parts of what was written may survive, in any order.
+///
+/// **Errors** are those of the operating system. The journal tries an operation again after
+/// [`Interrupted`](io::ErrorKind::Interrupted), and never after any other error: whatever fails, what was acknowledged
+/// stays as it is.
+///
+/// ```
+/// use repred::{Memory, Storage};
+///
+/// /// Counts the syncs of another storage.
+/// struct Counting<S> {
+///     storage: S,
+///     syncs: usize,
+/// }
+///
+/// impl<S: Storage> Storage for Counting<S> {
+///     fn names(&mut self) -> std::io::Result<Vec<String>> {
+///         self.storage.names()
+///     }
+///     fn size(&mut self, name: &str) -> std::io::Result<u64> {
+///         self.storage.size(name)
+///     }
+///     fn read(&mut self, name: &str, offset: u64, buffer: &mut [u8]) -> std::io::Result<usize> {
+///         self.storage.read(name, offset, buffer)
+///     }
+///     fn create(&mut self, name: &str) -> std::io::Result<()> {
+///         self.storage.create(name)
+///     }
+///     fn write(&mut self, name: &str, offset: u64, bytes: &[u8]) -> std::io::Result<usize> {
+///         self.storage.write(name, offset, bytes)
+///     }
+///     fn truncate(&mut self, name: &str, size: u64) -> std::io::Result<()> {
+///         self.storage.truncate(name, size)
+///     }
+///     fn sync(&mut self, name: &str) -> std::io::Result<()> {
+///         self.syncs += 1;
+///         self.storage.sync(name)
+///     }
+///     fn rename(&mut self, from: &str, to: &str) -> std::io::Result<()> {
+///         self.storage.rename(from, to)
+///     }
+///     fn remove(&mut self, name: &str) -> std::io::Result<()> {
+///         self.storage.remove(name)
+///     }
+///     fn sync_names(&mut self) -> std::io::Result<()> {
+///         self.storage.sync_names()
+///     }
+/// }
+///
+/// let mut storage = Counting { storage: Memory::new(), syncs: 0 };
+/// storage.create("a")?;
+/// storage.write("a", 0, b"one")?;
+/// storage.sync("a")?;
+/// assert_eq!((storage.size("a")?, storage.syncs), (3, 1));
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub trait Storage: Send + 'static {
-    /// The names of all files.
+    /// The names of all files, in any order.
     ///
     /// # Errors
     ///
     /// Those of the operating system.
     fn names(&mut self) -> io::Result<Vec<String>>;
 
-    /// How many bytes a file has.
+    /// The size of a file in bytes.
     ///
     /// # Errors
     ///
-    /// Those of the operating system; [`NotFound`](io::ErrorKind::NotFound) if there is none of the name.
+    /// [`NotFound`](io::ErrorKind::NotFound) if there is no file of this name; those of the operating system.
     fn size(&mut self, name: &str) -> io::Result<u64>;
 
-    /// Reads from `offset` on, as much as there is and as fits. Returns how many bytes; 0 at the end.
+    /// Reads from `offset` on, and returns how many bytes were read: at least one, unless the file ends there or
+    /// `buffer` is empty. May read fewer bytes than there are.
     ///
     /// # Errors
     ///
-    /// Those of the operating system.
+    /// [`NotFound`](io::ErrorKind::NotFound) if there is no file of this name; those of the operating system.
     fn read(&mut self, name: &str, offset: u64, buffer: &mut [u8]) -> io::Result<usize>;
 
-    /// Makes an empty file, in the place of one of the same name if there is one.
+    /// Creates an empty file. Replaces a file of the same name.
     ///
     /// # Errors
     ///
     /// Those of the operating system.
     fn create(&mut self, name: &str) -> io::Result<()>;
 
-    /// Writes from `offset` on, which is nowhere beyond the end of the file. Returns how many of the bytes, at
-    /// least one.
+    /// Writes from `offset` on, which is not beyond the end of the file, over what is there. Returns how many of the
+    /// bytes were written, at least one.
     ///
     /// # Errors
     ///
     /// Those of the operating system. Some of the bytes may have been written all the same.
     fn write(&mut self, name: &str, offset: u64, bytes: &[u8]) -> io::Result<usize>;
 
-    /// Whether a sync is faster where something is written over zeros than where it makes a file longer, as it is in
-    /// file systems. The journal writes zeros ahead then, and so has fewer bytes in its file than the file is long.
-    /// Default: no.
+    /// Whether a sync is faster after writing over zeros than after making the file longer, as it is in most file
+    /// systems: they need not sync the length. The journal then preallocates: it writes zeros ahead of its records, so
+    /// its file is longer than what it holds. Default: no.
     fn prefers_preallocation(&self) -> bool {
         false
     }
 
-    /// Cuts a file to a size.
+    /// Cuts a file to a size that is at most its own.
     ///
     /// # Errors
     ///
-    /// Those of the operating system.
+    /// [`NotFound`](io::ErrorKind::NotFound) if there is no file of this name; those of the operating system.
     fn truncate(&mut self, name: &str, size: u64) -> io::Result<()>;
 
     /// Returns when the whole content of a file will survive a loss of power.
     ///
     /// # Errors
     ///
-    /// Those of the operating system. What was not synced before is in doubt then, for good: the next sync
-    /// may succeed without having written it.
+    /// Those of the operating system. What was not synced before is then in doubt for good: many systems drop what
+    /// they could not write, so that the next sync succeeds without having written it. The journal fails, and writes
+    /// nothing any more.
     fn sync(&mut self, name: &str) -> io::Result<()>;
 
-    /// Gives a file another name, at once, in the place of any file that has it.
+    /// Gives a file another name, atomically. Replaces a file of that name.
     ///
     /// # Errors
     ///
-    /// Those of the operating system.
+    /// [`NotFound`](io::ErrorKind::NotFound) if there is no file `from`; those of the operating system.
     fn rename(&mut self, from: &str, to: &str) -> io::Result<()>;
 
     /// Removes a file.
     ///
     /// # Errors
     ///
-    /// Those of the operating system.
+    /// [`NotFound`](io::ErrorKind::NotFound) if there is no file of this name; those of the operating system.
     fn remove(&mut self, name: &str) -> io::Result<()>;
 
-    /// Returns when all names will survive a loss of power.
+    /// Returns when all creations, renamings and removals will survive a loss of power.
     ///
     /// # Errors
     ///
@@ -93,7 +151,7 @@ pub trait Storage: Send + 'static {
     fn sync_names(&mut self) -> io::Result<()>;
 }
 
-/// Does what may be interrupted until it is not.
+/// Calls `act` until it is not interrupted.
 pub(super) fn uninterrupted<T>(mut act: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     loop {
         match act() {
@@ -103,7 +161,7 @@ pub(super) fn uninterrupted<T>(mut act: impl FnMut() -> io::Result<T>) -> io::Re
     }
 }
 
-/// Writes all of the bytes from `offset` on.
+/// Writes all of the bytes, from `offset` on.
 pub(super) fn write_all(
     storage: &mut impl Storage,
     name: &str,
