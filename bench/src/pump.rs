@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use repred::{Core, Direction, Now, Replicated, Session, SessionConfig, Time};
+use repred::{Core, Direction, Monotonic, Now, Replicated, Session, SessionConfig, Time};
 
 /// What two sessions have sent to each other until both had nothing more to say.
 #[derive(Clone, Copy, Debug, Default)]
@@ -47,7 +47,7 @@ pub fn feed<R: Replicated>(from: &mut Core<R>, to: &mut Core<R>) -> Traffic {
 fn meet<R: Replicated>(a: &mut Core<R>, b: &mut Core<R>, direction: Direction) -> Traffic {
     let begun = Instant::now();
     let latest = a.latest_time().max(b.latest_time());
-    let now = Now { wall: latest.max(Time::from_micros(1)), instant: begun };
+    let now = Now { wall: latest.max(Time::from_micros(1)), monotonic: Monotonic::ZERO };
     let mut config = SessionConfig::for_state::<R>();
     let mut to_a = Session::new(config.clone(), b, now);
     config.direction = direction;

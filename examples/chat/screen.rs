@@ -52,7 +52,7 @@ impl Screen {
 
     /// Prints who has come and gone. Returns when to look again, at the latest.
     fn look_around(&mut self, chat: &Replica<Chat>) -> Result<Duration, Failure> {
-        let now = SystemClock::default().now();
+        let now = SystemClock::default().wall();
         let (online, expiry) = chat.read(|chat| {
             let others = chat.online.iter(now).filter(|(name, _)| **name != self.own);
             let others = others.map(|(name, port)| (name.clone(), *port));

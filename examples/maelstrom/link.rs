@@ -235,9 +235,7 @@ fn unhex(text: &str) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
-
-    use repred::{Counter, Time, testing::Chance};
+    use repred::{Counter, Monotonic, Time, testing::Chance};
 
     use super::*;
 
@@ -249,7 +247,6 @@ mod tests {
 
     /// Two ends, and a network between them that does what it likes.
     struct Pair {
-        start: Instant,
         at: Duration,
         cores: [Core<Counter>; 2],
         links: [Link; 2],
@@ -263,17 +260,16 @@ mod tests {
 
     impl Pair {
         fn new(seed: u64, bad: [u64; 2]) -> Self {
-            let start = Instant::now();
-            let now = Now { wall: Time::from_micros(1), instant: start };
+            let now = Now { wall: Time::from_micros(1), monotonic: Monotonic::ZERO };
             let mut cores = [1_u128, 2].map(|id| Core::new(id.into(), Counter::default()));
             let links = cores.each_mut().map(|core| Link::new(PACE, 1, core, now));
             let (chance, flights, at) = (Chance::new(seed), Vec::new(), Duration::ZERO);
-            Self { start, at, cores, links, flights, chance, packets: 0, bad }
+            Self { at, cores, links, flights, chance, packets: 0, bad }
         }
 
         fn now(&self) -> Now {
             let wall = Time::from_micros(1_000_000 + self.at.as_micros() as u64);
-            Now { wall, instant: self.start + self.at }
+            Now { wall, monotonic: Monotonic::from_micros(self.at.as_micros() as u64) }
         }
 
         fn update(&mut self, end: usize) {

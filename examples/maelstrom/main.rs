@@ -22,7 +22,7 @@ use std::{
     process::ExitCode,
     sync::mpsc::{RecvTimeoutError, channel},
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use serde_json::Value;
@@ -90,7 +90,7 @@ fn run(arguments: &Arguments) -> io::Result<()> {
     };
     // Every start is a new replica, until the disk says which one it was.
     let id = repred::Replica::new(repred::Counter::default()).id().map_err(io::Error::other)?;
-    let mut node = Node::new(arguments.workload, arguments.links, pace, id, Instant::now());
+    let mut node = Node::new(arguments.workload, arguments.links, pace, id, node::now().monotonic);
     let (lines, incoming) = channel();
     thread::spawn(move || {
         for line in io::stdin().lock().lines().map_while(Result::ok) {

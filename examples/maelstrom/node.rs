@@ -1,11 +1,8 @@
 //! [`Node`]: a node of a Maelstrom network, without any I/O.
 
-use std::{
-    collections::BTreeMap,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, time::Duration};
 
-use repred::{Core, Now, ReplicaId, Time};
+use repred::{Clock, Core, Monotonic, Now, ReplicaId, SystemClock};
 use serde_json::{Value, json};
 
 use crate::{
@@ -33,7 +30,7 @@ pub(crate) struct Node {
     name: String,
     links: BTreeMap<String, Link>,
     ids: Ids,
-    start: Instant,
+    start: Monotonic,
 }
 
 impl Node {
@@ -42,7 +39,7 @@ impl Node {
         layout: Links,
         pace: Pace,
         id: ReplicaId,
-        start: Instant,
+        start: Monotonic,
     ) -> Self {
         let core = Core::new(id, Store::default());
         let (name, links, ids) = (String::new(), BTreeMap::new(), Ids::new(id));
@@ -138,7 +135,7 @@ impl Node {
     }
 
     fn since(&self, now: Now) -> Duration {
-        now.instant.saturating_duration_since(self.start)
+        now.monotonic.since(self.start)
     }
 }
 
@@ -149,6 +146,5 @@ fn names(value: &Value) -> Vec<String> {
 
 /// The time, as a node wants it.
 pub(crate) fn now() -> Now {
-    let since = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
-    Now { wall: Time::ZERO + since, instant: Instant::now() }
+    SystemClock::default().now()
 }

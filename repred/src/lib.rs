@@ -59,8 +59,8 @@ pub use self::{
     },
     net::{
         AsyncBytes, ByteStream, Clock, Connection, ConnectionError, Filtered, LoadError, Messages,
-        PeerStatus, Pipe, ReadError, Replica, ReplicaBuilder, SaveError, Subscription, Synced,
-        SystemClock, Transport, UndoLog, Undone, pipe,
+        PeerStatus, Pipe, Platform, Random, ReadError, Replica, ReplicaBuilder, SaveError, Sleep,
+        Subscription, Synced, Timer, Transport, UndoLog, Undone, pipe,
     },
     protocol::Reason,
     receipt::{Durable, NotDurable, Receipt},
@@ -68,18 +68,20 @@ pub use self::{
     reducer::{Reducer, reducer, stamped_reducer},
     schema::Schema,
     session::{
-        Direction, Loading, Now, Saving, Sending, Session, SessionConfig, SessionError,
-        SessionLimits,
+        Direction, Loading, Saving, Sending, Session, SessionConfig, SessionError, SessionLimits,
     },
     snapshot::Snapshot,
     stamp::{Dot, Stamp},
-    time::Time,
+    time::{Monotonic, Now, Time},
     types::{
         And, Counter, DisableFlag, Events, Flag, GrowCounter, GrowSet, LwwMap, Map, Max, Min,
         MultiRegister, Or, Presence, Register, Set, TwoPhaseSet,
     },
     version::VersionVector,
 };
+
+#[cfg(not(target_family = "wasm"))]
+pub use self::net::{SystemClock, SystemRandom, SystemTimer};
 
 #[cfg(feature = "redb")]
 pub use self::journal::Redb;

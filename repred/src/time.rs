@@ -1,4 +1,4 @@
-//! [`Time`] and the hybrid logical clock that hands it out.
+//! [`Time`], the hybrid logical clock that hands it out, and the two clocks of a [`Now`].
 
 use std::{fmt, time::Duration};
 
@@ -67,6 +67,67 @@ impl fmt::Display for Time {
     }
 }
 
+/// A reading of a clock that never steps: microseconds since an arbitrary start, such as that of the program.
+///
+/// It measures how much time has gone by, which the wall clock cannot do: somebody may set that while a
+/// timeout runs. Only readings of one clock can be compared.
+///
+/// ```
+/// use std::time::Duration;
+/// use repred::Monotonic;
+///
+/// let begun = Monotonic::from_micros(100);
+/// let deadline = begun.checked_add(Duration::from_millis(1)).unwrap();
+/// assert_eq!(deadline, Monotonic::from_micros(1_100));
+/// assert_eq!(deadline.since(begun), Duration::from_millis(1));
+/// assert_eq!(begun.since(deadline), Duration::ZERO);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Monotonic(u64);
+
+impl Monotonic {
+    /// The start of the clock.
+    pub const ZERO: Self = Self(0);
+
+    /// The reading this many microseconds after the start.
+    pub const fn from_micros(micros: u64) -> Self {
+        Self(micros)
+    }
+
+    /// Microseconds since the start.
+    pub const fn as_micros(self) -> u64 {
+        self.0
+    }
+
+    /// How much time has gone by since `earlier`; zero if that is later.
+    pub const fn since(self, earlier: Self) -> Duration {
+        Duration::from_micros(self.0.saturating_sub(earlier.0))
+    }
+
+    /// The reading after so much time, rounded up to a microsecond: a deadline is never early. `None` if no
+    /// reading is that late.
+    pub fn checked_add(self, duration: Duration) -> Option<Self> {
+        let micros = u64::try_from(duration.as_nanos().div_ceil(1000)).ok()?;
+        self.0.checked_add(micros).map(Self)
+    }
+}
+
+/// What the time is, by the two clocks that a session needs. Whoever drives the session reads both.
+///
+/// ```
+/// use repred::{Monotonic, Now, Time};
+///
+/// let now = Now { wall: Time::from_micros(1_700_000_000_000_000), monotonic: Monotonic::ZERO };
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_structs, reason = "made by every driver")]
+pub struct Now {
+    /// The wall clock, for stamps. It may step.
+    pub wall: Time,
+    /// A clock that does not step, for timeouts.
+    pub monotonic: Monotonic,
+}
+
 /// A hybrid logical clock (Kulkarni and others, *Logical Physical Clocks*, 2014), with the logical part
 /// folded into the microseconds.
 #[derive(Clone, Copy, Debug, Default)]
@@ -97,6 +158,20 @@ impl HybridClock {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_deadline_is_rounded_up_and_one_that_cannot_be_expressed_is_none() {
+        let start = Monotonic::from_micros(7);
+        let after = |duration| start.checked_add(duration);
+        assert_eq!(after(Duration::from_nanos(1)), Some(Monotonic::from_micros(8)));
+        assert_eq!(after(Duration::from_micros(1)), Some(Monotonic::from_micros(8)));
+        assert_eq!(
+            after(Duration::from_micros(u64::MAX - 7)),
+            Some(Monotonic::from_micros(u64::MAX))
+        );
+        assert_eq!(after(Duration::from_micros(u64::MAX - 6)), None);
+        assert_eq!(after(Duration::MAX), None);
+    }
 
     #[test]
     fn the_hybrid_clock_does_not_follow_a_wall_clock_that_steps_back() {

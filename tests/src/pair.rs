@@ -1,12 +1,10 @@
 //! [`Pair`]: two cores and the conversation between them, one message at a time.
 
-use std::{
-    collections::VecDeque,
-    time::{Duration, Instant},
-};
+use std::{collections::VecDeque, time::Duration};
 
 use repred::{
-    Core, Now, Receipt, ReplicaId, Replicated, Sending, Session, SessionConfig, SessionError, Time,
+    Core, Monotonic, Now, Receipt, ReplicaId, Replicated, Sending, Session, SessionConfig,
+    SessionError, Time,
 };
 
 /// More messages than any test takes.
@@ -21,11 +19,9 @@ pub const RIGHT: Side = 1;
 
 /// The time so long after some beginning, which is in 2023.
 pub fn now_at(since: Duration) -> Now {
-    // The beginning of `Instant` cannot be made up; only differences matter.
-    static BEGINNING: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
     Now {
         wall: Time::from_micros(1_700_000_000_000_000) + since,
-        instant: *BEGINNING.get_or_init(Instant::now) + since,
+        monotonic: Monotonic::from_micros(since.as_micros() as u64),
     }
 }
 

@@ -1,10 +1,10 @@
 //! [`StateType`]: the type of a state, for who knows it.
 
-use std::{io, path::Path, time::Instant};
+use std::{io, path::Path};
 
 use repred::{
-    Core, CoreLimits, Durability, Files, Journal, JournalError, Now, OpenError, Replica, ReplicaId,
-    Replicated, Schema, SessionConfig,
+    Core, CoreLimits, Durability, Files, Journal, JournalError, Monotonic, Now, OpenError, Replica,
+    ReplicaId, Replicated, Schema, SessionConfig,
 };
 
 use crate::{
@@ -84,7 +84,7 @@ impl<R: Replicated> StateType for Typed<R> {
         let dry = DryRun::new(files, Progress::unknown("reducing"));
         let mut core = self.core();
         let config = SessionConfig::new(self.schema.clone());
-        let now = Now { wall: utc::now(), instant: Instant::now() };
+        let now = Now { wall: utc::now(), monotonic: Monotonic::ZERO };
         let mut journal = Journal::open(dry, &mut core, &config, Durability::EveryUpdate, now)
             .map_err(of_open)?;
         journal.compact(&mut core).map_err(of_compact)?;

@@ -1,10 +1,10 @@
 //! repred: [`Core`]s that are edited or updated, and [`Session`]s between them.
 
-use std::{any::Any, time::Instant};
+use std::any::Any;
 
 use repred::{
-    Core, Counter, Events, GrowSet, LwwMap, Map, Max, MultiRegister, Now, Reduce, Register,
-    ReplicaId, Replicated, Session, SessionConfig, Set, Stamp, Time,
+    Core, Counter, Events, GrowSet, LwwMap, Map, Max, Monotonic, MultiRegister, Now, Reduce,
+    Register, ReplicaId, Replicated, Session, SessionConfig, Set, Stamp, Time,
     edit::{DynPlace, Edit},
     types::{EventsUpdate, MapUpdate, SetUpdate},
 };
@@ -64,7 +64,7 @@ struct Ours<R: Compared> {
 impl<R: Compared> Ours<R> {
     fn new(id: u64, how: How) -> Self {
         let micros = 1_700_000_000_000_000;
-        let now = Now { wall: Time::from_micros(micros), instant: Instant::now() };
+        let now = Now { wall: Time::from_micros(micros), monotonic: Monotonic::ZERO };
         // A short id would be shorter in memory and on the wire than those that chance gives.
         let id = ReplicaId::from(u128::MAX / 3 - u128::from(id));
         Self { core: Core::new(id, R::default()), session: None, how, micros, now }

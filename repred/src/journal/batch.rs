@@ -7,8 +7,8 @@ use crate::{
     log_position::LogPosition,
     protocol::put_frame,
     reduce::Replicated,
-    session::{Now, Saving, SessionConfig, SessionError},
-    time::Time,
+    session::{Saving, SessionConfig, SessionError},
+    time::{Now, Time},
 };
 
 /// Bytes at which a batch is full: so long the core is locked, and so much is held twice.

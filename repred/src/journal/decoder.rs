@@ -204,14 +204,12 @@ fn edit(edits: &Edits, dot: Dot) -> Option<RangeInclusive<u64>> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
-
     use super::*;
     use crate::{
         core::Core,
         protocol::put_frame,
-        session::{Now, Saving, SessionConfig},
-        time::Time,
+        session::{Saving, SessionConfig},
+        time::{Monotonic, Now, Time},
         types::LwwMap,
     };
 
@@ -221,7 +219,7 @@ mod tests {
 
     /// All there is in a core, each message by itself.
     fn messages(core: &mut Core<State>) -> Vec<Vec<u8>> {
-        let now = Now { wall: Time::from_micros(1000), instant: Instant::now() };
+        let now = Now { wall: Time::from_micros(1000), monotonic: Monotonic::ZERO };
         let mut saving = Saving::new(&SessionConfig::for_state::<State>(), core, now).unwrap();
         let mut messages = vec![Vec::new()];
         while saving.poll_message(core, messages.last_mut().unwrap()).unwrap() {

@@ -14,7 +14,8 @@ use crate::{
     core::Core,
     id::ReplicaId,
     reduce::Replicated,
-    session::{Now, SessionConfig, SessionError},
+    session::{SessionConfig, SessionError},
+    time::Now,
 };
 
 /// A log that is no larger than this may have doubled as often as it likes.

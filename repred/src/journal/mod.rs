@@ -49,11 +49,7 @@ pub(crate) use self::{
     log::{IfDamaged, Log},
     writer::{Host, LogWriter, Outbox, ReadOnly, WritePolicy},
 };
-use crate::{
-    core::Core,
-    reduce::Replicated,
-    session::{Now, SessionConfig},
-};
+use crate::{core::Core, reduce::Replicated, session::SessionConfig, time::Now};
 
 /// A log of everything that a core takes in, from which it is made again after whatever happened.
 ///
@@ -66,11 +62,10 @@ use crate::{
 ///    change may leave before.
 ///
 /// ```
-/// use std::time::Instant;
 ///
-/// use repred::{Core, Counter, Durability, Journal, Memory, Now, SessionConfig, Time};
+/// use repred::{Core, Counter, Durability, Journal, Memory, Monotonic, Now, SessionConfig, Time};
 ///
-/// let now = Now { wall: Time::from_micros(1_700_000_000_000_000), instant: Instant::now() };
+/// let now = Now { wall: Time::from_micros(1_700_000_000_000_000), monotonic: Monotonic::ZERO };
 /// let config = SessionConfig::for_state::<Counter>();
 /// let disk = Memory::new();
 ///

@@ -6,8 +6,8 @@ use crate::{
     id::ReplicaId,
     protocol::take_frame,
     reduce::Replicated,
-    session::{Loading, Now, SessionConfig, SessionError},
-    time::{MAX_WALL, Time},
+    session::{Loading, SessionConfig, SessionError},
+    time::{MAX_WALL, Now, Time},
 };
 
 /// Takes the records of a log into a core.

@@ -5,10 +5,7 @@ use std::{
     io::{self, Read, Write},
 };
 
-use super::{
-    replica::Replica,
-    shared::{Reentrant, random_id},
-};
+use super::{replica::Replica, shared::Reentrant};
 use crate::{
     core::UpdateError,
     protocol::{FrameError, FrameReader, put_frame},
@@ -97,7 +94,7 @@ impl<R: Replicated> Replica<R> {
                 while let Some(message) = next(&mut frames, loading.message_limit())? {
                     loading.handle_message(&mut inner.core, message, now)?;
                     if inner.core.needs_new_id() {
-                        inner.core.set_id(random_id());
+                        inner.core.set_id(shared.platform.random_id());
                     }
                     if loading.is_complete() {
                         break;

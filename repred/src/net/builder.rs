@@ -3,10 +3,8 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use super::{
-    clock::{Clock, SystemClock},
-    journaled::JournalSettings,
-    replica::Replica,
-    shared::{Shared, random_id},
+    clock::Clock, journaled::JournalSettings, platform::Platform, random::Random, replica::Replica,
+    shared::Shared, timer::Timer,
 };
 use crate::{
     core::{Core, CoreLimits},
@@ -20,7 +18,7 @@ use crate::{
 pub struct ReplicaBuilder<R: Replicated> {
     state: R,
     id: Option<ReplicaId>,
-    clock: Arc<dyn Clock>,
+    platform: Platform,
     limits: CoreLimits,
     config: SessionConfig,
     keeps_everything: bool,
@@ -28,11 +26,11 @@ pub struct ReplicaBuilder<R: Replicated> {
 }
 
 impl<R: Replicated> ReplicaBuilder<R> {
-    pub(super) fn new(state: R) -> Self {
+    pub(super) fn new(platform: Platform, state: R) -> Self {
         Self {
             state,
             id: None,
-            clock: Arc::new(SystemClock),
+            platform,
             limits: CoreLimits::default(),
             config: SessionConfig::for_state::<R>(),
             keeps_everything: false,
@@ -57,10 +55,24 @@ impl<R: Replicated> ReplicaBuilder<R> {
         self
     }
 
-    /// The wall clock. Default: the operating system's.
+    /// Where the time comes from. Default: the operating system's clocks.
     #[must_use]
     pub fn clock(mut self, clock: impl Clock) -> Self {
-        self.clock = Arc::new(clock);
+        self.platform.clock = Arc::new(clock);
+        self
+    }
+
+    /// What wakes connections that wait for a time. Default: one thread for all replicas of the process.
+    #[must_use]
+    pub fn timer(mut self, timer: impl Timer) -> Self {
+        self.platform.timer = Arc::new(timer);
+        self
+    }
+
+    /// Where ids come from. Default: the operating system's random numbers.
+    #[must_use]
+    pub fn random(mut self, random: impl Random) -> Self {
+        self.platform.random = Arc::new(random);
         self
     }
 
@@ -122,25 +134,25 @@ impl<R: Replicated> ReplicaBuilder<R> {
     ///
     /// If the operating system has no random numbers and no id was given.
     pub fn build(self) -> Replica<R> {
-        let Parts { core, clock, config, .. } = self.into_parts();
-        Replica::of(Shared::new(core, clock, config))
+        let Parts { core, platform, config, .. } = self.into_parts();
+        Replica::of(Shared::new(core, platform, config))
     }
 
     pub(super) fn into_parts(self) -> Parts<R> {
-        let id = self.id.unwrap_or_else(random_id);
+        let id = self.id.unwrap_or_else(|| self.platform.random_id());
         let mut core = Core::with_limits(id, self.state, self.limits);
         if self.keeps_everything {
             core.keep_everything();
         }
-        let Self { clock, config, journal, .. } = self;
-        Parts { core, clock, config, journal }
+        let Self { platform, config, journal, .. } = self;
+        Parts { core, platform, config, journal }
     }
 }
 
 /// What a builder makes a replica of.
 pub(super) struct Parts<R: Replicated> {
     pub(super) core: Core<R>,
-    pub(super) clock: Arc<dyn Clock>,
+    pub(super) platform: Platform,
     pub(super) config: SessionConfig,
     pub(super) journal: JournalSettings,
 }

@@ -1,12 +1,16 @@
-//! [`Clock`]: where a replica gets the wall time from.
+//! [`Clock`]: where a replica gets the time from.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+#[cfg(not(target_family = "wasm"))]
+pub use self::system::SystemClock;
+use crate::time::{Monotonic, Now, Time};
 
-use crate::time::Time;
-
-/// Where a [`Replica`](crate::Replica) gets the wall time from.
+/// Where a [`Replica`](crate::Replica) gets the time from.
 ///
-/// It may stand still or step; stamps do not. A closure is a clock:
+/// The wall clock may stand still or step; stamps do not. The monotonic clock measures timeouts, and must
+/// neither stand still nor step back.
+///
+/// A closure that returns a [`Time`] is a clock, too: the wall clock is the closure, and the monotonic
+/// clock the operating system's. (Not on WebAssembly, where there is none.)
 ///
 /// ```
 /// use repred::{Counter, Replica, Time};
@@ -18,24 +22,55 @@ use crate::time::Time;
 /// ```
 pub trait Clock: Send + Sync + 'static {
     /// The wall time now.
-    fn now(&self) -> Time;
-}
+    fn wall(&self) -> Time;
 
-impl<F: Fn() -> Time + Send + Sync + 'static> Clock for F {
-    fn now(&self) -> Time {
-        self()
+    /// How much time has gone by since some start, which stays the same.
+    fn monotonic(&self) -> Monotonic;
+
+    /// What both clocks show.
+    fn now(&self) -> Now {
+        Now { wall: self.wall(), monotonic: self.monotonic() }
     }
 }
 
-/// The operating system's wall clock.
-#[derive(Clone, Copy, Debug, Default)]
-#[non_exhaustive]
-pub struct SystemClock;
+/// The operating system's clocks. The standard library has none for a browser, so that a program there
+/// brings its own.
+#[cfg(not(target_family = "wasm"))]
+mod system {
+    use std::{
+        sync::OnceLock,
+        time::{Instant, SystemTime, UNIX_EPOCH},
+    };
 
-impl Clock for SystemClock {
-    fn now(&self) -> Time {
-        // A clock before 1970 is wrong, and the hybrid clock copes with that as with any wrong clock.
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Time::ZERO + since
+    use super::{Clock, Monotonic, Time};
+
+    /// The operating system's clocks.
+    #[derive(Clone, Copy, Debug, Default)]
+    #[non_exhaustive]
+    pub struct SystemClock;
+
+    impl Clock for SystemClock {
+        fn wall(&self) -> Time {
+            // A clock before 1970 is wrong, and the hybrid clock copes with that as with any wrong clock.
+            let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            Time::ZERO + since
+        }
+
+        fn monotonic(&self) -> Monotonic {
+            // One start for all, so that the readings of any two of these clocks can be compared.
+            static START: OnceLock<Instant> = OnceLock::new();
+            let micros = START.get_or_init(Instant::now).elapsed().as_micros();
+            Monotonic::from_micros(u64::try_from(micros).unwrap_or(u64::MAX))
+        }
+    }
+
+    impl<F: Fn() -> Time + Send + Sync + 'static> Clock for F {
+        fn wall(&self) -> Time {
+            self()
+        }
+
+        fn monotonic(&self) -> Monotonic {
+            SystemClock.monotonic()
+        }
     }
 }

@@ -8,14 +8,14 @@ use std::{
     pin::Pin,
     sync::{Arc, Weak},
     task::{Context, Poll},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use futures_timer::Delay;
-
 use super::{
+    platform::Platform,
     replica::Replica,
-    shared::{Inner, Key, Reentrant, Shared, random_id},
+    shared::{Inner, Key, Reentrant, Shared},
+    timer::Sleep,
     transport::{Transport, TransportError},
 };
 use crate::{
@@ -26,7 +26,8 @@ use crate::{
     protocol::{Malformed, Speaker},
     receipt::NotDurable,
     reduce::Replicated,
-    session::{Direction, Now, Sending, Session, SessionConfig, SessionError},
+    session::{Direction, Sending, Session, SessionConfig, SessionError},
+    time::{Monotonic, Now},
 };
 
 /// How often a connection reads and writes before it lets other tasks of its executor have a turn.
@@ -46,13 +47,14 @@ pub struct Connection<R: Replicated, T: Transport> {
     shared: Weak<Shared<R>>,
     alive: Arc<()>,
     key: Key,
+    platform: Platform,
     config: SessionConfig,
     transport: T,
     /// What the peer may only get when the journal has what it tells of.
     pending: Pending,
     /// Whether anything that was pending has gone: the peer knows who we are.
     has_opened: bool,
-    timer: Timer,
+    alarm: Alarm,
     message: Vec<u8>,
     end: Option<End>,
 }
@@ -72,14 +74,16 @@ const MOST_PENDING: usize = 1 << 20;
 /// The connection is over, except for the lingering close.
 struct End {
     result: Option<Result<(), ConnectionError>>,
-    deadline: Instant,
+    deadline: Option<Monotonic>,
     is_closed: bool,
 }
 
+/// Wakes the task at a deadline.
 #[derive(Default)]
-struct Timer {
-    delay: Option<Delay>,
-    armed: Option<Instant>,
+struct Alarm {
+    sleep: Option<Sleep>,
+    /// When that ends.
+    armed: Option<Monotonic>,
 }
 
 /// What a round of reading and writing has come to.
@@ -101,11 +105,12 @@ impl<R: Replicated, T: Transport> Connection<R, T> {
             shared: Arc::downgrade(shared),
             // Called from inside `read` or `reduce`: it is registered when it is polled.
             key: registered.unwrap_or(0),
+            platform: shared.platform.clone(),
             config: shared.config.clone(),
             transport,
             pending: Pending::default(),
             has_opened: false,
-            timer: Timer::default(),
+            alarm: Alarm::default(),
             message: Vec::new(),
             end: None,
         }
@@ -254,7 +259,7 @@ impl<R: Replicated, T: Transport> Connection<R, T> {
     fn is_due(&mut self, shared: &Shared<R>, cx: &mut Context<'_>) -> bool {
         let deadline = shared.with(|inner| session(inner, self.key).and_then(|s| s.poll_timeout()));
         match deadline {
-            Ok(Some(deadline)) => self.timer.poll(deadline, cx),
+            Ok(Some(deadline)) => self.alarm.poll(&self.platform, deadline, cx),
             _ => false,
         }
     }
@@ -304,7 +309,9 @@ impl<R: Replicated, T: Transport> Connection<R, T> {
         let Some(end) = &mut self.end else {
             return Poll::Ready(());
         };
-        if self.timer.poll(end.deadline, cx) {
+        if let Some(deadline) = end.deadline
+            && self.alarm.poll(&self.platform, deadline, cx)
+        {
             return Poll::Ready(());
         }
         while !end.is_closed {
@@ -355,7 +362,7 @@ impl<R: Replicated, T: Transport> Connection<R, T> {
                 inner.notify_change();
             });
         }
-        let deadline = Instant::now() + LINGER;
+        let deadline = self.platform.clock.monotonic().checked_add(LINGER);
         self.end = Some(End { result: Some(result), deadline, is_closed: false });
     }
 }
@@ -421,7 +428,7 @@ fn receive<R: Replicated, T: Transport>(
     now: Now,
 ) -> Result<bool, SessionError> {
     begin(inner, key, config, now);
-    let Inner { core, links, .. } = inner;
+    let Inner { core, links, platform, .. } = inner;
     let Some(session) = links.get_mut(&key).and_then(|link| link.session.as_mut()) else {
         return Ok(true);
     };
@@ -449,7 +456,7 @@ fn receive<R: Replicated, T: Transport>(
         handled.unwrap_or_else(|_| session.refuse(SessionError::Poisoned))?;
         // At once: our updates under the old id may follow in the same breath, and are the peer's now.
         if core.needs_new_id() {
-            core.set_id(random_id());
+            core.set_id(platform.random_id());
         }
     }
     Ok(session.is_closed())
@@ -459,28 +466,24 @@ fn foreign(bytes: &[u8]) -> SessionError {
     SessionError::NotRepred { start: bytes[..bytes.len().min(16)].to_vec() }
 }
 
-impl Timer {
+impl Alarm {
     /// Whether the deadline has come; if not, the task is woken then, or earlier.
-    fn poll(&mut self, deadline: Instant, cx: &mut Context<'_>) -> bool {
+    fn poll(&mut self, platform: &Platform, deadline: Monotonic, cx: &mut Context<'_>) -> bool {
         loop {
-            let now = Instant::now();
+            let now = platform.clock.monotonic();
             if now >= deadline {
                 self.armed = None;
                 return true;
             }
-            // A timer that rings early costs one more poll; setting it anew at each costs a lock.
+            // A timer that is early costs one more poll; a new one at each deadline costs a lock and an allocation.
             if self.armed.is_none_or(|armed| armed > deadline || armed <= now) {
-                let wait = deadline - now;
-                match &mut self.delay {
-                    Some(delay) => delay.reset(wait),
-                    None => self.delay = Some(Delay::new(wait)),
-                }
+                self.sleep = Some(platform.timer.sleep(deadline.since(now)));
                 self.armed = Some(deadline);
             }
-            let Some(delay) = &mut self.delay else {
+            let Some(sleep) = &mut self.sleep else {
                 return false;
             };
-            if Pin::new(delay).poll(cx).is_pending() {
+            if sleep.as_mut().poll(cx).is_pending() {
                 return false;
             }
             self.armed = None;

@@ -2,12 +2,12 @@
 //!
 //! This is the only file of `net` that knows how a journal is opened and written.
 
-use std::{path::Path, sync::Arc, time::Instant};
+use std::{path::Path, sync::Arc};
 
 use super::{
     builder::{Parts, ReplicaBuilder},
     replica::{ReadError, Replica},
-    shared::{Reentrant, Shared, random_id},
+    shared::{Reentrant, Shared},
 };
 use crate::{
     core::Core,
@@ -18,7 +18,7 @@ use crate::{
     },
     receipt::{Durable, NotDurable},
     reduce::Replicated,
-    session::{Now, SessionError},
+    session::SessionError,
     time::Time,
 };
 
@@ -117,11 +117,11 @@ impl<R: Replicated> ReplicaBuilder<R> {
     ///
     /// If `reduce` does, or the operating system has no random numbers.
     pub fn open_in(self, storage: impl Storage) -> Result<Replica<R>, OpenError> {
-        let Parts { mut core, clock, config, journal } = self.into_parts();
+        let Parts { mut core, platform, config, journal } = self.into_parts();
         let JournalSettings { durability, if_damaged, trimming, is_restored } = journal;
         let new_id = core.id();
         let initial = core.snapshot().map_err(SessionError::Snapshot)?.state;
-        let now = Now { wall: clock.now(), instant: Instant::now() };
+        let now = platform.clock.now();
         let (mut log, mut builder) =
             Log::open(storage, &mut core, &config, durability, if_damaged, now)?;
         if is_restored {
@@ -130,7 +130,7 @@ impl<R: Replicated> ReplicaBuilder<R> {
             log.write_all(&mut core, &mut builder)?;
         }
         let outbox = Outbox::new(&core, builder, log.peers().clone());
-        let shared = Shared::new(core, clock, config).with_journal(outbox, log.recovery());
+        let shared = Shared::new(core, platform, config).with_journal(outbox, log.recovery());
         let replica = Replica::of(shared);
         if let Some(writer) = &replica.shared().log_writer {
             let policy = WritePolicy { durability, trimming, initial };
@@ -270,10 +270,10 @@ impl<R: Replicated> Host for Shared<R> {
     }
 
     fn wall(&self) -> Time {
-        self.clock.now()
+        self.platform.clock.wall()
     }
 
     fn new_id(&self) -> ReplicaId {
-        random_id()
+        self.platform.random_id()
     }
 }

@@ -7,6 +7,9 @@ mod backup;
 mod builder;
 mod synced;
 mod clock;
+mod platform;
+mod random;
+mod timer;
 mod connection;
 mod filtered;
 mod pipe;
@@ -20,13 +23,19 @@ mod undo_log;
 pub use self::{
     backup::{LoadError, SaveError},
     builder::ReplicaBuilder,
-    clock::{Clock, SystemClock},
+    clock::Clock,
     connection::{Connection, ConnectionError},
     filtered::Filtered,
     pipe::{Pipe, pipe},
+    platform::Platform,
+    random::Random,
     replica::{PeerStatus, ReadError, Replica},
     subscription::Subscription,
     synced::Synced,
+    timer::{Sleep, Timer},
     transport::{AsyncBytes, ByteStream, Messages, Transport},
     undo_log::{UndoLog, Undone},
 };
+
+#[cfg(not(target_family = "wasm"))]
+pub use self::{clock::SystemClock, random::SystemRandom, timer::SystemTimer};

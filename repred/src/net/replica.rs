@@ -9,7 +9,8 @@ use super::{
     builder::ReplicaBuilder,
     connection::Connection,
     journaled::ShutdownGuard,
-    shared::{Link, Reentrant, Shared, random_id},
+    platform::Platform,
+    shared::{Link, Reentrant, Shared},
     subscription::Subscription,
     synced::{Side, Synced},
     transport::{AsyncBytes, ByteStream, Messages},
@@ -84,6 +85,7 @@ impl<R: Replicated> Replica<R> {
     /// # Panics
     ///
     /// If the operating system has no random numbers.
+    #[cfg(not(target_family = "wasm"))]
     pub fn new(state: R) -> Self {
         Self::builder(state).build()
     }
@@ -100,8 +102,15 @@ impl<R: Replicated> Replica<R> {
     ///     .check_divergence(Duration::from_secs(1))
     ///     .build();
     /// ```
+    #[cfg(not(target_family = "wasm"))]
     pub fn builder(state: R) -> ReplicaBuilder<R> {
-        ReplicaBuilder::new(state)
+        ReplicaBuilder::new(Platform::system(), state)
+    }
+
+    /// The same where the clock, the timer and the random numbers are not the operating system's. On
+    /// WebAssembly that is the only way to begin; see [`Platform`].
+    pub fn builder_on(platform: Platform, state: R) -> ReplicaBuilder<R> {
+        ReplicaBuilder::new(platform, state)
     }
 
     // ---- writing and reading ----
@@ -236,10 +245,10 @@ impl<R: Replicated> Replica<R> {
         &self,
         write: impl FnOnce(&mut Core<R>, Time) -> Result<T, E>,
     ) -> Result<T, E> {
-        let wall = self.shared.clock.now();
+        let wall = self.shared.platform.clock.wall();
         let written = self.shared.with(|inner| {
             if inner.core.needs_new_id() {
-                inner.core.set_id(random_id());
+                inner.core.set_id(self.shared.platform.random_id());
             }
             self.shared.check_writable(inner)?;
             inner.notify_change();
@@ -261,7 +270,7 @@ impl<R: Replicated> Replica<R> {
 
     /// The wall time, by this replica's clock: what a [`Presence`](crate::Presence) wants to be read with.
     pub fn now(&self) -> Time {
-        self.shared.clock.now()
+        self.shared.platform.clock.wall()
     }
 
     /// The id under which updates are written now. It changes when somebody else turns out to use it.

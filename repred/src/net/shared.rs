@@ -7,17 +7,15 @@ use std::{
         atomic::{AtomicUsize, Ordering},
     },
     task::Waker,
-    time::Instant,
 };
 
-use super::clock::Clock;
+use super::platform::Platform;
 use crate::{
     core::{Core, UpdateError},
-    id::ReplicaId,
     journal::{LogWriter, Outbox, Recovery},
     reduce::Replicated,
-    session::{Now, Session, SessionConfig},
-    time::Time,
+    session::{Session, SessionConfig},
+    time::{Now, Time},
 };
 
 /// What all handles, connections and observers of a replica share.
@@ -25,7 +23,7 @@ pub(super) struct Shared<R: Replicated> {
     inner: Mutex<Inner<R>>,
     /// Which thread holds the lock; 0 if none does. It tells a thread that would wait for itself.
     holder: Arc<AtomicUsize>,
-    pub(super) clock: Arc<dyn Clock>,
+    pub(super) platform: Platform,
     pub(super) config: SessionConfig,
     /// Writes the journal, if there is one.
     pub(super) log_writer: Option<LogWriter>,
@@ -33,7 +31,7 @@ pub(super) struct Shared<R: Replicated> {
 
 pub(super) struct Inner<R: Replicated> {
     pub(super) core: Core<R>,
-    clock: Arc<dyn Clock>,
+    pub(super) platform: Platform,
     pub(super) links: BTreeMap<Key, Link>,
     /// What is kept for the journal, if there is one.
     pub(super) outbox: Option<Outbox>,
@@ -58,13 +56,6 @@ pub(super) struct Link {
     pub(super) session: Option<Session>,
 }
 
-/// 128 random bits; no two replicas that anybody will ever run draw the same.
-pub(super) fn random_id() -> ReplicaId {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).expect("the operating system has random numbers");
-    ReplicaId::from_bytes(bytes)
-}
-
 /// The thread that calls, by an address that only it has.
 #[inline]
 fn this_thread() -> usize {
@@ -77,11 +68,11 @@ fn this_thread() -> usize {
 pub(super) struct Reentrant;
 
 impl<R: Replicated> Shared<R> {
-    pub(super) fn new(core: Core<R>, clock: Arc<dyn Clock>, config: SessionConfig) -> Self {
+    pub(super) fn new(core: Core<R>, platform: Platform, config: SessionConfig) -> Self {
         let inner = Inner {
             outbox: None,
             core,
-            clock: Arc::clone(&clock),
+            platform: platform.clone(),
             links: BTreeMap::new(),
             change_wakers: Vec::new(),
             ack_wakers: Vec::new(),
@@ -89,7 +80,7 @@ impl<R: Replicated> Shared<R> {
             last_key: 0,
         };
         let (inner, holder) = (Mutex::new(inner), Arc::default());
-        Self { inner, holder, clock, config, log_writer: None }
+        Self { inner, holder, platform, config, log_writer: None }
     }
 
     /// With a journal, whose writer is [started](LogWriter::start) next.
@@ -136,7 +127,7 @@ impl<R: Replicated> Shared<R> {
     }
 
     pub(super) fn now(&self) -> Now {
-        Now { wall: self.clock.now(), instant: Instant::now() }
+        self.platform.clock.now()
     }
 }
 
@@ -198,7 +189,7 @@ impl<R: Replicated> Inner<R> {
 
     /// Forgets a connection. Returns whether there was one.
     pub(super) fn unlink(&mut self, key: Key) -> bool {
-        self.record_peer(key, self.clock.now());
+        self.record_peer(key, self.platform.clock.wall());
         self.links.remove(&key).is_some()
     }
 
@@ -213,7 +204,7 @@ impl<R: Replicated> Inner<R> {
 
     /// Passes to the outbox what all connected peers have confirmed.
     pub(super) fn record_peers(&mut self) {
-        let now = self.clock.now();
+        let now = self.platform.clock.wall();
         let links: Vec<_> = self.links.keys().copied().collect();
         links.into_iter().for_each(|key| self.record_peer(key, now));
     }

@@ -4,7 +4,7 @@
 //! on with what came later.
 
 use super::{
-    config::{Now, SessionConfig, SessionLimits},
+    config::{SessionConfig, SessionLimits},
     error::SessionError,
     handshake,
     outgoing::Outgoing,
@@ -18,6 +18,7 @@ use crate::{
         Audience, Cause, Kind, Malformed, Message, Open, ProtocolError, ReceivedSnapshot, Replay,
     },
     reduce::Replicated,
+    time::Now,
     version::VersionVector,
 };
 
@@ -29,11 +30,10 @@ use crate::{
 /// what a peer has heard.
 ///
 /// ```
-/// use std::time::Instant;
 ///
-/// use repred::{Core, Counter, Loading, Now, ReplicaId, Saving, SessionConfig, Time};
+/// use repred::{Core, Counter, Loading, Monotonic, Now, ReplicaId, Saving, SessionConfig, Time};
 ///
-/// let now = Now { wall: Time::from_micros(1_700_000_000_000_000), instant: Instant::now() };
+/// let now = Now { wall: Time::from_micros(1_700_000_000_000_000), monotonic: Monotonic::ZERO };
 /// let mut core = Core::new(ReplicaId::from(1), Counter::default());
 /// let mut saving = Saving::new(&SessionConfig::for_state::<Counter>(), &mut core, now)?;
 /// let mut log: Vec<Vec<u8>> = Vec::new();

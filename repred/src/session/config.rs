@@ -1,18 +1,8 @@
-//! [`SessionConfig`]: how a session behaves, and what its driver tells it.
+//! [`SessionConfig`]: how a session behaves.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::{reduce::Replicated, schema::Schema, time::Time};
-
-/// The time, as a session needs it.
-#[derive(Clone, Copy, Debug)]
-#[allow(clippy::exhaustive_structs, reason = "made by every driver")]
-pub struct Now {
-    /// The wall clock, for stamps. It may step.
-    pub wall: Time,
-    /// A clock that does not step, for timeouts.
-    pub instant: Instant,
-}
+use crate::{reduce::Replicated, schema::Schema};
 
 /// Which way entries flow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,24 +1,24 @@
 //! [`StateDigests`]: finding out whether two replicas that have seen the same hold the same.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::{error::SessionError, outgoing::Outgoing};
-use crate::{core::Core, protocol::Message, reduce::Replicated};
+use crate::{core::Core, protocol::Message, reduce::Replicated, time::Monotonic};
 
 /// When state digests are sent and compared. Each costs the whole state, so no peer decides how often.
 #[derive(Debug, Default)]
 pub(super) struct StateDigests {
-    last_sent: Option<Instant>,
-    last_compared: Option<Instant>,
+    last_sent: Option<Monotonic>,
+    last_compared: Option<Monotonic>,
     /// The last version of which a digest was sent.
     version: Option<u128>,
     /// When the next one may be sent, if one is wanted.
-    due: Option<Instant>,
+    due: Option<Monotonic>,
 }
 
 impl StateDigests {
     /// When the next one may be sent, if one is wanted.
-    pub(super) fn due(&self) -> Option<Instant> {
+    pub(super) fn due(&self) -> Option<Monotonic> {
         self.due
     }
 
@@ -33,9 +33,9 @@ impl StateDigests {
         core: &mut Core<R>,
         (version, state): (u128, u128),
         interval: Duration,
-        now: Instant,
+        now: Monotonic,
     ) -> Result<(), SessionError> {
-        let is_early = |at: Instant| now.saturating_duration_since(at) < interval / 2;
+        let is_early = |at: Monotonic| now.since(at) < interval / 2;
         if version != core.version_hash() || self.last_compared.is_some_and(is_early) {
             return Ok(());
         }
@@ -52,7 +52,7 @@ impl StateDigests {
         core: &mut Core<R>,
         outgoing: &mut Outgoing,
         interval: Duration,
-        now: Instant,
+        now: Monotonic,
     ) -> Result<Option<Message<'static>>, SessionError> {
         self.due = None;
         if self.version == Some(core.version_hash()) {
@@ -62,7 +62,7 @@ impl StateDigests {
         if !outgoing.is_drained(history) || !outgoing.acked().is_version_of(history) {
             return Ok(None);
         }
-        let is_early = |last: Instant| now.saturating_duration_since(last) < interval;
+        let is_early = |last: Monotonic| now.since(last) < interval;
         if let Some(last) = self.last_sent.filter(|&last| is_early(last)) {
             self.due = last.checked_add(interval);
             return Ok(None);

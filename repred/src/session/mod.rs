@@ -18,15 +18,12 @@ mod handshake;
 
 mod backup;
 
-use std::{
-    collections::VecDeque,
-    time::{Duration, Instant},
-};
+use std::{collections::VecDeque, time::Duration};
 
 pub(crate) use self::receiver::{CoreReceiver, IfTrimmed};
 pub use self::{
     backup::{Loading, Saving},
-    config::{Direction, Now, Sending, SessionConfig, SessionLimits},
+    config::{Direction, Sending, SessionConfig, SessionLimits},
     error::SessionError,
 };
 use self::{
@@ -39,6 +36,7 @@ use crate::{
     id::ReplicaId,
     protocol::{Cause, Kind, MAX_OPEN, Message, Open, Reason},
     reduce::Replicated,
+    time::{Monotonic, Now},
     version::VersionVector,
 };
 
@@ -59,10 +57,9 @@ use crate::{
 /// cannot promise this has to end the session, and begin a new one.
 ///
 /// ```
-/// use std::time::Instant;
-/// use repred::{Core, Counter, Now, Sending, Session, SessionConfig, Time};
+/// use repred::{Core, Counter, Monotonic, Now, Sending, Session, SessionConfig, Time};
 ///
-/// let now = Now { wall: Time::from_micros(1), instant: Instant::now() };
+/// let now = Now { wall: Time::from_micros(1), monotonic: Monotonic::ZERO };
 /// let mut a = Core::new(0xa.into(), Counter::default());
 /// let mut b = Core::new(0xb.into(), Counter::default());
 /// a.update(5, now.wall)?;
@@ -148,7 +145,7 @@ impl Session {
             incoming: Incoming::default(),
             outgoing: None,
             is_synced: false,
-            timers: Timers::new(now.instant),
+            timers: Timers::new(now.monotonic),
             digests: StateDigests::default(),
             discards: core.discards(),
         }
@@ -231,7 +228,7 @@ impl Session {
             return Ok(());
         }
         let result = self.dispatch(core, message, now);
-        self.timers.heard(now.instant);
+        self.timers.heard(now.monotonic);
         self.fail_if_err(result)
     }
 
@@ -245,13 +242,13 @@ impl Session {
         if self.phase.is_over() {
             return Ok(());
         }
-        let result = self.timers.check(&self.config, self.phase.is_handshake(), now.instant);
+        let result = self.timers.check(&self.config, self.phase.is_handshake(), now.monotonic);
         self.fail_if_err(result)
     }
 
     /// The transport has sent some, or all, of what it was given.
     pub fn handle_sent(&mut self, all: Sending, now: Now) {
-        self.timers.sent(all, now.instant);
+        self.timers.sent(all, now.monotonic);
     }
 
     /// Ends the session: one last message tells the peer.
@@ -504,7 +501,7 @@ impl Session {
         now: Now,
     ) -> Result<(), SessionError> {
         match self.comparing(core) {
-            Some(interval) => self.digests.compare(core, theirs, interval, now.instant),
+            Some(interval) => self.digests.compare(core, theirs, interval, now.monotonic),
             None => Ok(()),
         }
     }
@@ -518,7 +515,7 @@ impl Session {
         let interval = self.comparing(core).filter(|_| peer_checks);
         match (interval, &mut self.outgoing) {
             (Some(interval), Some(outgoing)) => {
-                self.digests.poll(core, outgoing, interval, now.instant)
+                self.digests.poll(core, outgoing, interval, now.monotonic)
             }
             _ => {
                 self.digests.put_off();
@@ -545,7 +542,7 @@ impl Session {
         let start = out.len();
         let polled = self.next_message(core, now, out);
         if polled == Ok(true) {
-            self.timers.said(now.instant);
+            self.timers.said(now.monotonic);
         } else {
             out.truncate(start);
         }
@@ -577,7 +574,7 @@ impl Session {
                 }
             }
         }
-        let is_due = self.timers.is_ping_due(&self.config, now.instant);
+        let is_due = self.timers.is_ping_due(&self.config, now.monotonic);
         if is_due {
             Message::Ping.encode(out);
         }
@@ -611,7 +608,7 @@ impl Session {
 
     /// When to call [`handle_timeout`](Self::handle_timeout), and then
     /// [`poll_message`](Self::poll_message), if nothing happens before.
-    pub fn poll_timeout(&self) -> Option<Instant> {
+    pub fn poll_timeout(&self) -> Option<Monotonic> {
         if self.phase.is_over() {
             return None;
         }

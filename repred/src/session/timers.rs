@@ -1,37 +1,36 @@
 //! [`Timers`]: when a session speaks again, and when it gives up.
 
-use std::time::Instant;
-
 use super::{
     config::{Sending, SessionConfig},
     error::SessionError,
 };
+use crate::time::Monotonic;
 
 /// When a session speaks again, and when it gives up.
 #[derive(Debug)]
 pub(super) struct Timers {
-    begin: Instant,
-    last_sent: Instant,
-    last_heard: Instant,
+    begin: Monotonic,
+    last_sent: Monotonic,
+    last_heard: Monotonic,
     /// Since when the transport has not taken anything of what it was given.
-    stalled: Option<Instant>,
+    stalled: Option<Monotonic>,
 }
 
 impl Timers {
-    pub(super) fn new(now: Instant) -> Self {
+    pub(super) fn new(now: Monotonic) -> Self {
         Self { begin: now, last_sent: now, last_heard: now, stalled: None }
     }
 
-    pub(super) fn heard(&mut self, now: Instant) {
+    pub(super) fn heard(&mut self, now: Monotonic) {
         self.last_heard = now;
     }
 
-    pub(super) fn said(&mut self, now: Instant) {
+    pub(super) fn said(&mut self, now: Monotonic) {
         self.last_sent = now;
         self.stalled.get_or_insert(now);
     }
 
-    pub(super) fn sent(&mut self, sending: Sending, now: Instant) {
+    pub(super) fn sent(&mut self, sending: Sending, now: Monotonic) {
         self.stalled = match sending {
             Sending::Done => None,
             Sending::More => Some(now),
@@ -39,8 +38,8 @@ impl Timers {
     }
 
     /// Whether the peer should hear that we are there.
-    pub(super) fn is_ping_due(&self, config: &SessionConfig, now: Instant) -> bool {
-        now.saturating_duration_since(self.last_sent) >= config.keep_alive
+    pub(super) fn is_ping_due(&self, config: &SessionConfig, now: Monotonic) -> bool {
+        now.since(self.last_sent) >= config.keep_alive
     }
 
     /// Fails if the peer was silent, or has taken nothing, for too long; also if the handshake is still to be
@@ -49,10 +48,10 @@ impl Timers {
         &self,
         config: &SessionConfig,
         is_handshaking: bool,
-        now: Instant,
+        now: Monotonic,
     ) -> Result<(), SessionError> {
         let timeout = config.timeout;
-        let is_over = |since: Instant| now.saturating_duration_since(since) >= timeout;
+        let is_over = |since: Monotonic| now.since(since) >= timeout;
         if is_handshaking && is_over(self.begin) || is_over(self.last_heard) {
             return Err(SessionError::Silent { timeout });
         }
@@ -67,8 +66,8 @@ impl Timers {
         &self,
         config: &SessionConfig,
         is_handshaking: bool,
-        digest_due: Option<Instant>,
-    ) -> Option<Instant> {
+        digest_due: Option<Monotonic>,
+    ) -> Option<Monotonic> {
         // A time that cannot be expressed never comes.
         let SessionConfig { timeout, keep_alive, .. } = *config;
         // While the transport is busy with what it has, there is no use in giving it more.

@@ -276,7 +276,7 @@ fn an_older_snapshot_is_read_with_defaults_and_its_pending_updates_follow() {
 fn a_log_for_older_readers_ends_before_the_pending_updates() {
     let now = repred::Now {
         wall: repred::Time::ZERO + Duration::from_secs(1_800_000_000),
-        instant: std::time::Instant::now(),
+        monotonic: repred::Monotonic::ZERO,
     };
     let core = |id: u128| repred::Core::new(id.into(), old::Board::default());
     let config = || repred::SessionConfig::new(Schema::new("board", 1));

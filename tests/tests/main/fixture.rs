@@ -5,12 +5,11 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    time::Instant,
 };
 
 use repred::{
-    Core, Counter, Durability, Events, Files, Flag, Journal, Map, MultiRegister, Now, Reduce,
-    Register, Replica, Schema, SessionConfig, Set, Time,
+    Core, Counter, Durability, Events, Files, Flag, Journal, Map, Monotonic, MultiRegister, Now,
+    Reduce, Register, Replica, Schema, SessionConfig, Set, Time,
 };
 use serde::{Deserialize, Serialize};
 
@@ -41,7 +40,7 @@ fn config() -> SessionConfig {
 fn at(second: u64) -> Now {
     Now {
         wall: Time::from_micros(1_800_000_000_000_000 + second * 1_000_000),
-        instant: Instant::now(),
+        monotonic: Monotonic::ZERO,
     }
 }
 

@@ -9,13 +9,13 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use futures::{FutureExt, executor::LocalPool, future::join, task::LocalSpawnExt};
 use repred::{
-    Core, Durability, GrowSet, Journal, Memory, Now, OpenError, Replica, SessionConfig, Storage,
-    Time, Trimming, UpdateError, VersionVector, pipe,
+    Core, Durability, GrowSet, Journal, Memory, Monotonic, Now, OpenError, Replica, SessionConfig,
+    Storage, Time, Trimming, UpdateError, VersionVector, pipe,
 };
 use repred_tests::{Disk, Fault, eventually};
 
@@ -26,7 +26,7 @@ const B: u128 = 0xb;
 const C: u128 = 0xc;
 
 fn now() -> Now {
-    Now { wall: Time::from_micros(1_700_000_000_000_000), instant: Instant::now() }
+    Now { wall: Time::from_micros(1_700_000_000_000_000), monotonic: Monotonic::ZERO }
 }
 
 fn config() -> SessionConfig {

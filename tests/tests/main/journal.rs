@@ -6,13 +6,12 @@ use std::{
     collections::BTreeMap,
     io,
     sync::{Arc, Mutex},
-    time::Instant,
 };
 
 use repred::{
     Core, Counter, Durability, GrowSet, Journal, JournalReadError, JournalReader, Loading, LwwMap,
-    Memory, Now, OpenError, Reduce, ReplicaId, Saving, SessionConfig, Stamp, Storage, Time,
-    VersionVector, Write,
+    Memory, Monotonic, Now, OpenError, Reduce, ReplicaId, Saving, SessionConfig, Stamp, Storage,
+    Time, VersionVector, Write,
 };
 use repred_tests::{Chance, Disk};
 use serde::{Deserialize, Serialize};
@@ -30,7 +29,7 @@ const PEER: u128 = 0xb;
 const READER: u128 = 0xc;
 
 fn now() -> Now {
-    Now { wall: Time::from_micros(1_700_000_000_000_000), instant: Instant::now() }
+    Now { wall: Time::from_micros(1_700_000_000_000_000), monotonic: Monotonic::ZERO }
 }
 
 fn config() -> SessionConfig {

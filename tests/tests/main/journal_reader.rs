@@ -1,11 +1,11 @@
 //! What a journal tells without the type of its state.
 
-use std::{env, fs, time::Instant};
+use std::{env, fs};
 
 use repred::{
     Core, Dot, Durability, Files, GrowSet, Journal, JournalEvent, JournalReadError, JournalReader,
-    LwwMap, Memory, Now, RawEntry, Replica, ReplicaId, Schema, SessionConfig, Storage, Time,
-    VersionVector,
+    LwwMap, Memory, Monotonic, Now, RawEntry, Replica, ReplicaId, Schema, SessionConfig, Storage,
+    Time, VersionVector,
 };
 
 type Notes = LwwMap<u8, u32>;
@@ -15,7 +15,7 @@ const A: u128 = 0xa;
 const B: u128 = 0xb;
 
 fn now() -> Now {
-    Now { wall: Time::from_micros(1_700_000_000_000_000), instant: Instant::now() }
+    Now { wall: Time::from_micros(1_700_000_000_000_000), monotonic: Monotonic::ZERO }
 }
 
 fn config() -> SessionConfig {

@@ -1,8 +1,8 @@
 //! A peer behind a slow link is brought forward, however busy the state is.
 
-use std::{collections::BTreeMap, time::Instant};
+use std::collections::BTreeMap;
 
-use repred::{Core, Now, Register, Session, SessionConfig, Time};
+use repred::{Core, Monotonic, Now, Register, Session, SessionConfig, Time};
 
 type Map = BTreeMap<u32, Register<u32>>;
 
@@ -20,7 +20,7 @@ fn sessions(a: &mut Core<Map>, b: &mut Core<Map>, now: Now) -> [Session; 2] {
 /// by the time it arrives, and what superseded it is further off with every message.
 #[test]
 fn a_map_that_is_written_faster_than_a_link_drains_still_brings_its_peer_forward() {
-    let now = Now { wall: Time::from_micros(1), instant: Instant::now() };
+    let now = Now { wall: Time::from_micros(1), monotonic: Monotonic::ZERO };
     let (mut busy, mut slow) = (core(1), core(2));
     let mut round = 0u32;
     let mut write = |busy: &mut Core<Map>, count: u32| {

@@ -7,12 +7,12 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use repred::{
-    Core, Dot, Now, Reduce, ReplicaId, Session, SessionConfig, SessionError, Stamp, Time,
-    VersionVector,
+    Core, Dot, Monotonic, Now, Reduce, ReplicaId, Session, SessionConfig, SessionError, Stamp,
+    Time, VersionVector,
 };
 use repred_tests::{Model, Op};
 
@@ -57,7 +57,6 @@ struct World {
     links: Vec<Link>,
     log: BTreeMap<Dot, Written>,
     edits: Vec<(Dot, u64)>,
-    start: Instant,
     tick: u64,
     next_id: u128,
     /// Bytes of messages and blocks, small enough that both matter.
@@ -90,7 +89,6 @@ impl World {
             links: Vec::new(),
             log: BTreeMap::new(),
             edits: Vec::new(),
-            start: Instant::now(),
             tick: 1_000_000,
             next_id: 100,
             message_bytes,
@@ -100,7 +98,7 @@ impl World {
     }
 
     fn now(&self) -> Now {
-        Now { wall: Time::from_micros(self.tick), instant: self.start }
+        Now { wall: Time::from_micros(self.tick), monotonic: Monotonic::ZERO }
     }
 
     fn op(&mut self, at: usize) -> Op {

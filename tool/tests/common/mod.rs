@@ -4,11 +4,11 @@ use std::{
     env, fs,
     path::{Path, PathBuf},
     process::Command,
-    time::Instant,
 };
 
 use repred::{
-    Core, Durability, Files, Journal, Loading, Now, Reduce, Replicated, Saving, SessionConfig, Time,
+    Core, Durability, Files, Journal, Loading, Monotonic, Now, Reduce, Replicated, Saving,
+    SessionConfig, Time,
 };
 
 /// A folder that is gone when this is dropped.
@@ -40,7 +40,7 @@ pub(crate) struct Author<R: Replicated> {
 }
 
 pub(crate) fn now() -> Now {
-    Now { wall: Time::from_micros(1_700_000_000_000_000), instant: Instant::now() }
+    Now { wall: Time::from_micros(1_700_000_000_000_000), monotonic: Monotonic::ZERO }
 }
 
 impl<R: Replicated + Default> Author<R> {

@@ -7,7 +7,8 @@ use crate::{
     core::Core,
     id::ReplicaId,
     reduce::Replicated,
-    session::{Now, Sending, Session, SessionConfig, SessionError},
+    session::{Sending, Session, SessionConfig, SessionError},
+    time::Now,
 };
 
 /// Two sessions and what is on its way between them.

@@ -18,7 +18,6 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
     thread,
-    time::Instant,
 };
 
 pub(crate) use self::failure::Broken;
@@ -71,7 +70,6 @@ pub(crate) struct Plan<R: Replicated> {
     replicas: Range<u64>,
     steps: usize,
     keeps_everything: bool,
-    start: Instant,
 }
 
 type MakeUpdate<R> =
@@ -89,7 +87,6 @@ impl<R: Replicated> Simulation<R> {
             replicas: 2..6,
             steps: 400,
             keeps_everything: false,
-            start: Instant::now(),
         };
         Self { plan, seeds: 0..50, svg: None }
     }

@@ -6,7 +6,8 @@ use crate::{
     id::ReplicaId,
     journal::{Durability, Journal, JournalError, Memory, OpenError, Write},
     reduce::Replicated,
-    session::{Now, SessionConfig},
+    session::SessionConfig,
+    time::Now,
     version::VersionVector,
 };
 

@@ -10,7 +10,6 @@ mod order;
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex},
-    time::{Duration, Instant},
 };
 
 use super::{
@@ -22,7 +21,11 @@ use super::{
     trace::Trace,
 };
 use crate::{
-    id::ReplicaId, reduce::Replicated, session::Now, stamp::Dot, testing::Chance, time::Time,
+    id::ReplicaId,
+    reduce::Replicated,
+    stamp::Dot,
+    testing::Chance,
+    time::{Monotonic, Now, Time},
 };
 
 /// What may happen to a world, at one of its replicas.
@@ -42,7 +45,6 @@ pub(crate) struct World<'p, R: Replicated> {
     partition: Option<(u64, bool)>,
     /// Microseconds since the run began.
     tick: u64,
-    start: Instant,
     next_id: u128,
     /// First dots and lengths of edits.
     edits: Vec<(Dot, u64)>,
@@ -93,7 +95,6 @@ impl<'p, R: Replicated> World<'p, R> {
             links: Vec::new(),
             partition: None,
             tick: 0,
-            start: plan.start,
             next_id: 0xa,
             edits: Vec::new(),
             acknowledged: BTreeMap::new(),
@@ -125,10 +126,7 @@ impl<'p, R: Replicated> World<'p, R> {
 
     fn now(&self, skew: i64) -> Now {
         let wall = (EPOCH + self.tick).saturating_add_signed(skew);
-        Now {
-            wall: Time::from_micros(wall),
-            instant: self.start + Duration::from_micros(self.tick),
-        }
+        Now { wall: Time::from_micros(wall), monotonic: Monotonic::from_micros(self.tick) }
     }
 
     fn now_of(&self, node: usize) -> Now {

@@ -1,0 +1,44 @@
+//! [`Random`]: where the ids of replicas come from.
+
+#[cfg(not(target_family = "wasm"))]
+pub use self::system::SystemRandom;
+
+/// Where a [`Replica`](crate::Replica) gets random numbers from: for its id, and for another when it finds out
+/// that somebody else uses its own.
+///
+/// They must be as good as the operating system's. Two replicas with one id lose updates: each takes the
+/// other's for its own.
+///
+/// A function that fills a slice is a source.
+pub trait Random: Send + Sync + 'static {
+    /// Fills the slice with random bytes.
+    fn fill(&self, bytes: &mut [u8]);
+}
+
+impl<F: Fn(&mut [u8]) + Send + Sync + 'static> Random for F {
+    fn fill(&self, bytes: &mut [u8]) {
+        self(bytes);
+    }
+}
+
+/// The operating system's random numbers. In a browser they belong to JavaScript, and a program there hands
+/// them in.
+#[cfg(not(target_family = "wasm"))]
+mod system {
+    use super::Random;
+
+    /// The operating system's random numbers.
+    ///
+    /// # Panics
+    ///
+    /// If there are none, which no system that is in use does once it has started.
+    #[derive(Clone, Copy, Debug, Default)]
+    #[non_exhaustive]
+    pub struct SystemRandom;
+
+    impl Random for SystemRandom {
+        fn fill(&self, bytes: &mut [u8]) {
+            getrandom::fill(bytes).expect("the operating system has random numbers");
+        }
+    }
+}
