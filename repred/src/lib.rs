@@ -45,6 +45,9 @@ mod derive_support;
 // What users, and we, test reducers with.
 pub mod testing;
 
+// One page a topic; nothing but documentation.
+pub mod guide;
+
 pub use self::{
     changes::Changes,
     core::{

@@ -28,8 +28,3 @@ pub use self::{
     observed::{Edit, Observed, ObservedSet},
     pair::{LEFT, Pair, RIGHT, Side, now_at},
 };
-
-/// The examples of the README run as they stand.
-#[cfg(doctest)]
-#[doc = include_str!("../../README.md")]
-struct Readme;

@@ -705,7 +705,7 @@ Found in history ";
 }
 
 #[test]
-fn the_readme_shows_the_printed_report() {
+fn the_guide_shows_the_printed_report() {
     #[derive(Default, Serialize, Deserialize)]
     struct Points(u8);
     impl Reduce for Points {
@@ -718,12 +718,12 @@ fn the_readme_shows_the_printed_report() {
         }
     }
     let report = broken(Laws::of(Points::default)).to_string();
-    let readme = include_str!("../../../README.md");
-    assert!(readme.contains(report.trim_end()), "the README does not show this:\n{report}");
+    let guide = include_str!("../../../docs/testing.md");
+    assert!(guide.contains(report.trim_end()), "the guide does not show this:\n{report}");
 }
 
 #[test]
-fn the_repaired_reducer_of_the_readme_keeps_the_laws() {
+fn the_repaired_reducer_of_the_guide_keeps_the_laws() {
     #[derive(Default, Serialize, Deserialize)]
     struct Points(i64);
     impl Reduce for Points {
@@ -734,6 +734,6 @@ fn the_repaired_reducer_of_the_readme_keeps_the_laws() {
             n != 0
         }
     }
-    assert!(include_str!("../../../README.md").contains("`self.0 += i64::from(n); n != 0`"));
+    assert!(include_str!("../../../docs/testing.md").contains("`self.0 += i64::from(n); n != 0`"));
     Laws::of(Points::default).check();
 }
