@@ -1,4 +1,9 @@
 #![doc = include_str!("lib.md")]
+// What only an outer layer calls is dead where that layer is left out; with all of them, nothing is.
+#![cfg_attr(
+    not(all(feature = "journal", feature = "net", feature = "testing")),
+    allow(dead_code, unused_imports, unreachable_pub)
+)]
 // Bottom layer first; a module uses only those above it, and a test keeps it so.
 
 // Words: what an update is called, and what it did.
@@ -34,15 +39,18 @@ mod protocol;
 mod session;
 
 // A copy that lasts: what is on a disk.
+#[cfg(feature = "journal")]
 mod journal;
 
 // Outside: whatever waits, reads clocks, draws random numbers or moves bytes.
+#[cfg(feature = "net")]
 mod net;
 
 // What the derive's expansion calls.
 mod derive_support;
 
 // What users, and we, test reducers with.
+#[cfg(feature = "testing")]
 pub mod testing;
 
 // One page a topic; nothing but documentation.
@@ -56,15 +64,6 @@ pub use self::{
     },
     event::ReplicaEvent,
     id::ReplicaId,
-    journal::{
-        Durability, Files, Journal, JournalError, JournalEvent, JournalReadError, JournalReader,
-        Memory, OpenError, RawEntry, Recovery, Storage, Trimming, Write,
-    },
-    net::{
-        AsyncBytes, ByteStream, Clock, Connection, ConnectionError, Filtered, LoadError, Messages,
-        PeerStatus, Pipe, Platform, Random, ReadError, Replica, ReplicaBuilder, SaveError, Sleep,
-        Subscription, Synced, Timer, Transport, UndoLog, Undone, pipe,
-    },
     protocol::Reason,
     receipt::{Durable, NotDurable, Receipt},
     reduce::{Reduce, Replicated},
@@ -83,7 +82,20 @@ pub use self::{
     version::VersionVector,
 };
 
-#[cfg(not(target_family = "wasm"))]
+#[cfg(feature = "journal")]
+pub use self::journal::{
+    Durability, Files, Journal, JournalError, JournalEvent, JournalReadError, JournalReader,
+    Memory, OpenError, RawEntry, Recovery, Storage, Trimming, Write,
+};
+
+#[cfg(feature = "net")]
+pub use self::net::{
+    AsyncBytes, ByteStream, Clock, Connection, ConnectionError, Filtered, LoadError, Messages,
+    PeerStatus, Pipe, Platform, Random, ReadError, Replica, ReplicaBuilder, SaveError, Sleep,
+    Subscription, Synced, Timer, Transport, UndoLog, Undone, pipe,
+};
+
+#[cfg(all(feature = "net", not(target_family = "wasm")))]
 pub use self::net::{SystemClock, SystemRandom, SystemTimer};
 
 #[cfg(feature = "redb")]

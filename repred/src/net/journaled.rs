@@ -13,14 +13,16 @@ use crate::{
     core::Core,
     id::ReplicaId,
     journal::{
-        Durability, Files, Host, IfDamaged, JournalError, Log, OpenError, Outbox, ReadOnly,
-        Recovery, Storage, Trimming, WritePolicy,
+        Durability, Files, Host, IfDamaged, JournalError, Log, OpenError, ReadOnly, Recovery,
+        Storage, Trimming, WritePolicy,
     },
     receipt::{Durable, NotDurable},
     reduce::Replicated,
     session::SessionError,
     time::Time,
 };
+
+pub(super) use crate::journal::{LogWriter, Outbox};
 
 /// What a builder sets for the journal.
 pub(super) struct JournalSettings {
@@ -130,7 +132,10 @@ impl<R: Replicated> ReplicaBuilder<R> {
             log.write_all(&mut core, &mut builder)?;
         }
         let outbox = Outbox::new(&core, builder, log.peers().clone());
-        let shared = Shared::new(core, platform, config).with_journal(outbox, log.recovery());
+        let position = core.log_position();
+        let shared = Shared::new(core, platform, config);
+        let log_writer = LogWriter::new(position, log.recovery(), shared.has_lock());
+        let shared = shared.with_journal(outbox, log_writer);
         let replica = Replica::of(shared);
         if let Some(writer) = &replica.shared().log_writer {
             let policy = WritePolicy { durability, trimming, initial };
@@ -147,6 +152,7 @@ impl<R: Replicated> Replica<R> {
     /// # Errors
     ///
     /// See [`OpenError`].
+    #[cfg(not(target_family = "wasm"))]
     pub fn open(folder: impl AsRef<Path>, state: R) -> Result<Self, OpenError> {
         Self::builder(state).open(folder)
     }
@@ -215,8 +221,9 @@ pub(super) struct ShutdownGuard<R: Replicated> {
 }
 
 impl<R: Replicated> ShutdownGuard<R> {
-    pub(super) fn new(shared: &Arc<Shared<R>>) -> Self {
-        Self { shared: Arc::clone(shared) }
+    /// One for a replica that has a journal.
+    pub(super) fn of(shared: &Arc<Shared<R>>) -> Option<Arc<Self>> {
+        shared.log_writer.as_ref().map(|_| Arc::new(Self { shared: Arc::clone(shared) }))
     }
 }
 

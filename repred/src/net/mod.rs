@@ -15,6 +15,10 @@ mod filtered;
 mod pipe;
 mod replica;
 mod shared;
+#[cfg(feature = "journal")]
+mod journaled;
+#[cfg(not(feature = "journal"))]
+#[path = "without_journal.rs"]
 mod journaled;
 mod subscription;
 mod transport;

@@ -538,8 +538,7 @@ impl<R: Replicated> Replica<R> {
 
     pub(super) fn of(shared: Shared<R>) -> Self {
         let shared = Arc::new(shared);
-        let shutdown_guard =
-            shared.log_writer.is_some().then(|| Arc::new(ShutdownGuard::new(&shared)));
+        let shutdown_guard = ShutdownGuard::of(&shared);
         Self { shared, shutdown_guard }
     }
 

@@ -9,10 +9,12 @@ use std::{
     task::Waker,
 };
 
-use super::platform::Platform;
+use super::{
+    journaled::{LogWriter, Outbox},
+    platform::Platform,
+};
 use crate::{
     core::{Core, UpdateError},
-    journal::{LogWriter, Outbox, Recovery},
     reduce::Replicated,
     session::{Session, SessionConfig},
     time::{Now, Time},
@@ -83,14 +85,18 @@ impl<R: Replicated> Shared<R> {
         Self { inner, holder, platform, config, log_writer: None }
     }
 
-    /// With a journal, whose writer is [started](LogWriter::start) next.
-    pub(super) fn with_journal(mut self, outbox: Outbox, recovery: Recovery) -> Self {
+    /// With a journal, whose writer is started next.
+    pub(super) fn with_journal(mut self, outbox: Outbox, log_writer: LogWriter) -> Self {
         let inner = self.inner.get_mut().unwrap_or_else(PoisonError::into_inner);
-        let holder = Arc::clone(&self.holder);
-        let has_lock = move || holder.load(Ordering::Relaxed) == this_thread();
-        self.log_writer = Some(LogWriter::new(inner.core.log_position(), recovery, has_lock));
         inner.outbox = Some(outbox);
+        self.log_writer = Some(log_writer);
         self
+    }
+
+    /// Says whether the calling thread holds the lock.
+    pub(super) fn has_lock(&self) -> impl Fn() -> bool + Send + Sync + use<R> + 'static {
+        let holder = Arc::clone(&self.holder);
+        move || holder.load(Ordering::Relaxed) == this_thread()
     }
 
     /// Calls `act` under the lock, and afterwards wakes whom it said to wake.
