@@ -1,4 +1,4 @@
-//! [`BatchBuilder`]: what is new in a core, as bytes for a log.
+//! [`BatchBuilder`]: turns what is new in a core into batches for a log.
 
 use super::record::Record;
 use crate::{
@@ -11,50 +11,52 @@ use crate::{
     time::{Now, Time},
 };
 
-/// Bytes at which a batch is full: so long the core is locked, and so much is held twice.
+/// Bytes of messages at which a batch is full. It bounds how long the core is locked, and what is in memory twice.
 const FULL: usize = 1 << 20;
 
-/// Turns what is new in a core into batches. It does no I/O, so a batch is made while the core is locked,
-/// and written when it is not.
+/// Turns what is new in a core into batches. It does no I/O, so a batch can be built while the core is locked, and
+/// written when it is not.
 #[derive(Debug)]
 pub(crate) struct BatchBuilder {
     saving: Saving,
     is_strict: bool,
-    /// Under whose id the log goes on.
+    /// The id that the log says updates are written under; `None` before the first batch.
     id: Option<ReplicaId>,
-    /// Up to here everything is in a batch.
-    recorded: LogPosition,
+    /// Everything up to here is in a batch.
+    batched: LogPosition,
     message: Vec<u8>,
 }
 
-/// What there is to write.
+/// What is new in a core.
 #[derive(Debug)]
 pub(crate) enum Collected {
     Nothing,
     Batch(Batch),
-    /// Only the next log can tell of what has happened: the state was replaced, or what is deferred is of a version
-    /// of the schema of which this log does not tell.
+    /// Something that messages cannot add to this log, so that a compacted one has to replace it. A snapshot has
+    /// replaced the state, which only the beginning of a log can hold; or updates are deferred of a newer version of
+    /// the schema than the beginning of this log announces.
     NeedsCompaction,
 }
 
-/// What is to be written next.
+/// What is to be appended to a log next. All of its records are appended, or none.
 #[derive(Debug)]
 pub(crate) struct Batch {
-    /// What the log has to be told before.
+    /// A record about the id under which the rest was written, where that is news.
     heading: Option<Record<'static>>,
+    /// The largest time that the core has used.
     latest: Time,
-    /// Messages behind their lengths.
+    /// Messages, each behind its length.
     messages: Vec<u8>,
-    /// Who was met since.
+    /// What was learnt about peers, encoded.
     pub(crate) peers: Vec<u8>,
-    /// When this is written, everything up to here is.
+    /// When this batch is in the log, everything up to here is.
     pub(crate) position: LogPosition,
-    /// Whether there is more than fits a batch.
+    /// Whether the core has more than fits a batch.
     pub(crate) has_more: bool,
 }
 
 impl BatchBuilder {
-    /// For a log that has nothing yet: all there is, and then what comes.
+    /// For an empty log: collects everything that the core has, and then what is new.
     pub(super) fn new<R: Replicated>(
         core: &mut Core<R>,
         config: &SessionConfig,
@@ -64,22 +66,22 @@ impl BatchBuilder {
         Ok(Self::of(Saving::log(config, core, now)?, is_strict))
     }
 
-    /// For a log that has everything there is: what comes.
+    /// For a log that holds everything that the core has: collects what is new from now on.
     pub(super) fn resume<R: Replicated>(
         core: &mut Core<R>,
         config: &SessionConfig,
         is_strict: bool,
         now: Now,
     ) -> Self {
-        let recorded = core.log_position();
-        Self { recorded, ..Self::of(Saving::at_end(config, core, now), is_strict) }
+        let batched = core.log_position();
+        Self { batched, ..Self::of(Saving::at_end(config, core, now), is_strict) }
     }
 
     fn of(saving: Saving, is_strict: bool) -> Self {
-        Self { saving, is_strict, id: None, recorded: LogPosition::default(), message: Vec::new() }
+        Self { saving, is_strict, id: None, batched: LogPosition::default(), message: Vec::new() }
     }
 
-    /// What is new.
+    /// The next batch of what is not in one yet.
     pub(crate) fn collect<R: Replicated>(
         &mut self,
         core: &mut Core<R>,
@@ -92,7 +94,7 @@ impl BatchBuilder {
             None => Some(Record::Opened { is_strict: self.is_strict, id }),
             Some(before) => (before != id).then_some(Record::Named { id }),
         };
-        if heading.is_none() && self.recorded == core.log_position() {
+        if heading.is_none() && self.batched == core.log_position() {
             return Ok(Collected::Nothing);
         }
         let (mut messages, mut has_more) = (Vec::new(), true);
@@ -105,14 +107,14 @@ impl BatchBuilder {
         }
         self.id = Some(id);
         if !has_more {
-            self.recorded = core.log_position();
+            self.batched = core.log_position();
         }
-        let (latest, position) = (core.latest_time(), self.recorded);
+        let (latest, position) = (core.latest_time(), self.batched);
         let peers = Vec::new();
         Ok(Collected::Batch(Batch { heading, latest, messages, peers, position, has_more }))
     }
 
-    /// All that is new; `None` if only the next log can tell of it.
+    /// Everything that is not in a batch yet; `None` if it [needs a compaction](Collected::NeedsCompaction).
     pub(crate) fn collect_all<R: Replicated>(
         &mut self,
         core: &mut Core<R>,
@@ -129,12 +131,12 @@ impl BatchBuilder {
 }
 
 impl Batch {
-    /// Bytes of what is to be written, about.
+    /// About how many bytes are appended.
     pub(crate) fn size(&self) -> usize {
         self.messages.len() + self.peers.len() + 64
     }
 
-    /// How it is written.
+    /// The records that are appended.
     pub(super) fn records(&self) -> Vec<Record<'_>> {
         let Self { heading, latest, messages, peers, .. } = self;
         let batch = (!messages.is_empty()).then_some(Record::Batch { latest: *latest, messages });

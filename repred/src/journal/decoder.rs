@@ -1,4 +1,4 @@
-//! [`Decoder`]: what the records of a log say, whatever the type of its updates.
+//! [`Decoder`]: turns the records of a log into events, whatever the type of its updates.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    reader::{JournalEvent, RawEntry},
+    event::{JournalEvent, RawEntry},
     record::Record,
 };
 use crate::{
@@ -22,8 +22,8 @@ use crate::{
     version::VersionVector,
 };
 
-/// Turns the records of a log into events. What a replica that opens the log would leave alone is
-/// left out: what is known already, and blocks without an end.
+/// Turns the records of a log into events. Left out is what a replica that opens the log would ignore, too: entries that
+/// came before, and blocks without an end.
 #[derive(Debug, Default)]
 pub(super) struct Decoder {
     replay: Replay,
@@ -43,12 +43,12 @@ struct Events {
 type Edits = BTreeMap<(ReplicaId, u64), u64>;
 
 impl Decoder {
-    /// What has been decoded, and was not asked for yet.
+    /// The next event that was decoded.
     pub(super) fn next(&mut self) -> Option<JournalEvent> {
         self.events.decoded.pop_front()
     }
 
-    /// What is in all that was taken.
+    /// The updates in all records that were taken.
     pub(super) fn version(&self) -> &VersionVector {
         &self.events.version
     }
@@ -67,7 +67,7 @@ impl Decoder {
                     replay.message(message, events)?;
                 }
             }
-            // It is nothing that has happened.
+            // For trimming only: no event.
             Record::Peers { .. } => {}
             Record::Closed => events.push(JournalEvent::Closed),
         }

@@ -1,10 +1,8 @@
-//! [`KnownPeers`]: who was met, and what each is known to have.
+//! [`KnownPeers`]: the peers of a replica, and what each has confirmed to have.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::trimming::Trimming;
 use crate::{
     encoding::varint::{put_u64, take_u64},
     id::ReplicaId,
@@ -13,58 +11,34 @@ use crate::{
     version::VersionVector,
 };
 
-/// What is trimmed when a journal is compacted: the entries that everybody has who counts. What is trimmed is only
-/// part of the state from then on, so that opening the journal costs no more for it. Who has less, because it does
-/// not count, gets a snapshot when it comes.
-///
-/// Two can no longer be joined once each has trimmed what the other lacks: a connection between them ends with
-/// [`SessionError::BothTrimmed`](crate::SessionError::BothTrimmed), and one of them has to
-/// [give up](crate::Connection::discard_ours) its state. Nobody can know of replicas that it never met, so nothing
-/// is trimmed by default. Trim where all have met, or meet all the time in some place: a server, a hub, a fleet that
-/// is set up together.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Trimming {
-    /// Nothing is trimmed. The default.
-    #[default]
-    Never,
-    /// Whoever was connected to this replica itself within this time counts. As long as nobody was, nothing is
-    /// trimmed.
-    ///
-    /// Two groups that never met, or not within this time, and trim, each what it has, cannot be joined any more. Who
-    /// restarts without a journal is somebody new each time, whose last counts until its lease ends.
-    Lease(Duration),
-    /// These count, and no others; whoever of them was never met has nothing.
-    Among(Vec<ReplicaId>),
-}
-
-/// Who was met, and what each is known to have. What is known of somebody may be less than it has.
+/// The peers that were connected, and what each has confirmed to have: a low watermark, since a peer may have more.
+/// [`Trimming`] is decided by it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct KnownPeers {
     peers: BTreeMap<ReplicaId, KnownPeer>,
-    /// Of whom something new is known that is not written.
+    /// The peers about which something is not in a batch yet.
     changed: BTreeSet<ReplicaId>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct KnownPeer {
-    /// When it was connected last.
+    /// The wall time at which it was connected last.
     seen: Time,
     has: VersionVector,
 }
 
-/// Peers that are remembered; of more, those that were here last. Who restarts without a journal is another
-/// each time.
+/// The most peers that are remembered. The one that was not connected for the longest time is forgotten first: a peer
+/// without a journal has a new id after each restart, so there may be any number.
 const MOST: usize = 1024;
 
 impl KnownPeers {
-    /// A peer is here, and has confirmed all of this.
-    pub(crate) fn note(&mut self, id: ReplicaId, has: VersionVector, now: Time) {
+    /// A peer is connected, and has confirmed to have this.
+    pub(super) fn note(&mut self, id: ReplicaId, has: VersionVector, now: Time) {
         self.changed.insert(id);
         self.insert(id, KnownPeer { seen: now, has });
     }
 
-    /// All of this was noted.
+    /// Adds what a log says.
     pub(super) fn add(&mut self, others: Self) {
         others.peers.into_iter().for_each(|(id, peer)| self.insert(id, peer));
     }
@@ -80,8 +54,8 @@ impl KnownPeers {
         }
     }
 
-    /// What everybody has who counts, of what we have ourselves; `None` if nothing may be trimmed.
-    pub(crate) fn stable(
+    /// What all peers have that count, of what this replica has; `None` if nothing may be trimmed.
+    pub(super) fn stable(
         &self,
         trimming: &Trimming,
         own: &VersionVector,
@@ -91,13 +65,13 @@ impl KnownPeers {
         let counting: Vec<&VersionVector> = match trimming {
             Trimming::Never => return None,
             Trimming::Lease(lease) => {
-                let is_here = |peer: &&KnownPeer| now.since(peer.seen) <= *lease;
-                let here: Vec<_> =
-                    self.peers.values().filter(is_here).map(|peer| &peer.has).collect();
-                if here.is_empty() {
+                let counts = |peer: &&KnownPeer| now.since(peer.seen) <= *lease;
+                let peers: Vec<_> =
+                    self.peers.values().filter(counts).map(|peer| &peer.has).collect();
+                if peers.is_empty() {
                     return None;
                 }
-                here
+                peers
             }
             Trimming::Among(ids) => {
                 let has = |id| self.peers.get(id).map_or(&nothing, |peer| &peer.has);
@@ -111,13 +85,13 @@ impl KnownPeers {
         encode(&self.peers)
     }
 
-    /// What was taken since may not have been written.
-    pub(crate) fn change_all(&mut self) {
+    /// Batches may have been lost, so everything is to be put into one again.
+    pub(super) fn change_all(&mut self) {
         self.changed = self.peers.keys().copied().collect();
     }
 
-    /// Of whom something new is known since the last call, encoded.
-    pub(crate) fn take_changes(&mut self) -> Vec<u8> {
+    /// What is news since the last call, encoded for a batch.
+    pub(super) fn take_changes(&mut self) -> Vec<u8> {
         let changed = std::mem::take(&mut self.changed);
         encode(self.peers.iter().filter(|(id, _)| changed.contains(id)))
     }

@@ -1,14 +1,17 @@
-//! [`Log`]: a log that a core can be read from, and what is written to it.
+//! [`Log`]: the log of one core: opened, restored from, appended to, and compacted.
 
 use std::fmt;
 
 use super::{
-    Batch, BatchBuilder, Durability, JournalError, KnownPeers, OpenError, Storage,
-    batch::Collected,
+    batch::{Batch, BatchBuilder, Collected},
+    durability::Durability,
+    error::{JournalError, OpenError},
+    known_peers::KnownPeers,
     record::Record,
     record_log::{Old, RecordLog},
-    replay::Replay,
+    restore::Restore,
     scan::Tail,
+    storage::Storage,
 };
 use crate::{
     core::Core,
@@ -18,44 +21,55 @@ use crate::{
     time::Now,
 };
 
-/// A log that is no larger than this may have doubled as often as it likes.
+/// A log that is no larger than this is not compacted by itself.
 const SMALL: u64 = 4 << 20;
 
-/// The side of a journal that does I/O. The other one is the [`BatchBuilder`], which is with the core.
+/// The log of one core. It does the I/O; the [`BatchBuilder`], which stays with the core, does none.
 pub(crate) struct Log<S> {
     log: RecordLog<S>,
     config: SessionConfig,
     is_strict: bool,
     now: Now,
     recovery: Recovery,
-    /// How large the log was when it had all that there was when it was begun.
+    /// The size that the log had when it held all that it was begun with. It is compacted when it has doubled.
     base: u64,
-    /// Who was met, as far as the log knows.
+    /// The peers, as far as the log knows.
     peers: KnownPeers,
 }
 
 /// What was found when a journal was opened.
+///
+/// ```
+/// use repred::{Counter, Memory, Recovery, Replica};
+///
+/// let votes = Replica::builder(Counter::default()).open_in(Memory::new())?;
+/// assert_eq!(votes.recovery(), Recovery::default());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Recovery {
-    /// Bytes at the end that were cut off: what a crash has left of updates that nobody was told of; where
-    /// durability is less than [`EveryUpdate`](Durability::EveryUpdate), or where the last that was written has
-    /// been damaged since, also of some that were. Peers who have those give them back, and the replica goes on
-    /// under another id.
+    /// Bytes at the end that were cut off: what a crash has left of a write.
+    ///
+    /// Updates in there were not acknowledged, unless [durability](Durability) was less than
+    /// [`EveryUpdate`](Durability::EveryUpdate) or the disk has damaged the end of the file since. In both of these
+    /// cases the replica goes on under another id, and gets back what its peers have.
     pub torn_bytes: u64,
-    /// Under which id the journal was written, if it is not the one that the replica goes on under.
+    /// The id under which the journal was written, if the replica goes on under another one.
     pub former_id: Option<ReplicaId>,
 }
 
-/// What is to become of a journal that is damaged.
+/// What to do about a journal that is damaged.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum IfDamaged {
+    /// Do not open it.
     Refuse,
+    /// Go on with what comes before the damage.
     Recover,
 }
 
 impl<S: Storage> Log<S> {
-    /// Opens the log in a storage, or begins one, and makes of a new core what it was.
+    /// Opens the log in a storage, or begins one, and makes a new core what the log says.
     pub(crate) fn open<R: Replicated>(
         storage: S,
         core: &mut Core<R>,
@@ -73,15 +87,15 @@ impl<S: Storage> Log<S> {
         let (recovery, peers) = (Recovery::default(), KnownPeers::default());
         let mut log = Self { log, config, is_strict, now, recovery, base: 0, peers };
         if is_new {
-            let batch_builder = log.anew(core, Old::None)?;
+            let batch_builder = log.rewrite(core, Old::None)?;
             return Ok((log, batch_builder));
         }
         let batch_builder = match log.read(core) {
-            // A place that cannot be read is as good as one that is broken.
+            // A place that the disk cannot read is as good as one that is damaged.
             Err(OpenError::Damaged { .. } | OpenError::Io(_))
                 if if_damaged == IfDamaged::Recover =>
             {
-                log.anew(core, Old::Keep)?
+                log.rewrite(core, Old::Keep)?
             }
             read => {
                 let (end, tail) = read?;
@@ -94,7 +108,7 @@ impl<S: Storage> Log<S> {
         Ok((log, batch_builder))
     }
 
-    /// Writes what is new, and makes it durable.
+    /// Appends everything that is new, and makes it durable.
     pub(crate) fn write_all<R: Replicated>(
         &mut self,
         core: &mut Core<R>,
@@ -104,45 +118,45 @@ impl<S: Storage> Log<S> {
             match batch_builder.collect(core)? {
                 Collected::Batch(batch) => self.append(&batch)?,
                 Collected::Nothing => return self.sync(),
-                // Nothing happens meanwhile that would need it.
+                // The core does nothing meanwhile that would need one.
                 Collected::NeedsCompaction => return Err(JournalError::Failed),
             }
         }
     }
 
-    /// What was torn goes.
+    /// Cuts off a torn tail, and says so in the recovery.
     fn cut(&mut self, end: u64, tail: Tail) -> Result<(), OpenError> {
         self.recovery.torn_bytes = tail.bytes();
         self.log.cut(end, tail)
     }
 
-    /// Makes of a new core what the log says. Returns where it ends, and what follows.
+    /// Makes a new core what the log says. Returns the offset of its end, and what follows it.
     fn read<R: Replicated>(&mut self, core: &mut Core<R>) -> Result<(u64, Tail), OpenError> {
-        let mut replay = Replay::new(self.config.clone(), self.now);
-        let read = self.log.read(|record, end| replay.take(core, record, end));
-        self.base = replay.base;
-        self.peers = std::mem::take(&mut replay.peers);
+        let mut restore = Restore::new(self.config.clone(), self.now);
+        let read = self.log.read(|record, end| restore.take(core, record, end));
+        self.base = restore.base;
+        self.peers = std::mem::take(&mut restore.peers);
         let read = match read {
-            // It got its name when all of that was on the disk.
+            // What a log is begun with was synced before the file got its name, so no crash can have cut it.
             Ok(_) if self.base == 0 => Err(self.log.cut_short()),
             read => read,
         };
-        // What is broken may have been whole, and its updates heard of, before it was damaged.
+        // An invalid tail may be a record that was whole once, whose updates were sent.
         let has_all = matches!(read, Ok((_, Tail::Preallocated | Tail::Torn(_))));
-        self.recovery.former_id = replay.finish(core, has_all);
+        self.recovery.former_id = restore.finish(core, has_all);
         read
     }
 
-    /// Makes of a core what the log says, whatever it is now. It keeps its id: nobody has heard of what is
-    /// lost. `initial` is the state that it began with, and `strange` an id that nobody ever had.
+    /// Makes a core what the log says, whatever it is now. The core keeps its id, because what is lost was never sent.
+    /// `initial` is the state that the core began with, and `fresh` an id that nobody ever had.
     pub(crate) fn roll_back<R: Replicated>(
         &mut self,
         core: &mut Core<R>,
         initial: &[u8],
-        strange: ReplicaId,
+        fresh: ReplicaId,
     ) -> Result<(), OpenError> {
         let (id, latest) = (core.id(), core.latest_time());
-        core.start_over(initial, strange).map_err(SessionError::from)?;
+        core.start_over(initial, fresh).map_err(SessionError::from)?;
         let recovery = self.recovery;
         let read = self.read(core).and_then(|(end, tail)| self.cut(end, tail));
         self.recovery = recovery;
@@ -151,20 +165,20 @@ impl<S: Storage> Log<S> {
         read
     }
 
-    /// Writes a new log that begins with all there is.
-    fn anew<R: Replicated>(
+    /// Replaces the file by one that begins with everything that the core has.
+    fn rewrite<R: Replicated>(
         &mut self,
         core: &mut Core<R>,
         old: Old,
     ) -> Result<BatchBuilder, JournalError> {
         let mut batch_builder = self.batch_builder(core)?;
         self.write_next(core, &mut batch_builder)?;
-        self.log.advance(old)?;
+        self.log.install_next(old)?;
         self.base = self.size();
         Ok(batch_builder)
     }
 
-    /// A batch builder for a log that has nothing yet.
+    /// A batch builder for an empty log.
     pub(crate) fn batch_builder<R: Replicated>(
         &self,
         core: &mut Core<R>,
@@ -172,59 +186,62 @@ impl<S: Storage> Log<S> {
         BatchBuilder::new(core, &self.config, self.is_strict, self.now)
     }
 
-    /// A batch builder for a log that has all there is.
+    /// A batch builder for a log that holds everything that the core has.
     pub(crate) fn resume<R: Replicated>(&self, core: &mut Core<R>) -> BatchBuilder {
         BatchBuilder::resume(core, &self.config, self.is_strict, self.now)
     }
 
-    /// Who was met before.
+    /// The peers that the log knows.
     pub(crate) fn peers(&self) -> &KnownPeers {
         &self.peers
     }
 
-    /// Takes note of who was met by now, for the next log, or the end of this one.
-    pub(crate) fn note_peers(&mut self, peers: KnownPeers) {
+    /// The next log begins with these peers, or this one ends with them.
+    pub(crate) fn set_peers(&mut self, peers: KnownPeers) {
         self.peers = peers;
     }
 
-    /// What was found when it was opened.
+    /// What was found when the log was opened.
     pub(crate) fn recovery(&self) -> Recovery {
         self.recovery
     }
 
+    /// Bytes of the file, without those that are preallocated.
     pub(crate) fn size(&self) -> u64 {
         self.log.size()
     }
 
-    /// Whether the log has doubled since it was begun.
+    /// Whether the log has doubled since it was begun: a compaction then costs no more than what was written since.
     pub(crate) fn has_doubled(&self) -> bool {
         self.size() > SMALL && self.size() / 2 > self.base
     }
 
-    /// It has grown to what it is because it had to.
+    /// Counts its present size as the size that it was begun with, because a compaction has failed.
     pub(crate) fn accept_size(&mut self) {
         self.base = self.size();
     }
 
-    /// Nothing is written any more.
+    /// Lets nothing be written any more.
     pub(crate) fn poison(&mut self) {
         self.log.poison();
     }
 
+    /// Appends a batch: all of it, or nothing.
     pub(crate) fn append(&mut self, batch: &Batch) -> Result<(), JournalError> {
         Ok(self.log.append(&batch.records())?)
     }
 
+    /// Returns when everything that was appended will survive a loss of power.
     pub(crate) fn sync(&mut self) -> Result<(), JournalError> {
         Ok(self.log.sync()?)
     }
 
-    /// Whether the storage would take so many bytes now.
+    /// Tries whether the storage would take so many bytes now.
     pub(crate) fn probe(&mut self, size: usize) -> Result<(), JournalError> {
         Ok(self.log.probe(size)?)
     }
 
-    /// Says that nothing is missing.
+    /// Ends the log with a record that says that nothing is missing.
     pub(crate) fn close(&mut self) -> Result<(), JournalError> {
         let known = self.peers.encode();
         self.log.append(&[Record::Peers { known: &known }, Record::Closed])?;
@@ -234,18 +251,19 @@ impl<S: Storage> Log<S> {
 
     // ---- the next log ----
 
-    /// Begins a log that is to take the place of this one.
+    /// Begins the log that is to replace this one.
     pub(crate) fn begin_next(&mut self) -> Result<(), JournalError> {
         self.log.begin_next()?;
         let known = self.peers.encode();
         Ok(self.log.append_next(&[Record::Peers { known: &known }])?)
     }
 
+    /// Appends a batch to the next log.
     pub(crate) fn append_next(&mut self, batch: &Batch) -> Result<(), JournalError> {
         Ok(self.log.append_next(&batch.records())?)
     }
 
-    /// Writes all of it, as long as nothing else happens to the core.
+    /// Begins the next log and writes all of it, while nothing else happens to the core.
     pub(super) fn write_next<R: Replicated>(
         &mut self,
         core: &mut Core<R>,
@@ -256,21 +274,21 @@ impl<S: Storage> Log<S> {
             match batch_builder.collect(core)? {
                 Collected::Batch(batch) => self.append_next(&batch)?,
                 Collected::Nothing => return Ok(()),
-                // Nothing happens meanwhile that it could not tell.
+                // The core does nothing meanwhile that would need one.
                 Collected::NeedsCompaction => return Err(JournalError::Failed),
             }
         }
     }
 
-    /// Puts the next log, which is durable then, in the place of this one.
-    pub(crate) fn advance(&mut self) -> Result<(), JournalError> {
-        self.log.advance(Old::Remove)?;
+    /// Replaces this log by the next one, which is durable then.
+    pub(crate) fn install_next(&mut self) -> Result<(), JournalError> {
+        self.log.install_next(Old::Remove)?;
         self.base = self.size();
         Ok(())
     }
 }
 
-/// What is on our own disk was within the limits when it came.
+/// The limits are for peers. What is in the log was within the limits when it came, whatever they are now.
 fn unlimited(config: &SessionConfig) -> SessionConfig {
     let mut config = config.clone();
     config.limits.message_bytes = usize::MAX >> 2;

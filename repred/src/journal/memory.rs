@@ -133,7 +133,7 @@ impl Memory {
     /// votes.update(3)?.wait()?;
     /// votes.close()?;
     ///
-    /// disk.damage("journal-00000000", |bytes| bytes[40] ^= 1)?;
+    /// disk.damage("journal-00000001", |bytes| bytes[40] ^= 1)?;
     /// let opened = Replica::builder(Counter::default()).open_in(disk);
     /// assert!(matches!(opened, Err(OpenError::Damaged { .. })));
     /// # Ok::<(), Box<dyn std::error::Error>>(())

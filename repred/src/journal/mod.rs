@@ -17,12 +17,15 @@ mod redb;
 mod error;
 mod record;
 mod scan;
+mod log_file;
 mod record_log;
+mod trimming;
 mod known_peers;
 mod batch;
-mod replay;
+mod restore;
 mod log;
 mod writer;
+mod event;
 mod decoder;
 mod reader;
 
@@ -31,19 +34,17 @@ use std::fmt;
 #[cfg(feature = "redb")]
 pub use self::redb::Redb;
 
-use self::{
-    batch::{Batch, BatchBuilder, Collected},
-    known_peers::KnownPeers,
-};
+use self::batch::{Batch, BatchBuilder, Collected};
 pub use self::{
     durability::Durability,
     error::{JournalError, OpenError},
+    event::{JournalEvent, RawEntry},
     files::Files,
-    known_peers::Trimming,
     log::Recovery,
     memory::{Memory, Write},
-    reader::{JournalEvent, JournalReadError, JournalReader, RawEntry},
+    reader::{JournalReadError, JournalReader},
     storage::Storage,
+    trimming::Trimming,
 };
 pub(crate) use self::{
     log::{IfDamaged, Log},
@@ -193,7 +194,7 @@ impl<S: Storage> Journal<S> {
     pub fn compact<R: Replicated>(&mut self, core: &mut Core<R>) -> Result<(), JournalError> {
         let mut next = self.log.batch_builder(core)?;
         self.log.write_next(core, &mut next)?;
-        self.log.advance()?;
+        self.log.install_next()?;
         (self.batch_builder, self.refused) = (next, None);
         Ok(())
     }

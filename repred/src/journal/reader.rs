@@ -1,41 +1,31 @@
-//! [`JournalReader`]: what a journal tells, whatever the type of its state.
+//! [`JournalReader`]: reads a journal without knowing the type of its state.
 
-use std::{fmt, io, ops::RangeInclusive};
-
-use serde::de::DeserializeOwned;
+use std::{error::Error, fmt, io};
 
 use super::{
     decoder::Decoder,
+    event::JournalEvent,
+    log_file::LogFile,
     record::HEADER,
-    record_log::LogFile,
     scan::{Scan, ScanError},
     storage::Storage,
 };
-use crate::{
-    encoding::{self, DecodeError},
-    id::ReplicaId,
-    schema::Schema,
-    session::SessionError,
-    snapshot::Snapshot,
-    stamp::Stamp,
-    time::Time,
-    version::VersionVector,
-};
+use crate::{session::SessionError, version::VersionVector};
 
-/// How often a journal that is compacted meanwhile is looked for.
+/// How often to look for the file again if a compaction replaces it between two looks.
 const TRIES: usize = 10;
 
 /// Reads a journal without knowing the type of its state, and changes nothing: for tools.
 ///
-/// It is an iterator over what the journal tells, in the order in which that was taken in. What a
-/// replica would leave alone when it opens the journal is left out: what a crash has cut off, and
-/// what was told twice. After the last event, or an error, it stays at the end.
+/// It is an iterator over [events](JournalEvent), in the order in which they happened. Left out is what a replica that
+/// opens the journal would ignore, too: a torn tail, and entries that came twice. After the last event, and after an
+/// error, it yields `None`.
 ///
-/// The journal may be in use meanwhile. What is written after this was opened is not read, and what
-/// is just being written looks like what a crash has left.
+/// A replica may use the journal meanwhile. Records that it appends after this was opened are not read, and a record
+/// that is just being appended looks like a torn tail.
 ///
 /// ```
-/// use repred::{Counter, Memory, JournalEvent, Replica, JournalReader};
+/// use repred::{Counter, JournalEvent, JournalReader, Memory, Replica};
 ///
 /// let disk = Memory::new();
 /// let votes = Replica::builder(Counter::default()).id(0xa.into()).open_in(disk.clone())?;
@@ -54,79 +44,15 @@ const TRIES: usize = 10;
 pub struct JournalReader<S> {
     storage: S,
     file: LogFile,
-    /// `None` for a file that is so short that nothing is in it.
+    /// `None` for a file that is shorter than its header.
     scan: Option<Scan>,
     decoder: Decoder,
     has_ended: bool,
 }
 
-/// Something that a journal tells.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum JournalEvent {
-    /// Somebody goes on with the journal.
-    Opened {
-        /// Under whose id updates are written from now on.
-        id: ReplicaId,
-        /// Whether nobody hears of an update before it is durable; see
-        /// [`Durability`](super::Durability).
-        is_strict: bool,
-    },
-    /// What the updates mean that follow.
-    Schema {
-        /// The schema of the program that writes.
-        schema: Schema,
-        /// The newest version of it of which there may be updates, of other replicas.
-        newest: u32,
-        /// When this was written, by the writer's wall clock.
-        wall: Time,
-    },
-    /// Updates are written under another id from now on.
-    Named {
-        /// The id.
-        id: ReplicaId,
-    },
-    /// A state that stands for all in its version.
-    Snapshot {
-        /// The state.
-        snapshot: Snapshot,
-        /// What of it is trimmed: the rest follows, and is in the state already.
-        floor: VersionVector,
-    },
-    /// An update.
-    Entry(RawEntry),
-    /// Updates that were forgotten before they were written here, because they were superseded or had
-    /// changed nothing: the seqs of each origin.
-    Skip(Vec<(ReplicaId, RangeInclusive<u64>)>),
-    /// The journal was closed, and nothing is missing.
-    Closed,
-}
-
-/// An update as the journal has it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct RawEntry {
-    /// Its stamp.
-    pub stamp: Stamp,
-    /// Its encoding.
-    pub payload: Vec<u8>,
-    /// The seqs of the edit of which it is a part, if it is one.
-    pub edit: Option<RangeInclusive<u64>>,
-}
-
-impl RawEntry {
-    /// What was written, for who knows the type of it.
-    ///
-    /// # Errors
-    ///
-    /// Where it is of another type, or of a newer version of it.
-    pub fn decode<U: DeserializeOwned>(&self) -> Result<U, DecodeError> {
-        encoding::decode(&self.payload)
-    }
-}
-
 impl<S: Storage> JournalReader<S> {
-    /// Looks for the journal in a storage; see [`Files::read_only`](super::Files::read_only).
+    /// Finds the journal in a storage. For a folder that a replica may use, open
+    /// [`Files::read_only`](super::Files::read_only).
     ///
     /// # Errors
     ///
@@ -164,7 +90,7 @@ impl<S: Storage> JournalReader<S> {
     }
 }
 
-/// The present file. Between the two looks that this takes, another may have taken its place.
+/// The present file. A compaction may replace it between the two looks that this takes, at the names and at the size.
 fn find(storage: &mut impl Storage) -> Result<Option<LogFile>, JournalReadError> {
     for _ in 1..TRIES {
         match LogFile::find(storage) {
@@ -176,7 +102,19 @@ fn find(storage: &mut impl Storage) -> Result<Option<LogFile>, JournalReadError>
 }
 
 impl<S> JournalReader<S> {
-    /// How often the journal was written anew, and once.
+    /// The generation of the file, which each compaction raises by one. It begins with 1.
+    ///
+    /// ```
+    /// use repred::{Counter, JournalReader, Memory, Replica};
+    ///
+    /// let disk = Memory::new();
+    /// let votes = Replica::builder(Counter::default()).open_in(disk.clone())?;
+    /// votes.compact()?;
+    ///
+    /// let reader = JournalReader::open(disk)?;
+    /// assert_eq!((reader.generation(), reader.file()), (2, "journal-00000002"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn generation(&self) -> u64 {
         self.file.generation
     }
@@ -186,23 +124,38 @@ impl<S> JournalReader<S> {
         &self.file.name
     }
 
-    /// Bytes of the file when this was opened. Some at its end may be room for what comes.
+    /// Bytes of the file when this was opened. Zeros at its end may be preallocated.
     pub fn size(&self) -> u64 {
         self.file.size
     }
 
-    /// How many of the bytes were read.
+    /// How many of the bytes were read. At the end, what follows is torn or preallocated.
+    ///
+    /// ```
+    /// use repred::{Counter, JournalReader, Memory, Replica};
+    ///
+    /// let disk = Memory::new();
+    /// let votes = Replica::builder(Counter::default()).open_in(disk.clone())?;
+    /// votes.update(3)?.wait()?;
+    ///
+    /// let mut reader = JournalReader::open(disk)?;
+    /// reader.by_ref().try_for_each(|event| event.map(drop))?;
+    /// assert_eq!(reader.version(), &votes.version()?);
+    /// assert!(reader.offset() < reader.size(), "some bytes are preallocated");
+    /// assert_eq!(reader.torn_bytes(), 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn offset(&self) -> u64 {
         self.scan.as_ref().map_or(0, Scan::offset)
     }
 
-    /// What is in all that was read, be it as an entry, as a skip or in a snapshot.
+    /// The updates in all that was read, be it as entries, as skips or in a snapshot.
     pub fn version(&self) -> &VersionVector {
         self.decoder.version()
     }
 
-    /// Bytes at the end that are nothing whole, nor room for more, once all was read: what a crash has left of an
-    /// attempt to write, and is cut off when the journal is opened; or what is just being written.
+    /// Bytes after the last record that are not preallocated zeros, once all was read: what a crash has left of a
+    /// write, which is cut off when the journal is opened; or a record that is just being appended.
     pub fn torn_bytes(&self) -> u64 {
         match &self.scan {
             Some(scan) => scan.tail().bytes(),
@@ -245,20 +198,20 @@ impl<S> fmt::Debug for JournalReader<S> {
     }
 }
 
-/// Why a journal cannot be read, or not further. What was told before is so.
+/// Why a journal cannot be read, or not further. The events that came before are sound.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum JournalReadError {
-    /// There is none in the storage. Look elsewhere.
+    /// There is no journal in the storage. Look elsewhere.
     NoJournal,
-    /// The storage failed. Try again.
+    /// The storage failed. Try again, and check the disk if it fails again.
     Io(io::Error),
-    /// The file is not as it was written; [`Journal::recover`](super::Journal::recover) goes on
-    /// with what comes before.
+    /// The file is not as it was written: a fault of the disk, or of a program that has changed the file.
+    /// [`recover`](super::Journal::recover) goes on with what comes before.
     Damaged {
         /// The name of the file.
         file: String,
-        /// Where the first thing stands that cannot be read.
+        /// The offset of the first record that cannot be read.
         offset: u64,
     },
     /// The file was written in another format, by another version of this crate: use that.
@@ -268,13 +221,14 @@ pub enum JournalReadError {
         /// The number of its format.
         format: u8,
     },
-    /// The file is as it was written, but not by this version of the library.
+    /// The file is as it was written, but a record says what cannot be: it was written by a version of repred with a
+    /// fault, or one that this version cannot read. Use the version that has written it.
     Content {
         /// The name of the file.
         file: String,
-        /// Where the record stands that says what cannot be.
+        /// The offset of the record.
         offset: u64,
-        /// What is wrong with it.
+        /// What is wrong with the record.
         error: SessionError,
     },
 }
@@ -283,7 +237,7 @@ impl fmt::Display for JournalReadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoJournal => f.write_str("there is no journal here"),
-            Self::Io(error) => write!(f, "the journal cannot be read: {error}"),
+            Self::Io(_) => f.write_str("the journal cannot be read"),
             Self::Damaged { file, offset } => write!(f, "{file} is damaged at byte {offset}"),
             Self::Format { file, format } => {
                 write!(
@@ -291,12 +245,20 @@ impl fmt::Display for JournalReadError {
                     "{file} has format {format}, which another version of repred has written; use that"
                 )
             }
-            Self::Content { file, offset, error } => write!(
+            Self::Content { file, offset, .. } => write!(
                 f,
-                "{file} was not written by this version of repred: at byte {offset}, {error}"
+                "the record at byte {offset} of {file} was not written by this version of repred"
             ),
         }
     }
 }
 
-impl std::error::Error for JournalReadError {}
+impl Error for JournalReadError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Io(error) => Some(error),
+            Self::Content { error, .. } => Some(error),
+            Self::NoJournal | Self::Damaged { .. } | Self::Format { .. } => None,
+        }
+    }
+}

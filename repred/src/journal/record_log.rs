@@ -1,91 +1,53 @@
-//! [`RecordLog`]: records in a file, generation after generation.
+//! [`RecordLog`]: an append-only file of records, which compaction replaces by another.
 
 use std::io;
 
 use super::{
     error::{OpenError, WriteError},
+    log_file::{LogFile, is_of_log},
     record::{self, HEADER, MAX_RECORD, Record},
     scan::{Scan, ScanError, Tail},
     storage::{Storage, uninterrupted, write_all},
 };
 
-/// Zeros are written ahead of what comes: a sync of what makes a file longer takes half as long again as one of what is
-/// written over something. So many of them, or half as many as the file has bytes.
+/// The log preallocates half as many bytes as its file has, but no fewer and no more than these: a small file stays
+/// small, and the writing of the zeros stays short.
 const MIN_PREALLOCATION: u64 = 4 << 10;
 const MAX_PREALLOCATION: u64 = 1 << 20;
 
-/// The file of the present generation, which grows, and maybe that of the next, which is being made.
+/// The file of the present generation, which grows, and that of the next while compaction writes it.
+///
+/// Three rules keep what was acknowledged:
+///
+/// * **A record is there as a whole or not at all.** What a failed append may have left is truncated, and that is
+///   synced, before anything else is appended; otherwise a later record could make a torn one look damaged.
+/// * **After a failed sync nothing is written any more.** The system may have dropped the pages that it could not
+///   write, so a later sync that succeeds proves nothing about them.
+/// * **The next generation is synced before it is renamed, and the rename before the old file is removed.** At every
+///   moment one complete file has the largest generation.
 #[derive(Debug)]
 pub(super) struct RecordLog<S> {
     storage: S,
     file: LogFile,
     next: Option<LogFile>,
     /// Something failed in a way that leaves open what is on the disk: nothing is written any more.
-    has_failed: bool,
+    is_poisoned: bool,
     /// Where records are put together, kept for its memory.
     buffer: Vec<u8>,
 }
 
-/// The file of a generation.
-#[derive(Clone, Debug)]
-pub(super) struct LogFile {
-    pub(super) generation: u64,
-    pub(super) name: String,
-    /// Where the next record goes.
-    pub(super) size: u64,
-    /// Up to here there are zeros after it.
-    room: u64,
-    /// The size up to which it survives a loss of power.
-    synced: u64,
-}
-
-/// What becomes of the file whose place another takes.
+/// What becomes of the file that another replaces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Old {
     /// There is none.
     None,
     Remove,
-    /// Somebody may want to look at it: it is damaged.
+    /// It is damaged. It is kept under another name, for whoever wants to look at it.
     Keep,
 }
 
-impl LogFile {
-    /// That of the present generation; `None` if there is none yet.
-    pub(super) fn find(storage: &mut impl Storage) -> io::Result<Option<Self>> {
-        let names = uninterrupted(|| storage.names())?;
-        let Some(latest) = names.iter().filter_map(|name| generation(name)).max() else {
-            return Ok(None);
-        };
-        let mut file = Self::present(latest);
-        file.size = uninterrupted(|| storage.size(&file.name))?;
-        file.room = file.size;
-        Ok(Some(file))
-    }
-
-    fn present(generation: u64) -> Self {
-        Self { generation, name: format!("journal-{generation:08}"), size: 0, room: 0, synced: 0 }
-    }
-
-    fn coming(generation: u64) -> Self {
-        let present = Self::present(generation);
-        Self { name: present.name + ".new", ..present }
-    }
-
-    /// What it is called when it is out of use.
-    fn damaged(&self) -> String {
-        format!("damaged-{:08}", self.generation)
-    }
-}
-
-/// The generation of a file of this name, if it is one.
-fn generation(name: &str) -> Option<u64> {
-    let generation = name.strip_prefix("journal-")?.parse().ok()?;
-    // Anything else is somebody else's.
-    (LogFile::present(generation).name == name && generation < u64::MAX).then_some(generation)
-}
-
 impl<S: Storage> RecordLog<S> {
-    /// The log that is in a storage; `None` if there is none yet.
+    /// The log in a storage, or the storage if there is no log yet.
     pub(super) fn find(mut storage: S) -> Result<Result<Self, S>, OpenError> {
         match LogFile::find(&mut storage).map_err(OpenError::Io)? {
             Some(file) => Ok(Ok(Self::of(storage, file))),
@@ -93,23 +55,25 @@ impl<S: Storage> RecordLog<S> {
         }
     }
 
-    /// The first generation of a log, which begins to exist with [`advance`](Self::advance).
+    /// A log whose first generation is written like any next one, and begins to exist with
+    /// [`install_next`](Self::install_next).
     pub(super) fn new(storage: S) -> Self {
-        Self::of(storage, LogFile::present(0))
+        Self::of(storage, LogFile::new(0))
     }
 
     fn of(storage: S, file: LogFile) -> Self {
-        Self { storage, file, next: None, has_failed: false, buffer: Vec::new() }
+        Self { storage, file, next: None, is_poisoned: false, buffer: Vec::new() }
     }
 
-    /// Bytes of the file.
+    /// Bytes of the file, without those that are preallocated.
     pub(super) fn size(&self) -> u64 {
         self.file.size
     }
 
     // ---- reading ----
 
-    /// Reads all records, in order, each with where it ends. Returns where the last one ends, and what follows it.
+    /// Reads all records, in order, each with the offset of its end. Returns the offset of the end of the last one, and
+    /// what follows it.
     pub(super) fn read(
         &mut self,
         mut take: impl FnMut(Record<'_>, u64) -> Result<(), OpenError>,
@@ -118,65 +82,62 @@ impl<S: Storage> RecordLog<S> {
         if size < HEADER as u64 {
             return Err(self.cut_short());
         }
-        let damaged = |error| match error {
+        let to_open_error = |error| match error {
             ScanError::Io(error) => OpenError::Io(error),
             ScanError::Format(format) => OpenError::Format { file: name.clone(), format },
             ScanError::Damaged { offset } => OpenError::Damaged { file: name.clone(), offset },
         };
         let storage = &mut self.storage;
-        let mut scan = Scan::begin(storage, &name, generation, size).map_err(damaged)?;
-        while let Some(taken) = scan.next(storage, &mut take).map_err(damaged)? {
+        let mut scan = Scan::begin(storage, &name, generation, size).map_err(to_open_error)?;
+        while let Some(taken) = scan.next(storage, &mut take).map_err(to_open_error)? {
             taken?;
         }
         Ok((scan.offset(), scan.tail()))
     }
 
-    /// The error of a file that was cut before all was in it that it began with.
+    /// The error for a file that ends before everything that it began with. It got its name when all of that was
+    /// synced, so no crash can have cut it.
     pub(super) fn cut_short(&self) -> OpenError {
         OpenError::Damaged { file: self.file.name.clone(), offset: self.file.size }
     }
 
-    /// Cuts off what follows, unless it is room for more. What is left is there to stay: it, and the name of the file,
-    /// were only seen in the system's memory so far.
+    /// Prepares a log that was read up to `size` for appending: cuts off a torn tail, and syncs what is left.
     pub(super) fn cut(&mut self, size: u64, tail: Tail) -> Result<(), OpenError> {
         let Self { storage, file, .. } = self;
         if tail != Tail::Preallocated {
             uninterrupted(|| storage.truncate(&file.name, size)).map_err(OpenError::Io)?;
-            file.room = size;
+            file.allocated = size;
         }
+        // An earlier process may have ended before it synced the records, or the name, that were read here. They were
+        // only seen in the memory of the operating system so far, and everything from now on builds on them.
         uninterrupted(|| storage.sync(&file.name)).map_err(OpenError::Io)?;
-        // Its name, too: whoever gave it that may have ended before it was there to stay.
         uninterrupted(|| storage.sync_names()).map_err(OpenError::Io)?;
         (file.size, file.synced) = (size, size);
         self.remove_leftovers()
     }
 
-    /// Removes what an earlier process has left over.
+    /// Removes what earlier processes have left: generations that were replaced, and one that was not finished.
     fn remove_leftovers(&mut self) -> Result<(), OpenError> {
         let Self { storage, file, .. } = self;
         let names = uninterrupted(|| storage.names()).map_err(OpenError::Io)?;
-        let is_ours = |name: &&String| {
-            let name = name.strip_suffix(".new").unwrap_or(name);
-            generation(name).is_some()
-        };
-        for name in names.iter().filter(is_ours).filter(|name| **name != file.name) {
+        for name in names.iter().filter(|name| is_of_log(name) && **name != file.name) {
             uninterrupted(|| storage.remove(name)).map_err(OpenError::Io)?;
         }
         Ok(())
     }
 
-    // ---- writing ----
+    // ---- appending ----
 
     /// Appends records: all of them, or none.
     pub(super) fn append(&mut self, records: &[Record<'_>]) -> Result<(), WriteError> {
         self.check()?;
-        put_all(&mut self.buffer, &self.file, records).map_err(WriteError::Refused)?;
-        let room = self.preallocation();
-        let mut written = self.write_end(room);
-        if room > 0 && matches!(&written, Err(error) if is_full(error)) {
-            // Without room it may be little enough.
+        encode(&mut self.buffer, &self.file, records).map_err(WriteError::Refused)?;
+        let zeros = self.preallocation();
+        let mut written = self.write_buffer(zeros);
+        if zeros > 0 && matches!(&written, Err(error) if is_full(error)) {
+            // The records alone may fit.
             self.roll_back()?;
-            written = self.write_end(0);
+            written = self.write_buffer(0);
         }
         if let Err(error) = written {
             self.roll_back()?;
@@ -185,18 +146,19 @@ impl<S: Storage> RecordLog<S> {
         Ok(())
     }
 
-    /// How many zeros are to be written behind the buffer.
+    /// How many zeros to write behind the buffer. A sync after writing over them takes two thirds of the time of one
+    /// after making the file longer, because the length need not be written.
     fn preallocation(&self) -> u64 {
         let Self { storage, file, buffer, .. } = self;
-        let room = (file.size / 2).clamp(MIN_PREALLOCATION, MAX_PREALLOCATION);
+        let zeros = (file.size / 2).clamp(MIN_PREALLOCATION, MAX_PREALLOCATION);
         let len = buffer.len() as u64;
-        // A large one is rare, and makes the file longer by itself.
-        let is_needed = file.size + len > file.room && len < room / 4;
-        if is_needed && storage.prefers_preallocation() { room } else { 0 }
+        // Large appends are rare, and gain little: writing them takes longer than syncing the length.
+        let is_needed = file.size + len > file.allocated && len < zeros / 4;
+        if is_needed && storage.prefers_preallocation() { zeros } else { 0 }
     }
 
     /// Writes the buffer to where the next record goes, and zeros behind it.
-    fn write_end(&mut self, zeros: u64) -> io::Result<()> {
+    fn write_buffer(&mut self, zeros: u64) -> io::Result<()> {
         let Self { storage, file, buffer, .. } = self;
         let len = buffer.len();
         buffer.resize(len + zeros as usize, 0);
@@ -204,32 +166,33 @@ impl<S: Storage> RecordLog<S> {
         buffer.truncate(len);
         written?;
         file.size += len as u64;
-        file.room = file.room.max(file.size + zeros);
+        file.allocated = file.allocated.max(file.size + zeros);
         Ok(())
     }
 
-    /// Gives back the room for more, because there will not be more.
+    /// Cuts off what is preallocated, because nothing more will be appended.
     pub(super) fn trim(&mut self) {
         let Self { storage, file, .. } = self;
-        // It is in nobody's way.
-        if file.room > file.size
+        // Where that fails, the zeros do no harm.
+        if file.allocated > file.size
             && uninterrupted(|| storage.truncate(&file.name, file.size)).is_ok()
         {
-            file.room = file.size;
+            file.allocated = file.size;
         }
     }
 
-    /// Makes sure that nothing of what was not appended will ever be read.
+    /// Makes sure that no part of a failed append will ever be read.
     fn roll_back(&mut self) -> Result<(), WriteError> {
         let Self { storage, file, .. } = self;
         let rolled_back = uninterrupted(|| storage.truncate(&file.name, file.size))
             .and_then(|()| uninterrupted(|| storage.sync(&file.name)));
         rolled_back.map_err(|error| self.fail(error))?;
-        (self.file.synced, self.file.room) = (self.file.size, self.file.size);
+        (self.file.synced, self.file.allocated) = (self.file.size, self.file.size);
         Ok(())
     }
 
-    /// Whether the storage would take so many bytes now. Zeros are no record, so a crash leaves nothing.
+    /// Tries whether the storage would take so many bytes now. It writes zeros, so a crash meanwhile leaves nothing that
+    /// could be taken for a record.
     pub(super) fn probe(&mut self, size: usize) -> Result<(), WriteError> {
         self.check()?;
         let probed = write_all(&mut self.storage, &self.file.name, self.file.size, &vec![0; size]);
@@ -237,14 +200,13 @@ impl<S: Storage> RecordLog<S> {
         probed.map_err(WriteError::Refused)
     }
 
-    /// Returns when all that was appended survives a loss of power.
+    /// Returns when all records that were appended will survive a loss of power.
     pub(super) fn sync(&mut self) -> Result<(), WriteError> {
         self.check()?;
         let Self { storage, file, .. } = self;
         if file.synced == file.size {
             return Ok(());
         }
-        // A later sync that succeeds would prove nothing: the system may have dropped what it could not write.
         match uninterrupted(|| storage.sync(&file.name)) {
             Ok(()) => {
                 file.synced = file.size;
@@ -255,25 +217,25 @@ impl<S: Storage> RecordLog<S> {
     }
 
     fn fail(&mut self, error: io::Error) -> WriteError {
-        self.has_failed = true;
+        self.is_poisoned = true;
         WriteError::Unknown(error)
     }
 
-    /// Nothing is written any more.
+    /// Lets nothing be written any more.
     pub(super) fn poison(&mut self) {
-        self.has_failed = true;
+        self.is_poisoned = true;
     }
 
     fn check(&self) -> Result<(), WriteError> {
-        if self.has_failed { Err(WriteError::Failed) } else { Ok(()) }
+        if self.is_poisoned { Err(WriteError::Failed) } else { Ok(()) }
     }
 
     // ---- the next generation ----
 
-    /// Begins a file that will take the place of the present one.
+    /// Begins the file that is to replace the present one.
     pub(super) fn begin_next(&mut self) -> Result<(), WriteError> {
         self.check()?;
-        let mut next = LogFile::coming(self.file.generation + 1);
+        let mut next = LogFile::unfinished(self.file.generation + 1);
         let mut header = Vec::with_capacity(HEADER);
         record::put_header(&mut header, next.generation);
         let storage = &mut self.storage;
@@ -284,60 +246,66 @@ impl<S: Storage> RecordLog<S> {
         begun.map_err(|error| self.abandon_next(error))
     }
 
-    /// Appends records to the file that is being made.
+    /// Appends records to the next file.
     pub(super) fn append_next(&mut self, records: &[Record<'_>]) -> Result<(), WriteError> {
         self.check()?;
         let Some(next) = &mut self.next else { return Err(WriteError::Failed) };
         let Self { storage, buffer, .. } = self;
-        let written = put_all(buffer, next, records)
+        let written = encode(buffer, next, records)
             .and_then(|()| write_all(storage, &next.name, next.size, buffer));
         next.size += buffer.len() as u64;
         written.map_err(|error| self.abandon_next(error))
     }
 
-    /// Puts the file that was made in the place of the present one. It must hold all that the present one
-    /// does.
-    pub(super) fn advance(&mut self, old: Old) -> Result<(), WriteError> {
+    /// Replaces the present file by the next one, which must hold everything that the present one does. Everything in
+    /// it is durable then.
+    pub(super) fn install_next(&mut self, old: Old) -> Result<(), WriteError> {
         self.check()?;
         let Some(next) = self.next.clone() else { return Err(WriteError::Failed) };
         let storage = &mut self.storage;
+        // Before the rename: a crash between the two must not leave a file that is the journal and is not whole.
         if let Err(error) = uninterrupted(|| storage.sync(&next.name)) {
             return Err(self.abandon_next(error));
         }
-        let present = LogFile::present(next.generation);
-        let renamed = uninterrupted(|| storage.rename(&next.name, &present.name));
-        // If it was renamed all the same, what is written to the old one from now on would not be read.
-        let is_there = renamed.is_ok()
-            || match uninterrupted(|| storage.names()) {
-                Ok(names) => names.contains(&present.name),
-                Err(error) => return Err(self.fail(error)),
-            };
-        match (renamed, is_there) {
-            (Err(error), false) => return Err(self.abandon_next(error)),
-            (Err(error), true) => return Err(self.fail(error)),
-            (Ok(()), _) => {}
-        }
-        if let Err(error) = uninterrupted(|| storage.sync_names()) {
-            return Err(self.fail(error));
-        }
+        let installed = LogFile {
+            size: next.size,
+            allocated: next.size,
+            synced: next.size,
+            ..LogFile::new(next.generation)
+        };
+        self.rename_next(&next.name, &installed.name)?;
         self.next = None;
-        let LogFile { size, .. } = next;
-        let present = LogFile { size, room: size, synced: size, ..present };
-        let before = std::mem::replace(&mut self.file, present);
+        let before = std::mem::replace(&mut self.file, installed);
         let storage = &mut self.storage;
-        // Where that fails it is in nobody's way, and is tried again when the log is opened.
+        // If this fails, the old file is in nobody's way. It is removed when the log is opened.
         let _ = match old {
             Old::None => Ok(()),
             Old::Remove => uninterrupted(|| storage.remove(&before.name)),
-            Old::Keep => uninterrupted(|| storage.rename(&before.name, &before.damaged()))
+            Old::Keep => uninterrupted(|| storage.rename(&before.name, &before.damaged_name()))
                 .and_then(|()| uninterrupted(|| storage.sync_names())),
         };
         Ok(())
     }
 
+    /// Renames the next file, durably.
+    fn rename_next(&mut self, from: &str, to: &str) -> Result<(), WriteError> {
+        let storage = &mut self.storage;
+        if let Err(error) = uninterrupted(|| storage.rename(from, to)) {
+            // An operation that failed may have been done all the same. If the next file has its name, it is the
+            // journal, and nobody would read what is appended to the present one from now on.
+            return match uninterrupted(|| storage.names()) {
+                Ok(names) if !names.iter().any(|name| name == to) => Err(self.abandon_next(error)),
+                Ok(_) => Err(self.fail(error)),
+                Err(error) => Err(self.fail(error)),
+            };
+        }
+        // Until this is done, a crash may bring the present file back: whether it does is unknown if this fails.
+        uninterrupted(|| storage.sync_names()).map_err(|error| self.fail(error))
+    }
+
     fn abandon_next(&mut self, error: io::Error) -> WriteError {
         if let Some(next) = self.next.take() {
-            // It has no name that anybody would read.
+            // If this fails, the file is a leftover, and no journal is read from it.
             let _ = uninterrupted(|| self.storage.remove(&next.name));
         }
         WriteError::Refused(error)
@@ -348,8 +316,8 @@ fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
-/// Puts records together for the end of a file.
-fn put_all(buffer: &mut Vec<u8>, file: &LogFile, records: &[Record<'_>]) -> io::Result<()> {
+/// Puts records into the buffer, as they are to stand at the end of a file.
+fn encode(buffer: &mut Vec<u8>, file: &LogFile, records: &[Record<'_>]) -> io::Result<()> {
     buffer.clear();
     for record in records {
         let start = buffer.len();

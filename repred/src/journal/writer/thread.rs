@@ -300,7 +300,7 @@ impl<H: Host, S: Storage> WriterThread<H, S> {
         let result = begun.and_then(|()| {
             let Some(rest) = rest? else { return Ok(false) };
             rest.iter().try_for_each(|batch| self.log.append_next(batch))?;
-            self.log.advance().map(|()| true)
+            self.log.install_next().map(|()| true)
         });
         if matches!(result, Ok(true)) {
             (self.written, self.due, self.needs_compaction) = (None, None, false);
@@ -319,7 +319,7 @@ impl<H: Host, S: Storage> WriterThread<H, S> {
         let host = self.host.upgrade()?;
         host.note_peers();
         let peers = host.lock(|_, outbox| outbox.known_peers().clone())?;
-        self.log.note_peers(peers);
+        self.log.set_peers(peers);
         Some(host.wall())
     }
 

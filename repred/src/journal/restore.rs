@@ -1,6 +1,6 @@
-//! [`Replay`]: a core from what a log tells.
+//! [`Restore`]: makes a core what the records of a log say.
 
-use super::{KnownPeers, error::OpenError, record::Record};
+use super::{error::OpenError, known_peers::KnownPeers, record::Record};
 use crate::{
     core::Core,
     id::ReplicaId,
@@ -10,29 +10,35 @@ use crate::{
     time::{MAX_WALL, Now, Time},
 };
 
-/// Takes the records of a log into a core.
-pub(super) struct Replay {
+/// Applies the records of a log to a new core, and decides under which id the core goes on.
+///
+/// Going on under the id of the log is safe only if no replica has seen an update of that id that is not in the log:
+/// otherwise the next update would get the name of one that exists. So the log must have been written with every
+/// update durable before it was sent, or have been closed; and nothing whole may be missing at its end.
+pub(super) struct Restore {
     loading: Loading,
     now: Now,
-    /// Under which id the log was written last.
+    /// The id under which the log was written last.
     id: Option<ReplicaId>,
-    /// Whether nobody has heard of anything that is not in the log.
-    is_complete: bool,
+    /// The last record says that the log was closed.
+    is_closed: bool,
+    /// Whoever opened the log last promised that nothing is sent before it is durable.
     is_strict: bool,
     latest: Time,
-    /// Where everything is there that there was when the log was begun.
+    /// The offset up to which the log holds what it was begun with; 0 if that is not whole.
     pub(super) base: u64,
     pub(super) peers: KnownPeers,
 }
 
-impl Replay {
+impl Restore {
     pub(super) fn new(config: SessionConfig, now: Now) -> Self {
         Self {
             loading: Loading::log(config),
-            // What was taken in once is taken in again, whatever the clock says now.
+            // The limit on times far ahead is for peers. What was accepted once is accepted again, also if the wall
+            // clock was set back since.
             now: Now { wall: MAX_WALL, ..now },
             id: None,
-            is_complete: false,
+            is_closed: false,
             is_strict: false,
             latest: Time::ZERO,
             base: 0,
@@ -46,7 +52,7 @@ impl Replay {
         record: Record<'_>,
         end: u64,
     ) -> Result<(), OpenError> {
-        self.is_complete = record == Record::Closed;
+        self.is_closed = record == Record::Closed;
         match record {
             Record::Opened { is_strict, id } => {
                 (self.id, self.is_strict) = (Some(id), is_strict);
@@ -86,7 +92,8 @@ impl Replay {
         Ok(())
     }
 
-    /// Gives the core the id that it goes on under. Returns that of the log, if it is another.
+    /// Ends the log, and gives the core the id that it goes on under: that of the log, or else the new one that it has.
+    /// Returns the id of the log in the latter case. `has_all` says that no record is missing at the end.
     pub(super) fn finish<R: Replicated>(
         self,
         core: &mut Core<R>,
@@ -94,10 +101,10 @@ impl Replay {
     ) -> Option<ReplicaId> {
         self.loading.finish(core);
         core.observe_time(self.latest);
-        let keeps_id = has_all && (self.is_strict || self.is_complete);
+        let keeps_id = has_all && (self.is_strict || self.is_closed);
         match self.id {
-            // A newer version of this program has written under it what this one cannot reduce, so it would
-            // be a gap in what is reduced.
+            // A newer version of this program has written updates under this id that this one defers. An update of
+            // ours would be reduced before them, although its seq comes after theirs.
             Some(id) if keeps_id && !core.has_deferred_of(id) => {
                 core.resume(id);
                 None
