@@ -120,6 +120,8 @@ fn encode<'a>(peers: impl IntoIterator<Item = (&'a ReplicaId, &'a KnownPeer)>) -
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn version(seqs: &[(u128, u64)]) -> VersionVector {

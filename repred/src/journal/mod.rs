@@ -1,12 +1,16 @@
-//! [`Journal`]: a core on a disk, so that what was acknowledged survives whatever happens to the process.
+//! [`Journal`]: a core on a disk, so that what was acknowledged survives a crash of the process or the machine.
 //!
 //! ```text
-//! Core ──▶ BatchBuilder ──▶ batch ──▶ Log ──▶ Storage        written: the messages a peer would get
-//! Core ◀── Loading ◀── messages ◀── Log ◀── Storage      read again
+//! append    Core ──▶ BatchBuilder ──▶ Batch ──▶ Log ──▶ RecordLog ──▶ Storage
+//! open      Core ◀── Restore ◀───── Record ◀── Log ◀── Scan ◀─────── Storage
+//! look      JournalEvent ◀── Decoder ◀── Record ◀───── Scan ◀─────── Storage
 //! ```
 //!
-//! There is one file, of which each record is what was new at some moment. Compaction writes the next
-//! generation of it, without what is superseded; what is trimmed is in a snapshot then, at its beginning.
+//! A journal is a write-ahead log of messages: first those that a peer which has nothing would get, and then those of
+//! what came since. So there is one format and one way in, for peers and for files. Compaction writes the next file of
+//! the log, without what is superseded, and with a snapshot for what is trimmed.
+//!
+//! Whoever drives a core by hand uses a [`Journal`], which needs no thread; a replica has a [`LogWriter`].
 
 mod durability;
 mod storage;
@@ -52,18 +56,19 @@ pub(crate) use self::{
 };
 use crate::{core::Core, reduce::Replicated, session::SessionConfig, time::Now};
 
-/// A log of everything that a core takes in, from which it is made again after whatever happened.
+/// The journal (write-ahead log) of a [`Core`] that is driven by hand: in a simulation, in a game's loop, on a device.
+/// A [`Replica`](crate::Replica) that is [opened](crate::ReplicaBuilder::open) has one, which a thread writes.
 ///
-/// This is for who drives a [`Core`] and its sessions by hand. A [`Replica`](crate::Replica) is
-/// [opened](crate::ReplicaBuilder::open) with one, and does all this in a thread of its own. The rules:
+/// Four rules keep what was acknowledged:
 ///
-/// 1. Open the journal with a new core, before anything else is done with that.
-/// 2. [`write`](Self::write) after anything has changed, then [`sync`](Self::sync).
-/// 3. Only when that has returned, tell users or peers of it: no message that a session has made since the
-///    change may leave before.
+/// 1. Open the journal with a new core, before anything else is done with the core.
+/// 2. After the core has changed, by an update or by a message of a peer, [`write`](Self::write) and then
+///    [`sync`](Self::sync).
+/// 3. Acknowledge an update, and send what sessions have to say since, only when `sync` has returned.
+/// 4. After [`JournalError::Refused`], the core is ahead of the journal. Write again when there is room, and keep rule 3
+///    meanwhile; after any other error, open the journal again with a new core.
 ///
 /// ```
-///
 /// use repred::{Core, Counter, Durability, Journal, Memory, Monotonic, Now, SessionConfig, Time};
 ///
 /// let now = Now { wall: Time::from_micros(1_700_000_000_000_000), monotonic: Monotonic::ZERO };
@@ -87,23 +92,22 @@ use crate::{core::Core, reduce::Replicated, session::SessionConfig, time::Now};
 pub struct Journal<S> {
     log: Log<S>,
     batch_builder: BatchBuilder,
-    /// What the storage has refused, and is tried again.
+    /// A batch that the storage has refused. It is appended before any other.
     refused: Option<Batch>,
 }
 
 impl<S: Storage> Journal<S> {
-    /// Opens the journal in a storage, or begins one, and makes of `core` what it was. The core must be new,
-    /// under an id that nobody ever had.
+    /// Opens the journal in a storage, or begins one, and makes `core` what the journal says. The core must be new, and
+    /// have an id that nobody ever had. O(what the journal holds).
     ///
-    /// Where every update was durable before anybody heard of it, and where the journal was
-    /// [closed](Self::close), the core goes on under the id that the journal was written under; unless something
-    /// whole may have stood at the end that is [not whole](Recovery::torn_bytes) now. Otherwise somebody may have
-    /// seen updates of that id that are not in the journal, and it keeps its new one.
-    /// O(what the journal holds).
+    /// The core goes on under the id of the journal if every update of that id that was ever sent is in the journal. So
+    /// it does after a crash if durability is [`EveryUpdate`](Durability::EveryUpdate), and always after a
+    /// [`close`](Self::close); but not if a damaged record may be missing at the [end](Recovery::torn_bytes). Otherwise
+    /// it keeps its new id: under the old one, it could give an update the name of one that a peer has.
     ///
     /// # Errors
     ///
-    /// See [`OpenError`]; the core is of no use then.
+    /// See [`OpenError`]. Throw the core away: it may hold a part of the journal.
     ///
     /// # Panics
     ///
@@ -118,13 +122,39 @@ impl<S: Storage> Journal<S> {
         Log::open(storage, core, config, durability, IfDamaged::Refuse, now).map(Self::of)
     }
 
-    /// The same for a journal that is [damaged](OpenError::Damaged), or cannot be read from some place on: goes on with what comes before the
-    /// damage, which is nothing if it begins with the damage, and under the new id. The damaged file is kept under
-    /// another name. What came after the damage is lost, but for what peers have of it.
+    /// Opens a journal that is [damaged](OpenError::Damaged), or that the disk cannot read from some offset on.
+    ///
+    /// The core gets what comes before the damage, and keeps its new id. The damaged file is kept under another name,
+    /// such as `damaged-00000003`. What comes after the damage is lost, except for what peers have of it. Opens a
+    /// journal without damage as [`open`](Self::open) does.
+    ///
+    /// ```
+    /// use repred::{Core, Counter, Durability, Journal, Memory, Monotonic, Now, SessionConfig, Time};
+    ///
+    /// let now = Now { wall: Time::from_micros(1_700_000_000_000_000), monotonic: Monotonic::ZERO };
+    /// let config = SessionConfig::for_state::<Counter>();
+    /// let mut disk = Memory::new();
+    /// let mut core = Core::new(0xa.into(), Counter::default());
+    /// let mut journal = Journal::open(disk.clone(), &mut core, &config, Durability::EveryUpdate, now)?;
+    /// for amount in [3, 4, 5] {
+    ///     core.update(amount, now.wall)?;
+    ///     journal.write(&mut core)?;
+    ///     journal.sync()?;
+    /// }
+    /// let end = journal.size() as usize;
+    /// journal.close(&mut core)?;
+    ///
+    /// disk.damage("journal-00000001", |bytes| bytes[end - 3] ^= 1)?;
+    /// let mut again = Core::new(0xb.into(), Counter::default());
+    /// Journal::recover(disk, &mut again, &config, Durability::EveryUpdate, now)?;
+    /// assert_eq!(again.state()?.value(), 7);
+    /// assert_eq!(again.id(), 0xb.into());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///
-    /// See [`OpenError`].
+    /// See [`OpenError`]. Throw the core away: it may hold a part of the journal.
     ///
     /// # Panics
     ///
@@ -143,21 +173,22 @@ impl<S: Storage> Journal<S> {
         Self { log, batch_builder, refused: None }
     }
 
-    /// What was found when it was opened.
+    /// What was found when the journal was opened: whether a torn tail was cut off, and the id that it was written under.
     pub fn recovery(&self) -> Recovery {
         self.log.recovery()
     }
 
-    /// Bytes on the disk.
+    /// Bytes that the journal takes, without those that are preallocated.
     pub fn size(&self) -> u64 {
         self.log.size()
     }
 
-    /// Writes what is new. It survives the end of the process then, but not that of the system.
+    /// Appends everything that is new in the core. It survives a crash of the process then; [`sync`](Self::sync) makes
+    /// it survive one of the machine.
     ///
     /// # Errors
     ///
-    /// See [`JournalError`]. What was refused is tried again at the next call.
+    /// See [`JournalError`]. The next call tries again what was [refused](JournalError::Refused).
     pub fn write<R: Replicated>(&mut self, core: &mut Core<R>) -> Result<(), JournalError> {
         loop {
             let collected = match self.refused.take() {
@@ -176,7 +207,7 @@ impl<S: Storage> Journal<S> {
         }
     }
 
-    /// Returns when all that was written will survive a loss of power.
+    /// Returns when everything that was written will survive a loss of power.
     ///
     /// # Errors
     ///
@@ -185,12 +216,30 @@ impl<S: Storage> Journal<S> {
         self.log.sync()
     }
 
-    /// Writes everything anew, without what is superseded or trimmed. A crash in the middle leaves the old
-    /// file, or the new one.
+    /// Compacts the journal: writes a new file, without what is superseded or trimmed, and then replaces the old one. A
+    /// crash meanwhile leaves one or the other. Everything is durable afterwards.
+    ///
+    /// ```
+    /// use repred::{Core, Durability, Journal, LwwMap, Memory, Monotonic, Now, SessionConfig, Time};
+    ///
+    /// let now = Now { wall: Time::from_micros(1_700_000_000_000_000), monotonic: Monotonic::ZERO };
+    /// let config = SessionConfig::for_state::<LwwMap<u8, u8>>();
+    /// let mut core = Core::new(0xa.into(), LwwMap::<u8, u8>::default());
+    /// let mut journal =
+    ///     Journal::open(Memory::new(), &mut core, &config, Durability::EveryUpdate, now)?;
+    /// for value in 0..100 {
+    ///     core.update((1, Some(value)), now.wall)?;
+    ///     journal.write(&mut core)?;
+    /// }
+    /// let before = journal.size();
+    /// journal.compact(&mut core)?;
+    /// assert!(journal.size() < before / 10);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///
-    /// See [`JournalError`].
+    /// See [`JournalError`]. After [`Refused`](JournalError::Refused), the old file goes on as it was.
     pub fn compact<R: Replicated>(&mut self, core: &mut Core<R>) -> Result<(), JournalError> {
         let mut next = self.log.batch_builder(core)?;
         self.log.write_next(core, &mut next)?;
@@ -199,7 +248,8 @@ impl<S: Storage> Journal<S> {
         Ok(())
     }
 
-    /// Ends the journal: whoever opens it may go on under the same id, whatever the durability is.
+    /// Writes what is new, and a last record that says that nothing is missing: whoever opens the journal next goes on
+    /// under the same id, whatever the durability was.
     ///
     /// # Errors
     ///
