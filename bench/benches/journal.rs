@@ -15,7 +15,10 @@ use std::{
 
 use futures_executor::block_on;
 use futures_util::{StreamExt, stream::FuturesUnordered};
-use repred::{Durability, Files, Redb, Replica, Replicated};
+use repred::{
+    Durability, Replica, Replicated,
+    journal::{Files, Redb},
+};
 use repred_bench::{Contest, Scale, Slow, Update, Workload, plain, rate};
 
 /// How many write at once, where many do.

@@ -2,7 +2,7 @@
 
 use std::{hint::black_box, time::Instant};
 
-use repred::{Core, Replica, Replicated, Stamp, Time};
+use repred::{Replica, Replicated, Stamp, Time, sans_io::Core};
 use repred_bench::{Arena, Contest, Scale, Update, Workload, catch_up, last_writer, plain, rate};
 
 fn main() {

@@ -1,6 +1,6 @@
 //! What it costs two replicas to meet again, by how much they share.
 
-use repred::{Core, Counter, ReplicaId, Time};
+use repred::{Counter, ReplicaId, Time, sans_io::Core};
 use repred_bench::{Scale, Traffic, feed, micros, reconnect};
 
 type Votes = Core<Counter>;

@@ -1,6 +1,6 @@
 //! Bytes: on the wire while catching up, and in memory for what is kept.
 
-use repred::{Core, Replicated, Time, VersionVector, reducer};
+use repred::{Replicated, Time, VersionVector, reducer, sans_io::Core};
 use repred_bench::{Arena, Scale, Update, Workload, catch_up, last_writer};
 
 fn main() {

@@ -2,7 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use repred::{Core, Direction, Monotonic, Now, Replicated, Session, SessionConfig, Time};
+use repred::{
+    Replicated, Time,
+    sans_io::{Core, Direction, Monotonic, Now, Session, SessionConfig},
+};
 
 /// What two sessions have sent to each other until both had nothing more to say.
 #[derive(Clone, Copy, Debug, Default)]

@@ -2,7 +2,7 @@
 
 use std::{io, thread, time::Duration};
 
-use repred::{Files, Storage};
+use repred::journal::{Files, Storage};
 
 /// Files in a folder, on a disk of which each sync takes so long and no less.
 #[derive(Debug)]

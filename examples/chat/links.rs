@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use repred::{ConnectionError, Replica};
+use repred::{Replica, error::ConnectionError};
 use tokio::{
     net::{TcpListener, TcpStream},
     time::sleep,

@@ -29,7 +29,7 @@ use std::{
     time::Duration,
 };
 
-use repred::{Events, PeerStatus, Presence, ReadError, Reduce, Replica, Schema};
+use repred::{Events, PeerStatus, Presence, Reduce, Replica, Schema, error::ReadError};
 use serde::{Deserialize, Serialize};
 use tokio::{
     net::TcpListener,

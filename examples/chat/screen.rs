@@ -9,7 +9,9 @@ use std::{
 
 use futures::StreamExt;
 use repred::{
-    Clock, ReadError, Replica, ReplicaEvent, ReplicaId, Stamp, Subscription, SystemClock,
+    Replica, ReplicaEvent, ReplicaId, Stamp, Subscription,
+    error::ReadError,
+    net::{Clock, SystemClock},
 };
 use tokio::time::timeout;
 

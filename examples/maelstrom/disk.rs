@@ -2,7 +2,11 @@
 
 use std::{io, path::Path};
 
-use repred::{Core, Durability, Files, Journal, Now, SessionConfig};
+use repred::{
+    Durability,
+    journal::{Files, Journal},
+    sans_io::{Core, Now, SessionConfig},
+};
 
 use crate::store::Store;
 

@@ -7,7 +7,10 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use repred::{Core, Now, Replicated, Sending, Session, SessionConfig};
+use repred::{
+    Replicated,
+    sans_io::{Core, Now, Sending, Session, SessionConfig},
+};
 use serde::{Deserialize, Serialize};
 
 /// What one node says to another.
@@ -235,7 +238,7 @@ fn unhex(text: &str) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use repred::{Counter, Monotonic, Time, testing::Chance};
+    use repred::{Counter, Time, sans_io::Monotonic, testing::Chance};
 
     use super::*;
 

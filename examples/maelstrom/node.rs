@@ -2,7 +2,11 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use repred::{Clock, Core, Monotonic, Now, ReplicaId, SystemClock};
+use repred::{
+    ReplicaId,
+    net::{Clock, SystemClock},
+    sans_io::{Core, Monotonic, Now},
+};
 use serde_json::{Value, json};
 
 use crate::{

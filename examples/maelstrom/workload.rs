@@ -1,6 +1,6 @@
 //! [`Workload`]: what clients ask for, and what they are answered.
 
-use repred::{Core, ReplicaId};
+use repred::{ReplicaId, sans_io::Core};
 use serde_json::{Value, json};
 
 use crate::store::{Store, StoreUpdate};

@@ -5,7 +5,7 @@
 
 use std::{convert::Infallible, io, net::SocketAddr, time::Duration};
 
-use repred::{ReadError, Replica};
+use repred::{Replica, error::ReadError};
 use tokio::{
     net::{TcpListener, TcpStream},
     time::{Instant, interval_at, sleep, timeout},

@@ -33,7 +33,7 @@ use std::{
 };
 
 use futures::StreamExt;
-use repred::{OpenError, Replica, ReplicaBuilder, Schema};
+use repred::{Replica, ReplicaBuilder, Schema, error::OpenError};
 use tokio::{
     net::TcpListener,
     time::{MissedTickBehavior, interval, timeout},

@@ -144,7 +144,7 @@ impl<R: Reduce, P: Place<R>> Editor<R, P> {
         self.place.update(update)
     }
 
-    /// Makes the whole edit fail with [`UpdateError::Refused`](crate::UpdateError::Refused): for an editor
+    /// Makes the whole edit fail with [`UpdateError::Refused`](crate::error::UpdateError::Refused): for an editor
     /// that is asked to write what must not be written.
     pub fn refuse(&mut self, why: impl Into<String>) {
         self.place.refuse(why.into());

@@ -37,14 +37,15 @@ mod core;
 mod schema;
 mod protocol;
 mod session;
+mod endpoint;
 
 // A copy that lasts: what is on a disk.
 #[cfg(feature = "journal")]
-mod journal;
+pub mod journal;
 
 // Outside: whatever waits, reads clocks, draws random numbers or moves bytes.
 #[cfg(feature = "net")]
-mod net;
+pub mod net;
 
 // What the derive's expansion calls.
 mod derive_support;
@@ -53,28 +54,26 @@ mod derive_support;
 #[cfg(feature = "testing")]
 pub mod testing;
 
+// The surface by task.
+pub mod sans_io;
+pub mod error;
+
 // One page a topic; nothing but documentation.
 pub mod guide;
 
+#[doc(inline)]
 pub use self::{
     changes::Changes,
-    core::{
-        AdoptError, AtError, Core, CoreLimits, EditError, Entry, HistoryError, OrderError,
-        Poisoned, ReceiveError, SnapshotError, TrimError, UpdateError,
-    },
+    core::Entry,
     event::ReplicaEvent,
     id::ReplicaId,
-    protocol::Reason,
-    receipt::{Durable, NotDurable, Receipt},
+    receipt::{Durable, Receipt},
     reduce::{Reduce, Replicated},
     reducer::{Reducer, reducer, stamped_reducer},
     schema::Schema,
-    session::{
-        Direction, Loading, Saving, Sending, Session, SessionConfig, SessionError, SessionLimits,
-    },
     snapshot::Snapshot,
     stamp::{Dot, Stamp},
-    time::{Monotonic, Now, Time},
+    time::Time,
     types::{
         And, Counter, DisableFlag, Events, Flag, GrowCounter, GrowSet, LwwMap, Map, Max, Min,
         MultiRegister, Or, Presence, Register, Set, TwoPhaseSet,
@@ -83,32 +82,18 @@ pub use self::{
 };
 
 #[cfg(feature = "journal")]
-pub use self::journal::{
-    Durability, Files, Journal, JournalError, JournalEvent, JournalReadError, JournalReader,
-    Memory, OpenError, RawEntry, Recovery, Storage, Trimming, Write,
-};
+#[doc(inline)]
+pub use self::journal::{Durability, Trimming};
 
 #[cfg(feature = "net")]
+#[doc(inline)]
 pub use self::net::{
-    AsyncBytes, ByteStream, Clock, Connection, ConnectionError, Filtered, LoadError, Messages,
-    PeerStatus, Pipe, Platform, Random, ReadError, Replica, ReplicaBuilder, SaveError, Sleep,
-    Subscription, Synced, Timer, Transport, UndoLog, Undone, pipe,
+    Connection, PeerStatus, Pipe, Replica, ReplicaBuilder, Subscription, UndoLog, Undone, pipe,
 };
-
-#[cfg(all(feature = "net", not(target_family = "wasm")))]
-pub use self::net::{SystemClock, SystemRandom, SystemTimer};
-
-#[cfg(feature = "redb")]
-pub use self::journal::Redb;
 
 #[cfg(feature = "derive")]
 #[doc = include_str!("../docs/derive.md")]
 pub use repred_derive::Reduce;
-
-/// The errors of all operations.
-pub mod error {
-    pub use crate::encoding::{DecodeError, EncodeError};
-}
 
 #[doc(hidden)]
 pub mod __private {

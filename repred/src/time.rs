@@ -74,7 +74,7 @@ impl fmt::Display for Time {
 ///
 /// ```
 /// use std::time::Duration;
-/// use repred::Monotonic;
+/// use repred::sans_io::Monotonic;
 ///
 /// let begun = Monotonic::from_micros(100);
 /// let deadline = begun.checked_add(Duration::from_millis(1)).unwrap();
@@ -115,7 +115,7 @@ impl Monotonic {
 /// What the time is, by the two clocks that a session needs. Whoever drives the session reads both.
 ///
 /// ```
-/// use repred::{Monotonic, Now, Time};
+/// use repred::{Time, sans_io::{Monotonic, Now}};
 ///
 /// let now = Now { wall: Time::from_micros(1_700_000_000_000_000), monotonic: Monotonic::ZERO };
 /// ```

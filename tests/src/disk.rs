@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Condvar, Mutex, MutexGuard},
 };
 
-use repred::{Memory, Storage};
+use repred::journal::{Memory, Storage};
 
 /// A disk in memory of which every operation that changes something is seen, and of which one can fail. A clone is
 /// the same disk.

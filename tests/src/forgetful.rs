@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, io, thread, time::Duration};
 
-use repred::{Files, Storage};
+use repred::journal::{Files, Storage};
 
 /// Files whose bytes stay in the process until they are synced.
 ///

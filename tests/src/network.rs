@@ -12,7 +12,7 @@ use std::{
 };
 
 use futures::{AsyncRead, AsyncWrite};
-use repred::{ConnectionError, Pipe, Replica, Replicated, pipe};
+use repred::{Pipe, Replica, Replicated, error::ConnectionError, pipe};
 
 /// More polls than any test takes; whoever needs more is going round in circles.
 const STEPS: usize = 2_000_000;

@@ -3,8 +3,9 @@
 use std::{collections::VecDeque, time::Duration};
 
 use repred::{
-    Core, Monotonic, Now, Receipt, ReplicaId, Replicated, Sending, Session, SessionConfig,
-    SessionError, Time,
+    Receipt, ReplicaId, Replicated, Time,
+    error::SessionError,
+    sans_io::{Core, Monotonic, Now, Sending, Session, SessionConfig},
 };
 
 /// More messages than any test takes.

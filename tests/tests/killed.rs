@@ -23,7 +23,9 @@ use std::{
 
 use futures::future::{join, select};
 use repred::{
-    ConnectionError, Dot, Durability, Files, Memory, OpenError, Reduce, Replica, ReplicaId, Stamp,
+    Dot, Durability, Reduce, Replica, ReplicaId, Stamp,
+    error::{ConnectionError, OpenError},
+    journal::{Files, Memory},
     pipe,
 };
 use repred_tests::{Chance, Forgetful};

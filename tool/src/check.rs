@@ -2,7 +2,7 @@
 
 use std::{io::Write, path::PathBuf};
 
-use repred::JournalReadError;
+use repred::error::JournalReadError;
 
 use crate::{
     failure::Failure,

@@ -2,7 +2,7 @@
 
 use std::{io::Write, path::PathBuf};
 
-use repred::{JournalEvent, Schema};
+use repred::{Schema, journal::JournalEvent};
 
 use crate::{failure::Failure, format::bytes, reader::Reader, ready_made, state_type::StateType};
 

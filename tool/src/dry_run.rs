@@ -2,7 +2,7 @@
 
 use std::io;
 
-use repred::{Files, Storage};
+use repred::journal::{Files, Storage};
 
 use crate::progress::Progress;
 

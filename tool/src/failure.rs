@@ -5,7 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use repred::{JournalError, JournalReadError, NotDurable, OpenError, Schema};
+use repred::{
+    Schema,
+    error::{JournalError, JournalReadError, NotDurable, OpenError},
+};
 
 /// Why a command has not done what it was asked. No journal is changed then.
 #[derive(Debug)]

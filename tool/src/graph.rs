@@ -7,7 +7,11 @@ use std::{
     path::PathBuf,
 };
 
-use repred::{JournalEvent, RawEntry, ReplicaId, VersionVector, testing::Diagram};
+use repred::{
+    ReplicaId, VersionVector,
+    journal::{JournalEvent, RawEntry},
+    testing::Diagram,
+};
 
 use crate::{failure::Failure, format, reader::Reader, state_type::StateType, utc, view::View};
 

@@ -2,7 +2,10 @@
 
 use std::ops::RangeInclusive;
 
-use repred::{JournalEvent, RawEntry, ReplicaId, Schema, Snapshot, VersionVector};
+use repred::{
+    ReplicaId, Schema, Snapshot, VersionVector,
+    journal::{JournalEvent, RawEntry},
+};
 use serde_json::{json, value::RawValue};
 
 use crate::{format, ready_made, utc, view::View};

@@ -7,7 +7,10 @@ use std::{
     path::PathBuf,
 };
 
-use repred::{JournalEvent, RawEntry, ReplicaId, Time};
+use repred::{
+    ReplicaId, Time,
+    journal::{JournalEvent, RawEntry},
+};
 
 use crate::{
     failure::Failure, format, line, reader::Reader, state_type::StateType, utc, view::View,

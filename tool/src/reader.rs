@@ -2,7 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use repred::{Files, JournalEvent, JournalReadError, JournalReader};
+use repred::{
+    error::JournalReadError,
+    journal::{Files, JournalEvent, JournalReader},
+};
 
 use crate::{failure::Failure, progress::Progress};
 

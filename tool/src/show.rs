@@ -1,6 +1,6 @@
 //! [`Show`]: an update as JSON.
 
-use repred::RawEntry;
+use repred::journal::RawEntry;
 use serde::{Serialize, de::DeserializeOwned};
 
 /// Shows an update as JSON; `None` if it is of another type after all.

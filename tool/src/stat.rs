@@ -2,7 +2,10 @@
 
 use std::{io::Write, path::PathBuf};
 
-use repred::{Files, JournalReader, VersionVector};
+use repred::{
+    VersionVector,
+    journal::{Files, JournalReader},
+};
 
 use crate::{
     failure::Failure,

@@ -3,8 +3,10 @@
 use std::{io, path::Path};
 
 use repred::{
-    Core, CoreLimits, Durability, Files, Journal, JournalError, Monotonic, Now, OpenError, Replica,
-    ReplicaId, Replicated, Schema, SessionConfig,
+    Durability, Replica, ReplicaId, Replicated, Schema,
+    error::{JournalError, OpenError},
+    journal::{Files, Journal},
+    sans_io::{Core, CoreLimits, Monotonic, Now, SessionConfig},
 };
 
 use crate::{

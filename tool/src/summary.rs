@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use repred::{JournalEvent, RawEntry, ReplicaId, Schema, Snapshot, Time, VersionVector};
+use repred::{
+    ReplicaId, Schema, Snapshot, Time, VersionVector,
+    journal::{JournalEvent, RawEntry},
+};
 
 /// What is in a journal, as far as it was read.
 #[derive(Debug, Default)]

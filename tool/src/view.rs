@@ -1,6 +1,6 @@
 //! [`View`]: how the updates of a journal are shown.
 
-use repred::{RawEntry, Schema};
+use repred::{Schema, journal::RawEntry};
 
 use crate::{ready_made, show::Show, state_type::StateType};
 

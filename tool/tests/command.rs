@@ -8,7 +8,10 @@ use std::{
     process::Command,
 };
 
-use repred::{Core, Counter, Durability, LwwMap, Replica, Schema, SessionConfig};
+use repred::{
+    Counter, Durability, LwwMap, Replica, Schema,
+    sans_io::{Core, SessionConfig},
+};
 
 use common::{Author, Folder, Said, now};
 

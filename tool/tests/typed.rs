@@ -9,7 +9,7 @@ use std::{
     process::{Command, ExitCode},
 };
 
-use repred::{Counter, Durability, GrowSet, LwwMap, Reduce, Schema, SessionConfig};
+use repred::{Counter, Durability, GrowSet, LwwMap, Reduce, Schema, sans_io::SessionConfig};
 use repred_tool::Tool;
 use serde::{Deserialize, Serialize};
 

@@ -3,9 +3,10 @@
 use std::any::Any;
 
 use repred::{
-    Core, Counter, Events, GrowSet, LwwMap, Map, Max, Monotonic, MultiRegister, Now, Reduce,
-    Register, ReplicaId, Replicated, Session, SessionConfig, Set, Stamp, Time,
+    Counter, Events, GrowSet, LwwMap, Map, Max, MultiRegister, Reduce, Register, ReplicaId,
+    Replicated, Set, Stamp, Time,
     edit::{DynPlace, Edit},
+    sans_io::{Core, Monotonic, Now, Session, SessionConfig},
     types::{EventsUpdate, MapUpdate, SetUpdate},
 };
 use serde::{Deserialize, Serialize};

@@ -53,7 +53,7 @@ impl<R: Replicated + Edit> Core<R> {
     /// Edits the state like plain data, as one atomic step: whoever has taken in a part of it has taken in all.
     ///
     /// ```
-    /// use repred::{Core, Counter, Time};
+    /// use repred::{Counter, Time, sans_io::Core};
     ///
     /// let mut votes = Core::new(0xa.into(), Counter::default());
     /// let now = Time::from_micros(1);
@@ -86,7 +86,7 @@ impl<R: Replicated + Edit> Core<R> {
     /// The same for an edit that can fail: if the closure returns an error, nothing has happened.
     ///
     /// ```
-    /// use repred::{Core, Counter, Time};
+    /// use repred::{Counter, Time, sans_io::Core};
     ///
     /// let mut votes = Core::new(0xa.into(), Counter::default());
     /// let edited = votes.try_edit(Time::from_micros(1), |votes| {

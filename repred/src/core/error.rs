@@ -25,7 +25,7 @@ pub enum UpdateError {
     /// values of any shape, such as `serde_json::Value`, need a format with names, and this is none.
     Decode(DecodeError),
     /// It is larger than an update may be. Split it, or raise
-    /// [`CoreLimits::update_bytes`](crate::CoreLimits::update_bytes) everywhere.
+    /// [`CoreLimits::update_bytes`](crate::sans_io::CoreLimits::update_bytes) everywhere.
     TooLarge {
         /// Its encoded size in bytes.
         size: usize,
@@ -44,7 +44,7 @@ pub enum UpdateError {
         /// Why.
         reason: String,
     },
-    /// Somebody else writes under our id; [`Core::set_id`](crate::Core::set_id) is the way on.
+    /// Somebody else writes under our id; [`Core::set_id`](crate::sans_io::Core::set_id) is the way on.
     IdTaken {
         /// The id.
         id: ReplicaId,
@@ -100,7 +100,7 @@ pub enum ReceiveError {
         before: Time,
     },
     /// Its time is too far ahead of our clock. It will be accepted after the wait, or once
-    /// [`CoreLimits::time_ahead`](crate::CoreLimits::time_ahead) is raised.
+    /// [`CoreLimits::time_ahead`](crate::sans_io::CoreLimits::time_ahead) is raised.
     TooFarAhead {
         /// Its stamp.
         stamp: Stamp,
@@ -130,7 +130,7 @@ pub enum ReceiveError {
     },
     /// The version has no room for another origin.
     TooManyOrigins {
-        /// What is allowed: [`CoreLimits::origins`](crate::CoreLimits::origins).
+        /// What is allowed: [`CoreLimits::origins`](crate::sans_io::CoreLimits::origins).
         limit: usize,
     },
     /// `reduce` has panicked.
@@ -142,7 +142,7 @@ pub enum ReceiveError {
 #[non_exhaustive]
 pub enum AdoptError {
     /// We have trimmed updates that the snapshot has not seen, so they cannot be reduced on top of it.
-    /// [`Core::discard_and_adopt`](crate::Core::discard_and_adopt) gives ours up for theirs.
+    /// [`Core::discard_and_adopt`](crate::sans_io::Core::discard_and_adopt) gives ours up for theirs.
     BothTrimmed {
         /// What is trimmed here.
         floor: VersionVector,
@@ -158,7 +158,7 @@ pub enum AdoptError {
     },
     /// The version has no room for its origins.
     TooManyOrigins {
-        /// What is allowed: [`CoreLimits::origins`](crate::CoreLimits::origins).
+        /// What is allowed: [`CoreLimits::origins`](crate::sans_io::CoreLimits::origins).
         limit: usize,
     },
     /// Its bytes are no state of ours.
@@ -190,7 +190,7 @@ pub enum TrimError {
         /// What has been seen.
         version: VersionVector,
     },
-    /// This replica [keeps everything](crate::Core::keep_everything).
+    /// This replica [keeps everything](crate::sans_io::Core::keep_everything).
     KeepsEverything,
     /// The replica was used from inside its own `reduce`, `read` or `edit`. Do it afterwards.
     Reentrant,
@@ -218,7 +218,7 @@ pub enum AtError {
         /// What has been seen.
         version: VersionVector,
     },
-    /// It is before the beginning of the history; [`Core::keep_everything`](crate::Core::keep_everything)
+    /// It is before the beginning of the history; [`Core::keep_everything`](crate::sans_io::Core::keep_everything)
     /// is to be called before anything is written.
     BelowFloor {
         /// What the history begins with.
@@ -242,7 +242,7 @@ pub enum OrderError {
         dot: Dot,
     },
     /// It is not on record what the author of this one had seen. It is where every replica
-    /// [keeps everything](crate::Core::keep_everything) from its start.
+    /// [keeps everything](crate::sans_io::Core::keep_everything) from its start.
     NotRecorded {
         /// The one.
         dot: Dot,

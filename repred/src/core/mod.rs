@@ -45,13 +45,13 @@ use crate::{
 /// This is what a [`Replica`](crate::Replica) shares between threads and tasks. Use it by itself where
 /// time, chance and delivery should be your own: in a simulation, on a device without an executor, in a
 /// game's loop. The wall time is an argument wherever it matters; conversations with peers are
-/// [`Session`](crate::Session)s.
+/// [`Session`](crate::sans_io::Session)s.
 ///
 /// State, version and history move together, in one private function, or not at all. If `reduce` panics
 /// in there, the core is *poisoned*: its state may be half changed, so reads and writes fail from then on.
 ///
 /// ```
-/// use repred::{Core, Counter, Time};
+/// use repred::{Counter, Time, sans_io::Core};
 ///
 /// let mut votes = Core::new(0xa.into(), Counter::default());
 /// let receipt = votes.update(3, Time::from_micros(1))?;
@@ -250,7 +250,7 @@ impl<R: Replicated> Core<R> {
     /// Skips are left out. O(origins + missing).
     ///
     /// ```
-    /// use repred::{Core, Counter, Time, VersionVector};
+    /// use repred::{Counter, Time, VersionVector, sans_io::Core};
     ///
     /// let mut votes = Core::new(0xa.into(), Counter::default());
     /// votes.update(3, Time::from_micros(1))?;

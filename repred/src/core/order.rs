@@ -19,7 +19,7 @@ impl<R: Replicated> Core<R> {
     /// [keep everything](Self::keep_everything), from its start.
     ///
     /// ```
-    /// use repred::{Core, Counter, Dot, Time};
+    /// use repred::{Counter, Dot, Time, sans_io::Core};
     ///
     /// let now = Time::from_micros(1);
     /// let mut votes = Core::new(0xa.into(), Counter::default());

@@ -25,7 +25,7 @@ impl<R: Replicated> Core<R> {
     /// `start` is the state that every replica began with. O(updates up to there, and origins).
     ///
     /// ```
-    /// use repred::{Core, Register, Time};
+    /// use repred::{Register, Time, sans_io::Core};
     ///
     /// let start = || Register::new(String::new());
     /// let mut title = Core::new(0xa.into(), start());

@@ -5,7 +5,7 @@ use crate::{
     core::Core,
     id::ReplicaId,
     log_position::LogPosition,
-    protocol::put_frame,
+    protocol::Framing,
     reduce::Replicated,
     session::{Saving, SessionConfig, SessionError},
     time::{Now, Time},
@@ -102,7 +102,7 @@ impl BatchBuilder {
             self.message.clear();
             has_more = self.saving.poll_message(core, &mut self.message)?;
             if has_more {
-                put_frame(&mut messages, &self.message);
+                Framing::Stream.put(&mut messages, &self.message);
             }
         }
         self.id = Some(id);

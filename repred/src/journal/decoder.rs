@@ -207,7 +207,7 @@ mod tests {
     use super::*;
     use crate::{
         core::Core,
-        protocol::put_frame,
+        protocol::Framing,
         session::{Saving, SessionConfig},
         time::{Monotonic, Now, Time},
         types::LwwMap,
@@ -248,7 +248,7 @@ mod tests {
     fn tell(messages: &[Vec<u8>]) -> Result<VersionVector, SessionError> {
         let mut decoder = Decoder::default();
         let mut framed = Vec::new();
-        messages.iter().for_each(|message| put_frame(&mut framed, message));
+        messages.iter().for_each(|message| Framing::Stream.put(&mut framed, message));
         decoder.take(Record::Opened { is_strict: true, id: 7.into() })?;
         decoder.take(Record::Batch { latest: Time::ZERO, messages: &framed })?;
         Ok(decoder.version().clone())

@@ -72,7 +72,7 @@ impl RawEntry {
     /// Decodes the update, for a caller who knows its type.
     ///
     /// ```
-    /// use repred::{Counter, JournalEvent, JournalReader, Memory, Replica};
+    /// use repred::{Counter, Replica, journal::{JournalEvent, JournalReader, Memory}};
     ///
     /// let disk = Memory::new();
     /// let votes = Replica::builder(Counter::default()).open_in(disk.clone())?;

@@ -15,7 +15,7 @@ const LOCK: &str = "lock";
 /// A folder of the file system. One replica at a time can open it; others may [only read](Self::read_only) it.
 ///
 /// ```
-/// use repred::{Counter, Files, Replica};
+/// use repred::{Counter, Replica, journal::Files};
 ///
 /// # let folder = std::env::temp_dir().join(format!("repred-files-{}", std::process::id()));
 /// let files = Files::open(&folder)?;
@@ -68,7 +68,7 @@ impl Files {
     /// [`PermissionDenied`](io::ErrorKind::PermissionDenied).
     ///
     /// ```
-    /// use repred::{Counter, Files, JournalReader, Replica};
+    /// use repred::{Counter, Replica, journal::{Files, JournalReader}};
     ///
     /// # let folder = std::env::temp_dir().join(format!("repred-read-only-{}", std::process::id()));
     /// let votes = Replica::open(&folder, Counter::default())?;

@@ -40,7 +40,7 @@ pub(crate) struct Log<S> {
 /// What was found when a journal was opened.
 ///
 /// ```
-/// use repred::{Counter, Memory, Recovery, Replica};
+/// use repred::{Counter, Replica, journal::{Memory, Recovery}};
 ///
 /// let votes = Replica::builder(Counter::default()).open_in(Memory::new())?;
 /// assert_eq!(votes.recovery(), Recovery::default());

@@ -12,7 +12,7 @@ use super::Storage;
 /// [`crash`](Self::crash) returns what a loss of power would leave of it.
 ///
 /// ```
-/// use repred::{Memory, Storage};
+/// use repred::journal::{Memory, Storage};
 ///
 /// let mut disk = Memory::new();
 /// disk.create("a")?;
@@ -79,7 +79,7 @@ impl Memory {
     /// were not synced are lost.
     ///
     /// ```
-    /// use repred::{Memory, Storage};
+    /// use repred::journal::{Memory, Storage};
     ///
     /// let mut disk = Memory::new();
     /// disk.create("a")?;
@@ -110,7 +110,7 @@ impl Memory {
     /// lost. Later changes of the one do not show on the other.
     ///
     /// ```
-    /// use repred::{Memory, Storage};
+    /// use repred::journal::{Memory, Storage};
     ///
     /// let mut disk = Memory::new();
     /// disk.create("a")?;
@@ -126,7 +126,7 @@ impl Memory {
     /// Changes the bytes of a file as a broken disk would, and syncs it.
     ///
     /// ```
-    /// use repred::{Counter, Memory, OpenError, Replica};
+    /// use repred::{Counter, Replica, error::OpenError, journal::Memory};
     ///
     /// let mut disk = Memory::new();
     /// let votes = Replica::builder(Counter::default()).open_in(disk.clone())?;

@@ -69,7 +69,11 @@ use crate::{core::Core, reduce::Replicated, session::SessionConfig, time::Now};
 ///    meanwhile; after any other error, open the journal again with a new core.
 ///
 /// ```
-/// use repred::{Core, Counter, Durability, Journal, Memory, Monotonic, Now, SessionConfig, Time};
+/// use repred::{
+///     Counter, Durability, Time,
+///     journal::{Journal, Memory},
+///     sans_io::{Core, Monotonic, Now, SessionConfig},
+/// };
 ///
 /// let now = Now { wall: Time::from_micros(1_700_000_000_000_000), monotonic: Monotonic::ZERO };
 /// let config = SessionConfig::for_state::<Counter>();
@@ -129,7 +133,11 @@ impl<S: Storage> Journal<S> {
     /// journal without damage as [`open`](Self::open) does.
     ///
     /// ```
-    /// use repred::{Core, Counter, Durability, Journal, Memory, Monotonic, Now, SessionConfig, Time};
+    /// use repred::{
+    ///     Counter, Durability, Time,
+    ///     journal::{Journal, Memory},
+    ///     sans_io::{Core, Monotonic, Now, SessionConfig},
+    /// };
     ///
     /// let now = Now { wall: Time::from_micros(1_700_000_000_000_000), monotonic: Monotonic::ZERO };
     /// let config = SessionConfig::for_state::<Counter>();
@@ -220,7 +228,11 @@ impl<S: Storage> Journal<S> {
     /// crash meanwhile leaves one or the other. Everything is durable afterwards.
     ///
     /// ```
-    /// use repred::{Core, Durability, Journal, LwwMap, Memory, Monotonic, Now, SessionConfig, Time};
+    /// use repred::{
+    ///     Durability, LwwMap, Time,
+    ///     journal::{Journal, Memory},
+    ///     sans_io::{Core, Monotonic, Now, SessionConfig},
+    /// };
     ///
     /// let now = Now { wall: Time::from_micros(1_700_000_000_000_000), monotonic: Monotonic::ZERO };
     /// let config = SessionConfig::for_state::<LwwMap<u8, u8>>();

@@ -25,7 +25,7 @@ const TRIES: usize = 10;
 /// that is just being appended looks like a torn tail.
 ///
 /// ```
-/// use repred::{Counter, JournalEvent, JournalReader, Memory, Replica};
+/// use repred::{Counter, Replica, journal::{JournalEvent, JournalReader, Memory}};
 ///
 /// let disk = Memory::new();
 /// let votes = Replica::builder(Counter::default()).id(0xa.into()).open_in(disk.clone())?;
@@ -105,7 +105,7 @@ impl<S> JournalReader<S> {
     /// The generation of the file, which each compaction raises by one. It begins with 1.
     ///
     /// ```
-    /// use repred::{Counter, JournalReader, Memory, Replica};
+    /// use repred::{Counter, Replica, journal::{JournalReader, Memory}};
     ///
     /// let disk = Memory::new();
     /// let votes = Replica::builder(Counter::default()).open_in(disk.clone())?;
@@ -132,7 +132,7 @@ impl<S> JournalReader<S> {
     /// How many of the bytes were read. At the end, what follows is torn or preallocated.
     ///
     /// ```
-    /// use repred::{Counter, JournalReader, Memory, Replica};
+    /// use repred::{Counter, Replica, journal::{JournalReader, Memory}};
     ///
     /// let disk = Memory::new();
     /// let votes = Replica::builder(Counter::default()).open_in(disk.clone())?;

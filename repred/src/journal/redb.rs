@@ -40,7 +40,7 @@ static IN_USE: Mutex<BTreeSet<(usize, String)>> = Mutex::new(BTreeSet::new());
 /// use std::sync::Arc;
 ///
 /// use redb::{Database, TableDefinition};
-/// use repred::{Counter, Redb, Replica};
+/// use repred::{Counter, Replica, journal::Redb};
 ///
 /// # let path = std::env::temp_dir().join(format!("repred-redb-{}", std::process::id()));
 /// let database = Arc::new(Database::create(&path)?);
@@ -64,7 +64,7 @@ impl Redb {
     /// Opens a database, or creates it, for the journal in it that is called `journal`.
     ///
     /// ```
-    /// use repred::{Counter, Redb, Replica};
+    /// use repred::{Counter, Replica, journal::Redb};
     ///
     /// # let path = std::env::temp_dir().join(format!("repred-redb-open-{}", std::process::id()));
     /// let votes = Replica::builder(Counter::default()).open_in(Redb::open(&path)?)?;

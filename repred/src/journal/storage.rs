@@ -19,7 +19,7 @@ use std::io;
 /// stays as it is.
 ///
 /// ```
-/// use repred::{Memory, Storage};
+/// use repred::journal::{Memory, Storage};
 ///
 /// /// Counts the syncs of another storage.
 /// struct Counting<S> {

@@ -10,7 +10,7 @@ use crate::id::ReplicaId;
 ///
 /// **Trimming can separate replicas.** If two replicas have each trimmed entries that the other lacks, neither can
 /// adopt the snapshot of the other: connections between them end with
-/// [`SessionError::BothTrimmed`](crate::SessionError::BothTrimmed), and one of them has to
+/// [`SessionError::BothTrimmed`](crate::error::SessionError::BothTrimmed), and one of them has to
 /// [discard its state](crate::Connection::discard_ours). A replica cannot know of replicas that it never met, so
 /// nothing is trimmed by default. Trim where all replicas have met, or keep meeting in one place: a server, a hub, a
 /// fleet that is set up together.
@@ -18,7 +18,7 @@ use crate::id::ReplicaId;
 /// ```
 /// use std::time::Duration;
 ///
-/// use repred::{LwwMap, Memory, Replica, Trimming};
+/// use repred::{LwwMap, Replica, Trimming, journal::Memory};
 ///
 /// // Phones that were away for more than a month get a snapshot.
 /// let month = Duration::from_secs(30 * 24 * 3600);

@@ -8,7 +8,7 @@ use std::{
 use super::{replica::Replica, shared::Reentrant};
 use crate::{
     core::UpdateError,
-    protocol::{FrameError, FrameReader, put_frame},
+    protocol::{FrameError, FrameReader, Framing},
     protocol::{Malformed, Speaker},
     reduce::Replicated,
     session::{Loading, Saving, SessionError},
@@ -50,7 +50,7 @@ impl<R: Replicated> Replica<R> {
         loop {
             message.clear();
             shared.with(|inner| saving.poll_message(&mut inner.core, &mut message))??;
-            put_frame(&mut bytes, &message);
+            Framing::Stream.put(&mut bytes, &message);
             if saving.is_complete() || bytes.len() >= FULL {
                 writer.write_all(&bytes).map_err(SaveError::Io)?;
                 bytes.clear();
@@ -86,7 +86,9 @@ impl<R: Replicated> Replica<R> {
                 inner.notify_change();
                 let now = shared.now();
                 // Something else has no lengths either: it would seem to be a backup that was cut.
-                if !loading.has_begun() && Speaker::of(frames.partial()) == Speaker::Foreign {
+                if !loading.has_begun()
+                    && Speaker::of(Framing::Stream.begun(frames.rest())) == Speaker::Foreign
+                {
                     let start = frames.rest();
                     let start = start[..start.len().min(16)].to_vec();
                     return Err(LoadError::from(SessionError::NotRepred { start }));

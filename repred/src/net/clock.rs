@@ -18,7 +18,7 @@ use crate::time::{Monotonic, Now, Time};
 /// let votes = Replica::builder(Counter::default()).clock(|| Time::from_micros(1_000)).build();
 /// let receipt = votes.update(1)?;
 /// assert_eq!(receipt.stamp().unwrap().time, Time::from_micros(1_000));
-/// # Ok::<(), repred::UpdateError>(())
+/// # Ok::<(), repred::error::UpdateError>(())
 /// ```
 pub trait Clock: Send + Sync + 'static {
     /// The wall time now.

@@ -163,7 +163,7 @@ impl<R: Replicated> Replica<R> {
     /// It is for edits, which have no receipts:
     ///
     /// ```
-    /// use repred::{Counter, Memory, Replica};
+    /// use repred::{Counter, Replica, journal::Memory};
     ///
     /// let votes = Replica::builder(Counter::default()).open_in(Memory::new())?;
     /// votes.edit(|votes| votes.add(3))?;

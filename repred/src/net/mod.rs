@@ -10,18 +10,20 @@ mod clock;
 mod platform;
 mod random;
 mod timer;
-mod connection;
+mod alarm;
 mod filtered;
 mod pipe;
 mod replica;
 mod shared;
+mod transport;
+mod replica_endpoint;
+mod connection;
 #[cfg(feature = "journal")]
 mod journaled;
 #[cfg(not(feature = "journal"))]
 #[path = "without_journal.rs"]
 mod journaled;
 mod subscription;
-mod transport;
 mod undo_log;
 
 pub use self::{
@@ -34,6 +36,7 @@ pub use self::{
     platform::Platform,
     random::Random,
     replica::{PeerStatus, ReadError, Replica},
+    replica_endpoint::ReplicaEndpoint,
     subscription::Subscription,
     synced::Synced,
     timer::{Sleep, Timer},

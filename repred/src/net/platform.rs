@@ -13,7 +13,7 @@ use crate::id::ReplicaId;
 /// brings all three, and begins with [`Replica::builder_on`](crate::Replica::builder_on):
 ///
 /// ```
-/// use repred::{Clock, Counter, Monotonic, Platform, Replica, Time};
+/// use repred::{Counter, Replica, Time, net::{Clock, Platform}, sans_io::Monotonic};
 ///
 /// struct Page;
 ///
@@ -34,7 +34,7 @@ use crate::id::ReplicaId;
 /// let platform = Platform::new(Page, set_timeout, get_random_values);
 /// let votes = Replica::builder_on(platform, Counter::default()).build();
 /// votes.update(1)?;
-/// # Ok::<(), repred::UpdateError>(())
+/// # Ok::<(), repred::error::UpdateError>(())
 /// ```
 #[derive(Clone)]
 pub struct Platform {

@@ -10,6 +10,7 @@ use super::{
     connection::Connection,
     journaled::ShutdownGuard,
     platform::Platform,
+    replica_endpoint::ReplicaEndpoint,
     shared::{Link, Reentrant, Shared},
     subscription::Subscription,
     synced::{Side, Synced},
@@ -23,6 +24,7 @@ use crate::{
     edit::{DynPlace, Edit},
     id::ReplicaId,
     log_position::LogPosition,
+    protocol::Framing,
     receipt::Receipt,
     reduce::Replicated,
     snapshot::Snapshot,
@@ -455,11 +457,11 @@ impl<R: Replicated> Replica<R> {
     ///
     /// It resolves when the connection ends, however that came: `Ok` says that the stream ended between
     /// messages, not that the peer left on purpose. Connecting again is the application's, as is whom to
-    /// connect to. A [`ConnectionError::Session`](crate::ConnectionError::Session) will come again until
+    /// connect to. A [`ConnectionError::Session`](crate::error::ConnectionError::Session) will come again until
     /// somebody does what it says; print it.
     ///
     /// ```no_run
-    /// # use repred::{AsyncBytes, Counter, Replica};
+    /// # use repred::{Counter, Replica, net::AsyncBytes};
     /// # async fn dial() -> std::io::Result<repred::Pipe> { Err(std::io::ErrorKind::NotFound.into()) }
     /// # async fn sleep() {}
     /// # async fn example(votes: Replica<Counter>) {
@@ -476,20 +478,58 @@ impl<R: Replicated> Replica<R> {
     /// }
     /// # }
     /// ```
-    pub fn connect<Io: AsyncBytes>(&self, io: Io) -> Connection<R, ByteStream<Io>> {
-        Connection::new(self, ByteStream::new(io))
+    pub fn connect<Io: AsyncBytes>(
+        &self,
+        io: Io,
+    ) -> Connection<ReplicaEndpoint<R>, ByteStream<Io>> {
+        let endpoint = self.endpoint(Framing::Stream);
+        Connection::new(endpoint, ByteStream::new(io), self.shared.platform.clone())
     }
 
     /// Replicates over a stream and sink of messages, such as a WebSocket: each message is one of ours.
     ///
     /// `M` is what both carry: `Vec<u8>`, or anything like it.
-    pub fn connect_messages<S, M, E>(&self, messages: S) -> Connection<R, Messages<S, M>>
+    pub fn connect_messages<S, M, E>(
+        &self,
+        messages: S,
+    ) -> Connection<ReplicaEndpoint<R>, Messages<S, M>>
     where
         S: Stream<Item = Result<M, E>> + Sink<M, Error = E> + Unpin,
         M: AsRef<[u8]> + From<Vec<u8>> + Unpin,
         E: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        Connection::new(self, Messages::new(messages))
+        let endpoint = self.endpoint(Framing::Messages);
+        Connection::new(endpoint, Messages::new(messages), self.shared.platform.clone())
+    }
+
+    /// Our end of a conversation, for whoever moves the bytes in their own way, or shares a transport between several
+    /// conversations; [`connect`](Self::connect) is this, and a [`Connection`] that moves them.
+    ///
+    /// ```
+    /// use std::task::{Context, Poll, Waker};
+    ///
+    /// use repred::{Counter, Replica, net::{Clock, SystemClock}, sans_io::{Endpoint, Framing}};
+    ///
+    /// let (here, there) = (Replica::new(Counter::default()), Replica::new(Counter::default()));
+    /// here.update(3)?;
+    /// let mut ends = [here.endpoint(Framing::Messages), there.endpoint(Framing::Messages)];
+    /// let mut cx = Context::from_waker(Waker::noop());
+    /// let mut quiet = 0;
+    /// while quiet < 2 {
+    ///     let mut message = Vec::new();
+    ///     quiet += 1;
+    ///     if let Poll::Ready(said) = ends[0].poll_bytes(&mut cx, SystemClock.now(), &mut message) {
+    ///         said?;
+    ///         ends[1].handle_bytes(&message, SystemClock.now())?;
+    ///         quiet = 0;
+    ///     }
+    ///     ends.reverse();
+    /// }
+    /// assert_eq!(there.read(|votes| votes.value())?, 3);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn endpoint(&self, framing: Framing) -> ReplicaEndpoint<R> {
+        ReplicaEndpoint::new(&self.shared, framing)
     }
 
     /// Waits until this replica has caught up with the peers it is connected to now: each has sent what

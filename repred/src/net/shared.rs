@@ -193,6 +193,23 @@ impl<R: Replicated> Inner<R> {
         key
     }
 
+    /// The session of a connection, if it has begun.
+    pub(super) fn session(&mut self, key: Key) -> Option<&mut Session> {
+        self.links.get_mut(&key)?.session.as_mut()
+    }
+
+    /// The same, with the core that it is about.
+    pub(super) fn core_and_session(&mut self, key: Key) -> Option<(&mut Core<R>, &mut Session)> {
+        let session = self.links.get_mut(&key)?.session.as_mut()?;
+        Some((&mut self.core, session))
+    }
+
+    /// Whether the peer of a connection has sent all that we lacked.
+    pub(super) fn is_synced(&self, key: Key) -> bool {
+        let session = self.links.get(&key).and_then(|link| link.session.as_ref());
+        session.is_some_and(Session::is_synced)
+    }
+
     /// Forgets a connection. Returns whether there was one.
     pub(super) fn unlink(&mut self, key: Key) -> bool {
         self.record_peer(key, self.platform.clock.wall());

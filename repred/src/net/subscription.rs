@@ -24,7 +24,7 @@ use crate::{event::ReplicaEvent, reduce::Replicated};
 ///
 /// ```
 /// use futures::StreamExt;
-/// use repred::{Counter, ReplicaEvent, Replica};
+/// use repred::{Counter, Replica, ReplicaEvent};
 ///
 /// # futures::executor::block_on(async {
 /// let votes = Replica::new(Counter::default());
@@ -86,7 +86,7 @@ impl<R: Replicated> Subscription<R> {
     ///
     /// ```
     /// use futures::{FutureExt, StreamExt};
-    /// use repred::{Counter, ReplicaEvent, Reduce, Register, Replica};
+    /// use repred::{Counter, Reduce, Register, Replica, ReplicaEvent};
     /// use serde::{Deserialize, Serialize};
     ///
     /// #[derive(Reduce, Default, Serialize, Deserialize)]

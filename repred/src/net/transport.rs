@@ -1,7 +1,6 @@
 //! [`Transport`]: what carries messages, and the two kinds there are.
 
 use std::{
-    collections::VecDeque,
     fmt, io,
     marker::PhantomData,
     pin::Pin,
@@ -12,46 +11,40 @@ use futures_core::Stream;
 use futures_io::{AsyncRead, AsyncWrite};
 use futures_sink::Sink;
 
-use crate::protocol::{FrameError, FrameReader, put_frame};
+use crate::protocol::{FrameReader, Framing};
 
 /// Bytes that are collected before they are written: one write carries thousands of updates.
 const FULL: usize = 64 << 10;
 
-/// What carries the messages of a session: a [`ByteStream`] or [`Messages`].
+/// What carries the bytes of a conversation: a [`ByteStream`] or [`Messages`].
 pub trait Transport: sealed::Transport {}
 
 pub(super) mod sealed {
     use std::task::{Context, Poll};
 
-    use super::{FrameError, TransportError};
+    use super::{Framing, TransportError};
 
     /// A transport reads and writes when asked to, and never more than it was asked for.
     pub trait Transport: Unpin {
+        /// How it tells where a message ends.
+        const FRAMING: Framing;
+
         /// Reads what there is. False at the end.
         fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, TransportError>>;
 
-        /// The next message that was read, if it has at most `limit` bytes.
-        fn next(&mut self, limit: usize) -> Result<Option<&[u8]>, FrameError>;
+        /// All bytes that were read and not consumed.
+        fn received(&self) -> &[u8];
 
-        /// What there is of a message that is not complete.
-        fn partial(&self) -> &[u8];
+        /// So many of them are done with.
+        fn consume(&mut self, count: usize);
 
-        /// All bytes that were read and not taken.
-        fn rest(&self) -> &[u8];
-
-        /// Throws away all bytes that were read and not taken.
-        fn discard(&mut self);
-
-        /// Whether another message may be pushed.
-        fn has_room(&self) -> bool;
+        /// Where to append what is to be sent, if it takes more now.
+        fn room(&mut self) -> Option<&mut Vec<u8>>;
 
         /// Whether nothing is left to write.
         fn is_empty(&self) -> bool;
 
-        /// Takes a message to send.
-        fn push(&mut self, message: &[u8]);
-
-        /// Writes some of what was pushed: how much is left. Ready with `false` when all is gone.
+        /// Writes some of what was appended: how much is left. Ready with `false` when all is gone.
         fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, TransportError>>;
 
         /// Says that nothing more will be sent.
@@ -86,7 +79,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> AsyncBytes for Io {}
 #[derive(Debug)]
 pub struct ByteStream<Io> {
     io: Io,
-    replay: FrameReader,
+    reader: FrameReader,
     /// What is to be written, from `written` on.
     buffer: Vec<u8>,
     written: usize,
@@ -95,16 +88,18 @@ pub struct ByteStream<Io> {
 
 impl<Io> ByteStream<Io> {
     pub(super) fn new(io: Io) -> Self {
-        let replay = FrameReader::new();
-        Self { io, replay, buffer: Vec::new(), written: 0, needs_flush: false }
+        let reader = FrameReader::new();
+        Self { io, reader, buffer: Vec::new(), written: 0, needs_flush: false }
     }
 }
 
 impl<Io: AsyncBytes> Transport for ByteStream<Io> {}
 
 impl<Io: AsyncBytes> sealed::Transport for ByteStream<Io> {
+    const FRAMING: Framing = Framing::Stream;
+
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, TransportError>> {
-        let count = ready!(Pin::new(&mut self.io).poll_read(cx, self.replay.space()));
+        let count = ready!(Pin::new(&mut self.io).poll_read(cx, self.reader.space()));
         let count = match count {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {
                 cx.waker().wake_by_ref();
@@ -112,36 +107,24 @@ impl<Io: AsyncBytes> sealed::Transport for ByteStream<Io> {
             }
             count => count.map_err(TransportError::Io)?,
         };
-        self.replay.filled(count);
+        self.reader.filled(count);
         Poll::Ready(Ok(count > 0))
     }
 
-    fn next(&mut self, limit: usize) -> Result<Option<&[u8]>, FrameError> {
-        self.replay.next(limit)
+    fn received(&self) -> &[u8] {
+        self.reader.rest()
     }
 
-    fn partial(&self) -> &[u8] {
-        self.replay.partial()
+    fn consume(&mut self, count: usize) {
+        self.reader.consume(count);
     }
 
-    fn rest(&self) -> &[u8] {
-        self.replay.rest()
-    }
-
-    fn discard(&mut self) {
-        self.replay.discard();
-    }
-
-    fn has_room(&self) -> bool {
-        self.buffer.len() < FULL
+    fn room(&mut self) -> Option<&mut Vec<u8>> {
+        (self.buffer.len() < FULL).then_some(&mut self.buffer)
     }
 
     fn is_empty(&self) -> bool {
         self.buffer.is_empty() && !self.needs_flush
-    }
-
-    fn push(&mut self, message: &[u8]) {
-        put_frame(&mut self.buffer, message);
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, TransportError>> {
@@ -172,7 +155,7 @@ impl<Io: AsyncBytes> sealed::Transport for ByteStream<Io> {
     }
 
     fn shrink(&mut self) {
-        self.replay.shrink();
+        self.reader.shrink();
         if self.buffer.is_empty() {
             self.buffer.shrink_to(FULL);
         }
@@ -183,12 +166,10 @@ impl<Io: AsyncBytes> sealed::Transport for ByteStream<Io> {
 pub struct Messages<S, M> {
     messages: S,
     received: Option<M>,
-    /// What was received stays until the next is asked for.
-    is_taken: bool,
     /// A stream need not bear being asked again.
     is_ended: bool,
-    /// One, or at the end a few: what is pushed last must not displace what was pushed before.
-    to_send: VecDeque<Vec<u8>>,
+    /// The next message; empty if there is none.
+    to_send: Vec<u8>,
     needs_flush: bool,
     message: PhantomData<M>,
 }
@@ -198,9 +179,8 @@ impl<S, M> Messages<S, M> {
         Self {
             messages,
             received: None,
-            is_taken: true,
             is_ended: false,
-            to_send: VecDeque::new(),
+            to_send: Vec::new(),
             needs_flush: false,
             message: PhantomData,
         }
@@ -227,6 +207,8 @@ where
     M: AsRef<[u8]> + From<Vec<u8>> + Unpin,
     E: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
+    const FRAMING: Framing = Framing::Messages;
+
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, TransportError>> {
         if self.is_ended {
             return Poll::Ready(Ok(false));
@@ -234,54 +216,30 @@ where
         let message = ready!(Pin::new(&mut self.messages).poll_next(cx)).transpose();
         self.is_ended = !matches!(message, Ok(Some(_)));
         self.received = message.map_err(|error| TransportError::Other(error.into()))?;
-        self.is_taken = self.received.is_none();
-        Poll::Ready(Ok(!self.is_taken))
+        Poll::Ready(Ok(self.received.is_some()))
     }
 
-    fn next(&mut self, limit: usize) -> Result<Option<&[u8]>, FrameError> {
-        if std::mem::replace(&mut self.is_taken, true) {
-            return Ok(None);
-        }
-        let Some(message) = &self.received else {
-            return Ok(None);
-        };
-        let message = message.as_ref();
-        if message.len() > limit {
-            return Err(FrameError::TooLarge { size: message.len() as u64 });
-        }
-        Ok(Some(message))
-    }
-
-    fn partial(&self) -> &[u8] {
-        &[]
-    }
-
-    fn rest(&self) -> &[u8] {
+    fn received(&self) -> &[u8] {
         self.received.as_ref().map_or(&[], AsRef::as_ref)
     }
 
-    fn discard(&mut self) {
-        (self.received, self.is_taken) = (None, true);
+    fn consume(&mut self, _count: usize) {
+        self.received = None;
     }
 
-    fn has_room(&self) -> bool {
-        self.to_send.is_empty()
+    fn room(&mut self) -> Option<&mut Vec<u8>> {
+        self.to_send.is_empty().then_some(&mut self.to_send)
     }
 
     fn is_empty(&self) -> bool {
         self.to_send.is_empty() && !self.needs_flush
     }
 
-    fn push(&mut self, message: &[u8]) {
-        self.to_send.push_back(message.to_vec());
-    }
-
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, TransportError>> {
         let failed = |error: E| TransportError::Other(error.into());
         if !self.to_send.is_empty() {
             ready!(Pin::new(&mut self.messages).poll_ready(cx)).map_err(failed)?;
-        }
-        if let Some(message) = self.to_send.pop_front() {
+            let message = std::mem::take(&mut self.to_send);
             Pin::new(&mut self.messages).start_send(message.into()).map_err(failed)?;
             self.needs_flush = true;
             return Poll::Ready(Ok(true));

@@ -8,7 +8,69 @@ use crate::encoding::{DecodeError, varint::put_u64, varint::take_u64};
 const SMALL: usize = 4 << 10;
 const LARGE: usize = 64 << 10;
 
-/// Cuts a byte stream into messages.
+/// How a transport tells where a message ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums, reason = "a transport has messages or has not")]
+pub enum Framing {
+    /// It carries a stream of bytes, so each message stands behind its length.
+    Stream,
+    /// It carries messages, each as it is.
+    Messages,
+}
+
+/// A message, and how many bytes it takes with its length.
+pub(crate) struct Frame<'b> {
+    pub(crate) message: &'b [u8],
+    pub(crate) size: usize,
+}
+
+impl Framing {
+    /// Appends a message.
+    pub(crate) fn put(self, out: &mut Vec<u8>, message: &[u8]) {
+        if self == Self::Stream {
+            put_u64(out, message.len() as u64);
+        }
+        out.extend_from_slice(message);
+    }
+
+    /// The message that `bytes` begin with, if all of it is there and it has at most `limit` bytes.
+    pub(crate) fn split(self, bytes: &[u8], limit: usize) -> Result<Option<Frame<'_>>, FrameError> {
+        let (size, rest) = match self {
+            Self::Messages if bytes.is_empty() => return Ok(None),
+            Self::Messages => (bytes.len() as u64, bytes),
+            Self::Stream => {
+                let mut rest = bytes;
+                match take_u64(&mut rest) {
+                    Ok(size) => (size, rest),
+                    Err(DecodeError::Truncated) => return Ok(None),
+                    Err(_) => {
+                        return Err(FrameError::Malformed(Malformed("the length of a message")));
+                    }
+                }
+            }
+        };
+        if size > limit as u64 {
+            return Err(FrameError::TooLarge { size });
+        }
+        if size == 0 {
+            return Err(FrameError::Malformed(Malformed("a message of one byte at least")));
+        }
+        let message = rest.get(..size as usize);
+        let size = bytes.len() - rest.len() + size as usize;
+        Ok(message.map(|message| Frame { message, size }))
+    }
+
+    /// What has come of the message that `bytes` begin with.
+    pub(crate) fn begun(self, bytes: &[u8]) -> &[u8] {
+        let mut rest = bytes;
+        match self {
+            Self::Messages => bytes,
+            Self::Stream => take_u64(&mut rest).map_or(&[], |_| rest),
+        }
+    }
+}
+
+/// Buffers a byte stream, and cuts it into messages.
 #[derive(Debug)]
 pub(crate) struct FrameReader {
     buffer: Vec<u8>,
@@ -19,7 +81,7 @@ pub(crate) struct FrameReader {
 
 /// Why a byte stream cannot be cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FrameError {
+pub(crate) enum FrameError {
     TooLarge { size: u64 },
     Malformed(Malformed),
 }
@@ -55,45 +117,23 @@ impl FrameReader {
 
     /// The next message, if all of it is there.
     pub(crate) fn next(&mut self, limit: usize) -> Result<Option<&[u8]>, FrameError> {
-        let mut bytes = &self.buffer[self.start..self.end];
-        let size = match take_u64(&mut bytes) {
-            Ok(size) => size,
-            Err(DecodeError::Truncated) => return Ok(None),
-            Err(_) => return Err(FrameError::Malformed(Malformed("the length of a message"))),
-        };
-        if size > limit as u64 {
-            return Err(FrameError::TooLarge { size });
-        }
-        if size == 0 {
-            let expected = "a message of one byte at least";
-            return Err(FrameError::Malformed(Malformed(expected)));
-        }
-        let size = size as usize;
-        if bytes.len() < size {
+        let start = self.start;
+        let Some(frame) = Framing::Stream.split(&self.buffer[start..self.end], limit)? else {
             return Ok(None);
-        }
-        let start = self.end - bytes.len();
-        self.start = start + size;
-        Ok(Some(&self.buffer[start..start + size]))
+        };
+        let len = frame.message.len();
+        self.start += frame.size;
+        Ok(Some(&self.buffer[self.start - len..self.start]))
     }
 
-    /// What there is of a message that is not complete, behind its length.
-    pub(crate) fn partial(&self) -> &[u8] {
-        let mut bytes = &self.buffer[self.start..self.end];
-        match take_u64(&mut bytes) {
-            Ok(_) => bytes,
-            Err(_) => &[],
-        }
+    /// Takes so many bytes off the front of those that were read.
+    pub(crate) fn consume(&mut self, count: usize) {
+        self.start = (self.start + count).min(self.end);
     }
 
     /// All bytes that were read and not taken.
     pub(crate) fn rest(&self) -> &[u8] {
         &self.buffer[self.start..self.end]
-    }
-
-    /// Throws away all bytes that were read and not taken.
-    pub(crate) fn discard(&mut self) {
-        self.start = self.end;
     }
 
     /// Gives back what an idle stream does not need.
@@ -102,12 +142,6 @@ impl FrameReader {
             *self = Self::new();
         }
     }
-}
-
-/// Appends a message behind its length.
-pub(crate) fn put_frame(bytes: &mut Vec<u8>, message: &[u8]) {
-    put_u64(bytes, message.len() as u64);
-    bytes.extend_from_slice(message);
 }
 
 /// Takes a message off the front of bytes that hold nothing but whole messages.
@@ -126,7 +160,7 @@ mod tests {
     fn messages_come_out_whole_however_the_stream_is_cut() {
         let messages = [vec![1; 1], vec![2; 200], vec![3; 100_000], vec![4; 3]];
         let mut stream = Vec::new();
-        messages.iter().for_each(|message| put_frame(&mut stream, message));
+        messages.iter().for_each(|message| Framing::Stream.put(&mut stream, message));
         for step in [1, 2, 7, 4096, 1 << 20] {
             let mut reader = FrameReader::new();
             let mut rest = &*stream;

@@ -1,7 +1,7 @@
 //! What two replicas say to each other, as bytes: the one place that writes and reads it.
 //!
 //! ```text
-//! speaker   Open ──▶ Message ──▶ ItemWriter ──▶ bytes ──▶ put_frame
+//! speaker   Open ──▶ Message ──▶ ItemWriter ──▶ bytes ──▶ Framing
 //! listener  Open ◀── Message ◀── ItemReader ◀── bytes ◀── FrameReader
 //!                       │            │
 //!                       └────────────┴──▶ Assembler ──▶ Receiver    entries, skips, blocks, snapshots
@@ -27,14 +27,14 @@ mod replay;
 
 mod frame;
 
-pub use self::reason::Reason;
 pub(crate) use self::{
     assembler::{Assembler, AssemblyLimits, ReceivedSnapshot, Receiver},
     error::ProtocolError,
-    frame::{FrameError, FrameReader, put_frame, take_frame},
+    frame::{FrameError, FrameReader, take_frame},
     items::{ItemWriter, NamedRange, OriginName},
     message::{Cause, Kind, Message, SnapshotHead},
     open::{MAX_OPEN, Open, PROTOCOL, Speaker},
     replay::{Audience, Replay},
     wire::{Malformed, put_version, take, take_version},
 };
+pub use self::{frame::Framing, reason::Reason};

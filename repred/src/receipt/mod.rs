@@ -10,11 +10,11 @@ use crate::stamp::Stamp;
 
 /// What became of a local update: its changes, and the stamp it was given.
 ///
-/// It dereferences to the changes. Where there is a [journal](crate::Journal), the update has been reduced
+/// It dereferences to the changes. Where there is a [journal](crate::journal::Journal), the update has been reduced
 /// when there is a receipt, and will survive when the receipt has been awaited:
 ///
 /// ```
-/// use repred::{Counter, Memory, Replica};
+/// use repred::{Counter, Replica, journal::Memory};
 ///
 /// # futures::executor::block_on(async {
 /// let votes = Replica::builder(Counter::default()).open_in(Memory::new())?;

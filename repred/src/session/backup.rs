@@ -31,7 +31,10 @@ use crate::{
 ///
 /// ```
 ///
-/// use repred::{Core, Counter, Loading, Monotonic, Now, ReplicaId, Saving, SessionConfig, Time};
+/// use repred::{
+///     Counter, ReplicaId, Time,
+///     sans_io::{Core, Loading, Monotonic, Now, Saving, SessionConfig},
+/// };
 ///
 /// let now = Now { wall: Time::from_micros(1_700_000_000_000_000), monotonic: Monotonic::ZERO };
 /// let mut core = Core::new(ReplicaId::from(1), Counter::default());

@@ -38,7 +38,7 @@ pub struct SessionConfig {
     /// want it, and the state needs a canonical encoding. Default `None`: never.
     pub check_divergence: Option<Duration>,
     /// Give up our state if our history and the peer's cannot be joined; see
-    /// [`Core::discard_and_adopt`](crate::Core::discard_and_adopt). Default no.
+    /// [`Core::discard_and_adopt`](crate::sans_io::Core::discard_and_adopt). Default no.
     pub discard_ours: bool,
 }
 

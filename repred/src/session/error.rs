@@ -81,12 +81,12 @@ pub enum SessionError {
     MessageTooLarge {
         /// The announced bytes.
         size: u64,
-        /// What is allowed: [`SessionLimits::message_bytes`](crate::SessionLimits::message_bytes).
+        /// What is allowed: [`SessionLimits::message_bytes`](crate::sans_io::SessionLimits::message_bytes).
         limit: usize,
     },
     /// A block is larger than we take: what belongs together is too much.
     BlockTooLarge {
-        /// What is allowed: [`SessionLimits::block_bytes`](crate::SessionLimits::block_bytes).
+        /// What is allowed: [`SessionLimits::block_bytes`](crate::sans_io::SessionLimits::block_bytes).
         limit: usize,
     },
     /// A snapshot is larger than we take. Its bytes were not read.
@@ -94,7 +94,7 @@ pub enum SessionError {
         /// The announced bytes.
         size: u64,
         /// What is allowed:
-        /// [`SessionLimits::snapshot_bytes`](crate::SessionLimits::snapshot_bytes).
+        /// [`SessionLimits::snapshot_bytes`](crate::sans_io::SessionLimits::snapshot_bytes).
         limit: usize,
     },
     /// An entry of ours is larger than the peer takes. It has to raise its limit.
@@ -106,12 +106,12 @@ pub enum SessionError {
     },
     /// No whole message came for this long.
     Silent {
-        /// [`SessionConfig::timeout`](crate::SessionConfig::timeout).
+        /// [`SessionConfig::timeout`](crate::sans_io::SessionConfig::timeout).
         timeout: Duration,
     },
     /// The peer took nothing for this long.
     Stalled {
-        /// [`SessionConfig::timeout`](crate::SessionConfig::timeout).
+        /// [`SessionConfig::timeout`](crate::sans_io::SessionConfig::timeout).
         timeout: Duration,
     },
     /// Both have seen the same, but the states differ: concurrent updates of this reducer do not

@@ -57,7 +57,7 @@ use crate::{
 /// cannot promise this has to end the session, and begin a new one.
 ///
 /// ```
-/// use repred::{Core, Counter, Monotonic, Now, Sending, Session, SessionConfig, Time};
+/// use repred::{Counter, Time, sans_io::{Core, Monotonic, Now, Sending, Session, SessionConfig}};
 ///
 /// let now = Now { wall: Time::from_micros(1), monotonic: Monotonic::ZERO };
 /// let mut a = Core::new(0xa.into(), Counter::default());

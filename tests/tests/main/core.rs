@@ -3,8 +3,11 @@
 use std::time::Duration;
 
 use repred::{
-    AdoptError, Changes, Core, CoreLimits, Counter, HistoryError, Reduce, Register, ReplicaEvent,
-    Stamp, Time, TrimError, UpdateError, VersionVector, reducer, stamped_reducer,
+    Changes, Counter, Reduce, Register, ReplicaEvent, Stamp, Time, VersionVector,
+    error::{AdoptError, HistoryError, TrimError, UpdateError},
+    reducer,
+    sans_io::{Core, CoreLimits},
+    stamped_reducer,
 };
 
 const NOON: Time = Time::from_micros(43_200_000_000);

@@ -7,9 +7,9 @@ use std::{
 
 use futures::{FutureExt, StreamExt};
 use repred::{
-    Counter, EditError, Flag, Map, ReadError, Reduce, Register, Replica, ReplicaEvent, Set, Stamp,
-    UndoLog, Undone, UpdateError,
+    Counter, Flag, Map, Reduce, Register, Replica, ReplicaEvent, Set, Stamp, UndoLog, Undone,
     edit::{DynPlace, Edit, Editor, Place, Rollback},
+    error::{EditError, ReadError, UpdateError},
 };
 use repred_tests::Pair;
 use serde::{Deserialize, Serialize};
@@ -565,7 +565,7 @@ mod undoing {
 }
 
 mod the_past {
-    use repred::{AtError, VersionVector};
+    use repred::{VersionVector, error::AtError};
 
     use super::*;
 

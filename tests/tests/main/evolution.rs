@@ -5,8 +5,11 @@ use std::{env, fs, process::Command, time::Duration};
 
 use futures::{FutureExt, StreamExt, executor::block_on, future};
 use repred::{
-    ConnectionError, Counter, Dot, LoadError, Map, Memory, Reduce, Register, Replica,
-    ReplicaBuilder, ReplicaEvent, Replicated, Schema, SessionError, Set, VersionVector, pipe,
+    Counter, Dot, Map, Reduce, Register, Replica, ReplicaBuilder, ReplicaEvent, Replicated, Schema,
+    Set, VersionVector,
+    error::{ConnectionError, LoadError, SessionError},
+    journal::Memory,
+    pipe,
 };
 use serde::{Deserialize, Serialize};
 
@@ -274,19 +277,19 @@ fn an_older_snapshot_is_read_with_defaults_and_its_pending_updates_follow() {
 
 #[test]
 fn a_log_for_older_readers_ends_before_the_pending_updates() {
-    let now = repred::Now {
+    let now = repred::sans_io::Now {
         wall: repred::Time::ZERO + Duration::from_secs(1_800_000_000),
-        monotonic: repred::Monotonic::ZERO,
+        monotonic: repred::sans_io::Monotonic::ZERO,
     };
-    let core = |id: u128| repred::Core::new(id.into(), old::Board::default());
-    let config = || repred::SessionConfig::new(Schema::new("board", 1));
+    let core = |id: u128| repred::sans_io::Core::new(id.into(), old::Board::default());
+    let config = || repred::sans_io::SessionConfig::new(Schema::new("board", 1));
     let mut core = core(1);
-    let mut saving = repred::Saving::new(&config(), &mut core, now).unwrap();
+    let mut saving = repred::sans_io::Saving::new(&config(), &mut core, now).unwrap();
     while saving.poll_message(&mut core, &mut Vec::new()).unwrap() {}
 
     let newer = new::board();
     write_new(&newer);
-    let mut loading = repred::Loading::new(config());
+    let mut loading = repred::sans_io::Loading::new(config());
     for message in frames(&save(&newer)) {
         loading.handle_message(&mut core, &message, now).unwrap();
     }

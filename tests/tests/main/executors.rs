@@ -4,7 +4,9 @@ use futures::{
     AsyncRead, AsyncWrite, StreamExt,
     future::{join3, select},
 };
-use repred::{Connection, Counter, GrowSet, Pipe, Reducer, Replica, Subscription, Synced, pipe};
+use repred::{
+    Connection, Counter, GrowSet, Pipe, Reducer, Replica, Subscription, net::Synced, pipe,
+};
 use tokio_util::compat::TokioAsyncReadCompatExt;
 
 #[test]
@@ -14,8 +16,8 @@ fn handles_and_futures_can_move_between_threads() {
     is_shared::<Replica<Counter>>();
     is_shared::<Replica<GrowSet<String>>>();
     is_shared::<Replica<Reducer<Vec<u8>, String>>>();
-    is_sent::<Connection<Counter, repred::ByteStream<Pipe>>>();
-    is_sent::<Connection<Reducer<Vec<u8>, String>, repred::ByteStream<Pipe>>>();
+    is_sent::<Connection<Counter, repred::net::ByteStream<Pipe>>>();
+    is_sent::<Connection<Reducer<Vec<u8>, String>, repred::net::ByteStream<Pipe>>>();
     is_sent::<Subscription<Counter>>();
     is_sent::<Synced<Counter>>();
 }

@@ -8,8 +8,10 @@ use std::{
 };
 
 use repred::{
-    Core, Counter, Durability, Events, Files, Flag, Journal, Map, Monotonic, MultiRegister, Now,
-    Reduce, Register, Replica, Schema, SessionConfig, Set, Time,
+    Counter, Durability, Events, Flag, Map, MultiRegister, Reduce, Register, Replica, Schema, Set,
+    Time,
+    journal::{Files, Journal},
+    sans_io::{Core, Monotonic, Now, SessionConfig},
 };
 use serde::{Deserialize, Serialize};
 

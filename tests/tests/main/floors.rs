@@ -14,8 +14,11 @@ use std::{
 
 use futures::{FutureExt, executor::LocalPool, future::join, task::LocalSpawnExt};
 use repred::{
-    Core, Durability, GrowSet, Journal, Memory, Monotonic, Now, OpenError, Replica, SessionConfig,
-    Storage, Time, Trimming, UpdateError, VersionVector, pipe,
+    Durability, GrowSet, Replica, Time, Trimming, VersionVector,
+    error::{OpenError, UpdateError},
+    journal::{Journal, Memory, Storage},
+    pipe,
+    sans_io::{Core, Monotonic, Now, SessionConfig},
 };
 use repred_tests::{Disk, Fault, eventually};
 

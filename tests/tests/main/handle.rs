@@ -4,8 +4,10 @@ use std::{sync::Arc, thread, time::Duration};
 
 use futures::{StreamExt, executor::block_on, future::join};
 use repred::{
-    ConnectionError, CoreLimits, Counter, ReadError, Reason, Reducer, Replica, ReplicaEvent,
-    SessionError, UpdateError, pipe, reducer,
+    Counter, Reducer, Replica, ReplicaEvent,
+    error::{ConnectionError, ReadError, SessionError, UpdateError},
+    pipe, reducer,
+    sans_io::{CoreLimits, Reason},
 };
 use repred_tests::{Driven, Network};
 

@@ -9,9 +9,10 @@ use std::{
 };
 
 use repred::{
-    Core, Counter, Durability, GrowSet, Journal, JournalReadError, JournalReader, Loading, LwwMap,
-    Memory, Monotonic, Now, OpenError, Reduce, ReplicaId, Saving, SessionConfig, Stamp, Storage,
-    Time, VersionVector, Write,
+    Counter, Durability, GrowSet, LwwMap, Reduce, ReplicaId, Stamp, Time, VersionVector,
+    error::{JournalReadError, OpenError},
+    journal::{Journal, JournalReader, Memory, Storage, Write},
+    sans_io::{Core, Loading, Monotonic, Now, Saving, SessionConfig},
 };
 use repred_tests::{Chance, Disk};
 use serde::{Deserialize, Serialize};
@@ -640,10 +641,10 @@ fn compaction_leaves_out_obsolete_entries() {
 #[test]
 fn files_are_for_one_process_at_a_time() {
     let folder = std::env::temp_dir().join(format!("repred-lock-{}", std::process::id()));
-    let files = repred::Files::open(&folder).unwrap();
-    let second = repred::Files::open(&folder).unwrap_err();
+    let files = repred::journal::Files::open(&folder).unwrap();
+    let second = repred::journal::Files::open(&folder).unwrap_err();
     assert_eq!(second.kind(), io::ErrorKind::WouldBlock);
     drop(files);
-    repred::Files::open(&folder).unwrap();
+    repred::journal::Files::open(&folder).unwrap();
     std::fs::remove_dir_all(folder).unwrap();
 }

@@ -3,9 +3,10 @@
 use std::{env, fs};
 
 use repred::{
-    Core, Dot, Durability, Files, GrowSet, Journal, JournalEvent, JournalReadError, JournalReader,
-    LwwMap, Memory, Monotonic, Now, RawEntry, Replica, ReplicaId, Schema, SessionConfig, Storage,
-    Time, VersionVector,
+    Dot, Durability, GrowSet, LwwMap, Replica, ReplicaId, Schema, Time, VersionVector,
+    error::JournalReadError,
+    journal::{Files, Journal, JournalEvent, JournalReader, Memory, RawEntry, Storage},
+    sans_io::{Core, Monotonic, Now, SessionConfig},
 };
 
 type Notes = LwwMap<u8, u32>;

@@ -9,8 +9,11 @@ use std::{
 
 use futures::{Stream, task::noop_waker};
 use repred::{
-    Core, Counter, Max, Register, Replica, Session, SessionConfig, SessionError, Stamp, Time,
-    UpdateError, VersionVector, pipe, reducer, stamped_reducer,
+    Counter, Max, Register, Replica, Stamp, Time, VersionVector,
+    error::{SessionError, UpdateError},
+    pipe, reducer,
+    sans_io::{Core, Session, SessionConfig},
+    stamped_reducer,
 };
 use repred_tests::{LEFT, Pair, RIGHT, now_at, wire};
 use serde::{Deserialize, Serialize};

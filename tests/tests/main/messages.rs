@@ -6,7 +6,10 @@ use std::{
 };
 
 use futures::{Sink, Stream, StreamExt, channel::mpsc};
-use repred::{ConnectionError, Counter, Replica, Schema, SessionError};
+use repred::{
+    Counter, Replica, Schema,
+    error::{ConnectionError, SessionError},
+};
 use repred_tests::{Driven, Network, wire};
 
 /// One end of a transport of messages in memory, which fails when it is told to.
@@ -160,7 +163,7 @@ fn a_message_over_the_limit_is_refused() {
         .session_limits(|limits| limits.message_bytes = 1000)
         .build();
     victim.update(1).unwrap();
-    let schema = repred::SessionConfig::for_state::<Counter>().schema;
+    let schema = repred::sans_io::SessionConfig::for_state::<Counter>().schema;
     let (ours, mut theirs) = messages(8);
     let mut connection = Driven::new(victim.connect_messages(ours));
     connection.step();

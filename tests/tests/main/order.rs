@@ -3,8 +3,9 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use repred::{
-    Core, Counter, Dot, Loading, OrderError, Register, Replica, ReplicaId, Saving, SessionConfig,
-    SessionError, VersionVector,
+    Counter, Dot, Register, Replica, ReplicaId, VersionVector,
+    error::{OrderError, SessionError},
+    sans_io::{Core, Loading, Saving, SessionConfig},
 };
 use repred_tests::{Chance, LEFT, Model, Pair, RIGHT, Side, now_at};
 

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use repred::{Core, Monotonic, Now, Register, Session, SessionConfig, Time};
+use repred::{
+    Register, Time,
+    sans_io::{Core, Monotonic, Now, Session, SessionConfig},
+};
 
 type Map = BTreeMap<u32, Register<u32>>;
 

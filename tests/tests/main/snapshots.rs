@@ -2,8 +2,10 @@
 
 use futures::StreamExt;
 use repred::{
-    ConnectionError, Counter, GrowSet, LoadError, Reason, Reducer, Register, Replica, ReplicaEvent,
-    SessionError, VersionVector, pipe, reducer,
+    Counter, GrowSet, Reducer, Register, Replica, ReplicaEvent, VersionVector,
+    error::{ConnectionError, LoadError, SessionError},
+    pipe, reducer,
+    sans_io::Reason,
 };
 use repred_tests::{Chance, LinkId, Network, Pair};
 

@@ -3,7 +3,10 @@
 use std::{collections::BTreeMap, env, fs, path::PathBuf, sync::Arc};
 
 use redb::{Database, ReadableDatabase, TableDefinition};
-use repred::{Counter, Files, Memory, Redb, Replica, Storage};
+use repred::{
+    Counter, Replica,
+    journal::{Files, Memory, Redb, Storage},
+};
 use repred_tests::Chance;
 
 /// A place in the file system that is gone when this is dropped.

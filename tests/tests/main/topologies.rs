@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, sync::atomic::Ordering, time::Duration};
 
 use futures::{StreamExt, stream::select_all};
 use repred::{
-    Counter, Reducer, Replica, Replicated, SessionLimits, Stamp, VersionVector, stamped_reducer,
-    types::Superseded,
+    Counter, Reducer, Replica, Replicated, Stamp, VersionVector, sans_io::SessionLimits,
+    stamped_reducer, types::Superseded,
 };
 use repred_tests::{Chance, Edit, Network, ObservedSet, Pair, io::Counting};
 use tokio_util::compat::TokioAsyncReadCompatExt;

@@ -11,8 +11,9 @@ use std::{
 };
 
 use repred::{
-    Core, Dot, Monotonic, Now, Reduce, ReplicaId, Session, SessionConfig, SessionError, Stamp,
-    Time, VersionVector,
+    Dot, Reduce, ReplicaId, Stamp, Time, VersionVector,
+    error::SessionError,
+    sans_io::{Core, Monotonic, Now, Session, SessionConfig},
 };
 use repred_tests::{Model, Op};
 
@@ -174,7 +175,7 @@ impl World {
         let trimmed = matches!(
             error,
             SessionError::BothTrimmed { .. }
-                | SessionError::Adopt(repred::AdoptError::BothTrimmed { .. })
+                | SessionError::Adopt(repred::error::AdoptError::BothTrimmed { .. })
         );
         // A block that is too large goes as a snapshot, which is a trim nobody else has agreed to.
         // And so is the snapshot that a late joiner gets: two of them may have got different ones.

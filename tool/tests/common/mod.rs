@@ -7,8 +7,9 @@ use std::{
 };
 
 use repred::{
-    Core, Durability, Files, Journal, Loading, Monotonic, Now, Reduce, Replicated, Saving,
-    SessionConfig, Time,
+    Durability, Reduce, Replicated, Time,
+    journal::{Files, Journal},
+    sans_io::{Core, Loading, Monotonic, Now, Saving, SessionConfig},
 };
 
 /// A folder that is gone when this is dropped.

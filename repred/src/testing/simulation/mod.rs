@@ -124,7 +124,7 @@ impl<R: Replicated> Simulation<R> {
         self
     }
 
-    /// Every replica [keeps everything](crate::Core::keep_everything), so that none trims its history, and
+    /// Every replica [keeps everything](crate::sans_io::Core::keep_everything), so that none trims its history, and
     /// what they tell of the order of updates is checked too. Default: what is superseded is forgotten.
     ///
     /// ```

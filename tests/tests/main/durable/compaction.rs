@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use repred::{JournalError, Memory, Register, Replica, Storage, Trimming};
+use repred::{
+    Register, Replica, Trimming,
+    error::JournalError,
+    journal::{Memory, Storage},
+};
 
 use super::{Connected, Numbers, numbers, open};
 

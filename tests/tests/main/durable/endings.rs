@@ -12,7 +12,11 @@ use std::{
     time::Duration,
 };
 
-use repred::{Counter, Durability, Memory, NotDurable, OpenError, Replica, Storage, UpdateError};
+use repred::{
+    Counter, Durability, Replica,
+    error::{NotDurable, OpenError, UpdateError},
+    journal::{Memory, Storage},
+};
 use repred_tests::{Chance, Disk, eventually};
 
 use super::{Numbers, numbers, open, survived, writing};

@@ -3,7 +3,12 @@
 use std::{io, thread};
 
 use futures::{StreamExt, executor::block_on};
-use repred::{Memory, NotDurable, OpenError, Replica, ReplicaEvent, UpdateError, reducer};
+use repred::{
+    Replica, ReplicaEvent,
+    error::{NotDurable, OpenError, UpdateError},
+    journal::Memory,
+    reducer,
+};
 use repred_tests::{Disk, Fault, eventually};
 
 use super::{Connected, Numbers, Outcome, numbers, open, survived, write};

@@ -6,7 +6,12 @@ mod faults;
 mod peers;
 
 use futures::{FutureExt, executor::LocalPool, future::join, task::LocalSpawnExt};
-use repred::{Durable, GrowSet, NotDurable, OpenError, Replica, Storage, UpdateError, pipe};
+use repred::{
+    Durable, GrowSet, Replica,
+    error::{NotDurable, OpenError, UpdateError},
+    journal::Storage,
+    pipe,
+};
 use repred_tests::{Disk, Hold, eventually};
 
 type Numbers = GrowSet<u64>;

@@ -8,7 +8,12 @@ use std::{
 };
 
 use futures::{FutureExt, executor::block_on, future::join};
-use repred::{ConnectionError, Counter, Durability, Memory, Replica, Schema, SessionError, pipe};
+use repred::{
+    Counter, Durability, Replica, Schema,
+    error::{ConnectionError, SessionError},
+    journal::Memory,
+    pipe,
+};
 use repred_tests::{Disk, eventually};
 
 use super::{Connected, Numbers, Outcome, numbers, open, survived, write, writing};

@@ -24,9 +24,10 @@ use futures::{
     future::{Either, pending, select},
 };
 use repred::{
-    AdoptError, ConnectionError, Core, Counter, Dot, GrowSet, Now, OrderError, Pipe, Reason,
-    ReceiveError, Replica, Schema, Sending, Session, SessionConfig, SessionError, Time,
-    VersionVector, pipe,
+    Counter, Dot, GrowSet, Pipe, Replica, Schema, Time, VersionVector,
+    error::{AdoptError, ConnectionError, OrderError, ReceiveError, SessionError},
+    pipe,
+    sans_io::{Core, Now, Reason, Sending, Session, SessionConfig},
 };
 use repred_tests::{
     Chance, Driven, LEFT, Network, Pair, RIGHT, now_at,

@@ -199,7 +199,7 @@ fn a_replica_that_hears_of_unknown_updates_of_its_own_takes_a_new_id() {
     victim.hears(&wire::digest(&[(VICTIM, 1 << 62)], &[])).unwrap();
     assert!(victim.core.needs_new_id());
     let error = victim.core.update(1, victim.now.wall).unwrap_err();
-    assert!(matches!(error, repred::UpdateError::IdTaken { id } if id == VICTIM.into()));
+    assert!(matches!(error, repred::error::UpdateError::IdTaken { id } if id == VICTIM.into()));
     victim.core.set_id(0xaa.into());
     victim.core.update(1, victim.now.wall).unwrap();
     victim.talk_to_friend();

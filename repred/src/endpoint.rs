@@ -1,0 +1,223 @@
+//! [`Endpoint`]: one end of a conversation, whatever is spoken in it.
+
+use std::{
+    error::Error,
+    fmt,
+    task::{Context, Poll},
+};
+
+use crate::{
+    core::UpdateError,
+    receipt::NotDurable,
+    session::{Sending, SessionError},
+    time::{Monotonic, Now},
+};
+
+/// One end of a conversation, as a state machine that owns no socket, task, clock or random source.
+///
+/// Whoever moves the bytes, such as a [`Connection`](crate::Connection), knows nothing of what they say. So the
+/// same transports carry a [replica](crate::Replica::endpoint), another protocol, or an endpoint that shares its
+/// transport between several others. Its driver calls, in this order whenever anything happens:
+///
+/// 1. [`handle_bytes`](Self::handle_bytes) with what came, and [`handle_timeout`](Self::handle_timeout) when the
+///    time of [`poll_timeout`](Self::poll_timeout) has come;
+/// 2. [`poll_bytes`](Self::poll_bytes) as long as the transport takes more;
+/// 3. [`handle_sent`](Self::handle_sent) when the transport has taken some of what it was given.
+///
+/// After an error, its own or the transport's, or when [`is_closed`](Self::is_closed), the driver calls [`close`](Self::close), and then
+/// `poll_bytes` until there is no more: the last words tell the peer why.
+///
+/// ```
+/// use std::task::{Context, Poll};
+///
+/// use repred::sans_io::{Endpoint, EndpointError, Now, Sending};
+///
+/// /// Says everything again that it hears.
+/// #[derive(Default)]
+/// struct Echo {
+///     heard: Vec<u8>,
+///     is_over: bool,
+/// }
+///
+/// impl Endpoint for Echo {
+///     fn handle_bytes(&mut self, bytes: &[u8], _now: Now) -> Result<usize, EndpointError> {
+///         self.heard.extend_from_slice(bytes);
+///         Ok(bytes.len())
+///     }
+///
+///     fn poll_bytes(
+///         &mut self,
+///         _cx: &mut Context<'_>,
+///         _now: Now,
+///         out: &mut Vec<u8>,
+///     ) -> Poll<Result<(), EndpointError>> {
+///         // Only what is heard gives it something to say, and then it is polled anyway.
+///         if self.heard.is_empty() {
+///             return Poll::Pending;
+///         }
+///         out.append(&mut self.heard);
+///         Poll::Ready(Ok(()))
+///     }
+///
+///     fn close(&mut self, _now: Now) {
+///         self.is_over = true;
+///     }
+///
+///     fn is_closed(&self) -> bool {
+///         self.is_over
+///     }
+/// }
+///
+/// // It is object-safe: one driver for all kinds of them.
+/// let _any: Box<dyn Endpoint> = Box::new(Echo::default());
+/// ```
+pub trait Endpoint {
+    /// Receives bytes, and returns how many of them it is done with.
+    ///
+    /// From a byte stream, these are all that came and that it was not done with before: the rest comes again, with
+    /// more behind it. From a transport of messages they are one message, with all of which it has to be done.
+    ///
+    /// # Errors
+    ///
+    /// Whatever ends the conversation.
+    fn handle_bytes(&mut self, bytes: &[u8], now: Now) -> Result<usize, EndpointError>;
+
+    /// Appends to `out` what is to be sent: for a byte stream until `out` has enough for one write, for a transport of
+    /// messages one message. If there is nothing now, it is pending, `out` is unchanged, and the task is woken
+    /// when there may be something.
+    ///
+    /// # Errors
+    ///
+    /// Whatever ends the conversation.
+    fn poll_bytes(
+        &mut self,
+        cx: &mut Context<'_>,
+        now: Now,
+        out: &mut Vec<u8>,
+    ) -> Poll<Result<(), EndpointError>>;
+
+    /// The transport has sent some, or all, of what it was given.
+    ///
+    /// # Errors
+    ///
+    /// Whatever ends the conversation.
+    fn handle_sent(&mut self, _sending: Sending, _now: Now) -> Result<(), EndpointError> {
+        Ok(())
+    }
+
+    /// When to call [`handle_timeout`](Self::handle_timeout), and then [`poll_bytes`](Self::poll_bytes), if nothing
+    /// happens before.
+    fn poll_timeout(&self) -> Option<Monotonic> {
+        None
+    }
+
+    /// The time of [`poll_timeout`](Self::poll_timeout) has come. Earlier calls do nothing.
+    ///
+    /// # Errors
+    ///
+    /// When the peer is late.
+    fn handle_timeout(&mut self, _now: Now) -> Result<(), EndpointError> {
+        Ok(())
+    }
+
+    /// Whether the peer may end the stream here: nothing is missing, if it was done with all bytes.
+    fn may_end(&self) -> bool {
+        true
+    }
+
+    /// Ends the conversation, if only because the transport has failed. What it still has to say comes from
+    /// [`poll_bytes`](Self::poll_bytes).
+    fn close(&mut self, now: Now);
+
+    /// Whether the conversation has ended well.
+    fn is_closed(&self) -> bool;
+}
+
+/// So a driver need not know what it drives.
+impl<E: Endpoint + ?Sized> Endpoint for Box<E> {
+    fn handle_bytes(&mut self, bytes: &[u8], now: Now) -> Result<usize, EndpointError> {
+        (**self).handle_bytes(bytes, now)
+    }
+
+    fn poll_bytes(
+        &mut self,
+        cx: &mut Context<'_>,
+        now: Now,
+        out: &mut Vec<u8>,
+    ) -> Poll<Result<(), EndpointError>> {
+        (**self).poll_bytes(cx, now, out)
+    }
+
+    fn handle_sent(&mut self, sending: Sending, now: Now) -> Result<(), EndpointError> {
+        (**self).handle_sent(sending, now)
+    }
+
+    fn poll_timeout(&self) -> Option<Monotonic> {
+        (**self).poll_timeout()
+    }
+
+    fn handle_timeout(&mut self, now: Now) -> Result<(), EndpointError> {
+        (**self).handle_timeout(now)
+    }
+
+    fn may_end(&self) -> bool {
+        (**self).may_end()
+    }
+
+    fn close(&mut self, now: Now) {
+        (**self).close(now);
+    }
+
+    fn is_closed(&self) -> bool {
+        (**self).is_closed()
+    }
+}
+
+/// Why an [`Endpoint`] ended the conversation.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum EndpointError {
+    /// The two sides do not get along; the error says what to do.
+    Session(SessionError),
+    /// Our journal takes nothing, now or for good, so neither can we.
+    ReadOnly(UpdateError),
+    /// Our journal has not taken what the peer was to be told of.
+    Journal(NotDurable),
+    /// The endpoint was used from inside its own replica's `reduce` or `read`.
+    Reentrant,
+    /// Another protocol has failed.
+    Other(Box<dyn Error + Send + Sync>),
+}
+
+impl From<SessionError> for EndpointError {
+    fn from(error: SessionError) -> Self {
+        Self::Session(error)
+    }
+}
+
+impl fmt::Display for EndpointError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Session(error) => error.fmt(f),
+            Self::ReadOnly(error) => error.fmt(f),
+            Self::Journal(error) => error.fmt(f),
+            Self::Reentrant => {
+                f.write_str("the connection was polled from inside its replica's reduce or read")
+            }
+            Self::Other(error) => error.fmt(f),
+        }
+    }
+}
+
+impl Error for EndpointError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        // Each says what the error inside says, so that is passed over.
+        match self {
+            Self::Session(error) => error.source(),
+            Self::ReadOnly(error) => error.source(),
+            Self::Journal(error) => error.source(),
+            Self::Reentrant => None,
+            Self::Other(error) => error.source(),
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! The errors of all operations. Each says what happened, what state things are in, and what to do.
+
+#[cfg(feature = "journal")]
+pub use crate::journal::{JournalError, JournalReadError, OpenError};
+#[cfg(feature = "net")]
+pub use crate::net::{ConnectionError, LoadError, ReadError, SaveError};
+pub use crate::{
+    core::{
+        AdoptError, AtError, EditError, HistoryError, OrderError, Poisoned, ReceiveError,
+        SnapshotError, TrimError, UpdateError,
+    },
+    encoding::{DecodeError, EncodeError},
+    endpoint::EndpointError,
+    receipt::NotDurable,
+    session::SessionError,
+};

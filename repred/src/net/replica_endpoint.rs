@@ -1,0 +1,389 @@
+//! [`ReplicaEndpoint`]: a replica's end of a conversation.
+
+use std::{
+    collections::VecDeque,
+    fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, Weak},
+    task::{Context, Poll},
+};
+
+use super::shared::{Inner, Key, Reentrant, Shared};
+use crate::{
+    endpoint::{Endpoint, EndpointError},
+    log_position::LogPosition,
+    protocol::{FrameError, Framing, Malformed, Speaker},
+    reduce::Replicated,
+    session::{Direction, Sending, Session, SessionConfig, SessionError},
+    time::{Monotonic, Now},
+};
+
+/// Bytes at which one write is large enough: it carries thousands of updates.
+const FULL: usize = 64 << 10;
+
+/// Bytes of messages that are pending at most: as many as may wait for one sync of the disk.
+const MOST_PENDING: usize = 1 << 20;
+
+/// A replica's end of a conversation; see [`Replica::endpoint`](crate::Replica::endpoint).
+///
+/// It locks the replica for each call. Nothing that it says leaves before the journal, if there is one, has
+/// everything that the replica had when it was said: so no peer ever knows more of a replica than the replica itself
+/// does after a crash. Dropping it cuts the conversation, which harms neither side.
+pub struct ReplicaEndpoint<R: Replicated> {
+    /// Weak, so that a connection does not keep a replica alive that nobody holds any more.
+    shared: Weak<Shared<R>>,
+    alive: Arc<()>,
+    /// `None` where this was made inside `read` or `reduce`: it is registered when it is used.
+    key: Option<Key>,
+    config: SessionConfig,
+    framing: Framing,
+    /// What the peer may only get when the journal has what it tells of.
+    pending: Pending,
+    /// What may go to the peer now.
+    ready: VecDeque<Vec<u8>>,
+    /// Whether anything that was pending has gone: the peer knows who we are.
+    has_opened: bool,
+    /// Whether the session has failed, and has a last message that says why.
+    has_failed: bool,
+    is_closed: bool,
+    /// Kept for its memory.
+    message: Vec<u8>,
+}
+
+/// Messages that tell of what the journal may not have yet.
+#[derive(Default)]
+struct Pending {
+    messages: VecDeque<Vec<u8>>,
+    bytes: usize,
+    /// When the journal has everything up to here, they may go.
+    position: LogPosition,
+}
+
+impl<R: Replicated> ReplicaEndpoint<R> {
+    pub(super) fn new(shared: &Arc<Shared<R>>, framing: Framing) -> Self {
+        let alive = Arc::new(());
+        let key = shared.with(|inner| inner.link(&alive)).ok();
+        Self {
+            alive,
+            shared: Arc::downgrade(shared),
+            key,
+            config: shared.config.clone(),
+            framing,
+            pending: Pending::default(),
+            ready: VecDeque::new(),
+            has_opened: false,
+            has_failed: false,
+            is_closed: false,
+            message: Vec::new(),
+        }
+    }
+
+    /// Receives what the peer has, and sends nothing of ours.
+    #[must_use]
+    pub fn receive_only(mut self) -> Self {
+        self.config.direction = Direction::ReceiveOnly;
+        self
+    }
+
+    /// Sends what we have, and receives nothing of the peer's.
+    #[must_use]
+    pub fn send_only(mut self) -> Self {
+        self.config.direction = Direction::SendOnly;
+        self
+    }
+
+    /// Gives up our state for the peer's if the two histories cannot be joined, instead of failing with
+    /// [`SessionError::BothTrimmed`]. What the peer has not seen of ours is lost here.
+    #[must_use]
+    pub fn discard_ours(mut self) -> Self {
+        self.config.discard_ours = true;
+        self
+    }
+
+    /// The replica, if anybody still holds it, and the key of this conversation in it.
+    fn replica(&mut self) -> Result<Option<(Arc<Shared<R>>, Key)>, EndpointError> {
+        let Some(shared) = self.shared.upgrade().filter(|_| !self.is_closed) else {
+            return Ok(None);
+        };
+        let key = match self.key {
+            Some(key) => key,
+            None => shared.with(|inner| inner.link(&self.alive))?,
+        };
+        self.key = Some(key);
+        Ok(Some((shared, key)))
+    }
+
+    fn note_failure<T>(&mut self, result: Result<T, EndpointError>) -> Result<T, EndpointError> {
+        self.has_failed |= matches!(result, Err(EndpointError::Session(_)));
+        result
+    }
+
+    /// Does something with the session, if there is one.
+    fn with_session<T>(
+        &self,
+        act: impl FnOnce(&mut Session) -> T,
+    ) -> Result<Option<T>, EndpointError> {
+        let (Some(shared), Some(key)) = (self.shared.upgrade(), self.key) else {
+            return Ok(None);
+        };
+        Ok(shared.with(|inner| inner.session(key).map(act))?)
+    }
+
+    /// Takes messages from the session as long as `push` wants more; with none left, asks to be woken. Returns where
+    /// the log stood then.
+    fn poll_session(
+        &mut self,
+        shared: &Shared<R>,
+        key: Key,
+        cx: &Context<'_>,
+        now: Now,
+        mut push: impl FnMut(&mut Self, &[u8]) -> bool,
+    ) -> Result<LogPosition, EndpointError> {
+        let mut message = std::mem::take(&mut self.message);
+        let polled = shared.with(|inner| {
+            shared.check_writable(inner).map_err(EndpointError::ReadOnly)?;
+            begin(inner, key, &self.config, now);
+            while let Some((core, session)) = inner.core_and_session(key) {
+                message.clear();
+                if !session.poll_message(core, now, &mut message)? {
+                    inner.wake_on_change(key, cx.waker());
+                    break;
+                }
+                if !push(self, &message) {
+                    break;
+                }
+            }
+            Ok(inner.core.log_position())
+        });
+        self.message = message;
+        self.note_failure(polled?)
+    }
+
+    /// Moves what the session has to say to where it waits for the journal, and from there on.
+    fn poll_journaled(
+        &mut self,
+        shared: &Shared<R>,
+        key: Key,
+        cx: &mut Context<'_>,
+        now: Now,
+    ) -> Result<(), EndpointError> {
+        let Some(log_writer) = &shared.log_writer else { return Ok(()) };
+        // What waits goes first, and alone: what comes after it tells of more.
+        if self.pending.messages.is_empty() {
+            self.pending.position = self.poll_session(shared, key, cx, now, |this, message| {
+                this.pending.bytes += message.len();
+                this.pending.messages.push_back(message.to_vec());
+                this.pending.bytes < MOST_PENDING
+            })?;
+        }
+        if !self.pending.messages.is_empty()
+            && log_writer
+                .poll_durable(self.pending.position, cx)
+                .map_err(EndpointError::Journal)?
+                .is_ready()
+        {
+            self.has_opened = true;
+            self.ready = std::mem::take(&mut self.pending).messages;
+        }
+        Ok(())
+    }
+
+    /// Appends messages that are ready. Returns whether there is no room for more.
+    fn put_ready(&mut self, out: &mut Vec<u8>) -> bool {
+        while !is_full(self.framing, out) {
+            let Some(message) = self.ready.pop_front() else { return false };
+            self.framing.put(out, &message);
+        }
+        true
+    }
+}
+
+/// Whether there is enough for one write.
+fn is_full(framing: Framing, out: &[u8]) -> bool {
+    match framing {
+        Framing::Stream => out.len() >= FULL,
+        Framing::Messages => !out.is_empty(),
+    }
+}
+
+impl<R: Replicated> Endpoint for ReplicaEndpoint<R> {
+    fn handle_bytes(&mut self, bytes: &[u8], now: Now) -> Result<usize, EndpointError> {
+        let Some((shared, key)) = self.replica()? else { return Ok(bytes.len()) };
+        let (config, framing) = (&self.config, self.framing);
+        let received = shared.with(|inner| {
+            shared.check_writable(inner).map_err(EndpointError::ReadOnly)?;
+            let before = inner.core.log_position();
+            let was_synced = inner.is_synced(key);
+            let received = receive(inner, key, config, framing, bytes, now);
+            let has_turned = inner.is_synced(key) != was_synced;
+            if has_turned {
+                inner.record_peer(key, now.wall);
+            }
+            if has_turned || inner.core.log_position() != before {
+                inner.notify_change();
+            }
+            inner.notify_ack();
+            Ok(received?)
+        })?;
+        let (consumed, is_closed) = self.note_failure(received)?;
+        self.is_closed = is_closed;
+        Ok(consumed)
+    }
+
+    fn poll_bytes(
+        &mut self,
+        cx: &mut Context<'_>,
+        now: Now,
+        out: &mut Vec<u8>,
+    ) -> Poll<Result<(), EndpointError>> {
+        let start = out.len();
+        if !self.put_ready(out)
+            && let Some((shared, key)) = self.replica()?
+        {
+            if shared.log_writer.is_some() {
+                self.poll_journaled(&shared, key, cx, now)?;
+                self.put_ready(out);
+            } else {
+                self.poll_session(&shared, key, cx, now, |this, message| {
+                    this.framing.put(out, message);
+                    !is_full(this.framing, out)
+                })?;
+            }
+        }
+        if out.len() > start { Poll::Ready(Ok(())) } else { Poll::Pending }
+    }
+
+    fn handle_sent(&mut self, sending: Sending, now: Now) -> Result<(), EndpointError> {
+        self.with_session(|session| session.handle_sent(sending, now)).map(drop)
+    }
+
+    fn poll_timeout(&self) -> Option<Monotonic> {
+        self.with_session(|session| session.poll_timeout()).ok()??
+    }
+
+    fn handle_timeout(&mut self, now: Now) -> Result<(), EndpointError> {
+        let handled = self.with_session(|session| session.handle_timeout(now))?;
+        self.note_failure(handled.unwrap_or(Ok(())).map_err(EndpointError::Session))
+    }
+
+    /// Whether the peer has introduced itself.
+    fn may_end(&self) -> bool {
+        self.with_session(|session| session.peer().is_some()).ok().flatten().unwrap_or(false)
+    }
+
+    /// Takes the last words from the session, and leaves the replica.
+    fn close(&mut self, now: Now) {
+        self.is_closed = true;
+        self.pending = Pending::default();
+        let (Some(shared), Some(key)) = (self.shared.upgrade(), self.key.take()) else { return };
+        let Self { ready, message, has_opened, has_failed, .. } = self;
+        let has_journal = shared.log_writer.is_some();
+        // Where the lock is ours already, the conversation is left when somebody looks for those that are gone.
+        let _ = shared.with(|inner| {
+            if let Some((core, session)) = inner.core_and_session(key).filter(|_| *has_failed) {
+                while {
+                    message.clear();
+                    session.poll_message(core, now, message) == Ok(true)
+                } {
+                    // What is left may tell of what the journal does not have: only the reason goes then, and only
+                    // to a peer that knows who we are.
+                    if !has_journal || *has_opened && session.is_closed() {
+                        ready.push_back(std::mem::take(message));
+                    }
+                }
+            }
+            inner.unlink(key);
+            inner.notify_change();
+        });
+    }
+
+    fn is_closed(&self) -> bool {
+        self.is_closed || self.shared.strong_count() == 0
+    }
+}
+
+/// Begins the session if it has not.
+fn begin<R: Replicated>(inner: &mut Inner<R>, key: Key, config: &SessionConfig, now: Now) {
+    let Inner { core, links, .. } = inner;
+    if let Some(link) = links.get_mut(&key) {
+        link.session.get_or_insert_with(|| Session::new(config.clone(), core, now));
+    }
+}
+
+/// Gives the session the messages that are whole. Returns how many bytes they take, and whether the session has
+/// ended well.
+fn receive<R: Replicated>(
+    inner: &mut Inner<R>,
+    key: Key,
+    config: &SessionConfig,
+    framing: Framing,
+    bytes: &[u8],
+    now: Now,
+) -> Result<(usize, bool), SessionError> {
+    begin(inner, key, config, now);
+    let platform = inner.platform.clone();
+    let Some((core, session)) = inner.core_and_session(key) else {
+        return Ok((bytes.len(), true));
+    };
+    // Before any message is cut out: what is no message has no length either.
+    if session.peer().is_none() && Speaker::of(framing.begun(bytes)) == Speaker::Foreign {
+        session.refuse(foreign(bytes))?;
+    }
+    let mut rest = bytes;
+    loop {
+        let limit = session.message_limit();
+        let frame = match framing.split(rest, limit) {
+            Ok(Some(frame)) => frame,
+            Ok(None) => break,
+            Err(error) => {
+                let error = match error {
+                    _ if session.peer().is_none() => foreign(rest),
+                    FrameError::TooLarge { size } => SessionError::MessageTooLarge { size, limit },
+                    FrameError::Malformed(Malformed(expected)) => {
+                        SessionError::Malformed { expected }
+                    }
+                };
+                session.refuse(error)?;
+                break;
+            }
+        };
+        // A panic of `reduce` is not the driver's: the core is poisoned, and that is what is told.
+        let handled =
+            catch_unwind(AssertUnwindSafe(|| session.handle_message(core, frame.message, now)));
+        handled.unwrap_or_else(|_| session.refuse(SessionError::Poisoned))?;
+        // At once: our updates under the old id may follow in the same breath, and are the peer's now.
+        if core.needs_new_id() {
+            core.set_id(platform.random_id());
+        }
+        rest = &rest[frame.size..];
+    }
+    Ok((bytes.len() - rest.len(), session.is_closed()))
+}
+
+fn foreign(bytes: &[u8]) -> SessionError {
+    SessionError::NotRepred { start: bytes[..bytes.len().min(16)].to_vec() }
+}
+
+impl From<Reentrant> for EndpointError {
+    fn from(_: Reentrant) -> Self {
+        Self::Reentrant
+    }
+}
+
+impl<R: Replicated> Drop for ReplicaEndpoint<R> {
+    fn drop(&mut self) {
+        if let (Some(shared), Some(key)) = (self.shared.upgrade(), self.key) {
+            let _ = shared.with(|inner| {
+                if inner.unlink(key) {
+                    inner.notify_change();
+                }
+            });
+        }
+    }
+}
+
+impl<R: Replicated> fmt::Debug for ReplicaEndpoint<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReplicaEndpoint").field("key", &self.key).finish_non_exhaustive()
+    }
+}

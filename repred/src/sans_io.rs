@@ -1,0 +1,14 @@
+//! Replication without I/O: what drives a copy of the state, and its conversations, by hand.
+//!
+//! A [`Core`] is one copy of the state, a [`Session`] is one conversation with one peer, and nothing here owns a
+//! socket, a task, a clock or a random source. Use it in a simulation, in a game's loop, or on a device without an
+//! executor. A [`Replica`](crate::Replica) puts a core behind a lock, and a [`Connection`](crate::Connection) moves the
+//! bytes of an [`Endpoint`].
+
+pub use crate::{
+    core::{Core, CoreLimits},
+    endpoint::{Endpoint, EndpointError},
+    protocol::{Framing, Reason},
+    session::{Direction, Loading, Saving, Sending, Session, SessionConfig, SessionLimits},
+    time::{Monotonic, Now},
+};
