@@ -29,7 +29,7 @@ use std::{
     time::Duration,
 };
 
-use repred::{Events, PeerStatus, Presence, Reduce, Replica, Schema, error::ReadError};
+use repred::{Events, PeerStatus, Presence, Reduce, Replica, Schema, error::Unavailable};
 use serde::{Deserialize, Serialize};
 use tokio::{
     net::TcpListener,
@@ -163,7 +163,7 @@ async fn leave(chat: &Replica<Chat>, name: &str, data: Option<&Path>) -> Result<
             let peers = chat.peers()?;
             // A peer that we are yet to find is worth waiting for if there is something to tell.
             if peers.iter().all(has_all) && !(peers.is_empty() && has_to_tell) {
-                return Ok::<_, ReadError>(());
+                return Ok::<_, Unavailable>(());
             }
         }
     };

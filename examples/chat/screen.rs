@@ -10,7 +10,7 @@ use std::{
 use futures::StreamExt;
 use repred::{
     Replica, ReplicaEvent, ReplicaId, Stamp, Subscription,
-    error::ReadError,
+    error::Unavailable,
     net::{Clock, SystemClock},
 };
 use tokio::time::timeout;
@@ -31,7 +31,7 @@ pub(crate) struct Screen {
 
 impl Screen {
     /// Shows what happens from now on.
-    pub(crate) fn new(chat: &Replica<Chat>, own: String) -> Result<Self, ReadError> {
+    pub(crate) fn new(chat: &Replica<Chat>, own: String) -> Result<Self, Unavailable> {
         let changes = chat.subscribe()?;
         Ok(Self { own, changes, online: BTreeMap::new(), printed: BTreeMap::new() })
     }

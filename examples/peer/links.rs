@@ -5,7 +5,7 @@
 
 use std::{convert::Infallible, io, net::SocketAddr, time::Duration};
 
-use repred::{Replica, error::ReadError};
+use repred::{Replica, error::Unavailable};
 use tokio::{
     net::{TcpListener, TcpStream},
     time::{Instant, interval_at, sleep, timeout},
@@ -101,7 +101,7 @@ pub(crate) async fn one_more(
 ///
 /// Those whose beats are recent come first. Others come after them: one may have been started again, or
 /// the network between us may have come back.
-fn unlinked(members: &Replica<Members>, own: SocketAddr) -> Result<Vec<SocketAddr>, ReadError> {
+fn unlinked(members: &Replica<Members>, own: SocketAddr) -> Result<Vec<SocketAddr>, Unavailable> {
     let peers = members.peers()?;
     let mut unlinked = members.read(|members| {
         let others = members::beats(members).filter(|(address, beat)| {
@@ -120,7 +120,7 @@ fn unlinked(members: &Replica<Members>, own: SocketAddr) -> Result<Vec<SocketAdd
 }
 
 /// Whether there is a link with whoever wrote the last beat of this address.
-fn is_linked(members: &Replica<Members>, address: SocketAddr) -> Result<bool, ReadError> {
+fn is_linked(members: &Replica<Members>, address: SocketAddr) -> Result<bool, Unavailable> {
     let beat = members.read(|members| members.stamp(&address))?;
     let peers = members.peers()?;
     Ok(beat.is_some_and(|beat| peers.iter().any(|peer| peer.id == Some(beat.origin()))))

@@ -11,6 +11,7 @@ use crate::{
     receipt::NotDurable,
     session::{Sending, SessionError},
     time::{Monotonic, Now},
+    unavailable::Unavailable,
 };
 
 /// One end of a conversation, as a state machine that owns no socket, task, clock or random source.
@@ -183,10 +184,16 @@ pub enum EndpointError {
     ReadOnly(UpdateError),
     /// Our journal has not taken what the peer was to be told of.
     Journal(NotDurable),
-    /// The endpoint was used from inside its own replica's `reduce` or `read`.
-    Reentrant,
+    /// The replica cannot be used: the endpoint was used from inside its `reduce` or `read`, say.
+    Unavailable(Unavailable),
     /// Another protocol has failed.
     Other(Box<dyn Error + Send + Sync>),
+}
+
+impl From<Unavailable> for EndpointError {
+    fn from(error: Unavailable) -> Self {
+        Self::Unavailable(error)
+    }
 }
 
 impl From<SessionError> for EndpointError {
@@ -201,9 +208,7 @@ impl fmt::Display for EndpointError {
             Self::Session(error) => error.fmt(f),
             Self::ReadOnly(error) => error.fmt(f),
             Self::Journal(error) => error.fmt(f),
-            Self::Reentrant => {
-                f.write_str("the connection was polled from inside its replica's reduce or read")
-            }
+            Self::Unavailable(_) => f.write_str("the endpoint's replica cannot be used"),
             Self::Other(error) => error.fmt(f),
         }
     }
@@ -216,7 +221,7 @@ impl Error for EndpointError {
             Self::Session(error) => error.source(),
             Self::ReadOnly(error) => error.source(),
             Self::Journal(error) => error.source(),
-            Self::Reentrant => None,
+            Self::Unavailable(error) => Some(error),
             Self::Other(error) => error.source(),
         }
     }

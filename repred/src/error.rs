@@ -3,14 +3,15 @@
 #[cfg(feature = "journal")]
 pub use crate::journal::{JournalError, JournalReadError, OpenError};
 #[cfg(feature = "net")]
-pub use crate::net::{ConnectionError, LoadError, ReadError, SaveError};
+pub use crate::net::{ConnectionError, LoadError, SaveError};
 pub use crate::{
     core::{
-        AdoptError, AtError, EditError, HistoryError, OrderError, Poisoned, ReceiveError,
-        SnapshotError, TrimError, UpdateError,
+        AdoptError, AtError, EditError, HistoryError, OrderError, ReceiveError, SnapshotError,
+        TrimError, UpdateError,
     },
     encoding::{DecodeError, EncodeError},
     endpoint::EndpointError,
     receipt::NotDurable,
     session::SessionError,
+    unavailable::Unavailable,
 };

@@ -28,6 +28,7 @@ mod history;
 mod snapshot;
 
 // A copy: state, version and history, which move together.
+mod unavailable;
 mod log_position;
 mod event;
 mod receipt;

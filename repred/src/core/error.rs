@@ -1,19 +1,16 @@
 //! Why a core did not do what it was asked to. One enum for each operation; each says all there is to say,
 //! so that printing it is enough.
 
-use std::{fmt, time::Duration};
+use std::{error::Error, fmt, time::Duration};
 
 use crate::{
     encoding::{DecodeError, EncodeError},
     id::ReplicaId,
     stamp::{Dot, Stamp},
     time::Time,
+    unavailable::Unavailable,
     version::VersionVector,
 };
-
-/// `reduce` has panicked, so the state may be half changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Poisoned;
 
 /// Why an update was not written. The replica is unchanged.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,10 +56,8 @@ pub enum UpdateError {
         /// Why.
         reason: String,
     },
-    /// `reduce` has panicked before. Start again with a new replica.
-    Poisoned,
-    /// The replica was used from inside its own `reduce`, `read` or `edit`. Do it afterwards.
-    Reentrant,
+    /// The replica cannot be used.
+    Unavailable(Unavailable),
 }
 
 /// Why an edit was not made. The replica is unchanged.
@@ -133,8 +128,8 @@ pub enum ReceiveError {
         /// What is allowed: [`CoreLimits::origins`](crate::sans_io::CoreLimits::origins).
         limit: usize,
     },
-    /// `reduce` has panicked.
-    Poisoned,
+    /// The replica cannot be used.
+    Unavailable(Unavailable),
 }
 
 /// Why a snapshot was not adopted. The replica is unchanged.
@@ -163,8 +158,8 @@ pub enum AdoptError {
     },
     /// Its bytes are no state of ours.
     Decode(DecodeError),
-    /// `reduce` has panicked.
-    Poisoned,
+    /// The replica cannot be used.
+    Unavailable(Unavailable),
 }
 
 /// Why there is no snapshot or digest of a state.
@@ -173,10 +168,8 @@ pub enum AdoptError {
 pub enum SnapshotError {
     /// serde could not encode the state.
     Encode(EncodeError),
-    /// `reduce` has panicked.
-    Poisoned,
-    /// The replica was used from inside its own `reduce`, `read` or `edit`. Do it afterwards.
-    Reentrant,
+    /// The replica cannot be used.
+    Unavailable(Unavailable),
 }
 
 /// Why nothing was trimmed.
@@ -192,8 +185,8 @@ pub enum TrimError {
     },
     /// This replica [keeps everything](crate::sans_io::Core::keep_everything).
     KeepsEverything,
-    /// The replica was used from inside its own `reduce`, `read` or `edit`. Do it afterwards.
-    Reentrant,
+    /// The replica cannot be used.
+    Unavailable(Unavailable),
 }
 
 /// Why there are no entries since a version.
@@ -205,8 +198,8 @@ pub enum HistoryError {
         /// The history begins above this.
         floor: VersionVector,
     },
-    /// The replica was used from inside its own `reduce`, `read` or `edit`. Do it afterwards.
-    Reentrant,
+    /// The replica cannot be used.
+    Unavailable(Unavailable),
 }
 
 /// Why the state at a version cannot be told.
@@ -228,8 +221,8 @@ pub enum AtError {
     Forgotten,
     /// An update, or the snapshot that the history begins with, cannot be decoded.
     Decode(DecodeError),
-    /// The replica was used from inside its own `reduce`, `read` or `edit`. Do it afterwards.
-    Reentrant,
+    /// The replica cannot be used.
+    Unavailable(Unavailable),
 }
 
 /// Why it cannot be told which of two updates was written with knowledge of the other.
@@ -247,33 +240,15 @@ pub enum OrderError {
         /// The one.
         dot: Dot,
     },
-    /// The replica was used from inside its own `reduce`, `read` or `edit`. Do it afterwards.
-    Reentrant,
-}
-
-impl From<Poisoned> for ReceiveError {
-    fn from(Poisoned: Poisoned) -> Self {
-        Self::Poisoned
-    }
-}
-
-impl From<Poisoned> for AdoptError {
-    fn from(Poisoned: Poisoned) -> Self {
-        Self::Poisoned
-    }
-}
-
-impl fmt::Display for Poisoned {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("reduce has panicked, so the state may be half changed; start a new replica")
-    }
+    /// The replica cannot be used.
+    Unavailable(Unavailable),
 }
 
 impl fmt::Display for UpdateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Encode(error) => write!(f, "the update cannot be encoded: {error}"),
-            Self::Decode(error) => write!(f, "nobody could decode the update: {error}"),
+            Self::Encode(_) => f.write_str("the update cannot be encoded"),
+            Self::Decode(_) => f.write_str("nobody could decode the update"),
             Self::TooLarge { size, limit } => {
                 write!(f, "the update has {size} bytes, but {limit} is the limit; split it")
             }
@@ -286,10 +261,7 @@ impl fmt::Display for UpdateError {
             Self::IdTaken { id } => {
                 write!(f, "somebody else writes under our id {id}; take a new one first")
             }
-            Self::Poisoned => Poisoned.fmt(f),
-            Self::Reentrant => f.write_str(
-                "the replica was used from inside its own reduce, read or edit; do it afterwards",
-            ),
+            Self::Unavailable(_) => f.write_str(UNAVAILABLE),
         }
     }
 }
@@ -323,7 +295,15 @@ impl<E: fmt::Display> fmt::Display for EditError<E> {
     }
 }
 
-impl<E: fmt::Debug + fmt::Display> std::error::Error for EditError<E> {}
+impl<E: fmt::Debug + fmt::Display> Error for EditError<E> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Closure(_) => None,
+            // What it displays is what the inner error does.
+            Self::Update(error) => error.source(),
+        }
+    }
+}
 
 impl fmt::Display for ReceiveError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -341,7 +321,7 @@ impl fmt::Display for ReceiveError {
                 "update {} is too far ahead of our clock; it can be taken in {wait:?} from now",
                 stamp.dot
             ),
-            Self::Decode { dot, error } => write!(f, "update {dot} cannot be decoded: {error}"),
+            Self::Decode { dot, .. } => write!(f, "update {dot} cannot be decoded"),
             Self::MissingDependency { dot, dependency } => {
                 write!(
                     f,
@@ -357,7 +337,7 @@ impl fmt::Display for ReceiveError {
             Self::TooManyOrigins { limit } => {
                 write!(f, "there are over {limit} origins; raise the limit to go on")
             }
-            Self::Poisoned => Poisoned.fmt(f),
+            Self::Unavailable(_) => f.write_str(UNAVAILABLE),
         }
     }
 }
@@ -378,10 +358,8 @@ impl fmt::Display for AdoptError {
             Self::TooManyOrigins { limit } => {
                 write!(f, "there are over {limit} origins; raise the limit to go on")
             }
-            Self::Decode(error) => {
-                write!(f, "the state in the snapshot cannot be decoded: {error}")
-            }
-            Self::Poisoned => Poisoned.fmt(f),
+            Self::Decode(_) => f.write_str("the state in the snapshot cannot be decoded"),
+            Self::Unavailable(_) => f.write_str(UNAVAILABLE),
         }
     }
 }
@@ -389,9 +367,8 @@ impl fmt::Display for AdoptError {
 impl fmt::Display for SnapshotError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Encode(error) => write!(f, "the state cannot be encoded: {error}"),
-            Self::Poisoned => Poisoned.fmt(f),
-            Self::Reentrant => UpdateError::Reentrant.fmt(f),
+            Self::Encode(_) => f.write_str("the state cannot be encoded"),
+            Self::Unavailable(_) => f.write_str(UNAVAILABLE),
         }
     }
 }
@@ -405,7 +382,7 @@ impl fmt::Display for TrimError {
             Self::KeepsEverything => {
                 f.write_str("this replica was told to keep everything, so nothing is trimmed")
             }
-            Self::Reentrant => UpdateError::Reentrant.fmt(f),
+            Self::Unavailable(_) => f.write_str(UNAVAILABLE),
         }
     }
 }
@@ -416,7 +393,7 @@ impl fmt::Display for HistoryError {
             Self::BelowFloor { floor } => {
                 write!(f, "what came before {floor} is trimmed, and is only in the state")
             }
-            Self::Reentrant => UpdateError::Reentrant.fmt(f),
+            Self::Unavailable(_) => f.write_str(UNAVAILABLE),
         }
     }
 }
@@ -431,8 +408,8 @@ impl fmt::Display for AtError {
             Self::Forgotten => f.write_str(
                 "some of the updates up to there were forgotten; a replica that is to tell keeps everything",
             ),
-            Self::Decode(error) => write!(f, "what led there cannot be decoded: {error}"),
-            Self::Reentrant => UpdateError::Reentrant.fmt(f),
+            Self::Decode(_) => f.write_str("an update or the snapshot that led there cannot be decoded"),
+            Self::Unavailable(_) => f.write_str(UNAVAILABLE),
         }
     }
 }
@@ -446,18 +423,108 @@ impl fmt::Display for OrderError {
                 "it is not on record what the author of {dot} had seen; for that, every replica has to keep \
                  everything from its start"
             ),
-            Self::Reentrant => UpdateError::Reentrant.fmt(f),
+            Self::Unavailable(_) => f.write_str(UNAVAILABLE),
         }
     }
 }
 
-impl std::error::Error for AtError {}
-impl std::error::Error for OrderError {}
-impl std::error::Error for Poisoned {}
-impl std::error::Error for TrimError {}
-impl std::error::Error for HistoryError {}
+/// What an operation says where the reason, which is its source, is not its own.
+const UNAVAILABLE: &str = "the replica cannot be used";
 
-impl std::error::Error for UpdateError {}
-impl std::error::Error for ReceiveError {}
-impl std::error::Error for AdoptError {}
-impl std::error::Error for SnapshotError {}
+impl Error for UpdateError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Encode(error) => Some(error),
+            Self::Decode(error) => Some(error),
+            Self::Unavailable(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl Error for ReceiveError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Decode { error, .. } => Some(error),
+            Self::Unavailable(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl Error for AdoptError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Decode(error) => Some(error),
+            Self::Unavailable(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl Error for SnapshotError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Encode(error) => Some(error),
+            Self::Unavailable(error) => Some(error),
+        }
+    }
+}
+
+impl Error for TrimError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Unavailable(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl Error for HistoryError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Unavailable(error) => Some(error),
+            Self::BelowFloor { .. } => None,
+        }
+    }
+}
+
+impl Error for AtError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Decode(error) => Some(error),
+            Self::Unavailable(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl Error for OrderError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Unavailable(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+/// Lets `?` turn an [`Unavailable`] into the error of an operation.
+macro_rules! from_unavailable {
+    ($($error:ident)*) => {$(
+        impl From<Unavailable> for $error {
+            fn from(error: Unavailable) -> Self {
+                Self::Unavailable(error)
+            }
+        }
+    )*};
+}
+
+from_unavailable! {
+    UpdateError ReceiveError AdoptError SnapshotError TrimError HistoryError AtError OrderError
+}
+
+impl<E> From<Unavailable> for EditError<E> {
+    fn from(error: Unavailable) -> Self {
+        Self::Update(error.into())
+    }
+}

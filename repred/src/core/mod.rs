@@ -14,8 +14,8 @@ mod receiving;
 use std::{collections::BTreeSet, fmt, sync::Arc, time::Duration};
 
 pub use self::error::{
-    AdoptError, AtError, EditError, HistoryError, OrderError, Poisoned, ReceiveError,
-    SnapshotError, TrimError, UpdateError,
+    AdoptError, AtError, EditError, HistoryError, OrderError, ReceiveError, SnapshotError,
+    TrimError, UpdateError,
 };
 pub(crate) use self::{
     block::{Block, BlockItem},
@@ -37,6 +37,7 @@ use crate::{
     snapshot::{self, Snapshot},
     stamp::Stamp,
     time::{HybridClock, MAX_WALL, Time},
+    unavailable::Unavailable,
     version::VersionVector,
 };
 
@@ -186,7 +187,7 @@ impl<R: Replicated> Core<R> {
     /// # Errors
     ///
     /// When `reduce` has panicked.
-    pub fn state(&self) -> Result<&R, Poisoned> {
+    pub fn state(&self) -> Result<&R, Unavailable> {
         self.check_health()?;
         Ok(&self.state)
     }
@@ -501,12 +502,12 @@ impl<R: Replicated> Core<R> {
 
     // ---- checks ----
 
-    pub(crate) fn check_health(&self) -> Result<(), Poisoned> {
-        if self.is_reducing { Err(Poisoned) } else { Ok(()) }
+    pub(crate) fn check_health(&self) -> Result<(), Unavailable> {
+        if self.is_reducing { Err(Unavailable::Poisoned) } else { Ok(()) }
     }
 
     fn check_writable(&self) -> Result<(), UpdateError> {
-        self.check_health().map_err(|Poisoned| UpdateError::Poisoned)?;
+        self.check_health()?;
         if self.id_is_taken { Err(UpdateError::IdTaken { id: self.id }) } else { Ok(()) }
     }
 
@@ -539,7 +540,7 @@ impl<R: Replicated> Core<R> {
     }
 
     fn encode_state(&self) -> Result<Vec<u8>, SnapshotError> {
-        self.check_health().map_err(|Poisoned| SnapshotError::Poisoned)?;
+        self.check_health()?;
         let mut bytes = Vec::new();
         self.state.write_state(&mut bytes).map_err(SnapshotError::Encode)?;
         Ok(bytes)

@@ -2,7 +2,7 @@
 
 use std::{fmt, io, sync::Arc};
 
-use crate::{core::UpdateError, session::SessionError};
+use crate::{session::SessionError, unavailable::Unavailable};
 
 /// Why a journal was not opened. What is on the disk is as it was.
 #[derive(Debug)]
@@ -48,8 +48,8 @@ pub enum JournalError {
     Failed,
     /// It refused what was new, and then could not be read again. Open it again.
     Rollback(Arc<OpenError>),
-    /// The replica was used from inside its own `reduce`, `read` or `edit`. Do it afterwards.
-    Reentrant,
+    /// The replica cannot be used.
+    Unavailable(Unavailable),
     /// There is something that cannot be written: see [`SessionError`]. Nothing is written any more.
     Content(SessionError),
 }
@@ -69,6 +69,12 @@ impl From<WriteError> for JournalError {
             WriteError::Unknown(error) => Self::Unknown(Arc::new(error)),
             WriteError::Failed => Self::Failed,
         }
+    }
+}
+
+impl From<Unavailable> for JournalError {
+    fn from(error: Unavailable) -> Self {
+        Self::Unavailable(error)
     }
 }
 
@@ -133,7 +139,7 @@ impl fmt::Display for JournalError {
             ),
             Self::Failed => f.write_str("the journal has failed before; open it again"),
             Self::Rollback(error) => write!(f, "the journal refused an update, and then: {error}"),
-            Self::Reentrant => UpdateError::Reentrant.fmt(f),
+            Self::Unavailable(_) => f.write_str("the replica cannot be used"),
             Self::Content(error) => write!(f, "the journal cannot hold this: {error}"),
         }
     }

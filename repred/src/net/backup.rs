@@ -5,13 +5,14 @@ use std::{
     io::{self, Read, Write},
 };
 
-use super::{replica::Replica, shared::Reentrant};
+use super::replica::Replica;
 use crate::{
     core::UpdateError,
     protocol::{FrameError, FrameReader, Framing},
     protocol::{Malformed, Speaker},
     reduce::Replicated,
     session::{Loading, Saving, SessionError},
+    unavailable::Unavailable,
 };
 
 /// Bytes that are collected before they are written.
@@ -125,8 +126,8 @@ pub enum SaveError {
     Io(io::Error),
     /// The replica could not be turned into messages.
     Content(SessionError),
-    /// The replica was used from inside its own `reduce`, `read` or `edit`. Do it afterwards.
-    Reentrant,
+    /// The replica cannot be used.
+    Unavailable(Unavailable),
 }
 
 /// Why not all of a file was taken in. What came before is taken in; the replica goes on.
@@ -141,13 +142,13 @@ pub enum LoadError {
     Content(SessionError),
     /// The replica's journal takes nothing, now or for good.
     ReadOnly(UpdateError),
-    /// The replica was used from inside its own `reduce`, `read` or `edit`. Do it afterwards.
-    Reentrant,
+    /// The replica cannot be used.
+    Unavailable(Unavailable),
 }
 
-impl From<Reentrant> for SaveError {
-    fn from(Reentrant: Reentrant) -> Self {
-        Self::Reentrant
+impl From<Unavailable> for SaveError {
+    fn from(error: Unavailable) -> Self {
+        Self::Unavailable(error)
     }
 }
 
@@ -163,18 +164,18 @@ impl From<SessionError> for LoadError {
     }
 }
 
-impl From<Reentrant> for LoadError {
-    fn from(Reentrant: Reentrant) -> Self {
-        Self::Reentrant
+impl From<Unavailable> for LoadError {
+    fn from(error: Unavailable) -> Self {
+        Self::Unavailable(error)
     }
 }
 
 impl fmt::Display for SaveError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Io(error) => write!(f, "the backup could not be written: {error}"),
-            Self::Content(error) => write!(f, "the replica could not be saved: {error}"),
-            Self::Reentrant => UpdateError::Reentrant.fmt(f),
+            Self::Io(_) => f.write_str("the backup could not be written"),
+            Self::Content(_) => f.write_str("the replica could not be saved"),
+            Self::Unavailable(_) => f.write_str("the replica cannot be used"),
         }
     }
 }
@@ -182,14 +183,34 @@ impl fmt::Display for SaveError {
 impl fmt::Display for LoadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Io(error) => write!(f, "the backup could not be read: {error}"),
+            Self::Io(_) => f.write_str("the backup could not be read"),
             Self::Truncated => f.write_str("the backup ends too early; what there is was taken in"),
-            Self::Content(error) => write!(f, "not all of the backup could be taken in: {error}"),
+            Self::Content(_) => f.write_str("not all of the backup could be taken in"),
             Self::ReadOnly(error) => error.fmt(f),
-            Self::Reentrant => UpdateError::Reentrant.fmt(f),
+            Self::Unavailable(_) => f.write_str("the replica cannot be used"),
         }
     }
 }
 
-impl std::error::Error for SaveError {}
-impl std::error::Error for LoadError {}
+impl std::error::Error for SaveError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Io(error) => Some(error),
+            Self::Content(error) => Some(error),
+            Self::Unavailable(error) => Some(error),
+        }
+    }
+}
+
+impl std::error::Error for LoadError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Io(error) => Some(error),
+            Self::Content(error) => Some(error),
+            Self::Unavailable(error) => Some(error),
+            // What it displays is what the inner error does.
+            Self::ReadOnly(error) => error.source(),
+            Self::Truncated => None,
+        }
+    }
+}

@@ -22,6 +22,7 @@ use crate::{
     reduce::Replicated,
     session::{Sending, SessionError},
     time::Monotonic,
+    unavailable::Unavailable,
 };
 
 /// How often a connection reads and writes before it lets other tasks of its executor have a turn.
@@ -260,8 +261,8 @@ pub enum ConnectionError {
     ReadOnly(UpdateError),
     /// Our journal has not taken what the peer was to be told of.
     Journal(NotDurable),
-    /// The connection was polled from inside its own replica's `reduce` or `read`.
-    Reentrant,
+    /// The replica cannot be used: the connection was polled from inside its `reduce` or `read`, say.
+    Unavailable(Unavailable),
     /// The endpoint of another protocol has failed.
     Endpoint(Box<dyn std::error::Error + Send + Sync>),
 }
@@ -272,7 +273,7 @@ impl From<EndpointError> for ConnectionError {
             EndpointError::Session(error) => Self::Session(error),
             EndpointError::ReadOnly(error) => Self::ReadOnly(error),
             EndpointError::Journal(error) => Self::Journal(error),
-            EndpointError::Reentrant => Self::Reentrant,
+            EndpointError::Unavailable(error) => Self::Unavailable(error),
             EndpointError::Other(error) => Self::Endpoint(error),
         }
     }
@@ -293,17 +294,27 @@ impl fmt::Display for ConnectionError {
             Self::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                 f.write_str("the connection ended in the middle of a message; connect again")
             }
-            Self::Io(error) => write!(f, "the connection failed: {error}; connect again"),
-            Self::Transport(error) => write!(f, "the connection failed: {error}; connect again"),
+            Self::Io(_) | Self::Transport(_) => f.write_str("the connection failed; connect again"),
             Self::Session(error) => error.fmt(f),
             Self::ReadOnly(error) => error.fmt(f),
             Self::Journal(error) => error.fmt(f),
             Self::Endpoint(error) => error.fmt(f),
-            Self::Reentrant => {
-                f.write_str("the connection was polled from inside its replica's reduce or read")
-            }
+            Self::Unavailable(_) => f.write_str("the connection's replica cannot be used"),
         }
     }
 }
 
-impl std::error::Error for ConnectionError {}
+impl std::error::Error for ConnectionError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Io(error) => Some(error),
+            Self::Transport(error) => Some(&**error),
+            Self::Unavailable(error) => Some(error),
+            // What it displays is what these do.
+            Self::Session(error) => error.source(),
+            Self::ReadOnly(error) => error.source(),
+            Self::Journal(error) => error.source(),
+            Self::Endpoint(error) => error.source(),
+        }
+    }
+}

@@ -9,8 +9,8 @@ use std::{
 
 use futures_core::Stream;
 
-use super::{replica::ReadError, subscription::Subscription};
-use crate::{event::ReplicaEvent, reduce::Replicated, stamp::Stamp};
+use super::subscription::Subscription;
+use crate::{event::ReplicaEvent, reduce::Replicated, stamp::Stamp, unavailable::Unavailable};
 
 /// Some of the changes of a replica; see [`Subscription::filtered`].
 #[must_use = "a stream does nothing unless it is polled"]
@@ -37,7 +37,7 @@ impl<R: Replicated, T, F> Filtered<R, T, F> {
     /// # Errors
     ///
     /// As there.
-    pub fn read<V>(&mut self, read: impl FnOnce(&R) -> V) -> Result<V, ReadError> {
+    pub fn read<V>(&mut self, read: impl FnOnce(&R) -> V) -> Result<V, Unavailable> {
         let value = self.subscription.read(read)?;
         self.pending = None;
         Ok(value)

@@ -6,8 +6,8 @@ use std::{path::Path, sync::Arc};
 
 use super::{
     builder::{Parts, ReplicaBuilder},
-    replica::{ReadError, Replica},
-    shared::{Reentrant, Shared},
+    replica::Replica,
+    shared::Shared,
 };
 use crate::{
     core::Core,
@@ -20,6 +20,7 @@ use crate::{
     reduce::Replicated,
     session::SessionError,
     time::Time,
+    unavailable::Unavailable,
 };
 
 pub(super) use crate::journal::{LogWriter, Outbox};
@@ -174,7 +175,7 @@ impl<R: Replicated> Replica<R> {
     /// # Errors
     ///
     /// When called from inside `reduce`, `read` or `edit`.
-    pub fn durable(&self) -> Result<Durable, ReadError> {
+    pub fn durable(&self) -> Result<Durable, Unavailable> {
         let position = self.shared().with(|inner| inner.core.log_position())?;
         Ok(match &self.shared().log_writer {
             Some(log_writer) => log_writer.durable(position),
@@ -198,7 +199,7 @@ impl<R: Replicated> Replica<R> {
     pub fn compact(&self) -> Result<(), JournalError> {
         let Some(log_writer) = &self.shared().log_writer else { return Ok(()) };
         // The thread that does it needs the lock.
-        self.shared().with(|_| ()).map_err(|Reentrant| JournalError::Reentrant)?;
+        self.shared().with(|_| ())?;
         log_writer.compact()
     }
 
@@ -250,9 +251,9 @@ fn close<R: Replicated>(shared: &Arc<Shared<R>>) -> Result<(), NotDurable> {
         }
         // It is closed inside of its own `read` or `reduce`, or by what the log writer has woken. The log writer needs the
         // lock, or itself, so it is not waited for; it keeps the replica until it is done.
-        Ok(_) | Err(Reentrant) => {
+        Ok(_) | Err(_) => {
             log_writer.request_end(Some(Box::new(Arc::clone(shared))));
-            Err(NotDurable::Reentrant)
+            Err(NotDurable::Unavailable(Unavailable::Reentrant))
         }
     }
 }

@@ -35,7 +35,7 @@ pub use self::{
     pipe::{Pipe, pipe},
     platform::Platform,
     random::Random,
-    replica::{PeerStatus, ReadError, Replica},
+    replica::{PeerStatus, Replica},
     replica_endpoint::ReplicaEndpoint,
     subscription::Subscription,
     synced::Synced,

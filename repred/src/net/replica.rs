@@ -11,15 +11,15 @@ use super::{
     journaled::ShutdownGuard,
     platform::Platform,
     replica_endpoint::ReplicaEndpoint,
-    shared::{Link, Reentrant, Shared},
+    shared::{Link, Shared},
     subscription::Subscription,
     synced::{Side, Synced},
     transport::{AsyncBytes, ByteStream, Messages},
 };
 use crate::{
     core::{
-        AtError, Core, EditError, Entry, HistoryError, OrderError, Poisoned, SnapshotError,
-        TrimError, UpdateError,
+        AtError, Core, EditError, Entry, HistoryError, OrderError, SnapshotError, TrimError,
+        UpdateError,
     },
     edit::{DynPlace, Edit},
     id::ReplicaId,
@@ -30,6 +30,7 @@ use crate::{
     snapshot::Snapshot,
     stamp::Dot,
     time::Time,
+    unavailable::Unavailable,
     version::VersionVector,
 };
 
@@ -256,15 +257,15 @@ impl<R: Replicated> Replica<R> {
             inner.notify_change();
             write(&mut inner.core, wall)
         });
-        written.unwrap_or(Err(UpdateError::Reentrant.into()))
+        written.unwrap_or_else(|error| Err(UpdateError::from(error).into()))
     }
 
     /// Calls `read` with the state. Others wait meanwhile, so take what is needed and leave.
     ///
     /// # Errors
     ///
-    /// See [`ReadError`].
-    pub fn read<T>(&self, read: impl FnOnce(&R) -> T) -> Result<T, ReadError> {
+    /// See [`Unavailable`].
+    pub fn read<T>(&self, read: impl FnOnce(&R) -> T) -> Result<T, Unavailable> {
         self.shared.with(|inner| Ok(read(inner.core.state()?)))?
     }
 
@@ -280,7 +281,7 @@ impl<R: Replicated> Replica<R> {
     /// # Errors
     ///
     /// When called from inside `reduce`, `read` or `edit`.
-    pub fn id(&self) -> Result<ReplicaId, ReadError> {
+    pub fn id(&self) -> Result<ReplicaId, Unavailable> {
         Ok(self.shared.with(|inner| inner.core.id())?)
     }
 
@@ -289,7 +290,7 @@ impl<R: Replicated> Replica<R> {
     /// # Errors
     ///
     /// When called from inside `reduce`, `read` or `edit`.
-    pub fn version(&self) -> Result<VersionVector, ReadError> {
+    pub fn version(&self) -> Result<VersionVector, Unavailable> {
         Ok(self.shared.with(|inner| inner.core.version())?)
     }
 
@@ -301,7 +302,7 @@ impl<R: Replicated> Replica<R> {
     /// # Errors
     ///
     /// When called from inside `reduce`, `read` or `edit`.
-    pub fn deferred(&self) -> Result<u64, ReadError> {
+    pub fn deferred(&self) -> Result<u64, Unavailable> {
         Ok(self.shared.with(|inner| inner.core.deferred())?)
     }
 
@@ -310,7 +311,7 @@ impl<R: Replicated> Replica<R> {
     /// # Errors
     ///
     /// When called from inside `reduce`, `read` or `edit`.
-    pub fn peers(&self) -> Result<Vec<PeerStatus>, ReadError> {
+    pub fn peers(&self) -> Result<Vec<PeerStatus>, Unavailable> {
         let statuses = self.shared.with(|inner| {
             inner.sweep();
             let status = |link: &Link| match &link.session {
@@ -331,7 +332,7 @@ impl<R: Replicated> Replica<R> {
     /// # Errors
     ///
     /// When called from inside `reduce`, `read` or `edit`.
-    pub fn history_len(&self) -> Result<usize, ReadError> {
+    pub fn history_len(&self) -> Result<usize, Unavailable> {
         Ok(self.shared.with(|inner| inner.core.history_len())?)
     }
 
@@ -340,7 +341,7 @@ impl<R: Replicated> Replica<R> {
     /// # Errors
     ///
     /// When called from inside `reduce`, `read` or `edit`.
-    pub fn history_memory(&self) -> Result<usize, ReadError> {
+    pub fn history_memory(&self) -> Result<usize, Unavailable> {
         Ok(self.shared.with(|inner| inner.core.history_memory())?)
     }
 
@@ -351,7 +352,7 @@ impl<R: Replicated> Replica<R> {
     /// When `since` is below the floor.
     pub fn history(&self, since: &VersionVector) -> Result<Vec<Entry<R::Update>>, HistoryError> {
         let entries = self.shared.with(|inner| Ok(inner.core.history(since)?.collect()));
-        entries.unwrap_or(Err(HistoryError::Reentrant))
+        entries.unwrap_or_else(|error| Err(error.into()))
     }
 
     /// The state at an earlier version; see [`Core::at`]. `start` is the state that every replica began with.
@@ -376,7 +377,7 @@ impl<R: Replicated> Replica<R> {
     /// If `reduce` does.
     pub fn at(&self, version: &VersionVector, start: R) -> Result<R, AtError> {
         let state = self.shared.with(|inner| inner.core.at(version, start));
-        state.unwrap_or(Err(AtError::Reentrant))
+        state.unwrap_or_else(|error| Err(error.into()))
     }
 
     /// Whether the author of `b` had seen `a` when it wrote `b`; see [`Core::is_before`]. O(log updates).
@@ -396,7 +397,7 @@ impl<R: Replicated> Replica<R> {
     /// See [`OrderError`].
     pub fn is_before(&self, a: Dot, b: Dot) -> Result<bool, OrderError> {
         let is_before = self.shared.with(|inner| inner.core.is_before(a, b));
-        is_before.unwrap_or(Err(OrderError::Reentrant))
+        is_before.unwrap_or_else(|error| Err(error.into()))
     }
 
     /// Whether two updates were written without knowledge of each other; see [`Core::is_concurrent`].
@@ -407,7 +408,7 @@ impl<R: Replicated> Replica<R> {
     /// See [`OrderError`].
     pub fn is_concurrent(&self, a: Dot, b: Dot) -> Result<bool, OrderError> {
         let is_concurrent = self.shared.with(|inner| inner.core.is_concurrent(a, b));
-        is_concurrent.unwrap_or(Err(OrderError::Reentrant))
+        is_concurrent.unwrap_or_else(|error| Err(error.into()))
     }
 
     /// The state and the version it stands for; see [`Core::snapshot`].
@@ -417,7 +418,7 @@ impl<R: Replicated> Replica<R> {
     /// When `reduce` has panicked, or serde cannot carry the state.
     pub fn snapshot(&self) -> Result<Snapshot, SnapshotError> {
         let snapshot = self.shared.with(|inner| inner.core.snapshot());
-        snapshot.unwrap_or(Err(SnapshotError::Reentrant))
+        snapshot.unwrap_or_else(|error| Err(error.into()))
     }
 
     /// A hash of the encoded state; see [`Core::state_digest`].
@@ -427,7 +428,7 @@ impl<R: Replicated> Replica<R> {
     /// When `reduce` has panicked, or serde cannot carry the state.
     pub fn state_digest(&self) -> Result<u128, SnapshotError> {
         let digest = self.shared.with(|inner| inner.core.state_digest());
-        digest.unwrap_or(Err(SnapshotError::Reentrant))
+        digest.unwrap_or_else(|error| Err(error.into()))
     }
 
     /// Forgets the entries up to a version, which becomes the floor: who has not seen all of it will get
@@ -444,7 +445,7 @@ impl<R: Replicated> Replica<R> {
             inner.notify_change();
             inner.core.trim(floor)
         });
-        trimmed.unwrap_or(Err(TrimError::Reentrant))
+        trimmed.unwrap_or_else(|error| Err(error.into()))
     }
 
     // ---- waiting ----
@@ -572,7 +573,7 @@ impl<R: Replicated> Replica<R> {
     /// # Errors
     ///
     /// When called from inside `reduce`, `read` or `edit`.
-    pub fn subscribe(&self) -> Result<Subscription<R>, ReadError> {
+    pub fn subscribe(&self) -> Result<Subscription<R>, Unavailable> {
         Ok(Subscription::new(&self.shared)?)
     }
 
@@ -597,43 +598,7 @@ impl<R: Replicated> fmt::Debug for Replica<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.shared.with(|inner| format!("{:?}", inner.core)) {
             Ok(core) => write!(f, "Replica({core})"),
-            Err(Reentrant) => f.write_str("Replica(in use)"),
+            Err(_) => f.write_str("Replica(in use)"),
         }
     }
 }
-
-/// Why the replica could not be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ReadError {
-    /// `reduce` has panicked before, so the state may be half changed. Start again with a new replica.
-    Poisoned,
-    /// The replica was used from inside its own `reduce`, `read` or `edit`. Do it afterwards.
-    Reentrant,
-    /// Nobody holds the replica any more.
-    Gone,
-}
-
-impl From<Poisoned> for ReadError {
-    fn from(Poisoned: Poisoned) -> Self {
-        Self::Poisoned
-    }
-}
-
-impl From<Reentrant> for ReadError {
-    fn from(Reentrant: Reentrant) -> Self {
-        Self::Reentrant
-    }
-}
-
-impl fmt::Display for ReadError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Poisoned => Poisoned.fmt(f),
-            Self::Reentrant => UpdateError::Reentrant.fmt(f),
-            Self::Gone => f.write_str("nobody holds the replica any more"),
-        }
-    }
-}
-
-impl std::error::Error for ReadError {}

@@ -8,7 +8,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use super::shared::{Inner, Key, Reentrant, Shared};
+use super::shared::{Inner, Key, Shared};
 use crate::{
     endpoint::{Endpoint, EndpointError},
     log_position::LogPosition,
@@ -16,6 +16,7 @@ use crate::{
     reduce::Replicated,
     session::{Direction, Sending, Session, SessionConfig, SessionError},
     time::{Monotonic, Now},
+    unavailable::Unavailable,
 };
 
 /// Bytes at which one write is large enough: it carries thousands of updates.
@@ -350,7 +351,8 @@ fn receive<R: Replicated>(
         // A panic of `reduce` is not the driver's: the core is poisoned, and that is what is told.
         let handled =
             catch_unwind(AssertUnwindSafe(|| session.handle_message(core, frame.message, now)));
-        handled.unwrap_or_else(|_| session.refuse(SessionError::Poisoned))?;
+        handled
+            .unwrap_or_else(|_| session.refuse(SessionError::Unavailable(Unavailable::Poisoned)))?;
         // At once: our updates under the old id may follow in the same breath, and are the peer's now.
         if core.needs_new_id() {
             core.set_id(platform.random_id());
@@ -362,12 +364,6 @@ fn receive<R: Replicated>(
 
 fn foreign(bytes: &[u8]) -> SessionError {
     SessionError::NotRepred { start: bytes[..bytes.len().min(16)].to_vec() }
-}
-
-impl From<Reentrant> for EndpointError {
-    fn from(_: Reentrant) -> Self {
-        Self::Reentrant
-    }
 }
 
 impl<R: Replicated> Drop for ReplicaEndpoint<R> {

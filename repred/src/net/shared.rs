@@ -18,6 +18,7 @@ use crate::{
     reduce::Replicated,
     session::{Session, SessionConfig},
     time::{Now, Time},
+    unavailable::Unavailable,
 };
 
 /// What all handles, connections and observers of a replica share.
@@ -65,10 +66,6 @@ fn this_thread() -> usize {
     PLACE.with(|place| std::ptr::from_ref(place).addr())
 }
 
-/// The lock is held by the thread that asks for it.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Reentrant;
-
 impl<R: Replicated> Shared<R> {
     pub(super) fn new(core: Core<R>, platform: Platform, config: SessionConfig) -> Self {
         let inner = Inner {
@@ -100,11 +97,11 @@ impl<R: Replicated> Shared<R> {
     }
 
     /// Calls `act` under the lock, and afterwards wakes whom it said to wake.
-    pub(super) fn with<T>(&self, act: impl FnOnce(&mut Inner<R>) -> T) -> Result<T, Reentrant> {
+    pub(super) fn with<T>(&self, act: impl FnOnce(&mut Inner<R>) -> T) -> Result<T, Unavailable> {
         let me = this_thread();
         // Only this thread ever stores its own address, so it reads that only if it holds the lock.
         if self.holder.load(Ordering::Relaxed) == me {
-            return Err(Reentrant);
+            return Err(Unavailable::Reentrant);
         }
         // Dropped last, and so not under the lock: a waker may be anybody's code.
         let mut to_wake = ToWake::default();

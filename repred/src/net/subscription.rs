@@ -11,10 +11,9 @@ use futures_core::Stream;
 
 use super::{
     filtered::Filtered,
-    replica::ReadError,
-    shared::{Key, Reentrant, Shared},
+    shared::{Key, Shared},
 };
-use crate::{event::ReplicaEvent, reduce::Replicated};
+use crate::{event::ReplicaEvent, reduce::Replicated, unavailable::Unavailable};
 
 /// The changes of a replica, as they happen; see [`Replica::subscribe`](crate::Replica::subscribe).
 ///
@@ -44,7 +43,7 @@ pub struct Subscription<R: Replicated> {
 }
 
 impl<R: Replicated> Subscription<R> {
-    pub(super) fn new(shared: &Arc<Shared<R>>) -> Result<Self, Reentrant> {
+    pub(super) fn new(shared: &Arc<Shared<R>>) -> Result<Self, Unavailable> {
         let (key, place) = shared.with(|inner| (inner.key(), inner.core.events_mut().observe()))?;
         Ok(Self { shared: Arc::downgrade(shared), key, place })
     }
@@ -70,9 +69,9 @@ impl<R: Replicated> Subscription<R> {
     ///
     /// # Errors
     ///
-    /// See [`ReadError`]. Also [`ReadError::Gone`] when nobody holds the replica any more.
-    pub fn read<T>(&mut self, read: impl FnOnce(&R) -> T) -> Result<T, ReadError> {
-        let shared = self.shared.upgrade().ok_or(ReadError::Gone)?;
+    /// See [`Unavailable`]. Also [`Unavailable::Gone`] when nobody holds the replica any more.
+    pub fn read<T>(&mut self, read: impl FnOnce(&R) -> T) -> Result<T, Unavailable> {
+        let shared = self.shared.upgrade().ok_or(Unavailable::Gone)?;
         shared.with(|inner| {
             let value = read(inner.core.state()?);
             self.place = inner.core.events().end();
@@ -134,7 +133,7 @@ impl<R: Replicated> Stream for Subscription<R> {
         });
         match event {
             Ok(polled) => polled,
-            Err(Reentrant) => {
+            Err(_) => {
                 // Polled from inside `read` or `reduce`: ask again when that is over.
                 cx.waker().wake_by_ref();
                 Poll::Pending

@@ -8,8 +8,8 @@ use std::{
     task::{Context, Poll},
 };
 
-use super::shared::{Inner, Key, Reentrant, Shared};
-use crate::{reduce::Replicated, version::VersionVector};
+use super::shared::{Inner, Key, Shared};
+use crate::{reduce::Replicated, unavailable::Unavailable, version::VersionVector};
 
 /// Ready when one side of the connections there were at the call has caught up, or they have ended; see
 /// [`Replica::synced`](crate::Replica::synced) and [`Replica::delivered`](crate::Replica::delivered).
@@ -44,7 +44,7 @@ impl<R: Replicated> Synced<R> {
         synced
     }
 
-    fn begin(&mut self, shared: &Shared<R>) -> Result<(), Reentrant> {
+    fn begin(&mut self, shared: &Shared<R>) -> Result<(), Unavailable> {
         let (key, waiting) = shared.with(|inner| {
             inner.sweep();
             let links = inner.links.keys().copied().collect();
@@ -97,7 +97,7 @@ impl<R: Replicated> Future for Synced<R> {
             }
             Poll::Pending
         });
-        polled.unwrap_or_else(|Reentrant| {
+        polled.unwrap_or_else(|_| {
             cx.waker().wake_by_ref();
             Poll::Pending
         })

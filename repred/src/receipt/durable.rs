@@ -9,7 +9,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use crate::log_position::LogPosition;
+use crate::{log_position::LogPosition, unavailable::Unavailable};
 
 /// Knows how far a replica is durable. Whoever writes its journal implements this.
 pub(crate) trait AwaitDurable: Send + Sync {
@@ -89,24 +89,30 @@ pub enum NotDurable {
     },
     /// It was waited for from inside of `reduce`, `read` or `edit` of the same replica, or by a waker that its
     /// journal has called: it can only become durable afterwards. Wait then.
-    Reentrant,
+    Unavailable(Unavailable),
 }
 
 impl fmt::Display for NotDurable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Refused { cause } => {
-                write!(f, "the update was not written, and the state is as before: {cause}")
+            Self::Refused { .. } => {
+                write!(f, "the update was not written, and the state is as before")
             }
-            Self::Unknown { cause } => {
-                write!(f, "whether the update survives is unknown; open the replica again: {cause}")
+            Self::Unknown { .. } => {
+                write!(f, "whether the update survives is unknown; open the replica again")
             }
-            Self::Reentrant => f.write_str(
-                "it was waited for from inside of `reduce`, `read` or `edit`, or by what the journal has woken: \
-                 wait afterwards",
-            ),
+            Self::Unavailable(_) => {
+                f.write_str("it cannot become durable while it is waited for here; wait afterwards")
+            }
         }
     }
 }
 
-impl Error for NotDurable {}
+impl Error for NotDurable {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Refused { cause } | Self::Unknown { cause } => Some(&**cause),
+            Self::Unavailable(error) => Some(error),
+        }
+    }
+}

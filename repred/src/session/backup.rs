@@ -159,7 +159,7 @@ impl Saving {
         core: &mut Core<R>,
         out: &mut Vec<u8>,
     ) -> Result<bool, SessionError> {
-        core.check_health().map_err(|_| SessionError::Poisoned)?;
+        core.check_health()?;
         if !self.knows_schema(core) {
             return Err(SessionError::NewerSchema);
         }
@@ -280,7 +280,7 @@ impl Loading {
         message: &[u8],
         now: Now,
     ) -> Result<(), SessionError> {
-        core.check_health().map_err(|_| SessionError::Poisoned)?;
+        core.check_health()?;
         let Self { config, replay, log, newest } = self;
         let mut receiver = CoreReceiver::new(core, config, *newest, now.wall);
         if let Some(log) = &*log {

@@ -8,6 +8,7 @@ use crate::{
     protocol::{Kind, Malformed, PROTOCOL, ProtocolError, Reason},
     schema::Schema,
     time::Time,
+    unavailable::Unavailable,
     version::VersionVector,
 };
 
@@ -129,8 +130,8 @@ pub enum SessionError {
     /// Another peer has brought a newer version of the schema, which this one has to be told of: connect again.
     /// The replica is as good as before.
     NewerSchema,
-    /// `reduce` has panicked.
-    Poisoned,
+    /// The replica cannot be used.
+    Unavailable(Unavailable),
 }
 
 impl SessionError {
@@ -154,14 +155,15 @@ impl SessionError {
             | Self::MessageTooLarge { .. }
             | Self::BlockTooLarge { .. }
             | Self::SnapshotTooLarge { .. } => Reason::Malformed,
-            Self::Receive(ReceiveError::Poisoned) | Self::Adopt(AdoptError::Poisoned) => {
-                Reason::Failed
-            }
+            Self::Receive(ReceiveError::Unavailable(_))
+            | Self::Adopt(AdoptError::Unavailable(_)) => Reason::Failed,
             Self::Receive(_) | Self::Adopt(_) => Reason::Refused,
             Self::Silent { .. } | Self::Stalled { .. } => Reason::TimedOut,
             Self::Diverged { .. } => Reason::Diverged,
             Self::NewerSchema => Reason::Finished,
-            Self::Snapshot(_) | Self::Discarded | Self::Poisoned | Self::Peer(_) => Reason::Failed,
+            Self::Snapshot(_) | Self::Discarded | Self::Unavailable(_) | Self::Peer(_) => {
+                Reason::Failed
+            }
         }
     }
 
@@ -194,10 +196,16 @@ impl From<Malformed> for SessionError {
     }
 }
 
+impl From<Unavailable> for SessionError {
+    fn from(error: Unavailable) -> Self {
+        Self::Unavailable(error)
+    }
+}
+
 impl From<ReceiveError> for SessionError {
     fn from(error: ReceiveError) -> Self {
         match error {
-            ReceiveError::Poisoned => Self::Poisoned,
+            ReceiveError::Unavailable(error) => Self::Unavailable(error),
             error => Self::Receive(error),
         }
     }
@@ -206,7 +214,7 @@ impl From<ReceiveError> for SessionError {
 impl From<AdoptError> for SessionError {
     fn from(error: AdoptError) -> Self {
         match error {
-            AdoptError::Poisoned => Self::Poisoned,
+            AdoptError::Unavailable(error) => Self::Unavailable(error),
             error => Self::Adopt(error),
         }
     }
@@ -283,9 +291,20 @@ impl fmt::Display for SessionError {
                  told of; connect again",
             ),
             Self::Discarded => f.write_str("our state was given up for another; connect again"),
-            Self::Poisoned => f.write_str("reduce has panicked; start a new replica"),
+            Self::Unavailable(_) => f.write_str("the replica cannot be used"),
         }
     }
 }
 
-impl std::error::Error for SessionError {}
+impl std::error::Error for SessionError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            // What it displays is what these do.
+            Self::Receive(error) => error.source(),
+            Self::Adopt(error) => error.source(),
+            Self::Snapshot(error) => error.source(),
+            Self::Unavailable(error) => Some(error),
+            _ => None,
+        }
+    }
+}

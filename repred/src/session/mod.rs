@@ -334,7 +334,7 @@ impl Session {
     }
 
     fn check_core<R: Replicated>(&self, core: &Core<R>) -> Result<(), SessionError> {
-        core.check_health().map_err(|_| SessionError::Poisoned)?;
+        core.check_health()?;
         if core.discards() != self.discards {
             return Err(SessionError::Discarded);
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use repred::{
     Changes, Counter, Reduce, Register, ReplicaEvent, Stamp, Time, VersionVector,
-    error::{AdoptError, HistoryError, TrimError, UpdateError},
+    error::{AdoptError, HistoryError, TrimError, Unavailable, UpdateError},
     reducer,
     sans_io::{Core, CoreLimits},
     stamped_reducer,
@@ -147,7 +147,7 @@ fn a_reducer_that_panics_poisons_its_core_and_its_update_is_not_kept() {
     assert!(panic.is_err());
     assert_eq!(picky.version().to_string(), "{1:1}");
     assert!(picky.state().is_err());
-    assert!(matches!(picky.update(1, NOON), Err(UpdateError::Poisoned)));
+    assert!(matches!(picky.update(1, NOON), Err(UpdateError::Unavailable(Unavailable::Poisoned))));
     assert!(picky.snapshot().is_err());
 }
 

@@ -9,7 +9,7 @@ use futures::{FutureExt, StreamExt};
 use repred::{
     Counter, Flag, Map, Reduce, Register, Replica, ReplicaEvent, Set, Stamp, UndoLog, Undone,
     edit::{DynPlace, Edit, Editor, Place, Rollback},
-    error::{EditError, ReadError, UpdateError},
+    error::{EditError, Unavailable, UpdateError},
 };
 use repred_tests::Pair;
 use serde::{Deserialize, Serialize};
@@ -168,8 +168,8 @@ mod an_edit {
     fn may_not_use_its_replica() {
         let board = board();
         let inner = board.edit(|_| board.edit(|board| board.votes().add(1))).unwrap();
-        assert_eq!(inner, Err(UpdateError::Reentrant));
-        assert_eq!(board.edit(|_| board.read(|_| ())), Ok(Err(ReadError::Reentrant)));
+        assert_eq!(inner, Err(UpdateError::Unavailable(Unavailable::Reentrant)));
+        assert_eq!(board.edit(|_| board.read(|_| ())), Ok(Err(Unavailable::Reentrant)));
     }
 }
 
@@ -256,7 +256,7 @@ mod a_failed_edit {
         let board = board();
         let edit = AssertUnwindSafe(|| board.edit(|board| board.points().update(99)));
         assert!(catch_unwind(edit).is_err());
-        assert_eq!(board.read(|_| ()), Err(ReadError::Poisoned));
+        assert_eq!(board.read(|_| ()), Err(Unavailable::Poisoned));
     }
 }
 

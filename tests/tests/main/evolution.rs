@@ -1,7 +1,7 @@
 //! Two versions of one program: fields are added and renamed, variants are added, and whoever is older keeps what it
 //! does not know, passes it on, and takes it in after its own upgrade.
 
-use std::{env, fs, process::Command, time::Duration};
+use std::{env, error::Error as _, fs, process::Command, time::Duration};
 
 use futures::{FutureExt, StreamExt, executor::block_on, future};
 use repred::{
@@ -325,7 +325,8 @@ fn a_newer_snapshot_is_refused_with_advice() {
     new.trim(&new.version().unwrap()).unwrap();
     let (left, right) = pipe(1 << 16);
     let (ours, _) = block_on(future::join(old.connect(left), new.connect(right)));
-    let error = ours.unwrap_err().to_string();
+    let error = ours.unwrap_err();
+    let error = error.source().map(ToString::to_string).unwrap_or_default();
     assert!(error.contains("newer version of the program"), "{error}");
     assert_eq!(old.version(), Ok(VersionVector::new()), "it is as it was");
 }

@@ -5,7 +5,7 @@ use std::{sync::Arc, thread, time::Duration};
 use futures::{StreamExt, executor::block_on, future::join};
 use repred::{
     Counter, Reducer, Replica, ReplicaEvent,
-    error::{ConnectionError, ReadError, SessionError, UpdateError},
+    error::{ConnectionError, SessionError, Unavailable, UpdateError},
     pipe, reducer,
     sans_io::{CoreLimits, Reason},
 };
@@ -246,11 +246,14 @@ fn using_a_replica_from_inside_its_read_is_an_error() {
     let replica = network[0].clone();
     network[0]
         .read(|_| {
-            assert_eq!(replica.update(1).unwrap_err(), UpdateError::Reentrant);
-            assert_eq!(replica.read(|_| ()), Err(ReadError::Reentrant));
-            assert_eq!(replica.version(), Err(ReadError::Reentrant));
-            assert_eq!(replica.subscribe().unwrap_err(), ReadError::Reentrant);
-            assert_eq!(replica.peers(), Err(ReadError::Reentrant));
+            assert_eq!(
+                replica.update(1).unwrap_err(),
+                UpdateError::Unavailable(Unavailable::Reentrant)
+            );
+            assert_eq!(replica.read(|_| ()), Err(Unavailable::Reentrant));
+            assert_eq!(replica.version(), Err(Unavailable::Reentrant));
+            assert_eq!(replica.subscribe().unwrap_err(), Unavailable::Reentrant);
+            assert_eq!(replica.peers(), Err(Unavailable::Reentrant));
         })
         .unwrap();
     network.update(0, 1);
@@ -263,7 +266,10 @@ fn updating_a_replica_from_inside_its_reduce_is_an_error() {
     let inside = Arc::clone(&handle);
     let votes = Replica::new(reducer(0, move |sum: &mut i64, vote: i64| {
         if let Some(replica) = inside.get() {
-            assert_eq!(replica.update(1).unwrap_err(), UpdateError::Reentrant);
+            assert_eq!(
+                replica.update(1).unwrap_err(),
+                UpdateError::Unavailable(Unavailable::Reentrant)
+            );
         }
         *sum += vote;
         true
@@ -309,7 +315,10 @@ fn a_panic_of_reduce_on_a_remote_update_poisons_only_that_replica() {
     let [at_0, at_1] = network.endings(link);
     let failed = SessionError::Peer(Reason::Failed);
     assert!(
-        matches!(at_1, Some(Err(ConnectionError::Session(SessionError::Poisoned)))),
+        matches!(
+            at_1,
+            Some(Err(ConnectionError::Session(SessionError::Unavailable(Unavailable::Poisoned))))
+        ),
         "{at_1:?}"
     );
     assert!(
@@ -318,12 +327,15 @@ fn a_panic_of_reduce_on_a_remote_update_poisons_only_that_replica() {
     );
     let [at_1, at_2] = network.endings(other);
     assert!(
-        matches!(at_1, Some(Err(ConnectionError::Session(SessionError::Poisoned)))),
+        matches!(
+            at_1,
+            Some(Err(ConnectionError::Session(SessionError::Unavailable(Unavailable::Poisoned))))
+        ),
         "{at_1:?}"
     );
     assert!(at_2.is_some());
-    assert_eq!(network[1].update(1).unwrap_err(), UpdateError::Poisoned);
-    assert_eq!(network[1].read(|_| ()), Err(ReadError::Poisoned));
+    assert_eq!(network[1].update(1).unwrap_err(), UpdateError::Unavailable(Unavailable::Poisoned));
+    assert_eq!(network[1].read(|_| ()), Err(Unavailable::Poisoned));
     // The others go on.
     network.update(2, 5);
     network.run_until_quiet();
@@ -344,11 +356,14 @@ fn a_panic_of_reduce_on_a_local_update_ends_the_connections_at_once() {
     network.run_until_quiet();
     let [at_0, at_1] = network.endings(link);
     assert!(
-        matches!(at_0, Some(Err(ConnectionError::Session(SessionError::Poisoned)))),
+        matches!(
+            at_0,
+            Some(Err(ConnectionError::Session(SessionError::Unavailable(Unavailable::Poisoned))))
+        ),
         "{at_0:?}"
     );
     assert!(at_1.is_some());
-    assert_eq!(network[0].read(|_| ()), Err(ReadError::Poisoned));
+    assert_eq!(network[0].read(|_| ()), Err(Unavailable::Poisoned));
     network.update(1, 1);
 }
 

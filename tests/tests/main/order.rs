@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use repred::{
     Counter, Dot, Register, Replica, ReplicaId, VersionVector,
-    error::{OrderError, SessionError},
+    error::{OrderError, SessionError, Unavailable},
     sans_io::{Core, Loading, Saving, SessionConfig},
 };
 use repred_tests::{Chance, LEFT, Model, Pair, RIGHT, Side, now_at};
@@ -370,9 +370,9 @@ fn a_loaded_backup_knows_the_saved_order() {
         assert_eq!(replica.is_before(second, first), Ok(false));
     }
     let inside = again.read(|_| again.is_before(first, second)).unwrap();
-    assert_eq!(inside, Err(OrderError::Reentrant));
+    assert_eq!(inside, Err(OrderError::Unavailable(Unavailable::Reentrant)));
     let inside = again.read(|_| again.is_concurrent(first, second)).unwrap();
-    assert_eq!(inside, Err(OrderError::Reentrant));
+    assert_eq!(inside, Err(OrderError::Unavailable(Unavailable::Reentrant)));
 }
 
 /// The messages of items by which a replica tells another of two updates, which it has written after one of

@@ -39,6 +39,7 @@ use super::{JournalError, Recovery, Storage, log::Log};
 use crate::{
     log_position::LogPosition,
     receipt::{AwaitDurable, Durable, NotDurable},
+    unavailable::Unavailable,
 };
 
 /// What a replica holds of the thread that writes its journal.
@@ -115,7 +116,7 @@ impl LogWriter {
     /// Compacts the journal, and blocks until that is done.
     pub(crate) fn compact(&self) -> Result<(), JournalError> {
         if self.is_own_thread() {
-            return Err(JournalError::Reentrant);
+            return Err(JournalError::Unavailable(Unavailable::Reentrant));
         }
         let reply = self.mailbox.request_compaction().ok_or(JournalError::Failed)?;
         reply.recv().unwrap_or(Err(JournalError::Failed))

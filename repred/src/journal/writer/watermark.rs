@@ -10,6 +10,7 @@ use std::{
 use crate::{
     log_position::LogPosition,
     receipt::{AwaitDurable, NotDurable},
+    unavailable::Unavailable,
 };
 
 /// How far a replica is durable. Whoever writes its journal moves it, whoever waits looks.
@@ -113,7 +114,7 @@ impl AwaitDurable for Watermark {
     fn wait(&self, position: LogPosition) -> Result<(), NotDurable> {
         let mut state = self.lock();
         if state.result(position).is_none() && (self.would_deadlock)() {
-            return Err(NotDurable::Reentrant);
+            return Err(NotDurable::Unavailable(Unavailable::Reentrant));
         }
         loop {
             if let Some(result) = state.result(position) {

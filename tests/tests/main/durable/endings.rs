@@ -14,7 +14,7 @@ use std::{
 
 use repred::{
     Counter, Durability, Replica,
-    error::{NotDurable, OpenError, UpdateError},
+    error::{NotDurable, OpenError, Unavailable, UpdateError},
     journal::{Memory, Storage},
 };
 use repred_tests::{Chance, Disk, eventually};
@@ -229,7 +229,7 @@ fn waiting_for_durability_fails_where_nothing_can_become_durable() {
     let disk = Disk::default();
     let (replica, durable, held) = writing(&disk);
     let inside = replica.read(|_| durable.clone().wait()).unwrap();
-    assert!(matches!(inside, Err(NotDurable::Reentrant)), "{inside:?}");
+    assert!(matches!(inside, Err(NotDurable::Unavailable(Unavailable::Reentrant))), "{inside:?}");
     // The journal wakes who waits for it, and can write nothing before that returns.
     let (told, woken) = mpsc::channel();
     let waker = Waker::from(Arc::new(Waits { replica: replica.clone(), told }));
@@ -237,7 +237,7 @@ fn waiting_for_durability_fails_where_nothing_can_become_durable() {
     assert!(Pin::new(&mut polled).poll(&mut Context::from_waker(&waker)).is_pending());
     drop(held);
     let woken = woken.recv().unwrap();
-    assert!(matches!(woken, Err(NotDurable::Reentrant)), "{woken:?}");
+    assert!(matches!(woken, Err(NotDurable::Unavailable(Unavailable::Reentrant))), "{woken:?}");
     durable.clone().wait().unwrap();
     assert!(replica.read(|_| durable.wait()).unwrap().is_ok(), "it is known");
     replica.close().unwrap();
