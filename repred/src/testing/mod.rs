@@ -4,7 +4,8 @@
 //!   changes truthful, does what travels arrive? Start here.
 //! * [`Simulation`] runs replicas of it through cuts, partitions, crashes, wrong clocks, trims and lies.
 //! * [`Diagram`] is how both draw what happened.
-//! * [`Chance`] is where both get their decisions from, and what a closure that makes updates is given.
+//! * [`storage::check`] says whether a storage of your own does what a journal relies on.
+//! * [`Chance`] is where all get their decisions from, and what a closure that makes updates is given.
 //!
 //! ```
 //! use repred::{Register, testing::{Laws, Simulation}};
@@ -22,6 +23,7 @@ mod tree;
 mod diff;
 mod laws;
 mod simulation;
+pub mod storage;
 
 pub use self::{
     chance::Chance,
