@@ -1,4 +1,6 @@
 #![doc = include_str!("lib.md")]
+// docs.rs says beside each item which feature it needs; it has the nightly compiler that this takes.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 // What only an outer layer calls is dead where that layer is left out; with all of them, nothing is.
 #![cfg_attr(
     not(all(feature = "journal", feature = "net", feature = "testing")),
