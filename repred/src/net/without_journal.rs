@@ -21,7 +21,7 @@ use crate::{
 
 /// What a builder sets for the journal: nothing.
 #[derive(Default)]
-pub(super) struct JournalSettings;
+pub(super) struct JournalSettings(());
 
 #[derive(Debug)]
 pub(super) enum LogWriter {}
