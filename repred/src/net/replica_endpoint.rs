@@ -11,6 +11,7 @@ use std::{
 use super::shared::{Inner, Key, Shared};
 use crate::{
     endpoint::{Endpoint, EndpointError},
+    id::ReplicaId,
     log_position::LogPosition,
     protocol::{FrameError, Framing, Malformed, Speaker},
     reduce::Replicated,
@@ -50,6 +51,9 @@ pub struct ReplicaEndpoint<R: Replicated> {
     /// Kept for its memory.
     message: Vec<u8>,
 }
+
+/// A replica, and the key of a conversation in it.
+type Registered<R> = (Arc<Shared<R>>, Key);
 
 /// Messages that tell of what the journal may not have yet.
 #[derive(Default)]
@@ -102,7 +106,7 @@ impl<R: Replicated> ReplicaEndpoint<R> {
     }
 
     /// The replica, if anybody still holds it, and the key of this conversation in it.
-    fn replica(&mut self) -> Result<Option<(Arc<Shared<R>>, Key)>, EndpointError> {
+    fn replica(&mut self) -> Result<Option<Registered<R>>, EndpointError> {
         let Some(shared) = self.shared.upgrade().filter(|_| !self.is_closed) else {
             return Ok(None);
         };
@@ -215,7 +219,9 @@ impl<R: Replicated> Endpoint for ReplicaEndpoint<R> {
             shared.check_writable(inner).map_err(EndpointError::ReadOnly)?;
             let before = inner.core.log_position();
             let was_synced = inner.is_synced(key);
-            let received = receive(inner, key, config, framing, bytes, now);
+            let new_id = || shared.platform.random_id();
+            begin(inner, key, config, now);
+            let received = receive(inner, key, framing, bytes, now, new_id);
             let has_turned = inner.is_synced(key) != was_synced;
             if has_turned {
                 inner.record_peer(key, now.wall);
@@ -316,13 +322,11 @@ fn begin<R: Replicated>(inner: &mut Inner<R>, key: Key, config: &SessionConfig, 
 fn receive<R: Replicated>(
     inner: &mut Inner<R>,
     key: Key,
-    config: &SessionConfig,
     framing: Framing,
     bytes: &[u8],
     now: Now,
+    new_id: impl Fn() -> ReplicaId,
 ) -> Result<(usize, bool), SessionError> {
-    begin(inner, key, config, now);
-    let platform = inner.platform.clone();
     let Some((core, session)) = inner.core_and_session(key) else {
         return Ok((bytes.len(), true));
     };
@@ -355,7 +359,7 @@ fn receive<R: Replicated>(
             .unwrap_or_else(|_| session.refuse(SessionError::Unavailable(Unavailable::Poisoned)))?;
         // At once: our updates under the old id may follow in the same breath, and are the peer's now.
         if core.needs_new_id() {
-            core.set_id(platform.random_id());
+            core.set_id(new_id());
         }
         rest = &rest[frame.size..];
     }

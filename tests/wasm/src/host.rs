@@ -6,7 +6,11 @@ use std::{
     time::Duration,
 };
 
-use repred::{Clock, Monotonic, Platform, Time};
+use repred::{
+    Time,
+    net::{Clock, Platform},
+    sans_io::Monotonic,
+};
 
 // Every function is safe to call: numbers go in and out, and the text is only read, by a host that checks the bounds.
 #[allow(unsafe_code, reason = "there is no other way to declare what a host provides")]

@@ -6,7 +6,11 @@ use std::{
     time::Duration,
 };
 
-use repred::{ConnectionError, Counter, Map, Reduce, Register, Replica, SessionError, pipe};
+use repred::{
+    Counter, Map, Reduce, Register, Replica,
+    error::{ConnectionError, SessionError},
+    pipe,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::host;
