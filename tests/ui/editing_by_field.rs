@@ -1,20 +1,25 @@
-//! A field is read. What writes is the editor that the method of the same name returns.
-
-use std::collections::BTreeMap;
-
-use repred::{Counter, Reduce, Register, Replica};
+use repred::{Counter, Flag, Map, Reduce, Register, Replica, Set};
 use serde::{Deserialize, Serialize};
 
-#[derive(Reduce, Default, Serialize, Deserialize)]
+#[derive(Reduce, Clone, Default, Serialize, Deserialize)]
+struct Card {
+    text: Register<String>,
+    tags: Set<String>,
+}
+
+#[derive(Reduce, Clone, Default, Serialize, Deserialize)]
 struct Board {
     title: Register<String>,
-    ages: BTreeMap<String, Counter>,
+    votes: Counter,
+    is_open: Flag,
+    tags: Set<String>,
+    cards: Map<u32, Card>,
 }
 
 fn main() {
     let board = Replica::new(Board::default());
     let _ = board.edit(|board| {
-        board.title = Register::new("Groceries".into());
-        board.ages.insert("jim".into(), Counter::default());
+        board.title.set("Groceries");
+        board.votes.add(1);
     });
 }

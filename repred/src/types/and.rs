@@ -4,7 +4,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::or::Or;
+use super::{
+    editor_only::{EditorOnly, editor_only},
+    or::Or,
+};
 use crate::{
     changes::ValueChanges,
     edit::{Edit, Editor, Place, Rollback},
@@ -14,8 +17,8 @@ use crate::{
 
 /// True until anybody writes `false`, and false from then on.
 ///
-/// An update is a `bool`; `true` changes nothing. The history holds one entry. For what can be switched
-/// on again, see [`DisableFlag`](crate::DisableFlag).
+/// An update is a `bool`; `true` changes nothing. The history holds one entry. A switch that can be turned on
+/// again is a [`DisableFlag`](crate::DisableFlag).
 ///
 /// | meanwhile, elsewhere | outcome |
 /// |---|---|
@@ -31,14 +34,21 @@ use crate::{
 /// assert!(!is_valid.read(|valid| valid.value())?);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias = "bool")]
 #[derive(Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct And(Or);
 
 impl And {
     /// Whether nobody has written `false`.
+    ///
+    /// ```
+    /// assert!(repred::And::default().value());
+    /// ```
     pub fn value(&self) -> bool {
         !self.0.value()
     }
+
+    editor_only!(clear() -> bool);
 }
 
 impl Reduce for And {
@@ -60,7 +70,16 @@ impl Edit for And {
 }
 
 impl<P: Place<And>> Editor<And, P> {
-    /// Makes it false for good. Says whether it was true before.
+    /// Makes it false for good. Returns whether it was true before.
+    ///
+    /// ```
+    /// use repred::{And, Replica};
+    ///
+    /// let is_valid = Replica::new(And::default());
+    /// assert!(is_valid.edit(|valid| valid.clear())?);
+    /// assert!(!is_valid.edit(|valid| valid.clear())?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn clear(&mut self) -> bool {
         self.value() && self.update(false)
     }

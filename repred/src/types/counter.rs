@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::editor_only::{EditorOnly, editor_only};
 use crate::{
     changes::ValueChanges,
     dots::Dots,
@@ -14,20 +15,22 @@ use crate::{
     stamp::{Dot, Stamp},
 };
 
-/// A sum of increments and decrements, each counted exactly once everywhere.
+/// A sum of increments and decrements, each of which counts exactly once everywhere.
 ///
 /// An update is the amount to add, an `i64`. The sum is wider, so it is exact: 2⁶⁴ updates of the largest
-/// amount do not overflow it, and an edit that would is refused.
+/// amount do not overflow it, and an edit that would overflow it is refused.
 ///
 /// | meanwhile, elsewhere | outcome |
 /// |---|---|
 /// | one adds 3, another one 4 | 7 more |
-/// | one removes it from a [`Map`](crate::Map), another one adds 3 | 3: a removal takes back what it has seen |
-/// | two remove it when it is 5 | 0 once, not −5 |
+/// | one removes it from a [`Map`](crate::Map), another one adds 3 | 3: a removal takes back what its author had seen |
+/// | two remove it when it is 5 | 0: what both had seen is taken back once |
 ///
-/// Takes 48 bytes. Every update is reduced once on each replica, so no table per replica is needed, unlike in a
-/// state-based counter; inside a `Map`, where it can be reset, it keeps one of 96 bytes for each
-/// origin. Adding takes constant time, or O(log origins) inside a `Map`.
+/// Takes 48 bytes. Every replica reduces every update exactly once, so the counter needs no table of replicas,
+/// unlike the state-based PN-counter (Shapiro and others, *A Comprehensive Study of Convergent and Commutative
+/// Replicated Data Types*, 2011). Inside a `Map`, where it can be reset, it does keep 96 bytes for each origin
+/// (Baquero, Almeida and Lerche, *The Problem with Embedded CRDT Counters and a Solution*, 2016). Adding takes
+/// constant time, or O(log origins) inside a `Map`.
 ///
 /// ```
 /// use repred::{Counter, Replica};
@@ -38,29 +41,31 @@ use crate::{
 /// assert_eq!(votes.read(|votes| votes.value())?, 3);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias = "pn-counter")]
+#[doc(alias = "pncounter")]
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counter {
     value: i128,
-    /// What each origin has added, where that may be taken back; by the origins' order. There is hardly
-    /// ever more than a few of them.
-    parts: Vec<(ReplicaId, Part)>,
+    /// What each origin has added, where a reset may take it back; in the order of the origins. There are hardly
+    /// ever more than a few.
+    origins: Vec<(ReplicaId, OriginSum)>,
 }
 
 /// What one origin has added.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-struct Part {
+struct OriginSum {
     /// The seq of its last addition.
     last: u64,
-    /// The sum of all its additions, whatever has been taken back.
+    /// The sum of all its additions, including those that were taken back.
     total: i128,
-    /// Up to which seq its additions are taken back.
+    /// Its additions up to this seq were taken back.
     reset: u64,
-    /// What they come to. Of two removals that claim different sums the larger one counts, so that a
-    /// lie is the same everywhere.
+    /// The sum of those that were taken back. If two removals disagree about it, the larger sum counts, so that a
+    /// removal that lies has the same outcome everywhere.
     taken: i128,
 }
 
-impl Part {
+impl OriginSum {
     fn is_present(&self) -> bool {
         self.last > self.reset
     }
@@ -68,12 +73,23 @@ impl Part {
 
 impl Counter {
     /// The sum of all updates.
+    ///
+    /// ```
+    /// use repred::{Counter, Replica};
+    ///
+    /// let votes = Replica::new(Counter::default());
+    /// votes.update(5)?; // the same as `votes.edit(|votes| votes.add(5))`
+    /// assert_eq!(votes.read(|votes| votes.value())?, 5);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub const fn value(&self) -> i128 {
         self.value
     }
 
+    editor_only!(add(A));
+
     /// Adds to the sum.
-    pub(super) fn add_up(&mut self, amount: i128) -> ValueChanges<i128> {
+    pub(super) fn add_to_sum(&mut self, amount: i128) -> ValueChanges<i128> {
         if amount == 0 {
             return ValueChanges::unchanged();
         }
@@ -83,61 +99,65 @@ impl Counter {
         ValueChanges::changed(before, self.value, None)
     }
 
-    /// Adds to the sum and to what the origin has added.
-    pub(super) fn add_up_inside(&mut self, amount: i128, stamp: Stamp) -> ValueChanges<i128> {
-        let changes = self.add_up(amount);
+    /// Adds to the sum, and to that of the origin.
+    pub(super) fn add_resettable(&mut self, amount: i128, stamp: Stamp) -> ValueChanges<i128> {
+        let changes = self.add_to_sum(amount);
         if amount != 0 {
-            let part = self.part(stamp.origin());
-            part.last = stamp.dot.seq;
-            part.total = part.total.wrapping_add(amount);
+            let sum = self.origin_mut(stamp.origin());
+            sum.last = stamp.dot.seq;
+            sum.total = sum.total.wrapping_add(amount);
         }
         changes
     }
 
-    /// What an origin has added, to add to it.
-    fn part(&mut self, origin: ReplicaId) -> &mut Part {
-        let place = self.parts.binary_search_by_key(&origin, |(origin, _)| *origin);
-        let place = place.unwrap_or_else(|place| {
-            self.parts.reserve_exact(1);
-            self.parts.insert(place, (origin, Part::default()));
-            place
+    /// Where an origin is in the table, or would be.
+    fn search(&self, origin: ReplicaId) -> Result<usize, usize> {
+        self.origins.binary_search_by_key(&origin, |(origin, _)| *origin)
+    }
+
+    /// What an origin has added, to be changed.
+    fn origin_mut(&mut self, origin: ReplicaId) -> &mut OriginSum {
+        let index = self.search(origin).unwrap_or_else(|index| {
+            self.origins.reserve_exact(1);
+            self.origins.insert(index, (origin, OriginSum::default()));
+            index
         });
-        &mut self.parts[place].1
+        &mut self.origins[index].1
     }
 
-    /// Up to which seq an origin's additions are taken back, and what they come to.
+    /// Up to which seq an origin's additions were taken back, and their sum.
     fn taken(&self, origin: ReplicaId) -> (u64, i128) {
-        let place = self.parts.binary_search_by_key(&origin, |(origin, _)| *origin);
-        place.map_or((0, 0), |place| (self.parts[place].1.reset, self.parts[place].1.taken))
+        let sum = self.search(origin).map(|index| &self.origins[index].1);
+        sum.map_or((0, 0), |sum| (sum.reset, sum.taken))
     }
 
-    /// Those of whose additions something is there.
-    fn parts(&self) -> impl Iterator<Item = (Dot, i128)> + '_ {
-        let there = self.parts.iter().filter(|(_, part)| part.is_present());
-        there.map(|(origin, part)| (Dot::new(*origin, part.last), part.total))
+    /// For each origin that has added something that nobody has taken back: its last dot, and its total.
+    fn sums(&self) -> impl Iterator<Item = (Dot, i128)> + '_ {
+        let present = self.origins.iter().filter(|(_, sum)| sum.is_present());
+        present.map(|(origin, sum)| (Dot::new(*origin, sum.last), sum.total))
     }
 
-    /// Keeps the sum, and what one origin has added.
-    pub(super) fn keep(&self, origin: ReplicaId) -> impl FnOnce(&mut Self) + 'static {
+    /// Restores the sum, and what one origin has added.
+    pub(super) fn restore(&self, origin: ReplicaId) -> impl FnOnce(&mut Self) + 'static {
         let value = self.value;
-        let place = self.parts.binary_search_by_key(&origin, |(origin, _)| *origin);
-        let part = place.map(|place| self.parts[place].1.clone());
+        let index = self.search(origin);
+        let sum = index.map(|index| self.origins[index].1.clone());
         move |counter| {
             counter.value = value;
-            match (part, place) {
-                (Ok(part), Ok(place)) => counter.parts[place].1 = part,
-                (_, Err(place))
-                    if counter.parts.get(place).is_some_and(|(it, _)| *it == origin) =>
+            match (sum, index) {
+                (Ok(sum), Ok(index)) => counter.origins[index].1 = sum,
+                (_, Err(index))
+                    if counter.origins.get(index).is_some_and(|(it, _)| *it == origin) =>
                 {
-                    counter.parts.remove(place);
+                    counter.origins.remove(index);
                 }
                 _ => {}
             }
         }
     }
 
-    /// Refuses an addition after which the sum would be out of range.
-    pub(super) fn is_too_much(&self, amount: i128) -> bool {
+    /// Whether the sum would be out of range after this addition.
+    pub(super) fn would_overflow(&self, amount: i128) -> bool {
         self.value.checked_add(amount).is_none()
     }
 }
@@ -147,22 +167,22 @@ impl Reduce for Counter {
     type Changes = ValueChanges<i128>;
 
     fn reduce(&mut self, amount: i64, _stamp: Stamp) -> Self::Changes {
-        self.add_up(amount.into())
+        self.add_to_sum(amount.into())
     }
 }
 
 impl Reset for Counter {
     fn reduce_resettable(&mut self, amount: i64, stamp: Stamp) -> Self::Changes {
-        self.add_up_inside(amount.into(), stamp)
+        self.add_resettable(amount.into(), stamp)
     }
 
     fn seen(&self, see: &mut dyn FnMut(Dot)) {
-        self.parts().map(|(dot, _)| dot).for_each(see);
+        self.sums().map(|(dot, _)| dot).for_each(see);
     }
 
-    /// What each origin had added up to which update: the sum up to there is in no dot.
+    /// The sum of each origin's additions, up to its last one: the dots do not say it.
     fn detail(&self) -> ResetDetail {
-        let sums: Vec<_> = self.parts().collect();
+        let sums: Vec<_> = self.sums().collect();
         if sums.is_empty() { ResetDetail::None } else { ResetDetail::Sums(sums) }
     }
 
@@ -178,8 +198,8 @@ impl Reset for Counter {
             let (reset, taken) = self.taken(dot.origin);
             if (dot.seq, *total) > (reset, taken) {
                 self.value = self.value.wrapping_sub(total.wrapping_sub(taken));
-                let part = self.part(dot.origin);
-                (part.reset, part.taken) = (dot.seq, *total);
+                let sum = self.origin_mut(dot.origin);
+                (sum.reset, sum.taken) = (dot.seq, *total);
                 has_changed = true;
             }
         }
@@ -187,11 +207,11 @@ impl Reset for Counter {
     }
 
     fn is_present(&self) -> bool {
-        self.parts().next().is_some()
+        self.sums().next().is_some()
     }
 
     fn is_default(&self) -> bool {
-        self.value == 0 && self.parts.is_empty()
+        self.value == 0 && self.origins.is_empty()
     }
 }
 
@@ -199,7 +219,7 @@ impl Edit for Counter {
     type Editor<P: Place<Self>> = Editor<Self, P>;
 
     fn rollback(&self, _amount: &i64, stamp: Stamp) -> Rollback<Self> {
-        Box::new(self.keep(stamp.origin()))
+        Box::new(self.restore(stamp.origin()))
     }
 
     fn inverse(&self, amount: &i64, _stamp: Stamp) -> Option<Inverse<Self>> {
@@ -208,13 +228,13 @@ impl Edit for Counter {
     }
 
     fn rebuild(&self) -> Option<Vec<i64>> {
-        // More than a million updates are no way to bring something back.
+        // A sum that takes more than a million updates to write is not brought back.
         let is_small = self.value.unsigned_abs() < 1_000_000 << 63;
         is_small.then(|| amounts(self.value))
     }
 }
 
-/// An amount as updates.
+/// An amount in as many updates as it takes.
 fn amounts(mut amount: i128) -> Vec<i64> {
     let mut amounts = Vec::new();
     while amount != 0 {
@@ -227,8 +247,20 @@ fn amounts(mut amount: i128) -> Vec<i64> {
 
 impl<P: Place<Counter>> Editor<Counter, P> {
     /// Adds an amount, which may be negative. The edit fails if the sum would be out of range.
+    ///
+    /// ```
+    /// use repred::{Counter, Replica};
+    ///
+    /// let votes = Replica::new(Counter::default());
+    /// votes.edit(|votes| votes.add(5))?;
+    /// votes.edit(|votes| votes.add(-2))?;
+    /// assert_eq!(votes.read(|votes| votes.value())?, 3);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[doc(alias = "increment")]
+    #[doc(alias = "decrement")]
     pub fn add(&mut self, amount: i64) {
-        match self.is_too_much(amount.into()) {
+        match self.would_overflow(amount.into()) {
             true => self.refuse(format!("adding {amount} to {} is out of range", self.value())),
             false => drop(self.update(amount)),
         }

@@ -1,87 +1,17 @@
-//! [`MapChanges`]: what an update has changed in a map of reducers, and what such maps have in common.
+//! What maps of reducers have in common: a `BTreeMap` that holds no value which is the default.
 
 use std::collections::BTreeMap;
 
 use serde::{Serialize, de::DeserializeOwned};
 
+use super::map_changes::EntryChanges;
 use crate::{
-    changes::Changes,
     dots::Dots,
-    encoding,
     reset::{Reset, ResetDetail},
     stamp::Dot,
 };
 
-/// What an update has changed in a map of reducers: the value of which key, and what of it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[non_exhaustive]
-pub struct MapChanges<K, C> {
-    /// The key whose value the update went to.
-    pub key: K,
-    /// What became of the value.
-    pub change: EntryChanges<C>,
-    /// What a removal has superseded.
-    #[serde(skip)]
-    superseded: Vec<Dot>,
-}
-
-/// What became of a value in a map.
-///
-/// The changes are boxed, so that a derived struct may hold a map of itself.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub enum EntryChanges<C> {
-    /// The key is there, and was not; with what the value has changed from its default.
-    Added(Box<C>),
-    /// The value has changed.
-    Changed(Box<C>),
-    /// The key was there, and is not.
-    Removed(Box<C>),
-    /// The key was removed, and is gone.
-    Reset,
-    /// The key was removed, but what was written meanwhile remains: read the value again.
-    PartlyReset,
-    /// Nothing that can be seen.
-    Unchanged,
-}
-
-impl<K, C> MapChanges<K, C> {
-    pub(super) fn new(key: K, change: EntryChanges<C>) -> Self {
-        Self { key, change, superseded: Vec::new() }
-    }
-
-    pub(super) fn reset(key: K, change: EntryChanges<C>, superseded: Vec<Dot>) -> Self {
-        Self { key, change, superseded }
-    }
-
-    /// What has changed in the value, if an update of the value has changed it.
-    pub fn value(&self) -> Option<&C> {
-        match &self.change {
-            EntryChanges::Added(changes)
-            | EntryChanges::Changed(changes)
-            | EntryChanges::Removed(changes) => Some(changes),
-            EntryChanges::Reset | EntryChanges::PartlyReset | EntryChanges::Unchanged => None,
-        }
-    }
-}
-
-impl<K, C: Changes> Changes for MapChanges<K, C> {
-    fn is_empty(&self) -> bool {
-        match &self.change {
-            EntryChanges::Reset | EntryChanges::PartlyReset => false,
-            EntryChanges::Unchanged => true,
-            _ => self.value().is_none_or(Changes::is_empty),
-        }
-    }
-
-    fn superseded(&self, name: &mut dyn FnMut(Dot)) {
-        self.superseded.iter().copied().for_each(&mut *name);
-        if let Some(changes) = self.value() {
-            changes.superseded(name);
-        }
-    }
-}
-
-/// Whether a key was there before a change, and whether it is after it.
+/// Whether a value was present before a change, and whether it is after it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Transition {
     was_present: bool,
@@ -89,7 +19,7 @@ pub(super) struct Transition {
 }
 
 impl Transition {
-    /// What became of the value by these changes.
+    /// What became of a value in which an update has changed this.
     pub(super) fn with<C>(self, changes: C) -> EntryChanges<C> {
         let changes = Box::new(changes);
         match self {
@@ -100,7 +30,7 @@ impl Transition {
     }
 }
 
-/// Calls `change` with the value of a key, and forgets it if it is blank then.
+/// Calls `change` with the value of a key, and drops the entry if the value is the default after that.
 pub(super) fn change<K: Ord + Clone, V: Reset, T>(
     entries: &mut BTreeMap<K, V>,
     key: &K,
@@ -124,7 +54,7 @@ pub(super) fn change<K: Ord + Clone, V: Reset, T>(
     (changed, transition)
 }
 
-/// The latest dot of each origin that a value is due to.
+/// The dots of the updates behind a value: the latest of each origin.
 pub(super) fn dots_of<V: Reset>(value: &V) -> Dots {
     let mut dots = Dots::new();
     value.seen(&mut |dot| {
@@ -133,21 +63,12 @@ pub(super) fn dots_of<V: Reset>(value: &V) -> Dots {
     dots
 }
 
-/// What a removal has to say of all values.
+/// The details of all values.
 pub(super) fn detail<K: Serialize, V: Reset>(entries: &BTreeMap<K, V>) -> ResetDetail {
-    let details = entries.iter().map(|(key, value)| (key, value.detail()));
-    let details = details.filter(|(_, detail)| *detail != ResetDetail::None);
-    let details = details.filter_map(|(key, detail)| {
-        let mut bytes = Vec::new();
-        // A key that has no encoding was in no update.
-        encoding::encode_into(key, &mut bytes).ok()?;
-        Some((bytes, detail))
-    });
-    let details: Vec<_> = details.collect();
-    if details.is_empty() { ResetDetail::None } else { ResetDetail::Entries(details) }
+    ResetDetail::entries(entries.iter().map(|(key, value)| (key, value.detail())))
 }
 
-/// Takes back what is covered of all values.
+/// Resets all values.
 pub(super) fn reset<K, V>(
     entries: &mut BTreeMap<K, V>,
     seen: &Dots,
@@ -158,18 +79,14 @@ where
     K: Ord + Clone + DeserializeOwned,
     V: Reset,
 {
-    let mut details: BTreeMap<K, &ResetDetail> = BTreeMap::new();
-    if let ResetDetail::Entries(entries) = detail {
-        let decoded = entries.iter().map(|(key, detail)| (encoding::decode(key), detail));
-        details.extend(decoded.filter_map(|(key, detail)| Some((key.ok()?, detail))));
-    }
+    let mut details: BTreeMap<K, _> = detail.to_map();
     let mut has_changed = false;
     entries.retain(|key, value| {
         let detail = details.remove(key).unwrap_or(&ResetDetail::None);
         has_changed |= value.reset(seen, detail, superseded);
         !value.is_default()
     });
-    // There may be something to remember of what is not here.
+    // A value that is not here may have to remember that it was reset, for updates that come later.
     for (key, detail) in details {
         has_changed |= change(entries, &key, |value| value.reset(seen, detail, superseded)).0;
     }

@@ -4,7 +4,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::max::Max;
+use super::{
+    editor_only::{EditorOnly, editor_only},
+    max::Max,
+};
 use crate::{
     changes::{Changes, Superseded},
     edit::{Edit, Editor, IntoValue, Place, Rollback},
@@ -13,20 +16,20 @@ use crate::{
     time::Time,
 };
 
-/// Events, each of which reaches everybody exactly once: a chat, a log, a feed.
+/// Events, each of which reaches every replica exactly once: a chat, a log, a feed.
 ///
-/// Observers are told of each event when it arrives, after all that its author had seen. The list itself is
-/// in the order of stamps, which is the same on every replica and also puts causes before effects; an event
-/// that was written elsewhere in between appears in between.
+/// An observer is told of each event when it arrives, after everything that its author had seen. The list itself is
+/// in the order of stamps, which is the same on every replica and puts causes before effects. So an event from
+/// elsewhere may arrive late, and is then inserted before others.
 ///
 /// | meanwhile, elsewhere | outcome |
 /// |---|---|
 /// | two write an event each | both, in the order of their stamps, everywhere |
-/// | one forgets all before a time, another one writes | the event stays if its time is not before that |
+/// | one forgets all events before a time, another one writes one | the new event stays if its time is not before that |
 ///
-/// Takes 32 bytes beside each event. Writing takes constant time; an event that comes late takes O(those
-/// after it). Nothing leaves by itself: [`forget_before`](Editor::forget_before) takes out what is old,
-/// here and in the history.
+/// Takes 32 bytes beside each event. Writing takes constant time; an event that arrives late takes O(events after
+/// it). Nothing is dropped by itself: [`forget_before`](Editor::forget_before) drops old events from the list and
+/// the history.
 ///
 /// ```
 /// use repred::{Events, Replica};
@@ -37,77 +40,124 @@ use crate::{
 /// assert_eq!(chat.read(|chat| chat.iter().map(|(_, text)| text.len()).sum::<usize>())?, 19);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias = "log")]
+#[doc(alias = "append-only")]
+#[doc(alias = "total order")]
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Events<E> {
     /// In the order of their stamps.
     events: Vec<(Stamp, E)>,
-    /// All before this are forgotten.
+    /// All events before this time are forgotten.
     forgotten: Max<Time>,
 }
 
-/// What is written to [`Events`].
+/// An update of [`Events`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum EventsUpdate<E> {
     /// Something has happened.
     Event(E),
-    /// What happened before this time is of no interest any more.
+    /// Drops the events before this time.
     ForgetBefore(Time),
 }
 
 impl<E> Events<E> {
     /// The events with their stamps, in the order that is the same everywhere.
+    ///
+    /// ```
+    /// use repred::{Events, Replica};
+    ///
+    /// let chat = Replica::new(Events::<String>::default());
+    /// chat.edit(|chat| chat.push("hello"))?;
+    /// let texts: Vec<_> = chat.read(|chat| chat.iter().map(|(_, text)| text.clone()).collect())?;
+    /// assert_eq!(texts, ["hello"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (Stamp, &E)> + DoubleEndedIterator + Clone {
         self.events.iter().map(|(stamp, event)| (*stamp, event))
     }
 
-    /// The event at a place in that order.
-    pub fn get(&self, place: usize) -> Option<(Stamp, &E)> {
-        self.events.get(place).map(|(stamp, event)| (*stamp, event))
+    /// The event at an index in that order.
+    ///
+    /// ```
+    /// use repred::{Events, Replica};
+    ///
+    /// let chat = Replica::new(Events::<String>::default());
+    /// chat.edit(|chat| chat.push("hello"))?;
+    /// let (stamp, text) = chat.read(|chat| chat.get(0).map(|(stamp, text)| (stamp, text.clone())))?.unwrap();
+    /// assert_eq!((stamp.origin(), &*text), (chat.id()?, "hello"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn get(&self, index: usize) -> Option<(Stamp, &E)> {
+        self.events.get(index).map(|(stamp, event)| (*stamp, event))
     }
 
-    /// How many events there are.
+    /// The number of events.
+    ///
+    /// ```
+    /// use repred::{Events, Replica};
+    ///
+    /// let chat = Replica::new(Events::<String>::default());
+    /// chat.edit(|chat| chat.push("hello"))?;
+    /// assert_eq!(chat.read(|chat| chat.len())?, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn len(&self) -> usize {
         self.events.len()
     }
 
-    /// Whether there is none.
+    /// Whether there are no events.
+    ///
+    /// ```
+    /// assert!(repred::Events::<String>::default().is_empty());
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.events.is_empty()
     }
 
-    /// Events before this time are forgotten.
+    /// The time before which events are forgotten; [`Time::ZERO`] if none ever were.
+    ///
+    /// ```
+    /// use repred::{Events, Replica};
+    ///
+    /// let chat = Replica::new(Events::<String>::default());
+    /// let now = chat.now();
+    /// chat.edit(|chat| chat.forget_before(now))?;
+    /// assert_eq!(chat.read(|chat| chat.forgotten())?, now);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn forgotten(&self) -> Time {
         self.forgotten.value().copied().unwrap_or_default()
     }
 
-    fn push(&mut self, event: E, stamp: Stamp) -> EventsChanges<E>
+    editor_only!(push(A), forget_before(A));
+
+    fn insert(&mut self, event: E, stamp: Stamp) -> EventsChanges<E>
     where
         E: Clone,
     {
         if stamp.time < self.forgotten() {
-            return EventsChanges::nothing();
+            return EventsChanges::unchanged();
         }
-        let place = self.events.partition_point(|(other, _)| *other < stamp);
-        self.events.insert(place, (stamp, event.clone()));
+        let index = self.events.partition_point(|(other, _)| *other < stamp);
+        self.events.insert(index, (stamp, event.clone()));
         EventsChanges {
             event: Some(event),
-            place,
+            index,
             forgotten: 0,
             superseded: Superseded::changed([]),
         }
     }
 
-    fn forget_before(&mut self, time: Time, stamp: Stamp) -> EventsChanges<E> {
-        let changes = self.forgotten.reduce(time, stamp);
+    fn forget(&mut self, before: Time, stamp: Stamp) -> EventsChanges<E> {
+        let changes = self.forgotten.reduce(before, stamp);
         if changes.is_empty() {
-            return EventsChanges::nothing();
+            return EventsChanges::unchanged();
         }
-        let count = self.events.partition_point(|(stamp, _)| stamp.time < time);
-        let mut superseded: Vec<_> =
-            self.events.drain(..count).map(|(stamp, _)| stamp.dot).collect();
-        changes.superseded(&mut |dot| superseded.push(dot));
-        let superseded = Superseded::changed(superseded);
-        EventsChanges { event: None, place: 0, forgotten: count, superseded }
+        let count = self.events.partition_point(|(stamp, _)| stamp.time < before);
+        let mut dots: Vec<_> = self.events.drain(..count).map(|(stamp, _)| stamp.dot).collect();
+        changes.superseded(&mut |dot| dots.push(dot));
+        let superseded = Superseded::changed(dots);
+        EventsChanges { event: None, index: 0, forgotten: count, superseded }
     }
 }
 
@@ -117,8 +167,8 @@ impl<E: Clone + Serialize + DeserializeOwned> Reduce for Events<E> {
 
     fn reduce(&mut self, update: Self::Update, stamp: Stamp) -> Self::Changes {
         match update {
-            EventsUpdate::Event(event) => self.push(event, stamp),
-            EventsUpdate::ForgetBefore(time) => self.forget_before(time, stamp),
+            EventsUpdate::Event(event) => self.insert(event, stamp),
+            EventsUpdate::ForgetBefore(time) => self.forget(time, stamp),
         }
     }
 }
@@ -136,7 +186,7 @@ impl<E: Clone + Serialize + DeserializeOwned + Send + 'static> Edit for Events<E
                 let (gone, forgotten) = (self.events[..count].to_vec(), self.forgotten.clone());
                 let len = self.len();
                 Box::new(move |events| {
-                    // Nothing is gone if more was forgotten already.
+                    // If more was forgotten already, the update dropped nothing.
                     let gone = if events.len() < len { gone } else { Vec::new() };
                     events.events.splice(..0, gone);
                     events.forgotten = forgotten;
@@ -148,11 +198,34 @@ impl<E: Clone + Serialize + DeserializeOwned + Send + 'static> Edit for Events<E
 
 impl<E: Clone + Serialize + DeserializeOwned, P: Place<Events<E>>> Editor<Events<E>, P> {
     /// Writes an event.
+    ///
+    /// ```
+    /// use repred::{Events, Replica};
+    ///
+    /// let chat = Replica::new(Events::<String>::default());
+    /// chat.edit(|chat| chat.push("hello"))?;
+    /// assert_eq!(chat.read(|chat| format!("{chat:?}"))?, r#"["hello"]"#);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn push(&mut self, event: impl IntoValue<E>) {
         self.update(EventsUpdate::Event(event.into_value()));
     }
 
-    /// Forgets the events before a time, everywhere.
+    /// Forgets the events before a time, on all replicas.
+    ///
+    /// ```
+    /// use repred::{Events, Replica};
+    ///
+    /// let chat = Replica::new(Events::<String>::default());
+    /// chat.edit(|chat| chat.push("hello"))?;
+    /// chat.edit(|chat| {
+    ///     let later = chat.now() + std::time::Duration::from_secs(1);
+    ///     chat.forget_before(later);
+    /// })?;
+    /// assert!(chat.read(|chat| chat.is_empty())?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[doc(alias = "truncate")]
     pub fn forget_before(&mut self, time: Time) {
         self.update(EventsUpdate::ForgetBefore(time));
     }
@@ -168,10 +241,10 @@ impl<E> Default for Events<E> {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct EventsChanges<E> {
-    /// The event that came, if one did.
+    /// The event that was written, if one was.
     pub event: Option<E>,
-    /// Its place among the others. It is the last, unless one that was written later came before.
-    pub place: usize,
+    /// Its index among the others: the last, unless the event arrived late.
+    pub index: usize,
     /// How many of the earliest events were forgotten.
     pub forgotten: usize,
     #[serde(skip)]
@@ -179,8 +252,8 @@ pub struct EventsChanges<E> {
 }
 
 impl<E> EventsChanges<E> {
-    fn nothing() -> Self {
-        Self { event: None, place: 0, forgotten: 0, superseded: Superseded::unchanged() }
+    fn unchanged() -> Self {
+        Self { event: None, index: 0, forgotten: 0, superseded: Superseded::unchanged() }
     }
 }
 

@@ -4,7 +4,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::multi_register::{MultiRegister, MultiRegisterUpdate};
+use super::{
+    editor_only::{EditorOnly, editor_only},
+    multi_register::{MultiRegister, MultiRegisterUpdate},
+};
 use crate::{
     changes::{Changes, ValueChanges},
     dots::Dots,
@@ -22,15 +25,36 @@ macro_rules! flag {
 
         impl $Flag {
             /// Whether it is on.
+            ///
+            /// ```
+            #[doc = concat!("use repred::{", stringify!($Flag), ", Replica};")]
+            ///
+            #[doc = concat!("let switch = Replica::new(", stringify!($Flag), "::default());")]
+            /// switch.edit(|switch| switch.set(true))?;
+            /// assert!(switch.read(|switch| switch.value())?);
+            /// # Ok::<(), Box<dyn std::error::Error>>(())
+            /// ```
             pub fn value(&self) -> bool {
                 let value: fn(&MultiRegister<bool>) -> bool = $value;
                 value(&self.0)
             }
 
-            /// The update that switches it on or off, against what is here.
+            /// The update that switches it on or off. In an edit, [`set`](Editor::set) writes it.
+            ///
+            /// ```
+            #[doc = concat!("use repred::{", stringify!($Flag), ", Replica};")]
+            ///
+            #[doc = concat!("let switch = Replica::new(", stringify!($Flag), "::default());")]
+            /// let on = switch.read(|switch| switch.write(true))?;
+            /// switch.update(on)?;
+            /// assert!(switch.read(|switch| switch.value())?);
+            /// # Ok::<(), Box<dyn std::error::Error>>(())
+            /// ```
             pub fn write(&self, value: bool) -> MultiRegisterUpdate<bool> {
                 self.0.write(value)
             }
+
+            editor_only!(enable(), disable(), set(A));
         }
 
         /// Whether it is on.
@@ -86,7 +110,7 @@ macro_rules! flag {
 
             fn inverse(&self, _update: &Self::Update, _stamp: Stamp) -> Option<Inverse<Self>> {
                 let before = self.value();
-                // Whoever has switched it since is not overruled.
+                // If somebody else has switched it since then, that stands.
                 Some(Box::new(move |flag, is_ours| {
                     match flag.0.stamps().any(|stamp| is_ours(stamp.dot)) {
                         true => vec![flag.write(before)],
@@ -102,16 +126,46 @@ macro_rules! flag {
 
         impl<P: Place<$Flag>> Editor<$Flag, P> {
             /// Switches it on.
+            ///
+            /// ```
+            #[doc = concat!("use repred::{", stringify!($Flag), ", Replica};")]
+            ///
+            #[doc = concat!("let switch = Replica::new(", stringify!($Flag), "::default());")]
+            /// switch.edit(|switch| switch.enable())?;
+            /// assert_eq!(switch.read(|switch| switch.value())?, true);
+            /// # Ok::<(), Box<dyn std::error::Error>>(())
+            /// ```
             pub fn enable(&mut self) {
                 self.set(true);
             }
 
             /// Switches it off.
+            ///
+            /// ```
+            #[doc = concat!("use repred::{", stringify!($Flag), ", Replica};")]
+            ///
+            #[doc = concat!("let switch = Replica::new(", stringify!($Flag), "::default());")]
+            /// switch.edit(|switch| switch.disable())?;
+            /// assert_eq!(switch.read(|switch| switch.value())?, false);
+            /// # Ok::<(), Box<dyn std::error::Error>>(())
+            /// ```
             pub fn disable(&mut self) {
                 self.set(false);
             }
 
             /// Switches it on or off.
+            ///
+            /// ```
+            #[doc = concat!("use repred::{", stringify!($Flag), ", Replica};")]
+            ///
+            #[doc = concat!("let switch = Replica::new(", stringify!($Flag), "::default());")]
+            /// switch.edit(|switch| {
+            ///     let before = switch.value();
+            ///     switch.set(!before);
+            ///     assert_eq!(switch.value(), !before);
+            /// })?;
+            /// # Ok::<(), Box<dyn std::error::Error>>(())
+            /// ```
             pub fn set(&mut self, value: bool) {
                 let update = self.0.write_by(Some(self.origin()), value);
                 self.update(update);
@@ -121,7 +175,7 @@ macro_rules! flag {
 }
 
 flag! {
-    /// A switch that is on if somebody has switched it on while another one has switched it off.
+    /// A switch that is on if one has switched it on while another one has switched it off.
     ///
     /// | meanwhile, elsewhere | outcome |
     /// |---|---|
@@ -129,8 +183,8 @@ flag! {
     /// | then one who sees that disables it | off |
     /// | one removes it from a [`Map`](crate::Map), another one enables it | on |
     ///
-    /// It begins switched off. It is a [`MultiRegister`] of `bool` and costs what one does; the history
-    /// holds what is in it. For a switch that is off then, see [`DisableFlag`].
+    /// It begins switched off. It is a [`MultiRegister`] of `bool`, and costs what one does. (In the literature: an
+    /// enable-wins flag.) If off should win, use a [`DisableFlag`].
     ///
     /// ```
     /// use repred::{Flag, Replica};
@@ -140,11 +194,14 @@ flag! {
     /// assert!(is_done.read(|done| done.value())?);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[doc(alias = "ew-flag")]
+    #[doc(alias = "enable-wins")]
+    #[doc(alias = "bool")]
     Flag, |writes| writes.values().any(|value| *value)
 }
 
 flag! {
-    /// A switch that is off if somebody has switched it off while another one has switched it on.
+    /// A switch that is off if one has switched it off while another one has switched it on.
     ///
     /// | meanwhile, elsewhere | outcome |
     /// |---|---|
@@ -152,8 +209,8 @@ flag! {
     /// | then one who sees that enables it | on |
     /// | one removes it from a [`Map`](crate::Map), another one disables it | off |
     ///
-    /// It begins switched on. It is a [`MultiRegister`] of `bool` and costs what one does; the history
-    /// holds what is in it. For a switch that is on then, see [`Flag`].
+    /// It begins switched on. It is a [`MultiRegister`] of `bool`, and costs what one does. (In the literature: a
+    /// disable-wins flag.) If on should win, use a [`Flag`].
     ///
     /// ```
     /// use repred::{DisableFlag, Replica};
@@ -164,5 +221,8 @@ flag! {
     /// assert!(!is_allowed.read(|allowed| allowed.value())?);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[doc(alias = "dw-flag")]
+    #[doc(alias = "disable-wins")]
+    #[doc(alias = "bool")]
     DisableFlag, |writes| writes.values().all(|value| *value)
 }

@@ -4,7 +4,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::counter::Counter;
+use super::{
+    counter::Counter,
+    editor_only::{EditorOnly, editor_only},
+};
 use crate::{
     changes::ValueChanges,
     dots::Dots,
@@ -14,16 +17,16 @@ use crate::{
     stamp::{Dot, Stamp},
 };
 
-/// A sum to which is only added, each amount exactly once everywhere.
+/// A sum of amounts that are never negative, each of which counts exactly once everywhere.
 ///
-/// An update is the amount to add, a `u64`. The sum is wider, so it is exact.
+/// An update is the amount to add, a `u64`. The sum is wider, so it is exact. (In the literature: a G-counter.)
 ///
 /// | meanwhile, elsewhere | outcome |
 /// |---|---|
 /// | one adds 3, another one 4 | 7 more |
-/// | one removes it from a [`Map`](crate::Map), another one adds 3 | 3: a removal takes back what it has seen |
+/// | one removes it from a [`Map`](crate::Map), another one adds 3 | 3: a removal takes back what its author had seen |
 ///
-/// Takes 48 bytes, and 96 for each origin inside a `Map`. Adding takes constant time, or O(log origins) there.
+/// Takes 48 bytes, and inside a `Map` 96 for each origin. Adding takes constant time, or O(log origins) there.
 ///
 /// ```
 /// use repred::{GrowCounter, Replica};
@@ -33,18 +36,32 @@ use crate::{
 /// assert_eq!(views.read(|views| views.value())?, 5);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias = "g-counter")]
+#[doc(alias = "gcounter")]
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GrowCounter(Counter);
 
 impl GrowCounter {
     /// The sum of all updates.
+    ///
+    /// ```
+    /// use repred::{GrowCounter, Replica};
+    ///
+    /// let views = Replica::new(GrowCounter::default());
+    /// views.update(5)?; // the same as `views.edit(|views| views.add(5))`
+    /// assert_eq!(views.read(|views| views.value())?, 5);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn value(&self) -> u128 {
-        // Only a peer that lies about what it took back can make less than nothing of it.
+        // It is negative only if a removal by a peer lied about what it took back.
         u128::try_from(self.0.value()).unwrap_or(0)
     }
+
+    editor_only!(add(A));
 }
 
-fn shown(changes: ValueChanges<i128>) -> ValueChanges<u128> {
+/// The changes as the type shows them.
+fn unsigned(changes: ValueChanges<i128>) -> ValueChanges<u128> {
     changes.map(|value| u128::try_from(value).unwrap_or(0))
 }
 
@@ -53,13 +70,13 @@ impl Reduce for GrowCounter {
     type Changes = ValueChanges<u128>;
 
     fn reduce(&mut self, amount: u64, _stamp: Stamp) -> Self::Changes {
-        shown(self.0.add_up(amount.into()))
+        unsigned(self.0.add_to_sum(amount.into()))
     }
 }
 
 impl Reset for GrowCounter {
     fn reduce_resettable(&mut self, amount: u64, stamp: Stamp) -> Self::Changes {
-        shown(self.0.add_up_inside(amount.into(), stamp))
+        unsigned(self.0.add_resettable(amount.into(), stamp))
     }
 
     fn seen(&self, see: &mut dyn FnMut(Dot)) {
@@ -92,7 +109,7 @@ impl Edit for GrowCounter {
     type Editor<P: Place<Self>> = Editor<Self, P>;
 
     fn rollback(&self, _amount: &u64, stamp: Stamp) -> Rollback<Self> {
-        let roll_back = self.0.keep(stamp.origin());
+        let roll_back = self.0.restore(stamp.origin());
         Box::new(|counter| roll_back(&mut counter.0))
     }
 
@@ -103,8 +120,21 @@ impl Edit for GrowCounter {
 
 impl<P: Place<GrowCounter>> Editor<GrowCounter, P> {
     /// Adds an amount. The edit fails if the sum would be out of range.
+    ///
+    /// ```
+    /// use repred::{GrowCounter, Replica};
+    ///
+    /// let views = Replica::new(GrowCounter::default());
+    /// views.edit(|views| {
+    ///     views.add(5);
+    ///     views.add(1);
+    /// })?;
+    /// assert_eq!(views.read(|views| views.value())?, 6);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[doc(alias = "increment")]
     pub fn add(&mut self, amount: u64) {
-        match self.0.is_too_much(amount.into()) {
+        match self.0.would_overflow(amount.into()) {
             true => self.refuse(format!("adding {amount} to {} is out of range", self.value())),
             false => drop(self.update(amount)),
         }

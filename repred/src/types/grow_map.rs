@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::entries::{self, EntryChanges, MapChanges};
+use super::{
+    entries,
+    map_changes::{EntryChanges, MapChanges},
+};
 use crate::{
     changes::Changes,
     dots::Dots,
@@ -15,7 +18,7 @@ use crate::{
 };
 
 /// A map of reducers that only grows: an update goes to the value of its key, which begins as the
-/// default. A value appears with the first update that changes it.
+/// default. The key is in the map from the first update that changes its value.
 ///
 /// To remove keys, use [`Map`](crate::Map). Updates are boxed, so that a derived struct may hold a map of
 /// itself.
@@ -40,14 +43,14 @@ where
     fn reduce(&mut self, (key, update): Self::Update, stamp: Stamp) -> Self::Changes {
         if let Some(value) = self.get_mut(&key) {
             let changes = Box::new(value.reduce(*update, stamp));
-            return MapChanges::new(key, EntryChanges::Changed(changes));
+            return MapChanges::of_value(key, EntryChanges::Changed(changes));
         }
         let mut value = R::default();
         let changes = Box::new(value.reduce(*update, stamp));
         if !changes.is_empty() {
             self.insert(key.clone(), value);
         }
-        MapChanges::new(key, EntryChanges::Added(changes))
+        MapChanges::of_value(key, EntryChanges::Added(changes))
     }
 
     fn keep_local(&mut self, before: &mut Self) {
@@ -59,8 +62,8 @@ where
     }
 }
 
-/// In a [`Map`](crate::Map): a removal there resets all values, but keys stay where something has to be
-/// remembered.
+/// As a value of a [`Map`](crate::Map): removing it from there resets all its values. A key stays if its value has to
+/// remember something.
 impl<K, R> Reset for BTreeMap<K, R>
 where
     K: Ord + Clone + Serialize + DeserializeOwned,
@@ -69,7 +72,7 @@ where
     fn reduce_resettable(&mut self, (key, update): Self::Update, stamp: Stamp) -> Self::Changes {
         let (changes, transition) =
             entries::change(self, &key, |value| value.reduce_resettable(*update, stamp));
-        MapChanges::new(key, transition.with(changes))
+        MapChanges::of_value(key, transition.with(changes))
     }
 
     fn seen(&self, see: &mut dyn FnMut(Dot)) {
@@ -109,7 +112,7 @@ where
         let roll_back = self.get(key).map(|value| value.rollback(update, stamp));
         let key = key.clone();
         Box::new(move |map| match roll_back {
-            // In a map it may have become blank, and was forgotten then: that is as the default.
+            // In a `Map` the update may have made it the default, and the entry was dropped.
             Some(roll_back) => roll_back(map.entry(key).or_default()),
             None => drop(map.remove(&key)),
         })
@@ -143,8 +146,18 @@ where
     K: Ord + Clone + Serialize + DeserializeOwned + Send + 'static,
     R: Edit + Default,
 {
-    /// The editor of a key's value, which reads as the default if it is not there, and appears with the first
-    /// change.
+    /// The editor of a key's value. It reads as the default while the key is not in the map; the first change adds
+    /// the key.
+    ///
+    /// ```
+    /// use std::collections::BTreeMap;
+    /// use repred::{Register, Replica};
+    ///
+    /// let ages = Replica::new(BTreeMap::<String, Register<u8>>::new());
+    /// ages.edit(|ages| ages.entry("jim").set(41))?;
+    /// assert_eq!(ages.read(|ages| *ages["jim"].value())?, 41);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn entry(
         &mut self,
         key: impl IntoValue<K>,

@@ -8,7 +8,10 @@ use std::{
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::set::{SetChange, SetChanges};
+use super::{
+    editor_only::{EditorOnly, editor_only},
+    set_changes::{SetChange, SetChanges},
+};
 use crate::{
     edit::{Edit, Editor, IntoValue, Place, Rollback},
     reduce::Reduce,
@@ -17,7 +20,7 @@ use crate::{
 
 /// A set to which elements are added and from which none is ever removed.
 ///
-/// An update is the element to add.
+/// An update is the element to add. (In the literature: a G-set.)
 ///
 /// | meanwhile, elsewhere | outcome |
 /// |---|---|
@@ -35,11 +38,22 @@ use crate::{
 /// assert!(guests.read(|guests: &GrowSet<String>| guests.contains("jim"))?);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias = "g-set")]
+#[doc(alias = "gset")]
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct GrowSet<T: Ord>(BTreeSet<T>);
 
 impl<T: Ord> GrowSet<T> {
-    /// Whether an element is there.
+    /// Whether an element is in the set.
+    ///
+    /// ```
+    /// use repred::{GrowSet, Replica};
+    ///
+    /// let guests = Replica::new(GrowSet::<String>::default());
+    /// guests.edit(|guests| guests.insert("jim"))?;
+    /// assert!(guests.read(|guests| guests.contains("jim"))?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn contains<Q: Ord + ?Sized>(&self, element: &Q) -> bool
     where
         T: Borrow<Q>,
@@ -48,19 +62,46 @@ impl<T: Ord> GrowSet<T> {
     }
 
     /// The elements, in their order.
+    ///
+    /// ```
+    /// use repred::{GrowSet, Replica};
+    ///
+    /// let guests = Replica::new(GrowSet::<String>::default());
+    /// guests.edit(|guests| {
+    ///     guests.insert("sue");
+    ///     guests.insert("jim");
+    /// })?;
+    /// assert_eq!(guests.read(|guests| guests.iter().cloned().collect::<Vec<_>>())?, ["jim", "sue"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &T> + DoubleEndedIterator + Clone {
         self.0.iter()
     }
 
-    /// How many elements there are.
+    /// The number of elements.
+    ///
+    /// ```
+    /// use repred::{GrowSet, Replica};
+    ///
+    /// let guests = Replica::new(GrowSet::<String>::default());
+    /// guests.edit(|guests| guests.insert("jim"))?;
+    /// assert_eq!(guests.read(|guests| guests.len())?, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there is no element.
+    /// Whether the set has no elements.
+    ///
+    /// ```
+    /// assert!(repred::GrowSet::<String>::default().is_empty());
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
+
+    editor_only!(insert(A) -> bool);
 }
 
 impl<T: Ord + Clone + Serialize + DeserializeOwned> Reduce for GrowSet<T> {
@@ -69,10 +110,10 @@ impl<T: Ord + Clone + Serialize + DeserializeOwned> Reduce for GrowSet<T> {
 
     fn reduce(&mut self, element: T, _stamp: Stamp) -> Self::Changes {
         if self.0.contains(&element) {
-            return SetChanges::nothing(element);
+            return SetChanges::unchanged(element);
         }
         self.0.insert(element.clone());
-        SetChanges::new(element, SetChange::Added, [])
+        SetChanges::changed(element, SetChange::Added, [])
     }
 }
 
@@ -90,7 +131,16 @@ impl<T: Ord + Clone + Serialize + DeserializeOwned + Send + 'static> Edit for Gr
 }
 
 impl<T: Ord + Clone + Serialize + DeserializeOwned, P: Place<GrowSet<T>>> Editor<GrowSet<T>, P> {
-    /// Adds an element. Says whether it is new.
+    /// Adds an element. Returns whether it is new.
+    ///
+    /// ```
+    /// use repred::{GrowSet, Replica};
+    ///
+    /// let guests = Replica::new(GrowSet::<String>::default());
+    /// assert!(guests.edit(|guests| guests.insert("jim"))?);
+    /// assert!(!guests.edit(|guests| guests.insert("jim"))?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn insert(&mut self, element: impl IntoValue<T>) -> bool {
         let element = element.into_value();
         !self.contains(&element) && self.update(element)

@@ -4,6 +4,7 @@ use std::{borrow::Borrow, collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
+use super::editor_only::{EditorOnly, editor_only};
 use crate::{
     changes::{Changes, Superseded},
     edit::{Edit, Editor, IntoValue, Inverse, Place, Rollback},
@@ -13,7 +14,7 @@ use crate::{
 
 /// A map of plain values; of concurrent writes and removals of a key the one with the later stamp wins.
 ///
-/// An update is a key and its new value, or `None` to remove it. What is overwritten is superseded: the
+/// An update is a key and its new value, or `None` to remove it. A write that is overwritten is superseded, so the
 /// history holds one entry for each key.
 ///
 /// | meanwhile, elsewhere | outcome |
@@ -21,9 +22,9 @@ use crate::{
 /// | two write to one key | the one with the later stamp |
 /// | one writes what another one removes | the later of the two |
 ///
-/// Takes 41 bytes beside key and value; a removed key takes as much, without the value, because an earlier
-/// write may still be on its way. A read or a write takes O(log n). A map whose values are reducers is
-/// [`Map`](crate::Map).
+/// Takes 41 bytes beside key and value. A removed key takes as much, without the value, as a tombstone, because an
+/// earlier write may still be on its way. A read or a write takes O(log n). A map whose values are reducers is
+/// a [`Map`](crate::Map).
 ///
 /// ```
 /// use repred::{LwwMap, Replica};
@@ -37,6 +38,9 @@ use crate::{
 /// assert_eq!(prices.read(|prices| (prices.get("tea").copied(), prices.get("jam").copied()))?, (Some(3), None));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias = "lww")]
+#[doc(alias = "last-writer-wins")]
+#[doc(alias = "tombstone")]
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct LwwMap<K: Ord, V> {
     /// The latest write of each key that was ever written.
@@ -44,7 +48,16 @@ pub struct LwwMap<K: Ord, V> {
 }
 
 impl<K: Ord, V> LwwMap<K, V> {
-    /// The value of a key, if it is there.
+    /// The value of a key that is in the map.
+    ///
+    /// ```
+    /// use repred::{LwwMap, Replica};
+    ///
+    /// let prices = Replica::new(LwwMap::<String, u32>::default());
+    /// prices.edit(|prices| prices.insert("tea", 3))?;
+    /// assert_eq!(prices.read(|prices| prices.get("tea").copied())?, Some(3));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn get<Q: Ord + ?Sized>(&self, key: &Q) -> Option<&V>
     where
         K: Borrow<Q>,
@@ -52,7 +65,16 @@ impl<K: Ord, V> LwwMap<K, V> {
         self.writes.get(key)?.1.as_ref()
     }
 
-    /// Whether a key is there.
+    /// Whether a key is in the map.
+    ///
+    /// ```
+    /// use repred::{LwwMap, Replica};
+    ///
+    /// let prices = Replica::new(LwwMap::<String, u32>::default());
+    /// prices.edit(|prices| prices.insert("tea", 3))?;
+    /// assert!(prices.read(|prices| prices.contains_key("tea") && !prices.contains_key("jam"))?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn contains_key<Q: Ord + ?Sized>(&self, key: &Q) -> bool
     where
         K: Borrow<Q>,
@@ -60,7 +82,17 @@ impl<K: Ord, V> LwwMap<K, V> {
         self.get(key).is_some()
     }
 
-    /// The stamp of the latest write of a key, be it of a value or a removal.
+    /// The stamp of the latest write of a key, whether it wrote a value or removed the key.
+    ///
+    /// ```
+    /// use repred::{LwwMap, Replica};
+    ///
+    /// let prices = Replica::new(LwwMap::<String, u32>::default());
+    /// prices.edit(|prices| prices.insert("tea", 3))?;
+    /// let stamp = prices.read(|prices| prices.stamp("tea"))?;
+    /// assert_eq!(stamp.map(|stamp| stamp.origin()), Some(prices.id()?));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn stamp<Q: Ord + ?Sized>(&self, key: &Q) -> Option<Stamp>
     where
         K: Borrow<Q>,
@@ -68,20 +100,75 @@ impl<K: Ord, V> LwwMap<K, V> {
         self.writes.get(key).map(|(stamp, _)| *stamp)
     }
 
-    /// The keys that are there with their values, in their order.
+    /// The keys with their values, in the order of the keys.
+    ///
+    /// ```
+    /// use repred::{LwwMap, Replica};
+    ///
+    /// let prices = Replica::new(LwwMap::<String, u32>::default());
+    /// prices.edit(|prices| prices.insert("tea", 3))?;
+    /// let all = prices.read(|prices| format!("{:?}", prices.iter().collect::<Vec<_>>()))?;
+    /// assert_eq!(all, r#"[("tea", 3)]"#);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&K, &V)> + Clone {
         self.writes.iter().filter_map(|(key, (_, value))| Some((key, value.as_ref()?)))
     }
 
-    /// How many keys are there. O(n).
+    /// The keys, in their order.
+    ///
+    /// ```
+    /// use repred::{LwwMap, Replica};
+    ///
+    /// let prices = Replica::new(LwwMap::<String, u32>::default());
+    /// prices.edit(|prices| prices.insert("tea", 3))?;
+    /// assert_eq!(prices.read(|prices| prices.keys().cloned().collect::<Vec<_>>())?, ["tea"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn keys(&self) -> impl DoubleEndedIterator<Item = &K> + Clone {
+        self.iter().map(|(key, _)| key)
+    }
+
+    /// The values, in the order of their keys.
+    ///
+    /// ```
+    /// use repred::{LwwMap, Replica};
+    ///
+    /// let prices = Replica::new(LwwMap::<String, u32>::default());
+    /// prices.edit(|prices| prices.insert("tea", 3))?;
+    /// assert_eq!(prices.read(|prices| prices.values().count())?, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn values(&self) -> impl DoubleEndedIterator<Item = &V> + Clone {
+        self.iter().map(|(_, value)| value)
+    }
+
+    /// The number of keys. O(n).
+    ///
+    /// ```
+    /// use repred::{LwwMap, Replica};
+    ///
+    /// let prices = Replica::new(LwwMap::<String, u32>::default());
+    /// prices.edit(|prices| prices.insert("tea", 3))?;
+    /// assert_eq!(prices.read(|prices| prices.len())?, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn len(&self) -> usize {
         self.iter().count()
     }
 
-    /// Whether no key is there. O(n) where many were removed.
+    /// Whether no key is in the map. O(n) if many were removed.
+    ///
+    /// ```
+    /// use repred::{LwwMap};
+    ///
+    /// assert!(LwwMap::<String, u32>::default().is_empty());
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.iter().next().is_none()
     }
+
+    editor_only!(insert(A, B), remove(A) -> bool);
 }
 
 impl<K, V> Reduce for LwwMap<K, V>
@@ -103,7 +190,7 @@ where
             };
         };
         if latest.0 > stamp {
-            return LwwMapChanges::nothing(key);
+            return LwwMapChanges::unchanged(key);
         }
         let (old, before) = std::mem::replace(latest, (stamp, value.clone()));
         LwwMapChanges { key, before, after: value, superseded: Superseded::changed([old.dot]) }
@@ -129,7 +216,7 @@ where
 
     fn inverse(&self, (key, _): &Self::Update, _stamp: Stamp) -> Option<Inverse<Self>> {
         let (key, before) = (key.clone(), self.get(key).cloned());
-        // Whoever has written since is not overruled.
+        // A write by somebody else since then stands.
         Some(Box::new(move |map, is_ours| {
             let is_ours = map.stamp(&key).is_some_and(|stamp| is_ours(stamp.dot));
             is_ours.then_some((key, before)).into_iter().collect()
@@ -149,11 +236,30 @@ where
     V: Clone + Serialize + DeserializeOwned,
 {
     /// Writes the value of a key.
+    ///
+    /// ```
+    /// use repred::{LwwMap, Replica};
+    ///
+    /// let prices = Replica::new(LwwMap::<String, u32>::default());
+    /// prices.edit(|prices| prices.insert("tea", 3))?;
+    /// assert_eq!(prices.read(|prices| prices.get("tea").copied())?, Some(3));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn insert(&mut self, key: impl IntoValue<K>, value: impl IntoValue<V>) {
         self.update((key.into_value(), Some(value.into_value())));
     }
 
-    /// Removes a key. Says whether it was there.
+    /// Removes a key. Returns whether it was in the map.
+    ///
+    /// ```
+    /// use repred::{LwwMap, Replica};
+    ///
+    /// let prices = Replica::new(LwwMap::<String, u32>::default());
+    /// prices.edit(|prices| prices.insert("tea", 3))?;
+    /// assert!(prices.edit(|prices| prices.remove("tea"))?);
+    /// assert!(!prices.edit(|prices| prices.remove("tea"))?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn remove<Q: Ord + ?Sized>(&mut self, key: &Q) -> bool
     where
         K: Borrow<Q>,
@@ -164,7 +270,7 @@ where
     }
 }
 
-/// What is there.
+/// The keys that are in the map, with their values.
 impl<K: Ord + fmt::Debug, V: fmt::Debug> fmt::Debug for LwwMap<K, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_map().entries(self.iter()).finish()
@@ -183,9 +289,9 @@ impl<K: Ord, V> Default for LwwMap<K, V> {
 pub struct LwwMapChanges<K, V> {
     /// The key that was written.
     pub key: K,
-    /// Its value before, if it was there.
+    /// Its value before, if it was in the map.
     pub before: Option<V>,
-    /// Its value now, if it is there.
+    /// Its value now, if it is in the map.
     pub after: Option<V>,
     #[serde(skip)]
     superseded: Superseded,
@@ -193,12 +299,12 @@ pub struct LwwMapChanges<K, V> {
 
 impl<K, V> LwwMapChanges<K, V> {
     /// The update lost.
-    pub(super) fn nothing(key: K) -> Self {
+    pub(super) fn unchanged(key: K) -> Self {
         Self { key, before: None, after: None, superseded: Superseded::unchanged() }
     }
 
     /// The update has superseded these, too.
-    pub(super) fn and_obsolete(self, dots: impl IntoIterator<Item = Dot>) -> Self {
+    pub(super) fn and_superseded(self, dots: impl IntoIterator<Item = Dot>) -> Self {
         let dots = self.superseded.dots().iter().copied().chain(dots);
         Self { superseded: Superseded::changed(dots), ..self }
     }

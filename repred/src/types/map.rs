@@ -9,10 +9,14 @@ use std::{
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::entries::{self, EntryChanges, MapChanges, Transition, dots_of};
+use super::{
+    editor_only::{EditorOnly, editor_only},
+    entries::{self, Transition, dots_of},
+    map_changes::{EntryChanges, MapChanges},
+};
 use crate::{
     dots::Dots,
-    edit::{Edit, Editor, IntoValue, Inverse, Keyed, KeyedPlace, Place, Rollback},
+    edit::{DynPlace, Edit, Editor, IntoValue, Inverse, Keyed, KeyedPlace, Place, Rollback},
     reduce::Reduce,
     reset::{Reset, ResetDetail},
     stamp::{Dot, Stamp},
@@ -21,19 +25,20 @@ use crate::{
 /// A map whose values are reducers, nested as deep as you like, and whose keys can be removed.
 ///
 /// An update goes to the value of its key, which begins as the default. A removal *resets* the value: it takes
-/// back what its author had seen of it. So whoever edits it at the same time brings it back, with that
-/// edit alone. A key is there as long as there is anything in its value.
+/// back what its author had seen of it. So somebody who edits the value at the same time brings the key back, with
+/// that edit alone. A key is in the map as long as its value holds anything. (In the literature: an
+/// observed-remove map; Almeida, Shoker and Baquero, *Delta State Replicated Data Types*, 2018.)
 ///
 /// | meanwhile, elsewhere | outcome |
 /// |---|---|
 /// | two edit the value of one key | both edits, as the value's type has it |
-/// | one edits what another one removes | the key is there, with that edit alone |
+/// | one edits what another one removes | the key is in the map, with that edit alone |
 /// | two remove the same key | it is gone |
 ///
-/// What values can be is told by [`Reset`]. A value of registers or counters leaves some 60 bytes for each
-/// of them behind when its key is removed, those of sets, flags and multi-registers nothing. An operation
-/// costs what the value's costs, and O(log n); a removal costs O(value), and says by a dot for each other
-/// replica what its author has seen of it.
+/// Values are of any type that implements [`Reset`]. When a key is removed, a value leaves some 60 bytes behind for
+/// each register and each counter in it, as a tombstone, and nothing for sets, flags and multi-registers. An
+/// operation costs what the value's operation costs, and O(log n); a removal costs O(value), and carries a dot for
+/// each other replica whose updates its author has seen in the value.
 ///
 /// ```
 /// use repred::{Counter, Map, Reduce, Register, Replica};
@@ -57,25 +62,40 @@ use crate::{
 /// assert!(cards.read(|cards| cards.is_empty())?);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias = "or-map")]
+#[doc(alias = "ormap")]
+#[doc(alias = "aw-map")]
+#[doc(alias = "observed-remove")]
+#[doc(alias = "tombstone")]
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Map<K: Ord, V> {
-    /// No value is blank. Some are not there: they remember what must not come back.
+    /// No value is the default. Some are not present: they remember what was reset.
     entries: BTreeMap<K, V>,
 }
 
-/// What is done to a [`Map`]; `U` is an update of a value.
+/// An update of a [`Map`]; `U` is an update of a value.
 ///
 /// Updates are boxed, so that a derived struct may hold a map of itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum MapUpdate<K, U> {
     /// Updates the value of a key.
     Entry(K, Box<U>),
-    /// Takes back what is covered, and what the author has written itself. See [`Map::removal`].
+    /// Takes back what the dots and the detail cover of a key's value, and what the author has written itself. Made
+    /// by [`Map::removal`].
     Remove(K, Dots, ResetDetail),
 }
 
 impl<K: Ord, V: Reset> Map<K, V> {
-    /// The value of a key, if it is there.
+    /// The value of a key that is in the map.
+    ///
+    /// ```
+    /// use repred::{Counter, Map, Replica};
+    ///
+    /// let votes = Replica::new(Map::<String, Counter>::default());
+    /// votes.edit(|votes| votes.entry("tea").add(3))?;
+    /// assert_eq!(votes.read(|votes| votes.get("tea").map(|votes| votes.value()))?, Some(3));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn get<Q: Ord + ?Sized>(&self, key: &Q) -> Option<&V>
     where
         K: Borrow<Q>,
@@ -83,7 +103,16 @@ impl<K: Ord, V: Reset> Map<K, V> {
         self.entries.get(key).filter(|value| value.is_present())
     }
 
-    /// Whether a key is there.
+    /// Whether a key is in the map.
+    ///
+    /// ```
+    /// use repred::{Counter, Map, Replica};
+    ///
+    /// let votes = Replica::new(Map::<String, Counter>::default());
+    /// votes.edit(|votes| votes.entry("tea").add(3))?;
+    /// assert!(votes.read(|votes| votes.contains_key("tea") && !votes.contains_key("jam"))?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn contains_key<Q: Ord + ?Sized>(&self, key: &Q) -> bool
     where
         K: Borrow<Q>,
@@ -91,36 +120,104 @@ impl<K: Ord, V: Reset> Map<K, V> {
         self.get(key).is_some()
     }
 
-    /// The keys that are there with their values, in their order.
+    /// The keys with their values, in the order of the keys.
+    ///
+    /// ```
+    /// use repred::{Counter, Map, Replica};
+    ///
+    /// let votes = Replica::new(Map::<String, Counter>::default());
+    /// votes.edit(|votes| votes.entry("tea").add(3))?;
+    /// let all = votes.read(|votes| format!("{:?}", votes.iter().collect::<Vec<_>>()))?;
+    /// assert_eq!(all, r#"[("tea", 3)]"#);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&K, &V)> + Clone {
         self.entries.iter().filter(|(_, value)| value.is_present())
     }
 
-    /// The keys that are there, in their order.
+    /// The keys, in their order.
+    ///
+    /// ```
+    /// use repred::{Counter, Map, Replica};
+    ///
+    /// let votes = Replica::new(Map::<String, Counter>::default());
+    /// votes.edit(|votes| votes.entry("tea").add(3))?;
+    /// assert_eq!(votes.read(|votes| votes.keys().cloned().collect::<Vec<_>>())?, ["tea"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn keys(&self) -> impl DoubleEndedIterator<Item = &K> + Clone {
         self.iter().map(|(key, _)| key)
     }
 
-    /// The values that are there, in the order of their keys.
+    /// The values, in the order of their keys.
+    ///
+    /// ```
+    /// use repred::{Counter, Map, Replica};
+    ///
+    /// let votes = Replica::new(Map::<String, Counter>::default());
+    /// votes.edit(|votes| votes.entry("tea").add(3))?;
+    /// assert_eq!(votes.read(|votes| votes.values().count())?, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn values(&self) -> impl DoubleEndedIterator<Item = &V> + Clone {
         self.iter().map(|(_, value)| value)
     }
 
-    /// How many keys are there. O(n).
+    /// The number of keys. O(n).
+    ///
+    /// ```
+    /// use repred::{Counter, Map, Replica};
+    ///
+    /// let votes = Replica::new(Map::<String, Counter>::default());
+    /// votes.edit(|votes| votes.entry("tea").add(3))?;
+    /// assert_eq!(votes.read(|votes| votes.len())?, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn len(&self) -> usize {
         self.iter().count()
     }
 
-    /// Whether no key is there. O(n) where many were removed.
+    /// Whether no key is in the map. O(n) if many were removed.
+    ///
+    /// ```
+    /// use repred::{Counter, Map};
+    ///
+    /// assert!(Map::<String, Counter>::default().is_empty());
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.iter().next().is_none()
     }
 
-    /// The update that removes a key as it is seen here.
+    /// The update that removes a key, as far as its value is seen here. In an edit, [`remove`](Editor::remove)
+    /// writes it.
+    ///
+    /// ```
+    /// use repred::{Counter, Map, Replica};
+    ///
+    /// let votes = Replica::new(Map::<String, Counter>::default());
+    /// votes.edit(|votes| votes.entry("tea").add(3))?;
+    /// let removal = votes.read(|votes| votes.removal("tea".into()))?;
+    /// votes.update(removal)?;
+    /// assert!(votes.read(|votes| votes.is_empty())?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn removal(&self, key: K) -> MapUpdate<K, V::Update> {
         let seen = self.entries.get(&key).map(dots_of).unwrap_or_default();
         let detail = self.entries.get(&key).map(Reset::detail).unwrap_or_default();
         MapUpdate::Remove(key, seen, detail)
+    }
+
+    editor_only!(remove(A) -> bool, retain(A));
+
+    /// As the others, but it returns an editor, so that nothing is said of what follows.
+    #[doc(hidden)]
+    pub fn entry<A>(&self, _: A) -> V::Editor<KeyedPlace<'_, Self, K, DynPlace<'_, Self>>>
+    where
+        for<'any> Self: EditorOnly,
+        Self: Keyed<K, Value = V>,
+        V: Edit,
+    {
+        self.never()
     }
 }
 
@@ -138,7 +235,7 @@ where
                 let (changes, transition) = entries::change(&mut self.entries, &key, |value| {
                     value.reduce_resettable(*update, stamp)
                 });
-                MapChanges::new(key, transition.with(changes))
+                MapChanges::of_value(key, transition.with(changes))
             }
             MapUpdate::Remove(key, mut seen, detail) => {
                 seen.insert(Dot::new(stamp.origin(), stamp.dot.seq - 1));
@@ -151,7 +248,7 @@ where
                     Transition { is_present: true, .. } => EntryChanges::PartlyReset,
                     Transition { is_present: false, .. } => EntryChanges::Reset,
                 };
-                MapChanges::reset(key, change, superseded)
+                MapChanges::of_removal(key, change, superseded)
             }
         }
     }
@@ -165,7 +262,7 @@ where
     }
 }
 
-/// In a map of maps: a removal of the outer key resets all values of the inner one.
+/// As a value of another map: removing it from there resets all its values.
 impl<K, V> Reset for Map<K, V>
 where
     K: Ord + Clone + Serialize + DeserializeOwned,
@@ -215,7 +312,7 @@ where
             }
             (MapUpdate::Entry(_, update), Some(value)) => {
                 let roll_back = value.rollback(update, stamp);
-                // One that the update has made blank is as the default, and was forgotten.
+                // The update may have made it the default, and the entry was dropped.
                 Box::new(move |map| roll_back(map.entries.entry(key).or_default()))
             }
         }
@@ -225,12 +322,12 @@ where
         let (MapUpdate::Entry(key, _) | MapUpdate::Remove(key, ..)) = update;
         let (key, value) = (key.clone(), self.get(key));
         match (update, value) {
-            // Nothing was there to remove.
+            // The removal removes nothing.
             (MapUpdate::Remove(..), None) => Some(Box::new(|_, _| Vec::new())),
             (MapUpdate::Remove(..), Some(value)) => {
                 let rebuilt = value.rebuild()?;
                 Some(Box::new(move |map, _| match map.contains_key(&key) {
-                    // Somebody has brought it back: it is theirs.
+                    // Somebody else has written to it since then: that stands.
                     true => Vec::new(),
                     false => of_value(&key, rebuilt),
                 }))
@@ -247,7 +344,7 @@ where
                 let author = stamp.origin();
                 Some(Box::new(move |map, is_ours| {
                     let Some(value) = map.get(&key) else { return Vec::new() };
-                    // What nobody else has touched goes; otherwise only what we did does.
+                    // If nobody else has written to it, the key goes; otherwise only this update is taken back.
                     match (dots_of(value).excluding(author).is_empty(), inverse) {
                         (true, _) => vec![map.removal(key)],
                         (false, Some(inverse)) => of_value(&key, inverse(value, is_ours)),
@@ -275,7 +372,7 @@ where
     type Value = V;
 
     fn find(&self, key: &K) -> Option<&V> {
-        // What is not there any more reads as the default.
+        // A value that was removed reads as the default.
         self.entries.get(key)
     }
 
@@ -296,13 +393,32 @@ where
     K: Ord + Clone + Serialize + DeserializeOwned + Send + 'static,
     V: Reset + Edit + Clone,
 {
-    /// The editor of a key's value, which reads as the default if it is not there, and appears with the first
-    /// change.
+    /// The editor of a key's value. It reads as the default while the key is not in the map; the first change adds
+    /// the key.
+    ///
+    /// ```
+    /// use repred::{Counter, Map, Replica};
+    ///
+    /// let votes = Replica::new(Map::<String, Counter>::default());
+    /// votes.edit(|votes| votes.entry("tea").add(3))?; // `&str` will do for a `String`
+    /// assert_eq!(votes.read(|votes| votes.get("tea").map(|votes| votes.value()))?, Some(3));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn entry(&mut self, key: impl IntoValue<K>) -> V::Editor<KeyedPlace<'_, Map<K, V>, K, P>> {
         self.keyed(key.into_value())
     }
 
-    /// Removes a key. Says whether it was there.
+    /// Removes a key. Returns whether it was in the map.
+    ///
+    /// ```
+    /// use repred::{Counter, Map, Replica};
+    ///
+    /// let votes = Replica::new(Map::<String, Counter>::default());
+    /// votes.edit(|votes| votes.entry("tea").add(3))?;
+    /// assert!(votes.edit(|votes| votes.remove("tea"))?);
+    /// assert!(!votes.edit(|votes| votes.remove("tea"))?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn remove<Q: Ord + ?Sized>(&mut self, key: &Q) -> bool
     where
         K: Borrow<Q>,
@@ -317,7 +433,20 @@ where
         true
     }
 
-    /// Removes the keys for which `keep` says no.
+    /// Keeps the keys for which `keep` returns true, and removes the others.
+    ///
+    /// ```
+    /// use repred::{Counter, Map, Replica};
+    ///
+    /// let votes = Replica::new(Map::<String, Counter>::default());
+    /// votes.edit(|votes| {
+    ///     votes.entry("tea").add(3);
+    ///     votes.entry("jam").add(1);
+    ///     votes.retain(|_, votes| votes.value() > 2);
+    /// })?;
+    /// assert_eq!(votes.read(|votes| votes.keys().cloned().collect::<Vec<_>>())?, ["tea"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn retain(&mut self, keep: impl Fn(&K, &V) -> bool) {
         let gone: Vec<_> = self
             .iter()
@@ -339,7 +468,7 @@ impl<'a, K: Ord, V: Reset> IntoIterator for &'a Map<K, V> {
     }
 }
 
-/// What is there.
+/// The keys that are in the map, with their values.
 impl<K: Ord + fmt::Debug, V: Reset + fmt::Debug> fmt::Debug for Map<K, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_map().entries(self).finish()

@@ -4,6 +4,7 @@ use std::{cmp::Reverse, fmt};
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
+use super::editor_only::{EditorOnly, editor_only};
 use crate::{
     changes::ValueChanges,
     edit::{Edit, Editor, Place, Rollback},
@@ -11,14 +12,15 @@ use crate::{
     stamp::Stamp,
 };
 
-/// The largest value that has been written anywhere.
+/// The largest value that anybody has written, such as a high score.
 ///
-/// An update is a value. Whatever a larger one has beaten is superseded, so the history holds one entry.
+/// An update is a value. A value that a larger one has beaten is superseded, so the history holds one entry. In
+/// the literature this is a join: any join-semilattice works the same way.
 ///
 /// | meanwhile, elsewhere | outcome |
 /// |---|---|
-/// | two write different values | the larger one, whoever hears of it first |
-/// | two write the same value | that value; the first stamp counts as its author |
+/// | two write different values | the larger one, in whichever order they arrive |
+/// | two write the same value | that value; the earlier stamp counts as its author |
 ///
 /// Takes 40 bytes beside the value. Each operation is one comparison.
 ///
@@ -31,18 +33,30 @@ use crate::{
 /// assert_eq!(high_score.read(|score| score.value().copied())?, Some(70));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias = "join")]
+#[doc(alias = "semilattice")]
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Max<T> {
-    /// The largest value, and the first stamp among those that wrote it: a tie must have one outcome,
-    /// since it decides which dot is named superseded later.
+    /// The largest value, and the earliest stamp of those that wrote it. A tie must have the same outcome
+    /// everywhere, because the outcome decides which dot is superseded later.
     largest: Option<(T, Stamp)>,
 }
 
 impl<T> Max<T> {
     /// The largest value, if anything has been written.
+    ///
+    /// ```
+    /// use repred::{Max, Replica};
+    ///
+    /// let high_score = Replica::new(Max::<u32>::default());
+    /// assert_eq!(high_score.read(|score| score.value().copied())?, None);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn value(&self) -> Option<&T> {
         self.largest.as_ref().map(|(value, _)| value)
     }
+
+    editor_only!(raise(A) -> bool);
 }
 
 impl<T: Ord + Clone + Serialize + DeserializeOwned> Reduce for Max<T> {
@@ -71,7 +85,16 @@ impl<T: Ord + Clone + Serialize + DeserializeOwned + Send + 'static> Edit for Ma
 }
 
 impl<T: Ord + Clone + Serialize + DeserializeOwned, P: Place<Max<T>>> Editor<Max<T>, P> {
-    /// Raises the value to this one, unless it is as large already. Says whether it was raised.
+    /// Raises the value to this one, unless it is as large already. Returns whether it was raised.
+    ///
+    /// ```
+    /// use repred::{Max, Replica};
+    ///
+    /// let high_score = Replica::new(Max::default());
+    /// assert!(high_score.edit(|score| score.raise(70))?);
+    /// assert!(!high_score.edit(|score| score.raise(50))?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn raise(&mut self, value: T) -> bool {
         Some(&value) > self.value() && self.update(value)
     }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
+use super::editor_only::{EditorOnly, editor_only};
 use crate::{
     changes::Changes,
     dots::Dots,
@@ -14,10 +15,11 @@ use crate::{
     stamp::{Dot, Stamp},
 };
 
-/// A value that keeps all that were written without knowledge of each other, so that people can choose.
+/// A value that keeps all concurrent writes, so that people can choose between them.
 ///
-/// A write replaces what its author had seen, and nothing else. What it replaced is superseded: the history
-/// holds the values that are there.
+/// A write replaces the values that its author had seen, and no others. The writes of the replaced values are
+/// superseded, so the history holds the values that are present. (In the literature: a multi-value register; the
+/// siblings of Dynamo, DeCandia and others, 2007.)
 ///
 /// | meanwhile, elsewhere | outcome |
 /// |---|---|
@@ -41,6 +43,9 @@ use crate::{
 /// motto.reduce(both, Stamp::new(Time::from_micros(3), 0xa.into(), 2));
 /// assert_eq!(motto.values().collect::<Vec<_>>(), ["simple and fast"]);
 /// ```
+#[doc(alias = "mv-register")]
+#[doc(alias = "mvregister")]
+#[doc(alias = "siblings")]
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct MultiRegister<T> {
     /// The writes that no other one has seen, the latest first.
@@ -59,41 +64,96 @@ struct Write<T> {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MultiRegisterUpdate<T> {
     value: T,
-    /// Those of the author itself need not be named.
+    /// Without those of the author itself: it has seen what it has written.
     seen: Dots,
 }
 
 impl<T> MultiRegister<T> {
-    /// Of more origins than this a write does not say what it has seen of them, but only what it replaces.
-    /// That keeps updates small, and costs that some of what is replaced stays in the history.
+    /// If the values here were written with knowledge of more origins than this, a write names only the values
+    /// that it replaces, and not all that they replaced. That keeps updates small. It costs that some replaced
+    /// writes stay in the history.
     const MANY: usize = 8;
 
-    /// The values, the latest first.
-    pub fn values(&self) -> impl ExactSizeIterator<Item = &T> + Clone {
-        self.writes.iter().map(|write| &write.value)
-    }
-
     /// The value with the latest stamp, if anything has been written.
+    ///
+    /// ```
+    /// use repred::{MultiRegister, Replica};
+    ///
+    /// let motto = Replica::new(MultiRegister::<String>::default());
+    /// assert_eq!(motto.read(|motto| motto.value().cloned())?, None);
+    /// motto.edit(|motto| motto.set("simple"))?;
+    /// assert_eq!(motto.read(|motto| motto.value().cloned())?, Some("simple".into()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn value(&self) -> Option<&T> {
         self.values().next()
     }
 
-    /// Whether there are several values, of which somebody should choose.
+    /// The values, the latest first: several, if there were concurrent writes.
+    ///
+    /// ```
+    /// use repred::{MultiRegister, Reduce, Stamp, Time};
+    ///
+    /// let mut motto = MultiRegister::<String>::default();
+    /// let (ours, theirs) = (motto.write("simple".into()), motto.write("fast".into()));
+    /// motto.reduce(ours, Stamp::new(Time::from_micros(1), 0xa.into(), 1));
+    /// motto.reduce(theirs, Stamp::new(Time::from_micros(2), 0xb.into(), 1));
+    /// assert_eq!(motto.values().collect::<Vec<_>>(), ["fast", "simple"]);
+    /// ```
+    pub fn values(&self) -> impl ExactSizeIterator<Item = &T> + Clone {
+        self.writes.iter().map(|write| &write.value)
+    }
+
+    /// Whether there are several values, of which somebody should choose one.
+    ///
+    /// ```
+    /// use repred::{MultiRegister, Reduce, Stamp, Time};
+    ///
+    /// let mut motto = MultiRegister::<String>::default();
+    /// let (ours, theirs) = (motto.write("simple".into()), motto.write("fast".into()));
+    /// motto.reduce(ours, Stamp::new(Time::from_micros(1), 0xa.into(), 1));
+    /// assert!(!motto.is_contested());
+    /// motto.reduce(theirs, Stamp::new(Time::from_micros(2), 0xb.into(), 1));
+    /// assert!(motto.is_contested());
+    /// ```
+    #[doc(alias = "conflict")]
     pub fn is_contested(&self) -> bool {
         self.writes.len() > 1
     }
 
-    /// The stamps of the writes that gave the values.
+    /// The stamps of the writes that gave the values, in the order of [`values`](Self::values).
+    ///
+    /// ```
+    /// use repred::{MultiRegister, Replica};
+    ///
+    /// let motto = Replica::new(MultiRegister::<String>::default());
+    /// motto.edit(|motto| motto.set("simple"))?;
+    /// let authors = motto.read(|motto| motto.stamps().map(|stamp| stamp.origin()).collect::<Vec<_>>())?;
+    /// assert_eq!(authors, [motto.id()?]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn stamps(&self) -> impl ExactSizeIterator<Item = Stamp> + '_ {
         self.writes.iter().map(|write| write.stamp)
     }
 
-    /// The update that replaces what is here by a value.
+    /// The update that replaces the values that are here by a new one. In an edit, [`set`](Editor::set) writes it.
+    ///
+    /// ```
+    /// use repred::{MultiRegister, Replica};
+    ///
+    /// let motto = Replica::new(MultiRegister::<String>::default());
+    /// let write = motto.read(|motto| motto.write("simple".into()))?;
+    /// motto.update(write)?;
+    /// assert_eq!(motto.read(|motto| motto.value().cloned())?, Some("simple".into()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn write(&self, value: T) -> MultiRegisterUpdate<T> {
         self.write_by(None, value)
     }
 
-    /// The same by a replica that need not be told what it has written itself.
+    editor_only!(set(A));
+
+    /// The same by `author`, whose own writes need not be named.
     pub(super) fn write_by(&self, author: Option<ReplicaId>, value: T) -> MultiRegisterUpdate<T> {
         let is_other = |dot: &Dot| Some(dot.origin) != author;
         let dots = self.writes.iter().map(|write| write.stamp.dot);
@@ -103,7 +163,7 @@ impl<T> MultiRegister<T> {
         MultiRegisterUpdate { value, seen }
     }
 
-    /// Takes out what is covered, and hands on the dots of what nobody needs any more.
+    /// Takes out the writes that are covered, and calls `superseded` for those whose entries nobody needs any more.
     fn replace(
         &mut self,
         covers: impl Fn(Dot) -> bool,
@@ -112,7 +172,7 @@ impl<T> MultiRegister<T> {
         let replaced: Vec<_> =
             self.writes.extract_if(.., |write| covers(write.stamp.dot)).collect();
         for write in &replaced {
-            // What it had replaced must not come back where it is left out.
+            // If its entry is left out, the writes that it had replaced must not come back: they are covered, too.
             if write.seen.iter().all(&covers) {
                 superseded(write.stamp.dot);
             }
@@ -132,7 +192,7 @@ impl<T: Clone + Serialize + DeserializeOwned> Reduce for MultiRegister<T> {
         let replaced =
             self.replace(|dot| is_own(dot) || seen.covers(dot), &mut |dot| superseded.push(dot));
         let place = self.writes.partition_point(|write| write.stamp > stamp);
-        // Hardly ever are there more, and many registers may be held.
+        // There is hardly ever more than one value, and there may be many registers.
         self.writes.reserve_exact(1);
         self.writes.insert(place, Write { stamp, value: value.clone(), seen });
         let replaced = replaced.into_iter().map(|write| write.value).collect();
@@ -142,7 +202,7 @@ impl<T: Clone + Serialize + DeserializeOwned> Reduce for MultiRegister<T> {
 
 impl<T: Clone + Serialize + DeserializeOwned> Reset for MultiRegister<T> {
     fn seen(&self, see: &mut dyn FnMut(Dot)) {
-        // What they replaced too, so that a removal supersedes them.
+        // The writes that they replaced as well, so that a removal can supersede both.
         let replaced = self.writes.iter().flat_map(|write| write.seen.iter());
         replaced.chain(self.stamps().map(|stamp| stamp.dot)).for_each(see);
     }
@@ -175,7 +235,7 @@ impl<T: Clone + Serialize + DeserializeOwned + Send + 'static> Edit for MultiReg
 
     fn inverse(&self, _update: &Self::Update, _stamp: Stamp) -> Option<Inverse<Self>> {
         let before = self.value().cloned();
-        // Whoever has written since is not overruled.
+        // A write by somebody else since then stands.
         Some(Box::new(move |register, is_ours| {
             let is_ours = register.stamps().any(|stamp| is_ours(stamp.dot));
             before.filter(|_| is_ours).map(|value| register.write(value)).into_iter().collect()
@@ -192,6 +252,15 @@ impl<T: Clone + Serialize + DeserializeOwned, P: Place<MultiRegister<T>>>
     Editor<MultiRegister<T>, P>
 {
     /// Writes a value in the place of those that are here.
+    ///
+    /// ```
+    /// use repred::{MultiRegister, Replica};
+    ///
+    /// let motto = Replica::new(MultiRegister::<String>::default());
+    /// motto.edit(|motto| motto.set("simple"))?;
+    /// assert_eq!(motto.read(|motto| motto.value().cloned())?, Some("simple".into()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn set(&mut self, value: impl IntoValue<T>) {
         let update = self.write_by(Some(self.origin()), value.into_value());
         self.update(update);
@@ -208,9 +277,9 @@ impl<T> Default for MultiRegister<T> {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct MultiRegisterChanges<T> {
-    /// The value that came.
+    /// The value that was written.
     pub written: T,
-    /// The values that went.
+    /// The values that it replaced.
     pub replaced: Vec<T>,
     #[serde(skip)]
     superseded: Vec<Dot>,
@@ -239,7 +308,7 @@ mod tests {
     use crate::testing::Laws;
 
     #[test]
-    fn a_write_that_hides_another_is_not_obsolete() {
+    fn a_write_that_hides_another_is_not_superseded() {
         Laws::of(MultiRegister::<u8>::default).budget(3_000).check();
     }
 }

@@ -4,7 +4,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::max::Max;
+use super::{
+    editor_only::{EditorOnly, editor_only},
+    max::Max,
+};
 use crate::{
     changes::ValueChanges,
     edit::{Edit, Editor, Place, Rollback},
@@ -14,8 +17,8 @@ use crate::{
 
 /// False until anybody writes `true`, and true from then on.
 ///
-/// An update is a `bool`; `false` changes nothing. The history holds one entry. For what can be switched
-/// off again, see [`Flag`](crate::Flag).
+/// An update is a `bool`; `false` changes nothing. The history holds one entry. A switch that can be turned off
+/// again is a [`Flag`](crate::Flag).
 ///
 /// | meanwhile, elsewhere | outcome |
 /// |---|---|
@@ -31,14 +34,21 @@ use crate::{
 /// assert!(is_found.read(|found| found.value())?);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias = "bool")]
 #[derive(Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Or(Max<()>);
 
 impl Or {
     /// Whether anybody has written `true`.
+    ///
+    /// ```
+    /// assert!(!repred::Or::default().value());
+    /// ```
     pub fn value(&self) -> bool {
         self.0.value().is_some()
     }
+
+    editor_only!(set() -> bool);
 }
 
 impl Reduce for Or {
@@ -63,7 +73,16 @@ impl Edit for Or {
 }
 
 impl<P: Place<Or>> Editor<Or, P> {
-    /// Makes it true for good. Says whether it was false before.
+    /// Makes it true for good. Returns whether it was false before.
+    ///
+    /// ```
+    /// use repred::{Or, Replica};
+    ///
+    /// let is_found = Replica::new(Or::default());
+    /// assert!(is_found.edit(|found| found.set())?);
+    /// assert!(!is_found.edit(|found| found.set())?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn set(&mut self) -> bool {
         !self.value() && self.update(true)
     }

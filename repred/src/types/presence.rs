@@ -4,7 +4,10 @@ use std::{borrow::Borrow, collections::BTreeMap, fmt, time::Duration};
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::lww_map::{LwwMap, LwwMapChanges};
+use super::{
+    editor_only::{EditorOnly, editor_only},
+    lww_map::{LwwMap, LwwMapChanges},
+};
 use crate::{
     changes::Changes,
     edit::{Edit, Editor, IntoValue, Place, Rollback},
@@ -13,18 +16,21 @@ use crate::{
     time::Time,
 };
 
-/// Who is there, and what they say of themselves; each entry expires unless it is said again.
+/// Who is there, and what they say of themselves; an entry expires unless it is renewed by a heartbeat.
 ///
-/// An update is a key and its value, a *heartbeat*, or `None` to leave. The history holds the last of each key.
-/// Reading is told what time it is: [`iter`](Self::iter) shows who has beaten within the lifetime before
-/// that. Who has not for long is dropped from state and history; see [`with_retention`](Self::with_retention).
+/// An update is a key and its value, a *heartbeat*, or `None` to leave. The history holds the last one of each key.
+/// A reader says what time it is: [`iter`](Self::iter) shows the keys whose last heartbeat is younger than the
+/// lifetime by then. A key without a heartbeat for long is dropped from state and history; see
+/// [`with_retention`](Self::with_retention). (Gossip-style failure detection: van Renesse, Minsky and Hayden, *A
+/// Gossip-Style Failure Detection Service*, 1998.)
 ///
 /// | meanwhile, elsewhere | outcome |
 /// |---|---|
-/// | two heartbeat under one key | the one with the later stamp |
-/// | one heartbeats, another one says it has left | the later of the two |
+/// | two send a heartbeat for one key | the one with the later stamp |
+/// | one sends a heartbeat, another one leaves | the later of the two |
 ///
-/// Takes 41 bytes beside key and value. A read or a heartbeat takes O(log n); once in five minutes, one takes O(n).
+/// Takes 41 bytes beside key and value. A read or a heartbeat takes O(log n); once in five minutes, a heartbeat
+/// takes O(n).
 ///
 /// ```
 /// use std::time::Duration;
@@ -41,12 +47,17 @@ use crate::{
 /// online.edit(|online| online.leave("jim"))?; // or say so
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias = "heartbeat")]
+#[doc(alias = "ephemeral")]
+#[doc(alias = "awareness")]
+#[doc(alias = "membership")]
+#[doc(alias = "gossip")]
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Presence<K: Ord, V> {
     /// In microseconds; the same on all replicas.
     lifetime: u64,
     /// The length of an age in microseconds, never zero; the same on all replicas.
-    memory: u64,
+    retention: u64,
     /// In which age since 1970 the latest heartbeat was.
     latest: u64,
     /// The latest heartbeat of each key, none of them older than the age before the latest.
@@ -54,46 +65,95 @@ pub struct Presence<K: Ord, V> {
 }
 
 /// How far clocks may be apart.
-const MEMORY: Duration = Duration::from_secs(300);
+const RETENTION: Duration = Duration::from_secs(300);
 
 fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
 impl<K: Ord, V> Presence<K, V> {
-    /// Entries last this long. All replicas must begin with the same. The default is 30 seconds.
+    /// Entries last this long. All replicas must begin with the same lifetime. The default is 30 seconds.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use repred::Presence;
+    ///
+    /// let online = Presence::<String, u16>::with_lifetime(Duration::from_secs(10));
+    /// assert_eq!(online.lifetime(), Duration::from_secs(10));
+    /// ```
+    #[doc(alias = "ttl")]
     pub fn with_lifetime(lifetime: Duration) -> Self {
+        let lifetime_micros = micros(lifetime);
         let presence = Self {
-            lifetime: micros(lifetime),
-            memory: 1,
+            lifetime: lifetime_micros,
+            retention: 1,
             latest: 0,
             heartbeats: LwwMap::default(),
         };
-        presence.with_retention(MEMORY.max(lifetime))
+        presence.with_retention(RETENTION.max(lifetime))
     }
 
-    /// Entries are dropped when the latest heartbeat of anybody is this much later, or twice as much. All replicas
-    /// must begin with the same. Five minutes, or the lifetime if that is longer, are the default: clocks may
-    /// differ by as much, and the fastest must not make everybody else disappear.
+    /// An entry is dropped when the latest heartbeat of anybody is this much later, or at the latest twice as much.
+    /// All replicas must begin with the same retention.
+    ///
+    /// The default is five minutes, or the lifetime if that is longer: clocks may differ by as much, and the
+    /// fastest one must not make everybody else disappear.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use repred::Presence;
+    ///
+    /// let hour = Duration::from_secs(3600);
+    /// let online = Presence::<String, u16>::with_lifetime(Duration::from_secs(10)).with_retention(hour);
+    /// assert_eq!(online.lifetime(), Duration::from_secs(10));
+    /// ```
     #[must_use]
-    pub fn with_retention(mut self, memory: Duration) -> Self {
-        self.memory = micros(memory).max(1);
+    pub fn with_retention(mut self, retention: Duration) -> Self {
+        self.retention = micros(retention).max(1);
         self
     }
 
-    /// How long an entry lasts. Beat three or four times as often, so that a lost connection is not a death.
+    /// How long an entry lasts. Send heartbeats three or four times as often, so that nobody expires because one
+    /// of them was late.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use repred::Presence;
+    ///
+    /// assert_eq!(Presence::<String, u16>::default().lifetime(), Duration::from_secs(30));
+    /// ```
     pub fn lifetime(&self) -> Duration {
         Duration::from_micros(self.lifetime)
     }
 
     /// Who is there at this time, in the order of the keys. O(n).
+    ///
+    /// ```
+    /// use repred::{Presence, Replica};
+    ///
+    /// let online = Replica::new(Presence::<String, u16>::default());
+    /// online.edit(|online| online.heartbeat("jim", 7))?;
+    /// let now = online.now();
+    /// assert_eq!(online.read(|online| online.iter(now).map(|(_, port)| *port).collect::<Vec<_>>())?, [7]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn iter(&self, now: Time) -> impl DoubleEndedIterator<Item = (&K, &V)> + Clone {
         let heartbeats = self.heartbeats.writes.iter();
         let alive = heartbeats.filter(move |(_, (stamp, _))| self.is_alive(*stamp, now));
         alive.filter_map(|(key, (_, value))| Some((key, value.as_ref()?)))
     }
 
-    /// What is said of a key at this time, if it is there.
+    /// The value of a key that is there at this time.
+    ///
+    /// ```
+    /// use repred::{Presence, Replica};
+    ///
+    /// let online = Replica::new(Presence::<String, u16>::default());
+    /// online.edit(|online| online.heartbeat("jim", 7))?;
+    /// let now = online.now();
+    /// assert_eq!(online.read(|online| online.get("jim", now).copied())?, Some(7));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn get<Q: Ord + ?Sized>(&self, key: &Q, now: Time) -> Option<&V>
     where
         K: Borrow<Q>,
@@ -102,7 +162,17 @@ impl<K: Ord, V> Presence<K, V> {
         self.heartbeats.get(key).filter(|_| is_alive)
     }
 
-    /// The stamp of a key's latest heartbeat, expired or not.
+    /// The stamp of a key's last heartbeat, expired or not.
+    ///
+    /// ```
+    /// use repred::{Presence, Replica};
+    ///
+    /// let online = Replica::new(Presence::<String, u16>::default());
+    /// online.edit(|online| online.heartbeat("jim", 7))?;
+    /// let stamp = online.read(|online| online.stamp("jim"))?;
+    /// assert_eq!(stamp.map(|stamp| stamp.origin()), Some(online.id()?));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn stamp<Q: Ord + ?Sized>(&self, key: &Q) -> Option<Stamp>
     where
         K: Borrow<Q>,
@@ -110,12 +180,25 @@ impl<K: Ord, V> Presence<K, V> {
         self.heartbeats.stamp(key)
     }
 
-    /// When the next entry expires, to wake up and look again. O(n).
+    /// When the next entry expires: the time to wake up and look again. O(n).
+    ///
+    /// ```
+    /// use repred::{Presence, Replica};
+    ///
+    /// let online = Replica::new(Presence::<String, u16>::default());
+    /// online.edit(|online| online.heartbeat("jim", 7))?;
+    /// let now = online.now();
+    /// let expiry = online.read(|online| online.next_expiry(now))?.unwrap();
+    /// assert!(online.read(|online| online.iter(expiry).count() == 0)?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn next_expiry(&self, now: Time) -> Option<Time> {
-        let heartbeats = self.heartbeats.writes.values().filter(|(_, value)| value.is_some());
-        let expiries = heartbeats.map(|(stamp, _)| stamp.time + self.lifetime());
+        let present = self.heartbeats.writes.values().filter(|(_, value)| value.is_some());
+        let expiries = present.map(|(stamp, _)| stamp.time + self.lifetime());
         expiries.filter(|expiry| *expiry > now).min()
     }
+
+    editor_only!(heartbeat(A, B), leave(A));
 
     fn is_alive(&self, heartbeat: Stamp, now: Time) -> bool {
         heartbeat.time + self.lifetime() > now
@@ -124,7 +207,7 @@ impl<K: Ord, V> Presence<K, V> {
     /// In which age since 1970 this was.
     fn age(&self, stamp: Stamp) -> u64 {
         // A snapshot from a peer may hold anything.
-        stamp.time.as_micros() / self.memory.max(1)
+        stamp.time.as_micros() / self.retention.max(1)
     }
 
     /// Whether a heartbeat is dropped once there has been one in this age.
@@ -142,9 +225,9 @@ where
     type Changes = LwwMapChanges<K, V>;
 
     fn reduce(&mut self, (key, value): Self::Update, stamp: Stamp) -> Self::Changes {
-        // What would have been dropped by now counts as dropped, whenever it comes.
+        // A heartbeat that would have been dropped by now is dropped, however late it arrives.
         if self.is_forgotten(stamp, self.latest) {
-            return LwwMapChanges::nothing(key);
+            return LwwMapChanges::unchanged(key);
         }
         let changes = self.heartbeats.reduce((key, value), stamp);
         let age = self.age(stamp);
@@ -156,7 +239,7 @@ where
         let (old, kept): (BTreeMap<_, _>, _) =
             heartbeats.partition(|(_, (heartbeat, _))| self.is_forgotten(*heartbeat, age));
         self.heartbeats.writes = kept;
-        changes.and_obsolete(old.into_values().map(|(heartbeat, _)| heartbeat.dot))
+        changes.and_superseded(old.into_values().map(|(heartbeat, _)| heartbeat.dot))
     }
 }
 
@@ -190,12 +273,33 @@ where
     K: Ord + Clone + Serialize + DeserializeOwned,
     V: Clone + Serialize + DeserializeOwned,
 {
-    /// Says that a key is there for another lifetime, and what of it.
+    /// Writes that a key is there for another lifetime, and its value.
+    ///
+    /// ```
+    /// use repred::{Presence, Replica};
+    ///
+    /// let online = Replica::new(Presence::<String, u16>::default());
+    /// online.edit(|online| online.heartbeat("jim", 7))?;
+    /// let now = online.now();
+    /// assert_eq!(online.read(|online| online.get("jim", now).copied())?, Some(7));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn heartbeat(&mut self, key: impl IntoValue<K>, value: impl IntoValue<V>) {
         self.update((key.into_value(), Some(value.into_value())));
     }
 
-    /// Says that a key is not there any more.
+    /// Writes that a key is not there any more.
+    ///
+    /// ```
+    /// use repred::{Presence, Replica};
+    ///
+    /// let online = Replica::new(Presence::<String, u16>::default());
+    /// online.edit(|online| online.heartbeat("jim", 7))?;
+    /// online.edit(|online| online.leave("jim"))?;
+    /// let now = online.now();
+    /// assert_eq!(online.read(|online| online.get("jim", now).copied())?, None);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn leave(&mut self, key: impl IntoValue<K>) {
         self.update((key.into_value(), None));
     }

@@ -8,8 +8,11 @@ use std::{
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
+use super::{
+    editor_only::{EditorOnly, editor_only},
+    set_changes::{SetChange, SetChanges},
+};
 use crate::{
-    changes::{Changes, Superseded},
     dots::Dots,
     edit::{Edit, Editor, IntoValue, Inverse, Place, Rollback},
     reduce::Reduce,
@@ -23,15 +26,15 @@ use crate::{
 ///
 /// | meanwhile, elsewhere | outcome |
 /// |---|---|
-/// | one adds what another one removes | the element is there |
+/// | one adds what another one removes | the element is in the set |
 /// | two remove the same element | it is gone |
-/// | two add the same element, then one who has seen only one of them removes it | it is there |
+/// | two add the same element, then one who has seen only one of them removes it | it is in the set |
 /// | one removes the set from a [`Map`](crate::Map), another one adds to it | what was added meanwhile |
 ///
 /// Takes 32 bytes beside each element and its place in a tree, 24 more for each further replica that added
 /// it at the same time, and nothing for what was removed. A removal carries a dot, 17 bytes or more, for
-/// each other replica that added the element. An operation takes O(log n). The additions of what was
-/// removed leave the history, the removals stay until they are [trimmed](crate::Replica::trim).
+/// each other replica that added the element. An operation takes O(log n). A removal supersedes the additions
+/// that it takes back; the removals stay in the history until they are [trimmed](crate::Replica::trim).
 ///
 /// ```
 /// use repred::{Replica, Set};
@@ -46,23 +49,39 @@ use crate::{
 /// assert_eq!(tags.read(|tags| tags.iter().cloned().collect::<Vec<_>>())?, ["food"]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias = "or-set")]
+#[doc(alias = "orset")]
+#[doc(alias = "aw-set")]
+#[doc(alias = "add-wins")]
+#[doc(alias = "observed-remove")]
+#[doc(alias = "tombstone")]
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Set<T: Ord> {
     /// Each element with the latest addition of each origin that nobody has removed.
     elements: BTreeMap<T, Dots>,
 }
 
-/// What is done to a [`Set`].
+/// An update of a [`Set`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SetUpdate<T> {
     /// Adds an element.
     Insert(T),
-    /// Removes what was added by these updates, and by earlier ones of the author. See [`Set::removal`].
+    /// Takes back the additions of an element that the dots cover, and those of the author itself. Made by
+    /// [`Set::removal`].
     Remove(T, Dots),
 }
 
 impl<T: Ord> Set<T> {
-    /// Whether an element is there.
+    /// Whether an element is in the set.
+    ///
+    /// ```
+    /// use repred::{Set, Replica};
+    ///
+    /// let guests = Replica::new(Set::<String>::default());
+    /// guests.edit(|guests| guests.insert("jim"))?;
+    /// assert!(guests.read(|guests| guests.contains("jim"))?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn contains<Q: Ord + ?Sized>(&self, element: &Q) -> bool
     where
         T: Borrow<Q>,
@@ -71,21 +90,57 @@ impl<T: Ord> Set<T> {
     }
 
     /// The elements, in their order.
+    ///
+    /// ```
+    /// use repred::{Set, Replica};
+    ///
+    /// let guests = Replica::new(Set::<String>::default());
+    /// guests.edit(|guests| {
+    ///     guests.insert("sue");
+    ///     guests.insert("jim");
+    /// })?;
+    /// assert_eq!(guests.read(|guests| guests.iter().cloned().collect::<Vec<_>>())?, ["jim", "sue"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &T> + DoubleEndedIterator + Clone {
         self.elements.keys()
     }
 
-    /// How many elements there are.
+    /// The number of elements.
+    ///
+    /// ```
+    /// use repred::{Set, Replica};
+    ///
+    /// let guests = Replica::new(Set::<String>::default());
+    /// guests.edit(|guests| guests.insert("jim"))?;
+    /// assert_eq!(guests.read(|guests| guests.len())?, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn len(&self) -> usize {
         self.elements.len()
     }
 
-    /// Whether there is no element.
+    /// Whether the set has no elements.
+    ///
+    /// ```
+    /// assert!(repred::Set::<String>::default().is_empty());
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.elements.is_empty()
     }
 
-    /// The updates by which an element was added; `None` if it is not there.
+    /// The updates by which an element was added: the latest of each origin. `None` if the element is not in the
+    /// set.
+    ///
+    /// ```
+    /// use repred::{Replica, Set};
+    ///
+    /// let tags = Replica::new(Set::<String>::default());
+    /// tags.edit(|tags| tags.insert("food"))?;
+    /// let author = tags.read(|tags| tags.added("food").and_then(|dots| dots.iter().next()))?;
+    /// assert_eq!(author.map(|dot| dot.origin), Some(tags.id()?));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn added<Q: Ord + ?Sized>(&self, element: &Q) -> Option<&Dots>
     where
         T: Borrow<Q>,
@@ -93,27 +148,41 @@ impl<T: Ord> Set<T> {
         self.elements.get(element)
     }
 
-    /// The update that removes an element as it is seen here.
+    /// The update that removes an element, as far as it is seen here. In an edit, [`remove`](Editor::remove) writes
+    /// it.
+    ///
+    /// ```
+    /// use repred::{Replica, Set};
+    ///
+    /// let tags = Replica::new(Set::<String>::default());
+    /// tags.edit(|tags| tags.insert("food"))?;
+    /// let removal = tags.read(|tags| tags.removal("food".into()))?;
+    /// tags.update(removal)?;
+    /// assert!(tags.read(|tags| tags.is_empty())?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn removal(&self, element: T) -> SetUpdate<T> {
         let seen = self.elements.get(&element).cloned().unwrap_or_default();
         SetUpdate::Remove(element, seen)
     }
 
-    /// Takes out additions of an element that are covered.
-    fn remove(&mut self, element: T, covers: impl Fn(Dot) -> bool) -> SetChanges<T> {
+    editor_only!(insert(A) -> bool, remove(A) -> bool, retain(A), clear());
+
+    /// Takes back the additions of an element that are covered.
+    fn take_back(&mut self, element: T, covers: impl Fn(Dot) -> bool) -> SetChanges<T> {
         let Some(dots) = self.elements.get_mut(&element) else {
-            return SetChanges::nothing(element);
+            return SetChanges::unchanged(element);
         };
         let removed: Vec<_> = dots.iter().filter(|dot| covers(*dot)).collect();
         if !dots.retain(|dot| !covers(dot)) {
-            return SetChanges::nothing(element);
+            return SetChanges::unchanged(element);
         }
         let is_gone = dots.is_empty();
         if is_gone {
             self.elements.remove(&element);
         }
         let change = if is_gone { SetChange::Removed } else { SetChange::Unchanged };
-        SetChanges::new(element, change, removed)
+        SetChanges::changed(element, change, removed)
     }
 }
 
@@ -126,16 +195,16 @@ impl<T: Ord + Clone + Serialize + DeserializeOwned> Reduce for Set<T> {
             SetUpdate::Insert(element) => match self.elements.get_mut(&element) {
                 Some(dots) => {
                     let earlier = dots.insert(stamp.dot);
-                    SetChanges::new(element, SetChange::Unchanged, earlier)
+                    SetChanges::changed(element, SetChange::Unchanged, earlier)
                 }
                 None => {
                     self.elements.insert(element.clone(), Dots::from_iter([stamp.dot]));
-                    SetChanges::new(element, SetChange::Added, [])
+                    SetChanges::changed(element, SetChange::Added, [])
                 }
             },
             SetUpdate::Remove(element, seen) => {
                 let is_own = |dot: Dot| dot.origin == stamp.origin();
-                self.remove(element, |dot| is_own(dot) || seen.covers(dot))
+                self.take_back(element, |dot| is_own(dot) || seen.covers(dot))
             }
         }
     }
@@ -188,7 +257,7 @@ impl<T: Ord + Clone + Serialize + DeserializeOwned + Send + 'static> Edit for Se
         let (SetUpdate::Insert(element) | SetUpdate::Remove(element, _)) = update;
         let (element, was_present) = (element.clone(), self.contains(element));
         Some(match update {
-            // Who has added it too meanwhile keeps it.
+            // If somebody else has added it meanwhile, it stays.
             SetUpdate::Insert(_) => Box::new(move |set, is_ours| {
                 let dots = set.added(&element).into_iter().flat_map(Dots::iter);
                 let ours: Dots = dots.filter(|dot| is_ours(*dot)).collect();
@@ -208,8 +277,16 @@ impl<T: Ord + Clone + Serialize + DeserializeOwned + Send + 'static> Edit for Se
 }
 
 impl<T: Ord + Clone + Serialize + DeserializeOwned, P: Place<Set<T>>> Editor<Set<T>, P> {
-    /// Adds an element. Says whether it is new; if it is not, the addition still outlives a removal that is
-    /// written elsewhere meanwhile.
+    /// Adds an element. Returns whether it is new. Even if it is not, this addition outlives a concurrent removal.
+    ///
+    /// ```
+    /// use repred::{Replica, Set};
+    ///
+    /// let tags = Replica::new(Set::<String>::default());
+    /// assert!(tags.edit(|tags| tags.insert("food"))?);
+    /// assert!(!tags.edit(|tags| tags.insert("food"))?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn insert(&mut self, element: impl IntoValue<T>) -> bool {
         let element = element.into_value();
         let is_new = !self.contains(&element);
@@ -217,7 +294,17 @@ impl<T: Ord + Clone + Serialize + DeserializeOwned, P: Place<Set<T>>> Editor<Set
         is_new
     }
 
-    /// Removes an element. Says whether it was there.
+    /// Removes an element. Returns whether it was in the set.
+    ///
+    /// ```
+    /// use repred::{Replica, Set};
+    ///
+    /// let tags = Replica::new(Set::<String>::default());
+    /// tags.edit(|tags| tags.insert("food"))?;
+    /// assert!(tags.edit(|tags| tags.remove("food"))?);
+    /// assert!(!tags.edit(|tags| tags.remove("food"))?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn remove<Q: Ord + ?Sized>(&mut self, element: &Q) -> bool
     where
         T: Borrow<Q>,
@@ -227,7 +314,20 @@ impl<T: Ord + Clone + Serialize + DeserializeOwned, P: Place<Set<T>>> Editor<Set
         self.update(removal)
     }
 
-    /// Removes the elements for which `keep` says no.
+    /// Keeps the elements for which `keep` returns true, and removes the others.
+    ///
+    /// ```
+    /// use repred::{Replica, Set};
+    ///
+    /// let tags = Replica::new(Set::<String>::default());
+    /// tags.edit(|tags| {
+    ///     tags.insert("food");
+    ///     tags.insert("drinks");
+    ///     tags.retain(|tag| tag.len() > 4);
+    /// })?;
+    /// assert_eq!(tags.read(|tags| tags.iter().cloned().collect::<Vec<_>>())?, ["drinks"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn retain(&mut self, keep: impl Fn(&T) -> bool) {
         let gone: Vec<_> = self.iter().filter(|element| !keep(element)).cloned().collect();
         for element in gone {
@@ -235,7 +335,17 @@ impl<T: Ord + Clone + Serialize + DeserializeOwned, P: Place<Set<T>>> Editor<Set
         }
     }
 
-    /// Removes all elements.
+    /// Removes all elements that are seen here. Those that others add meanwhile stay.
+    ///
+    /// ```
+    /// use repred::{Replica, Set};
+    ///
+    /// let tags = Replica::new(Set::<String>::default());
+    /// tags.edit(|tags| tags.insert("food"))?;
+    /// tags.edit(|tags| tags.clear())?;
+    /// assert!(tags.read(|tags| tags.is_empty())?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn clear(&mut self) {
         self.retain(|_| false);
     }
@@ -260,53 +370,6 @@ impl<T: Ord + fmt::Debug> fmt::Debug for Set<T> {
 impl<T: Ord> Default for Set<T> {
     fn default() -> Self {
         Self { elements: BTreeMap::new() }
-    }
-}
-
-/// What an update has changed in a set of any kind.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[non_exhaustive]
-pub struct SetChanges<T> {
-    /// The element.
-    pub element: T,
-    /// What became of it.
-    pub change: SetChange,
-    #[serde(skip)]
-    superseded: Superseded,
-}
-
-/// What became of an element of a set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub enum SetChange {
-    /// It is there, and was not.
-    Added,
-    /// It was there, and is not.
-    Removed,
-    /// It is there or not, as it was.
-    Unchanged,
-}
-
-impl<T> SetChanges<T> {
-    pub(super) fn nothing(element: T) -> Self {
-        Self { element, change: SetChange::Unchanged, superseded: Superseded::unchanged() }
-    }
-
-    pub(super) fn new(
-        element: T,
-        change: SetChange,
-        superseded: impl IntoIterator<Item = Dot>,
-    ) -> Self {
-        Self { element, change, superseded: Superseded::changed(superseded) }
-    }
-}
-
-impl<T> Changes for SetChanges<T> {
-    fn is_empty(&self) -> bool {
-        self.superseded.is_empty()
-    }
-
-    fn superseded(&self, name: &mut dyn FnMut(Dot)) {
-        self.superseded.superseded(name);
     }
 }
 

@@ -8,22 +8,28 @@ use std::{
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::set::{SetChange, SetChanges};
+use super::{
+    editor_only::{EditorOnly, editor_only},
+    set_changes::{SetChange, SetChanges},
+};
 use crate::{
     edit::{Edit, Editor, IntoValue, Place, Rollback},
     reduce::Reduce,
     stamp::Stamp,
 };
 
-/// A set whose elements can be removed, once and for all: the difference of two sets that only grow.
+/// A set from which an element is removed for good: it can never be added again.
+///
+/// It is the difference of two sets that only grow. (In the literature: a 2P-set.)
 ///
 /// | meanwhile, elsewhere | outcome |
 /// |---|---|
 /// | one adds what another one removes | the element is gone, and stays so |
 /// | one removes what has not been added yet | it can never be added |
 ///
-/// Use it where a name is never used again, such as that of a finished task. It takes nothing beside the
-/// elements and their tree, but an element for each that was ever removed. An operation takes O(log n).
+/// Use it where a name is never used again, such as the number of a finished task. It takes nothing beside the
+/// elements and their tree, but every element that was ever removed remains as a tombstone. An operation takes
+/// O(log n).
 ///
 /// ```
 /// use repred::{Replica, TwoPhaseSet};
@@ -37,23 +43,35 @@ use crate::{
 /// assert!(tasks.read(|tasks| tasks.is_empty() && tasks.was_removed(&7))?);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias = "2p-set")]
+#[doc(alias = "2pset")]
+#[doc(alias = "tombstone")]
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct TwoPhaseSet<T: Ord> {
     elements: BTreeSet<T>,
     removed: BTreeSet<T>,
 }
 
-/// What is done to a [`TwoPhaseSet`].
+/// An update of a [`TwoPhaseSet`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TwoPhaseSetUpdate<T> {
     /// Adds an element, unless it was removed.
     Insert(T),
-    /// Removes an element for good, be it there or not.
+    /// Removes an element for good, whether it is in the set or not.
     Remove(T),
 }
 
 impl<T: Ord> TwoPhaseSet<T> {
-    /// Whether an element is there.
+    /// Whether an element is in the set.
+    ///
+    /// ```
+    /// use repred::{TwoPhaseSet, Replica};
+    ///
+    /// let guests = Replica::new(TwoPhaseSet::<String>::default());
+    /// guests.edit(|guests| guests.insert("jim"))?;
+    /// assert!(guests.read(|guests| guests.contains("jim"))?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn contains<Q: Ord + ?Sized>(&self, element: &Q) -> bool
     where
         T: Borrow<Q>,
@@ -61,7 +79,56 @@ impl<T: Ord> TwoPhaseSet<T> {
         self.elements.contains(element)
     }
 
-    /// Whether an element was removed, and so cannot be added any more.
+    /// The elements, in their order.
+    ///
+    /// ```
+    /// use repred::{TwoPhaseSet, Replica};
+    ///
+    /// let guests = Replica::new(TwoPhaseSet::<String>::default());
+    /// guests.edit(|guests| {
+    ///     guests.insert("sue");
+    ///     guests.insert("jim");
+    /// })?;
+    /// assert_eq!(guests.read(|guests| guests.iter().cloned().collect::<Vec<_>>())?, ["jim", "sue"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &T> + DoubleEndedIterator + Clone {
+        self.elements.iter()
+    }
+
+    /// The number of elements.
+    ///
+    /// ```
+    /// use repred::{TwoPhaseSet, Replica};
+    ///
+    /// let guests = Replica::new(TwoPhaseSet::<String>::default());
+    /// guests.edit(|guests| guests.insert("jim"))?;
+    /// assert_eq!(guests.read(|guests| guests.len())?, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn len(&self) -> usize {
+        self.elements.len()
+    }
+
+    /// Whether the set has no elements.
+    ///
+    /// ```
+    /// assert!(repred::TwoPhaseSet::<String>::default().is_empty());
+    /// ```
+    pub fn is_empty(&self) -> bool {
+        self.elements.is_empty()
+    }
+
+    /// Whether an element was removed, and so can never be added again.
+    ///
+    /// ```
+    /// use repred::{Replica, TwoPhaseSet};
+    ///
+    /// let tasks = Replica::new(TwoPhaseSet::<u32>::default());
+    /// tasks.edit(|tasks| tasks.remove(7))?;
+    /// assert!(tasks.read(|tasks| tasks.was_removed(&7))?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn was_removed<Q: Ord + ?Sized>(&self, element: &Q) -> bool
     where
         T: Borrow<Q>,
@@ -69,20 +136,7 @@ impl<T: Ord> TwoPhaseSet<T> {
         self.removed.contains(element)
     }
 
-    /// The elements, in their order.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = &T> + DoubleEndedIterator + Clone {
-        self.elements.iter()
-    }
-
-    /// How many elements there are.
-    pub fn len(&self) -> usize {
-        self.elements.len()
-    }
-
-    /// Whether there is no element.
-    pub fn is_empty(&self) -> bool {
-        self.elements.is_empty()
-    }
+    editor_only!(insert(A) -> bool, remove(A) -> bool);
 }
 
 impl<T: Ord + Clone + Serialize + DeserializeOwned> Reduce for TwoPhaseSet<T> {
@@ -93,17 +147,17 @@ impl<T: Ord + Clone + Serialize + DeserializeOwned> Reduce for TwoPhaseSet<T> {
         match update {
             TwoPhaseSetUpdate::Insert(element) => {
                 if self.removed.contains(&element) || !self.elements.insert(element.clone()) {
-                    return SetChanges::nothing(element);
+                    return SetChanges::unchanged(element);
                 }
-                SetChanges::new(element, SetChange::Added, [])
+                SetChanges::changed(element, SetChange::Added, [])
             }
             TwoPhaseSetUpdate::Remove(element) => {
                 if !self.removed.insert(element.clone()) {
-                    return SetChanges::nothing(element);
+                    return SetChanges::unchanged(element);
                 }
                 let was_present = self.elements.remove(&element);
                 let change = if was_present { SetChange::Removed } else { SetChange::Unchanged };
-                SetChanges::new(element, change, [])
+                SetChanges::changed(element, change, [])
             }
         }
     }
@@ -131,14 +185,34 @@ impl<T: Ord + Clone + Serialize + DeserializeOwned + Send + 'static> Edit for Tw
 impl<T: Ord + Clone + Serialize + DeserializeOwned, P: Place<TwoPhaseSet<T>>>
     Editor<TwoPhaseSet<T>, P>
 {
-    /// Adds an element. Says whether it is there now and was not before.
+    /// Adds an element, unless it was removed. Returns whether it was added.
+    ///
+    /// ```
+    /// use repred::{Replica, TwoPhaseSet};
+    ///
+    /// let tasks = Replica::new(TwoPhaseSet::<u32>::default());
+    /// assert!(tasks.edit(|tasks| tasks.insert(7))?);
+    /// tasks.edit(|tasks| tasks.remove(7))?;
+    /// assert!(!tasks.edit(|tasks| tasks.insert(7))?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn insert(&mut self, element: impl IntoValue<T>) -> bool {
         let element = element.into_value();
         let is_new = !self.contains(&element) && !self.was_removed(&element);
         is_new && self.update(TwoPhaseSetUpdate::Insert(element))
     }
 
-    /// Removes an element for good. Says whether it was there.
+    /// Removes an element for good. Returns whether it was in the set.
+    ///
+    /// ```
+    /// use repred::{Replica, TwoPhaseSet};
+    ///
+    /// let tasks = Replica::new(TwoPhaseSet::<u32>::default());
+    /// tasks.edit(|tasks| tasks.insert(7))?;
+    /// assert!(tasks.edit(|tasks| tasks.remove(7))?);
+    /// assert!(tasks.read(|tasks| tasks.is_empty())?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn remove(&mut self, element: impl IntoValue<T>) -> bool {
         let element = element.into_value();
         let was_present = self.contains(&element);
