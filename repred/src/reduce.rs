@@ -121,6 +121,31 @@ pub trait Replicated:
     /// Where the bytes do not hold such a state; `self` is unchanged.
     #[doc(hidden)]
     fn replace_state(&mut self, bytes: &[u8]) -> Result<(), DecodeError>;
+
+    /// Appends an encoded update, and returns a hash of its shape. A method, so that a reducer whose type is erased
+    /// can be replicated.
+    ///
+    /// # Errors
+    ///
+    /// Where serde cannot carry the update; `bytes` then ends in garbage.
+    #[doc(hidden)]
+    fn encode_update(
+        &self,
+        update: &Self::Update,
+        bytes: &mut Vec<u8>,
+    ) -> Result<u64, EncodeError> {
+        encoding::encode_shaped(update, bytes)
+    }
+
+    /// Decodes an update.
+    ///
+    /// # Errors
+    ///
+    /// Where the bytes are not those of an update.
+    #[doc(hidden)]
+    fn decode_update(&self, payload: &[u8]) -> Result<Self::Update, DecodeError> {
+        encoding::decode(payload)
+    }
 }
 
 impl<R> Replicated for R

@@ -27,7 +27,7 @@ pub(crate) use self::{
 
 use crate::{
     changes::Changes,
-    encoding::{self, DecodeError},
+    encoding::DecodeError,
     event::{EventRing, ReplicaEvent},
     history::{Cursor, Frontier, History, Missing, OriginIndex, Position, SeqRange},
     id::ReplicaId,
@@ -292,7 +292,7 @@ impl<R: Replicated> Core<R> {
             (entries.first_seq..).zip(entries.iter()).map(move |(seq, (time, payload))| Entry {
                 stamp: Stamp::new(time, id, seq),
                 size: payload.len(),
-                update: encoding::decode(payload),
+                update: self.state.decode_update(payload),
             })
         }))
     }
@@ -527,12 +527,12 @@ impl<R: Replicated> Core<R> {
         bytes: &mut Vec<u8>,
     ) -> Result<(), UpdateError> {
         let start = bytes.len();
-        let shape = encoding::encode_shaped(update, bytes).map_err(UpdateError::Encode)?;
+        let shape = self.state.encode_update(update, bytes).map_err(UpdateError::Encode)?;
         // serde can write what it cannot read back from a format without names, such as a tagged enum.
         // Nobody could take in such an update, nor anything after it. One of each shape tells; in debug
         // builds also those whose values their own type would refuse.
         if cfg!(debug_assertions) || !self.shapes.contains(shape) {
-            encoding::decode::<R::Update>(&bytes[start..]).map_err(UpdateError::Decode)?;
+            self.state.decode_update(&bytes[start..]).map_err(UpdateError::Decode)?;
             self.shapes.insert(shape);
         }
         let (size, limit) = (bytes.len() - start, self.limits.update_bytes);

@@ -2,7 +2,6 @@
 
 use super::{AtError, Core};
 use crate::{
-    encoding,
     history::{Cursor, Frontier, Missing},
     reduce::Replicated,
     stamp::Stamp,
@@ -79,7 +78,7 @@ impl<R: Replicated> Core<R> {
                     let id = history.id(entries.origin);
                     for (seq, (time, payload)) in (entries.first_seq..).zip(entries.iter()) {
                         if seq <= to.seq(id) {
-                            let update = encoding::decode(payload).map_err(AtError::Decode)?;
+                            let update = state.decode_update(payload).map_err(AtError::Decode)?;
                             state.reduce(update, Stamp::new(time, id, seq));
                         }
                     }

@@ -8,7 +8,6 @@ use super::{
     holding::Disposition,
 };
 use crate::{
-    encoding,
     history::{Dependency, History, OriginIndex, SeqRange},
     id::ReplicaId,
     reduce::Replicated,
@@ -210,7 +209,7 @@ impl<R: Replicated> Core<R> {
         if self.defers(dot.origin, policy) {
             return Ok(Disposition::Defer);
         }
-        match encoding::decode(payload) {
+        match self.state.decode_update(payload) {
             Ok(update) => Ok(Disposition::Reduce(update)),
             Err(_) if policy.if_unknown == IfUnknown::Defer => Ok(Disposition::Defer),
             Err(error) => Err(ReceiveError::Decode { dot, error }),

@@ -20,6 +20,7 @@ mod line;
 mod diagram;
 mod sample;
 mod tree;
+mod erased;
 mod diff;
 mod laws;
 mod simulation;

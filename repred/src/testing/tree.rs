@@ -34,6 +34,11 @@ impl Tree {
         value.serialize(TreeBuilder)
     }
 
+    /// What cannot be shown.
+    pub(crate) fn unknown() -> Self {
+        Self::Leaf("?".into())
+    }
+
     /// Where two trees differ, with what is there in each.
     pub(crate) fn differences(&self, other: &Self) -> Vec<Difference> {
         let mut found = Vec::new();

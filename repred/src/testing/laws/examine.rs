@@ -10,33 +10,37 @@ use super::{
 };
 use crate::{
     changes::Changes,
-    encoding,
-    reduce::{Reduce, Replicated},
+    reduce::Replicated,
     stamp::{Dot, Stamp},
-    testing::{Chance, diff::diff, line::Line},
+    testing::{
+        Chance,
+        diff::diff,
+        erased::{Erased, ErasedUpdate},
+        line::Line,
+    },
     time::Time,
 };
 
 /// What the test says of its reducer beyond the laws that all have to keep.
-pub(crate) struct Claims<R: Reduce> {
+pub(crate) struct Claims {
     pub(crate) is_idempotent: bool,
     /// Reduces an update and puts back what it has touched, if that can be done.
-    pub(crate) edit: Option<TryEdit<R>>,
-    pub(crate) invariants: Vec<Invariant<R>>,
+    pub(crate) edit: Option<Box<TryEdit>>,
+    pub(crate) invariants: Vec<Invariant>,
 }
 
 /// Reduces an update and puts back what it has touched.
-pub(crate) type TryEdit<R> = fn(&mut R, <R as Reduce>::Update, Stamp);
+pub(crate) type TryEdit = dyn Fn(&mut Erased, ErasedUpdate, Stamp);
 
-pub(crate) struct Invariant<R> {
+pub(crate) struct Invariant {
     pub(crate) name: String,
-    pub(crate) holds: Box<dyn Fn(&R) -> bool>,
+    pub(crate) holds: Box<dyn Fn(&Erased) -> bool>,
 }
 
 /// A history that is being looked at.
-struct Examination<'a, R: Replicated> {
-    subject: &'a Subject<R>,
-    claims: &'a Claims<R>,
+struct Examination<'a> {
+    subject: &'a Subject,
+    claims: &'a Claims,
     case: &'a Case,
     /// The state that each cut stands for, encoded.
     states: BTreeMap<Cut, Vec<u8>>,
@@ -45,9 +49,9 @@ struct Examination<'a, R: Replicated> {
 }
 
 /// Checks all laws on one history.
-pub(crate) fn examine<R: Replicated>(
-    subject: &Subject<R>,
-    claims: &Claims<R>,
+pub(crate) fn examine(
+    subject: &Subject,
+    claims: &Claims,
     case: &Case,
     coverage: &mut Coverage,
 ) -> Result<(), LawFailure> {
@@ -61,7 +65,7 @@ pub(crate) fn examine<R: Replicated>(
     Ok(())
 }
 
-impl<R: Replicated> Examination<'_, R> {
+impl Examination<'_> {
     /// Deterministic, digest, snapshot: what shows in any order.
     fn check_one_order(&self) -> Result<(), LawFailure> {
         let Self { subject, case, .. } = self;
@@ -178,10 +182,9 @@ impl<R: Replicated> Examination<'_, R> {
 
     /// An edit that fails leaves everything as it was.
     fn check_edit(&self, before: &[u8], entry: &Entry) -> Result<(), LawFailure> {
-        let (Some(edit), Ok(update)) = (self.claims.edit, encoding::decode(&entry.payload)) else {
-            return Ok(());
-        };
+        let Some(edit) = &self.claims.edit else { return Ok(()) };
         let mut state = self.subject.decode(before)?;
+        let Ok(update) = state.decode_update(&entry.payload) else { return Ok(()) };
         let dot = entry.stamp.dot;
         quietly(|| edit(&mut state, update, entry.stamp)).map_err(|panic| {
             LawFailure::new(
@@ -216,7 +219,7 @@ impl<R: Replicated> Examination<'_, R> {
             let holds = quietly(|| (invariant.holds)(&state));
             if !holds.unwrap_or(false) {
                 let seen = self.dots(self.case.within(cut));
-                let tree = self.subject.show(&state);
+                let tree = state.tree();
                 let lines = [format!("not {}: {tree}", invariant.name), format!("after {seen}")];
                 return Err(LawFailure::new(Law::Invariant, lines));
             }

@@ -12,7 +12,7 @@ mod violation;
 #[cfg(any(feature = "arbitrary", feature = "proptest"))]
 mod sources;
 
-use std::{fmt, fs, path::PathBuf};
+use std::{fmt, fs, marker::PhantomData, path::PathBuf};
 
 pub(crate) use self::subject::{name_of, quietly, untruthful};
 use self::{
@@ -24,7 +24,10 @@ use self::{
     violation::Found,
 };
 pub use self::{coverage::Coverage, law::Law, violation::Violation};
-use super::Chance;
+use super::{
+    Chance,
+    erased::{Erased, ErasedUpdate},
+};
 use crate::{edit::Edit, encoding, reduce::Replicated};
 
 /// A test of the laws that a reducer has to keep.
@@ -92,26 +95,28 @@ use crate::{edit::Edit, encoding, reduce::Replicated};
 /// ```
 #[must_use = "nothing is checked before `check` or `run`"]
 pub struct Laws<R: Replicated> {
-    subject: Subject<R>,
-    claims: Claims<R>,
+    subject: Subject,
+    claims: Claims,
     histories: u64,
     updates: usize,
     budget: u64,
     seed: u64,
     svg: Option<PathBuf>,
+    reducer: PhantomData<fn() -> R>,
 }
 
 impl<R: Replicated> Laws<R> {
     /// The laws, for what `make` makes: the state with which every replica begins.
     pub fn of(make: impl Fn() -> R + 'static) -> Self {
         Self {
-            subject: Subject::new(Box::new(make)),
+            subject: Subject::new(make),
             claims: Claims { is_idempotent: false, edit: None, invariants: Vec::new() },
             histories: 256,
             updates: 9,
             budget: 30_000,
             seed: 1,
             svg: None,
+            reducer: PhantomData,
         }
     }
 
@@ -122,7 +127,7 @@ impl<R: Replicated> Laws<R> {
     /// # Panics
     ///
     /// If the list is empty, or one of its updates cannot be encoded.
-    pub fn updates(mut self, updates: impl IntoIterator<Item = R::Update>) -> Self {
+    pub fn updates(self, updates: impl IntoIterator<Item = R::Update>) -> Self {
         let encode = |update| {
             let mut bytes = Vec::new();
             let encoded = encoding::encode_into(&update, &mut bytes);
@@ -131,14 +136,20 @@ impl<R: Replicated> Laws<R> {
         };
         let updates: Vec<_> = updates.into_iter().map(encode).collect();
         assert!(!updates.is_empty(), "the list of updates is empty");
-        self.subject.updates =
-            Box::new(move |_, chance| encoding::decode(chance.pick::<Vec<u8>>(&updates)).ok());
-        self
+        self.make_updates(move |_, chance| encoding::decode(chance.pick::<Vec<u8>>(&updates)).ok())
     }
 
     /// Makes updates as an author does who sees this state.
-    pub fn update_with(mut self, update: impl Fn(&R, &mut Chance) -> R::Update + 'static) -> Self {
-        self.subject.updates = Box::new(move |state, chance| Some(update(state, chance)));
+    pub fn update_with(self, update: impl Fn(&R, &mut Chance) -> R::Update + 'static) -> Self {
+        self.make_updates(move |state, chance| Some(update(state, chance)))
+    }
+
+    fn make_updates(
+        mut self,
+        update: impl Fn(&R, &mut Chance) -> Option<R::Update> + 'static,
+    ) -> Self {
+        self.subject.updates =
+            Box::new(move |state, chance| update(state.get(), chance).map(ErasedUpdate::new::<R>));
         self
     }
 
@@ -203,7 +214,7 @@ impl<R: Replicated> Laws<R> {
     /// encoding of their own, such as hash maps; whose digests then differ, so that
     /// [`check_divergence`](crate::ReplicaBuilder::check_divergence) is not for them.
     pub fn equal(mut self, equal: impl Fn(&R, &R) -> bool + 'static) -> Self {
-        self.subject.equal = Some(Box::new(equal));
+        self.subject.equal = Some(Box::new(move |one, other| equal(one.get(), other.get())));
         self
     }
 
@@ -230,11 +241,12 @@ impl<R: Replicated> Laws<R> {
     where
         R: Edit,
     {
-        self.claims.edit = Some(|state, update, stamp| {
+        self.claims.edit = Some(Box::new(|state, update, stamp| {
+            let (state, update) = (state.get_mut::<R>(), update.into_inner::<R>());
             let roll_back = state.rollback(&update, stamp);
             state.reduce(update, stamp);
             roll_back(state);
-        });
+        }));
         self
     }
 
@@ -251,7 +263,8 @@ impl<R: Replicated> Laws<R> {
         name: impl Into<String>,
         holds: impl Fn(&R) -> bool + 'static,
     ) -> Self {
-        self.claims.invariants.push(Invariant { name: name.into(), holds: Box::new(holds) });
+        let holds = Box::new(move |state: &Erased| holds(state.get()));
+        self.claims.invariants.push(Invariant { name: name.into(), holds });
         self
     }
 
@@ -371,7 +384,7 @@ impl<R: Replicated> Laws<R> {
 impl<R: Replicated> fmt::Debug for Laws<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Laws")
-            .field("of", &self.subject.name())
+            .field("of", &self.subject.name)
             .field("histories", &self.histories)
             .field("seed", &self.seed)
             .finish_non_exhaustive()

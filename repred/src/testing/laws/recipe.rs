@@ -5,11 +5,7 @@ use super::{
     case::Case,
     subject::{LawFailure, Subject},
 };
-use crate::{
-    encoding,
-    reduce::Replicated,
-    testing::{Chance, chance::Decision},
-};
+use crate::testing::{Chance, chance::Decision};
 
 /// The decisions that make a case: its updates, and the one that nobody should write, if there is one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,11 +31,7 @@ pub(crate) struct Made {
 
 impl Recipe {
     /// Decisions for so many updates at random, and for a wild one.
-    pub(crate) fn random<R: Replicated>(
-        subject: &Subject<R>,
-        chance: &mut Chance,
-        updates: usize,
-    ) -> Made {
+    pub(crate) fn random(subject: &Subject, chance: &mut Chance, updates: usize) -> Made {
         let mut made = Made::nothing();
         for _ in 0..updates {
             let author = Author::decide(&made.case, subject.origins, subject.longest_delay, chance);
@@ -49,12 +41,12 @@ impl Recipe {
             }
         }
         chance.forget();
-        made.add_wild::<R>(chance);
+        made.add_wild(subject, chance);
         made
     }
 
     /// Follows a recipe. What comes of it may be less than it says, where less is needed now.
-    pub(crate) fn follow<R: Replicated>(&self, subject: &Subject<R>) -> Made {
+    pub(crate) fn follow(&self, subject: &Subject) -> Made {
         let mut made = Made::nothing();
         for Part { author, update } in &self.parts {
             if !made.add(subject, *author, &mut Chance::again(update.clone()), 0) {
@@ -62,7 +54,7 @@ impl Recipe {
             }
         }
         if let Some(wild) = &self.wild {
-            made.add_wild::<R>(&mut Chance::again(wild.clone()));
+            made.add_wild(subject, &mut Chance::again(wild.clone()));
         }
         made
     }
@@ -93,9 +85,9 @@ impl Made {
     }
 
     /// Adds an update, whose decisions are those after the first `start`. False if that breaks a law.
-    fn add<R: Replicated>(
+    fn add(
         &mut self,
-        subject: &Subject<R>,
+        subject: &Subject,
         author: Author,
         chance: &mut Chance,
         start: usize,
@@ -112,11 +104,11 @@ impl Made {
         self.failure.is_none()
     }
 
-    fn add_wild<R: Replicated>(&mut self, chance: &mut Chance) {
-        let update = chance.sample_wild::<R::Update>();
+    fn add_wild(&mut self, subject: &Subject, chance: &mut Chance) {
+        let update = (subject.make)().sample_wild(chance);
         self.recipe.wild = update.is_some().then(|| values(chance.made()));
         let mut payload = Vec::new();
-        let encoded = update.and_then(|update| encoding::encode_into(&update, &mut payload).ok());
+        let encoded = update.and_then(|update| update.encode_into(&mut payload).ok());
         self.case.wild = encoded.map(|()| payload);
     }
 }
@@ -139,7 +131,7 @@ impl Recipes {
     }
 
     /// Follows the next recipe.
-    pub(crate) fn make<R: Replicated>(&mut self, subject: &Subject<R>) -> Option<Made> {
+    pub(crate) fn make(&mut self, subject: &Subject) -> Option<Made> {
         let mut chance = Chance::again(self.next.take()?);
         let mut made = Made::nothing();
         for written in 1..=self.updates {

@@ -11,13 +11,11 @@ impl<R: Replicated> Laws<R> {
     ///
     /// Its values are wide: say with `Arbitrary` that keys are few, or use what needs no such help, the
     /// made-up updates of [`Laws::of`].
-    pub fn arbitrary(mut self) -> Self
+    pub fn arbitrary(self) -> Self
     where
         R::Update: for<'a> arbitrary::Arbitrary<'a>,
     {
-        self.subject.updates =
-            Box::new(|_, chance| arbitrary::Unstructured::new(&bytes(chance)).arbitrary().ok());
-        self
+        self.make_updates(|_, chance| arbitrary::Unstructured::new(&bytes(chance)).arbitrary().ok())
     }
 }
 
@@ -46,7 +44,7 @@ impl<R: Replicated> Laws<R> {
     /// A value is one of the strategy's, simplified by it as often as is decided. So values are alike
     /// often enough to meet, and get simpler together with the history around them.
     pub fn strategy(
-        mut self,
+        self,
         strategy: impl proptest::strategy::Strategy<Value = R::Update> + 'static,
     ) -> Self {
         use proptest::{
@@ -58,7 +56,7 @@ impl<R: Replicated> Laws<R> {
         const SIMPLER: u64 = 12;
         const VALUES: u64 = 32;
 
-        self.subject.updates = Box::new(move |_, chance| {
+        self.make_updates(move |_, chance| {
             let simpler = SIMPLER - chance.below(SIMPLER + 1);
             let seed = [chance.below(VALUES) as u8 + 1; 16];
             let rng = TestRng::from_seed(RngAlgorithm::XorShift, &seed);
@@ -66,8 +64,7 @@ impl<R: Replicated> Laws<R> {
             let mut tree = strategy.new_tree(&mut runner).ok()?;
             let _ = (0..simpler).all(|_| tree.simplify());
             Some(tree.current())
-        });
-        self
+        })
     }
 }
 

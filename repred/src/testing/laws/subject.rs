@@ -14,30 +14,32 @@ use super::{
 };
 use crate::{
     changes::Changes,
-    encoding,
-    reduce::Replicated,
+    encoding::DecodeError,
+    reduce::{Reduce, Replicated},
     stamp::Stamp,
     testing::{
         Chance,
+        erased::{Erased, ErasedChanges, ErasedUpdate},
         line::Line,
-        tree::{Tree, TreeBuilder},
+        tree::Tree,
     },
     time::Time,
 };
 
 /// Makes an update for an author who sees this state.
-pub(crate) type MakeUpdate<R> =
-    dyn Fn(&R, &mut Chance) -> Option<<R as crate::reduce::Reduce>::Update>;
+pub(crate) type MakeUpdate = dyn Fn(&Erased, &mut Chance) -> Option<ErasedUpdate>;
 
 /// Says whether two states are equal.
-pub(crate) type Equal<R> = dyn Fn(&R, &R) -> bool;
+pub(crate) type Equal = dyn Fn(&Erased, &Erased) -> bool;
 
 /// The reducer under test.
-pub(crate) struct Subject<R: Replicated> {
-    pub(crate) make: Box<dyn Fn() -> R>,
-    pub(crate) updates: Box<MakeUpdate<R>>,
+pub(crate) struct Subject {
+    /// What to call it.
+    pub(crate) name: String,
+    pub(crate) make: Box<dyn Fn() -> Erased>,
+    pub(crate) updates: Box<MakeUpdate>,
     /// Which states are equal, if not those of equal encoding.
-    pub(crate) equal: Option<Box<Equal<R>>>,
+    pub(crate) equal: Option<Box<Equal>>,
     pub(crate) may_report_more: bool,
     pub(crate) origins: usize,
     pub(crate) longest_delay: u64,
@@ -59,11 +61,12 @@ impl LawFailure {
     }
 }
 
-impl<R: Replicated> Subject<R> {
-    pub(crate) fn new(make: Box<dyn Fn() -> R>) -> Self {
+impl Subject {
+    pub(crate) fn new<R: Replicated>(make: impl Fn() -> R + 'static) -> Self {
         Self {
-            make,
-            updates: Box::new(|_, chance| chance.sample()),
+            name: name_of::<R>(),
+            make: Box::new(move || Erased::new(make())),
+            updates: Box::new(|_, chance| chance.sample().map(ErasedUpdate::new::<R>)),
             equal: None,
             may_report_more: false,
             origins: 3,
@@ -72,18 +75,13 @@ impl<R: Replicated> Subject<R> {
         }
     }
 
-    /// What to call it.
-    pub(crate) fn name(&self) -> String {
-        name_of::<R>()
-    }
-
     pub(crate) fn applications(&self) -> u64 {
         self.applications.get()
     }
 
     // ---- states ----
 
-    pub(crate) fn encode(&self, state: &R) -> Result<Vec<u8>, LawFailure> {
+    pub(crate) fn encode(&self, state: &Erased) -> Result<Vec<u8>, LawFailure> {
         let mut bytes = Vec::new();
         let written = state.write_state(&mut bytes);
         written.map_err(|error| {
@@ -93,7 +91,7 @@ impl<R: Replicated> Subject<R> {
     }
 
     /// The state that was encoded.
-    pub(crate) fn decode(&self, bytes: &[u8]) -> Result<R, LawFailure> {
+    pub(crate) fn decode(&self, bytes: &[u8]) -> Result<Erased, LawFailure> {
         let mut state = (self.make)();
         state.replace_state(bytes).map_err(|error| {
             LawFailure::new(Law::Snapshot, [format!("an encoded state cannot be decoded: {error}")])
@@ -130,34 +128,38 @@ impl<R: Replicated> Subject<R> {
 
     /// An encoded state, to be shown.
     pub(crate) fn tree(&self, state: &[u8]) -> Tree {
-        self.decode(state).map_or_else(|_| unknown(), |state| self.show(&state))
+        self.decode(state).map_or_else(|_| Tree::unknown(), |state| state.tree())
     }
 
-    pub(crate) fn show(&self, state: &R) -> Tree {
-        state.show_state(TreeBuilder).unwrap_or_else(|_| unknown())
+    /// The update that was encoded.
+    pub(crate) fn decode_update(&self, payload: &[u8]) -> Result<ErasedUpdate, DecodeError> {
+        (self.make)().decode_update(payload)
     }
 
     /// An encoded update as one would write it.
     pub(crate) fn show_update(&self, payload: &[u8]) -> String {
-        let update = encoding::decode::<R::Update>(payload).ok();
-        let tree = update.and_then(|update| Tree::of(&update).ok());
-        tree.map_or_else(|| "?".into(), |tree| tree.to_string())
+        let update = self.decode_update(payload);
+        update.map_or_else(|_| Tree::unknown(), |update| update.tree()).to_string()
     }
 
     // ---- reducing ----
 
     /// Reduces an entry as a peer would.
-    pub(crate) fn apply(&self, state: &mut R, entry: &Entry) -> Result<R::Changes, LawFailure> {
+    pub(crate) fn apply(
+        &self,
+        state: &mut Erased,
+        entry: &Entry,
+    ) -> Result<ErasedChanges, LawFailure> {
         self.apply_payload(state, &entry.payload, entry.stamp)
     }
 
     pub(crate) fn apply_payload(
         &self,
-        state: &mut R,
+        state: &mut Erased,
         payload: &[u8],
         stamp: Stamp,
-    ) -> Result<R::Changes, LawFailure> {
-        let update = encoding::decode(payload).map_err(|error| {
+    ) -> Result<ErasedChanges, LawFailure> {
+        let update = state.decode_update(payload).map_err(|error| {
             let lines = format!("{stamp:?} cannot be decoded: {error}");
             LawFailure::new(Law::Codec, [lines])
         })?;
@@ -166,11 +168,11 @@ impl<R: Replicated> Subject<R> {
 
     fn reduce(
         &self,
-        state: &mut R,
-        update: R::Update,
+        state: &mut Erased,
+        update: ErasedUpdate,
         stamp: Stamp,
         show: impl FnOnce() -> String,
-    ) -> Result<R::Changes, LawFailure> {
+    ) -> Result<ErasedChanges, LawFailure> {
         self.applications.set(self.applications.get() + 1);
         quietly(|| state.reduce(update, stamp)).map_err(|panic| {
             let update = show();
@@ -183,7 +185,7 @@ impl<R: Replicated> Subject<R> {
         &self,
         case: &Case,
         order: impl IntoIterator<Item = usize>,
-    ) -> Result<R, LawFailure> {
+    ) -> Result<Erased, LawFailure> {
         let mut state = (self.make)();
         for index in order {
             self.apply(&mut state, &case.entries[index])?;
@@ -213,7 +215,7 @@ impl<R: Replicated> Subject<R> {
         let Some(update) = update else { return Ok(()) };
         let stamp = Stamp::new(time, origin(author.lane), u64::from(after[author.lane]) + 1);
         let mut payload = Vec::new();
-        encoding::encode_into(&update, &mut payload).map_err(|error| {
+        update.encode_into(&mut payload).map_err(|error| {
             LawFailure::new(Law::Codec, [format!("an update cannot be encoded: {error}")])
         })?;
         let entry = Entry { stamp, after, payload };
@@ -227,8 +229,8 @@ impl<R: Replicated> Subject<R> {
     /// Reduces an update as its author does, and checks that a peer's reduction is no other.
     fn is_effective(
         &self,
-        mut state: R,
-        update: R::Update,
+        mut state: Erased,
+        update: ErasedUpdate,
         entry: &Entry,
     ) -> Result<bool, LawFailure> {
         let before = self.encode(&state)?;
@@ -254,11 +256,11 @@ impl<R: Replicated> Subject<R> {
     /// What was decoded is encoded as before.
     pub(crate) fn check_codec(&self, entry: &Entry) -> Result<(), LawFailure> {
         let dot = entry.stamp.dot;
-        let update = encoding::decode::<R::Update>(&entry.payload).map_err(|error| {
+        let update = self.decode_update(&entry.payload).map_err(|error| {
             LawFailure::new(Law::Codec, [format!("{dot:?} cannot be decoded: {error}")])
         })?;
         let mut again = Vec::new();
-        let encoded = encoding::encode_into(&update, &mut again);
+        let encoded = update.encode_into(&mut again);
         if encoded.is_ok() && again == entry.payload {
             return Ok(());
         }
@@ -274,7 +276,7 @@ impl<R: Replicated> Subject<R> {
         &self,
         before: &[u8],
         after: &[u8],
-        changes: &R::Changes,
+        changes: &ErasedChanges,
         entry: &Entry,
     ) -> Result<(), LawFailure> {
         let is_same = self.is_same(before, after)?;
@@ -310,11 +312,6 @@ pub(crate) fn untruthful(update: &str, before: &Tree, after: &Tree) -> Vec<Line>
         Line::from("from ".to_owned()).then(before.against(after)),
         Line::from("to   ".to_owned()).then(after.against(before)),
     ]
-}
-
-/// What cannot be shown.
-fn unknown() -> Tree {
-    Tree::Leaf("?".into())
 }
 
 thread_local! {

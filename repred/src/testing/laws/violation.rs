@@ -3,13 +3,10 @@
 use std::fmt;
 
 use super::{case::Case, law::Law, subject::Subject};
-use crate::{
-    reduce::Replicated,
-    testing::{
-        diagram::Diagram,
-        laws::subject::LawFailure,
-        line::{Line, indented, shorten},
-    },
+use crate::testing::{
+    diagram::Diagram,
+    laws::subject::LawFailure,
+    line::{Line, indented, shorten},
 };
 
 /// A broken law, with the smallest case that was found. Its `Display` tells all of it.
@@ -25,16 +22,11 @@ pub struct Violation {
 
 impl Violation {
     /// Tells of a case that breaks a law.
-    pub(crate) fn tell<R: Replicated>(
-        subject: &Subject<R>,
-        case: &Case,
-        failure: &LawFailure,
-        found: Found,
-    ) -> Self {
+    pub(crate) fn tell(subject: &Subject, case: &Case, failure: &LawFailure, found: Found) -> Self {
         let law = failure.law;
         let diagram = draw(subject, case, failure);
         let mut report =
-            format!("`{}` breaks the law \"{law}\": {}\n\n", subject.name(), law.broken());
+            format!("`{}` breaks the law \"{law}\": {}\n\n", subject.name, law.broken());
         for line in &failure.lines {
             report.push_str(&line.indented());
         }
@@ -121,7 +113,7 @@ impl fmt::Display for Found {
 }
 
 /// What was written, update by update.
-fn writings<R: Replicated>(case: &Case, subject: &Subject<R>) -> String {
+fn writings(case: &Case, subject: &Subject) -> String {
     let mut text = String::new();
     for (entry, line) in case.entries.iter().zip(case.lines()) {
         let head = line.split(':').next().unwrap_or(&line);
@@ -136,13 +128,13 @@ fn writings<R: Replicated>(case: &Case, subject: &Subject<R>) -> String {
 }
 
 /// Who wrote what, and had seen what.
-fn draw<R: Replicated>(subject: &Subject<R>, case: &Case, failure: &LawFailure) -> Diagram {
+fn draw(subject: &Subject, case: &Case, failure: &LawFailure) -> Diagram {
     let top = case.top();
     let lanes: Vec<_> = (0..top.len()).filter(|lane| top[*lane] > 0).collect();
     let names = lanes.iter().map(|lane| format!("{:?}", super::case::origin(*lane)));
     let mut diagram = Diagram::new(names.collect());
     diagram.entitle(
-        format!("`{}` breaks the law \"{}\"", subject.name(), failure.law),
+        format!("`{}` breaks the law \"{}\"", subject.name, failure.law),
         failure.law.broken().to_owned(),
     );
     diagram.conclude(failure.lines.clone());
@@ -188,9 +180,9 @@ fn news(case: &Case, index: usize) -> Vec<usize> {
 const LONG: usize = 400;
 
 /// A test that runs the case again.
-fn paste<R: Replicated>(law: Law, case: &Case, subject: &Subject<R>) -> String {
-    let name = subject.name();
-    let test = format!("{}_{}", snake(&name), snake(&law.to_string()));
+fn paste(law: Law, case: &Case, subject: &Subject) -> String {
+    let name = &subject.name;
+    let test = format!("{}_{}", snake(name), snake(&law.to_string()));
     let make = if name == "Reducer" {
         "make /* what makes it */".into()
     } else {

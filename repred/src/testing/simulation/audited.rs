@@ -4,27 +4,27 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Serializer;
 
-use super::{
-    ledger::{Ledger, Untruthful},
-    tree_of,
-};
+use super::ledger::{Ledger, Untruthful};
 use crate::{
     changes::Changes,
-    encoding::{self, DecodeError, EncodeError},
+    encoding::{DecodeError, EncodeError},
     reduce::{Reduce, Replicated},
     stamp::Stamp,
-    testing::{laws::untruthful, tree::Tree},
+    testing::{
+        erased::{Erased, ErasedChanges, ErasedUpdate},
+        laws::untruthful,
+    },
 };
 
 /// A reducer, of which every call is checked by the ledger of its run.
-pub(crate) struct Audited<R> {
-    pub(crate) inner: R,
+pub(crate) struct Audited {
+    pub(crate) inner: Erased,
     ledger: Arc<Mutex<Ledger>>,
     pub(crate) life: usize,
 }
 
-impl<R> Audited<R> {
-    pub(crate) fn new(inner: R, ledger: &Arc<Mutex<Ledger>>) -> Self {
+impl Audited {
+    pub(crate) fn new(inner: Erased, ledger: &Arc<Mutex<Ledger>>) -> Self {
         let life = lock(ledger).begin_life();
         Self { inner, ledger: Arc::clone(ledger), life }
     }
@@ -35,13 +35,13 @@ pub(crate) fn lock(ledger: &Mutex<Ledger>) -> MutexGuard<'_, Ledger> {
     ledger.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl<R: Replicated> Reduce for Audited<R> {
-    type Update = R::Update;
-    type Changes = R::Changes;
+impl Reduce for Audited {
+    type Update = ErasedUpdate;
+    type Changes = ErasedChanges;
 
-    fn reduce(&mut self, update: R::Update, stamp: Stamp) -> R::Changes {
+    fn reduce(&mut self, update: ErasedUpdate, stamp: Stamp) -> ErasedChanges {
         let mut payload = Vec::new();
-        encoding::encode_into(&update, &mut payload).expect("it was decoded");
+        update.encode_into(&mut payload).expect("it was decoded");
         let is_explained = {
             let mut ledger = lock(&self.ledger);
             ledger.reduce(self.life, stamp, payload);
@@ -54,13 +54,13 @@ impl<R: Replicated> Reduce for Audited<R> {
     }
 }
 
-impl<R: Replicated> Audited<R> {
+impl Audited {
     /// Notes down whether the update says that it changes nothing, and changes something.
-    fn reduce_and_look(&mut self, update: R::Update, stamp: Stamp) -> R::Changes {
-        let shown = Tree::of(&update).map_or_else(|_| "?".into(), |tree| tree.to_string());
-        let before = tree_of(&self.inner);
+    fn reduce_and_look(&mut self, update: ErasedUpdate, stamp: Stamp) -> ErasedChanges {
+        let shown = update.tree().to_string();
+        let before = self.inner.tree();
         let changes = self.inner.reduce(update, stamp);
-        let after = tree_of(&self.inner);
+        let after = self.inner.tree();
         if changes.is_empty() && before != after {
             let lines = untruthful(&format!("{stamp:?}, {shown}"), &before, &after);
             lock(&self.ledger).untruthful.get_or_insert(Untruthful { update: shown, lines });
@@ -70,7 +70,7 @@ impl<R: Replicated> Audited<R> {
 }
 
 // Beside the blanket implementation: what the ledger knows does not travel.
-impl<R: Replicated> Replicated for Audited<R> {
+impl Replicated for Audited {
     fn write_state(&self, bytes: &mut Vec<u8>) -> Result<(), EncodeError> {
         self.inner.write_state(bytes)
     }
@@ -83,5 +83,17 @@ impl<R: Replicated> Replicated for Audited<R> {
         self.inner.replace_state(bytes)?;
         lock(&self.ledger).begin_again(self.life);
         Ok(())
+    }
+
+    fn encode_update(
+        &self,
+        update: &ErasedUpdate,
+        bytes: &mut Vec<u8>,
+    ) -> Result<u64, EncodeError> {
+        self.inner.encode_update(update, bytes)
+    }
+
+    fn decode_update(&self, payload: &[u8]) -> Result<ErasedUpdate, DecodeError> {
+        self.inner.decode_update(payload)
     }
 }

@@ -3,13 +3,9 @@
 use std::fmt;
 
 use super::{Plan, guarded, trace::Trace, world::World};
-use crate::{
-    reduce::Replicated,
-    testing::{
-        Chance,
-        laws::name_of,
-        line::{Line, indented},
-    },
+use crate::testing::{
+    Chance,
+    line::{Line, indented},
 };
 
 /// What every run must keep.
@@ -148,7 +144,7 @@ const TRIES: usize = 400;
 type Script = Vec<Vec<u64>>;
 
 /// Runs a failed run again, with fewer and fewer steps, and tells of the shortest that fails alike.
-pub(crate) fn shrink<R: Replicated>(plan: &Plan<R>, seed: u64) -> SimulationFailure {
+pub(crate) fn shrink(plan: &Plan, seed: u64) -> SimulationFailure {
     // The first part of a script is how the run begins; the others are its steps.
     let (mut script, mut broken, mut trace) = record(plan, seed);
     let mut tries = TRIES;
@@ -168,11 +164,11 @@ pub(crate) fn shrink<R: Replicated>(plan: &Plan<R>, seed: u64) -> SimulationFail
         }
         chunk /= 2;
     }
-    tell::<R>(seed, script.len().saturating_sub(1), &broken, trace)
+    tell(&plan.name, seed, script.len().saturating_sub(1), &broken, trace)
 }
 
 /// Runs a seed, noting down what is decided.
-fn record<R: Replicated>(plan: &Plan<R>, seed: u64) -> (Script, Broken, Trace) {
+fn record(plan: &Plan, seed: u64) -> (Script, Broken, Trace) {
     let mut script = Vec::new();
     let mut world = None;
     let result = guarded(|| {
@@ -195,7 +191,7 @@ fn record<R: Replicated>(plan: &Plan<R>, seed: u64) -> (Script, Broken, Trace) {
 }
 
 /// Runs a script; `None` if nothing fails.
-fn follow<R: Replicated>(plan: &Plan<R>, script: &Script) -> Option<(Script, Broken, Trace)> {
+fn follow(plan: &Plan, script: &Script) -> Option<(Script, Broken, Trace)> {
     let mut parts = script.iter().cloned();
     let mut ran = Script::new();
     let mut world = None;
@@ -215,7 +211,13 @@ fn follow<R: Replicated>(plan: &Plan<R>, script: &Script) -> Option<(Script, Bro
     Some((ran, broken, world.map(|world| world.trace).unwrap_or_default()))
 }
 
-fn tell<R>(seed: u64, steps: usize, broken: &Broken, mut trace: Trace) -> SimulationFailure {
+fn tell(
+    name: &str,
+    seed: u64,
+    steps: usize,
+    broken: &Broken,
+    mut trace: Trace,
+) -> SimulationFailure {
     let Broken { guarantee, what, details } = broken;
     trace.end();
     let mut diagram = trace.diagram();
@@ -229,7 +231,6 @@ fn tell<R>(seed: u64, steps: usize, broken: &Broken, mut trace: Trace) -> Simula
         report.push_str(&indented(line));
     }
     report.push_str(&how_to_go_on(seed, steps, *guarantee));
-    let name = name_of::<R>();
     diagram.entitle(format!("`{name}`: it does not hold that {guarantee}"), what.clone());
     diagram.conclude(details.clone());
     SimulationFailure { guarantee: *guarantee, seed, report, svg: diagram.svg() }

@@ -6,7 +6,6 @@ use super::audited::Audited;
 use crate::{
     core::Core,
     id::ReplicaId,
-    reduce::Replicated,
     session::{Sending, Session, SessionConfig, SessionError},
     time::Now,
 };
@@ -31,10 +30,10 @@ pub(crate) struct Flight {
 }
 
 impl Link {
-    pub(crate) fn new<R: Replicated>(
+    pub(crate) fn new(
         ends: [usize; 2],
         configs: [SessionConfig; 2],
-        cores: [&mut Core<Audited<R>>; 2],
+        cores: [&mut Core<Audited>; 2],
         now: [Now; 2],
     ) -> Self {
         let [config_a, config_b] = configs;
@@ -58,10 +57,10 @@ impl Link {
     }
 
     /// The next message of an end.
-    pub(crate) fn poll<R: Replicated>(
+    pub(crate) fn poll(
         &mut self,
         end: usize,
-        core: &mut Core<Audited<R>>,
+        core: &mut Core<Audited>,
         now: Now,
     ) -> Result<Option<Vec<u8>>, SessionError> {
         let mut message = Vec::new();
@@ -74,12 +73,7 @@ impl Link {
     }
 
     /// What one end was told that the other has of an origin.
-    pub(crate) fn claimed<R: Replicated>(
-        &self,
-        end: usize,
-        core: &Core<Audited<R>>,
-        origin: ReplicaId,
-    ) -> u64 {
+    pub(crate) fn claimed(&self, end: usize, core: &Core<Audited>, origin: ReplicaId) -> u64 {
         self.sessions[end].acked_seq(core, origin)
     }
 }

@@ -11,6 +11,7 @@ mod failure;
 
 use std::{
     env, fmt, fs,
+    marker::PhantomData,
     ops::Range,
     path::PathBuf,
     sync::{
@@ -34,10 +35,10 @@ pub use self::{
 };
 use super::{
     Chance,
-    laws::quietly,
-    tree::{Tree, TreeBuilder},
+    erased::{Erased, ErasedUpdate},
+    laws::{name_of, quietly},
 };
-use crate::{core::Core, id::ReplicaId, reduce::Replicated};
+use crate::{core::Core, id::ReplicaId, reduce::Replicated, session::SessionConfig};
 
 /// A test of a reducer, and of everything below it, in a network in which everything goes wrong.
 ///
@@ -57,38 +58,44 @@ use crate::{core::Core, id::ReplicaId, reduce::Replicated};
 /// ```
 #[must_use = "nothing runs before `check` or `run`"]
 pub struct Simulation<R: Replicated> {
-    plan: Plan<R>,
+    plan: Plan,
     seeds: Range<u64>,
     svg: Option<PathBuf>,
+    reducer: PhantomData<fn() -> R>,
 }
 
 /// What all runs have in common.
-pub(crate) struct Plan<R: Replicated> {
-    make: Box<dyn Fn() -> R + Send + Sync>,
-    updates: Box<MakeUpdate<R>>,
-    equal: Option<Box<Equal<R>>>,
+pub(crate) struct Plan {
+    /// What to call the reducer.
+    name: String,
+    /// How its replicas talk: the schema is that of its type.
+    config: SessionConfig,
+    make: Box<dyn Fn() -> Erased + Send + Sync>,
+    updates: Box<MakeUpdate>,
+    equal: Option<Box<Equal>>,
     replicas: Range<u64>,
     steps: usize,
     keeps_everything: bool,
 }
 
-type MakeUpdate<R> =
-    dyn Fn(&R, &mut Chance) -> Option<<R as crate::reduce::Reduce>::Update> + Send + Sync;
+type MakeUpdate = dyn Fn(&Erased, &mut Chance) -> Option<ErasedUpdate> + Send + Sync;
 
-type Equal<R> = dyn Fn(&R, &R) -> bool + Send + Sync;
+type Equal = dyn Fn(&Erased, &Erased) -> bool + Send + Sync;
 
 impl<R: Replicated> Simulation<R> {
     /// A simulation of what `make` makes: the state with which every replica begins.
     pub fn of(make: impl Fn() -> R + Send + Sync + 'static) -> Self {
         let plan = Plan {
-            make: Box::new(make),
-            updates: Box::new(|_, chance| chance.sample()),
+            name: name_of::<R>(),
+            config: SessionConfig::for_state::<R>(),
+            make: Box::new(move || Erased::new(make())),
+            updates: Box::new(|_, chance| chance.sample().map(ErasedUpdate::new::<R>)),
             equal: None,
             replicas: 2..6,
             steps: 400,
             keeps_everything: false,
         };
-        Self { plan, seeds: 0..50, svg: None }
+        Self { plan, seeds: 0..50, svg: None, reducer: PhantomData }
     }
 
     /// Makes updates as an author does who sees this state; otherwise they are made up, as
@@ -97,13 +104,15 @@ impl<R: Replicated> Simulation<R> {
         mut self,
         update: impl Fn(&R, &mut Chance) -> R::Update + Send + Sync + 'static,
     ) -> Self {
-        self.plan.updates = Box::new(move |state, chance| Some(update(state, chance)));
+        self.plan.updates = Box::new(move |state, chance| {
+            Some(ErasedUpdate::new::<R>(update(state.get(), chance)))
+        });
         self
     }
 
     /// States are equal if this says so, instead of if their encodings are.
     pub fn equal(mut self, equal: impl Fn(&R, &R) -> bool + Send + Sync + 'static) -> Self {
-        self.plan.equal = Some(Box::new(equal));
+        self.plan.equal = Some(Box::new(move |one, other| equal(one.get(), other.get())));
         self
     }
 
@@ -225,7 +234,7 @@ impl<R: Replicated> Simulation<R> {
     }
 }
 
-impl<R: Replicated> Plan<R> {
+impl Plan {
     /// One run.
     fn run(&self, seed: u64) -> Result<Counts, Broken> {
         guarded(|| {
@@ -240,7 +249,7 @@ impl<R: Replicated> Plan<R> {
     }
 
     /// A replica that has seen nothing.
-    fn core(&self, id: ReplicaId, ledger: &Arc<Mutex<Ledger>>) -> Core<Audited<R>> {
+    fn core(&self, id: ReplicaId, ledger: &Arc<Mutex<Ledger>>) -> Core<Audited> {
         let mut core = Core::new(id, Audited::new((self.make)(), ledger));
         if self.keeps_everything {
             core.keep_everything();
@@ -248,7 +257,7 @@ impl<R: Replicated> Plan<R> {
         core
     }
 
-    fn is_same(&self, one: &R, other: &R) -> bool {
+    fn is_same(&self, one: &Erased, other: &Erased) -> bool {
         if let Some(equal) = &self.equal {
             return equal(one, other);
         }
@@ -264,11 +273,6 @@ impl<R: Replicated> Plan<R> {
 fn guarded<T>(run: impl FnOnce() -> Result<T, Broken>) -> Result<T, Broken> {
     quietly(run)
         .unwrap_or_else(|panic| Err(Broken::new(Guarantee::Total, format!("panic: {panic}"))))
-}
-
-/// A state, to be shown.
-fn tree_of<R: Replicated>(state: &R) -> Tree {
-    state.show_state(TreeBuilder).unwrap_or_else(|_| Tree::Leaf("?".into()))
 }
 
 fn parse(text: &str) -> Option<Range<u64>> {

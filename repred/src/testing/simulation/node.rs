@@ -5,7 +5,6 @@ use crate::{
     core::Core,
     id::ReplicaId,
     journal::{Durability, Journal, JournalError, Memory, OpenError, Write},
-    reduce::Replicated,
     session::SessionConfig,
     time::Now,
     version::VersionVector,
@@ -15,10 +14,10 @@ use crate::{
 const PARTS: usize = 4;
 
 /// A replica with its disk and its clock.
-pub(crate) struct Node<R: Replicated> {
+pub(crate) struct Node {
     pub(crate) id: ReplicaId,
     /// `None` while it is down.
-    pub(crate) core: Option<Core<Audited<R>>>,
+    pub(crate) core: Option<Core<Audited>>,
     disk: Memory,
     journal: Option<Journal<Memory>>,
     durability: Durability,
@@ -34,10 +33,11 @@ pub(crate) struct Node<R: Replicated> {
     pub(crate) skew: i64,
 }
 
-impl<R: Replicated> Node<R> {
+impl Node {
     pub(crate) fn new(
-        core: Core<Audited<R>>,
+        core: Core<Audited>,
         durability: faults::Durability,
+        config: &SessionConfig,
         now: Now,
     ) -> Result<Self, Broken> {
         let mut node = Self {
@@ -55,7 +55,7 @@ impl<R: Replicated> Node<R> {
             promised: Vec::new(),
             skew: 0,
         };
-        node.restart(core, now)?;
+        node.restart(core, config, now)?;
         Ok(node)
     }
 
@@ -114,9 +114,13 @@ impl<R: Replicated> Node<R> {
 
     /// Comes back with what its disk has, read by a core that has nothing: under the id it had, if that is
     /// safe, or else under that of the core.
-    pub(crate) fn restart(&mut self, mut core: Core<Audited<R>>, now: Now) -> Result<(), Broken> {
-        let config = SessionConfig::for_state::<R>();
-        let journal = Journal::open(self.disk.clone(), &mut core, &config, self.durability, now);
+    pub(crate) fn restart(
+        &mut self,
+        mut core: Core<Audited>,
+        config: &SessionConfig,
+        now: Now,
+    ) -> Result<(), Broken> {
+        let journal = Journal::open(self.disk.clone(), &mut core, config, self.durability, now);
         self.journal = Some(journal.map_err(not_opened)?);
         let floor = core.floor();
         if !self.trimmed.covers(&floor) {

@@ -4,23 +4,20 @@ use std::time::Duration;
 
 use super::{World, name};
 use crate::{
-    encoding,
     id::ReplicaId,
-    reduce::Replicated,
-    session::SessionConfig,
+    reduce::{Reduce, Replicated},
     testing::{
         diff::diff,
+        erased::Erased,
         line::Line,
-        simulation::{
-            Broken, Guarantee, audited::lock, ledger::list, link::Link, node::seq, tree_of,
-        },
+        simulation::{Broken, Guarantee, audited::lock, ledger::list, link::Link, node::seq},
     },
 };
 
 /// More moves than any healing takes.
 const MOVES: usize = 400_000;
 
-impl<R: Replicated> World<'_, R> {
+impl World<'_> {
     /// Nothing goes wrong any more: everybody comes to have everything.
     pub(crate) fn heal(&mut self) -> Result<(), Broken> {
         self.trace.tell(|| "everything heals".into());
@@ -35,7 +32,7 @@ impl<R: Replicated> World<'_, R> {
             self.restart(at)?;
         }
         for at in 1..self.nodes.len() {
-            let mut config = SessionConfig::for_state::<R>();
+            let mut config = self.plan.config.clone();
             config.check_divergence = Some(Duration::ZERO);
             self.connect([at - 1, at], [config.clone(), config]);
         }
@@ -139,7 +136,7 @@ impl<R: Replicated> World<'_, R> {
         }
         let mut fold = (self.plan.make)();
         for (stamp, payload) in ledger.within(&version) {
-            if let Ok(update) = encoding::decode(payload) {
+            if let Ok(update) = fold.decode_update(payload) {
                 fold.reduce(update, stamp);
             }
         }
@@ -152,7 +149,7 @@ impl<R: Replicated> World<'_, R> {
         let dots = ledger.within(&version).into_iter().map(|(stamp, _)| stamp.dot);
         let should = format!("the fold of {}", list(&dots.collect::<Vec<_>>()));
         let labels = [format!("{}, after {}", name(at), ledger.order(state.life)), should];
-        let trees = [&state.inner, &fold].map(tree_of);
+        let trees = [&state.inner, &fold].map(Erased::tree);
         let mut details = diff([&labels[0], &labels[1]], [&trees[0], &trees[1]]);
         details.extend(ledger.reason());
         let what = format!("{} holds another state", name(at));
@@ -166,7 +163,7 @@ impl<R: Replicated> World<'_, R> {
         let [Some(one), Some(other)] = states else { return Vec::new() };
         let label = |end: usize, life| format!("{}, after {}", name(end), ledger.order(life));
         let labels = [label(ends[0], one.life), label(ends[1], other.life)];
-        let trees = [&one.inner, &other.inner].map(tree_of);
+        let trees = [&one.inner, &other.inner].map(Erased::tree);
         let mut lines = diff([&labels[0], &labels[1]], [&trees[0], &trees[1]]);
         lines.extend(ledger.reason());
         lines

@@ -4,14 +4,13 @@ use std::time::Duration;
 
 use super::{World, name};
 use crate::{
-    reduce::Replicated,
     session::{Direction, SessionConfig},
     testing::simulation::{Broken, link::Link},
 };
 
-impl<R: Replicated> World<'_, R> {
+impl World<'_> {
     pub(super) fn config(&mut self) -> SessionConfig {
-        let mut config = SessionConfig::for_state::<R>();
+        let mut config = self.plan.config.clone();
         config.limits.message_bytes = self.mix.message_bytes;
         config.limits.block_bytes = self.mix.block_bytes;
         config.check_divergence = self.chance.percent(50).then_some(Duration::ZERO);

@@ -22,7 +22,6 @@ use super::{
 };
 use crate::{
     id::ReplicaId,
-    reduce::Replicated,
     stamp::Dot,
     testing::Chance,
     time::{Monotonic, Now, Time},
@@ -32,14 +31,14 @@ use crate::{
 type Action<W> = fn(&mut W, usize) -> Result<(), Broken>;
 
 /// Replicas, links, what is on its way, and what goes wrong.
-pub(crate) struct World<'p, R: Replicated> {
-    plan: &'p Plan<R>,
+pub(crate) struct World<'p> {
+    plan: &'p Plan,
     chance: Chance,
     mix: Mix,
     /// Some of what is said is not so.
     has_forgers: bool,
     ledger: Arc<Mutex<Ledger>>,
-    nodes: Vec<Node<R>>,
+    nodes: Vec<Node>,
     links: Vec<Link>,
     /// Who cannot hear whom: those in the first set not those outside, and the other way round too.
     partition: Option<(u64, bool)>,
@@ -73,8 +72,8 @@ pub(crate) struct Counts {
 /// Where the wall clock of all begins.
 const EPOCH: u64 = 1_000_000_000_000;
 
-impl<'p, R: Replicated> World<'p, R> {
-    pub(crate) fn new(plan: &'p Plan<R>, mut chance: Chance, trace: Trace) -> Result<Self, Broken> {
+impl<'p> World<'p> {
+    pub(crate) fn new(plan: &'p Plan, mut chance: Chance, trace: Trace) -> Result<Self, Broken> {
         let count = chance.within(plan.replicas.clone()) as usize;
         let mut mix = Mix::draw(count, &mut chance);
         if plan.keeps_everything {
@@ -106,7 +105,7 @@ impl<'p, R: Replicated> World<'p, R> {
         for _ in 0..count {
             let (id, now) = (world.new_id(), world.now(0));
             let core = plan.core(id, &world.ledger);
-            world.nodes.push(Node::new(core, world.mix.durability, now)?);
+            world.nodes.push(Node::new(core, world.mix.durability, &plan.config, now)?);
         }
         world.trace.begin(count);
         Ok(world)

@@ -3,7 +3,6 @@
 use super::{World, name};
 use crate::{
     core::OrderError,
-    reduce::Replicated,
     stamp::Dot,
     testing::simulation::{Broken, Guarantee, audited::lock},
 };
@@ -14,7 +13,7 @@ const PAIRS: u64 = 64;
 /// In shorter messages not all has room that an author may have seen.
 const LONG: usize = 1000;
 
-impl<R: Replicated> World<'_, R> {
+impl World<'_> {
     /// What a replica that keeps everything tells of the order of some updates is so. It may know nothing of
     /// what came in a snapshot.
     pub(super) fn check_order(&mut self, at: usize) -> Result<(), Broken> {

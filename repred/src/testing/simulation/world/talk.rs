@@ -4,7 +4,6 @@ use super::{World, name};
 use crate::{
     core::ReceiveError,
     protocol::Kind,
-    reduce::Replicated,
     session::SessionError,
     testing::simulation::{
         Broken, Guarantee,
@@ -13,7 +12,7 @@ use crate::{
     },
 };
 
-impl<R: Replicated> World<'_, R> {
+impl World<'_> {
     /// Some messages move on one link.
     pub(super) fn talk(&mut self, _at: usize) -> Result<(), Broken> {
         if self.links.is_empty() {

@@ -2,7 +2,6 @@
 
 use super::{World, name};
 use crate::{
-    reduce::Replicated,
     testing::simulation::{
         Broken, Guarantee,
         audited::lock,
@@ -12,7 +11,7 @@ use crate::{
     version::VersionVector,
 };
 
-impl<R: Replicated> World<'_, R> {
+impl World<'_> {
     pub(super) fn crash(&mut self, at: usize) -> Result<(), Broken> {
         if self.nodes[at].core.is_none() {
             return Ok(());
@@ -38,7 +37,7 @@ impl<R: Replicated> World<'_, R> {
         let id = self.strange_id();
         let now = self.now_of(at);
         let core = self.plan.core(id, &self.ledger);
-        self.nodes[at].restart(core, now)?;
+        self.nodes[at].restart(core, &self.plan.config, now)?;
         let id = self.nodes[at].id;
         self.trace.event(at, "restart", String::new());
         self.trace.tell(|| format!("{} is back, as {id:?}", name(at)));
@@ -71,7 +70,7 @@ impl<R: Replicated> World<'_, R> {
             let what = format!("{} has lost what its author was told to be safe", name(at));
             return Err(Broken::new(Guarantee::NothingLost, what));
         }
-        let knows = |other: &Node<R>| seq(&other.version(), node.id) > own;
+        let knows = |other: &Node| seq(&other.version(), node.id) > own;
         if let Some(other) = self.nodes.iter().position(knows) {
             let what = format!("{} has lost what {} has heard of", name(at), name(other));
             return Err(Broken::new(Guarantee::Identity, what));

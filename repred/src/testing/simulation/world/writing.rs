@@ -1,19 +1,16 @@
 //! Updates that are written.
 
-use serde::Serialize;
-
 use super::{World, name};
 use crate::{
     id::ReplicaId,
-    reduce::Replicated,
     stamp::Stamp,
     testing::{
+        erased::ErasedUpdate,
         simulation::{Broken, Guarantee, audited::lock},
-        tree::Tree,
     },
 };
 
-impl<R: Replicated> World<'_, R> {
+impl World<'_> {
     pub(super) fn write(&mut self, at: usize) -> Result<(), Broken> {
         self.write_some(at, 1)
     }
@@ -92,7 +89,6 @@ impl<R: Replicated> World<'_, R> {
 }
 
 /// Updates as one would write them.
-fn show<U: Serialize>(updates: &[U]) -> Vec<String> {
-    let show = |update| Tree::of(update).map_or_else(|_| "?".into(), |tree| tree.to_string());
-    updates.iter().map(show).collect()
+fn show(updates: &[ErasedUpdate]) -> Vec<String> {
+    updates.iter().map(|update| update.tree().to_string()).collect()
 }
