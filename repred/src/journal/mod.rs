@@ -10,7 +10,8 @@
 //! what came since. So there is one format and one way in, for peers and for files. Compaction writes the next file of
 //! the log, without what is superseded, and with a snapshot for what is trimmed.
 //!
-//! Whoever drives a core by hand uses a [`Journal`], which needs no thread; a replica has a [`LogWriter`].
+//! A program that drives a core by hand uses a [`Journal`], which needs no thread. A replica has a thread that writes its
+//! journal (`writer/`).
 
 mod durability;
 mod storage;
