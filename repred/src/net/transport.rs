@@ -87,7 +87,24 @@ pub struct ByteStream<Io> {
 }
 
 impl<Io> ByteStream<Io> {
-    pub(super) fn new(io: Io) -> Self {
+    /// Carries a conversation over a byte stream.
+    ///
+    /// ```
+    /// use repred::{
+    ///     Connection, Counter, Replica,
+    ///     net::{ByteStream, Platform},
+    ///     pipe,
+    ///     sans_io::Framing,
+    /// };
+    ///
+    /// let votes = Replica::new(Counter::default());
+    /// let (io, _) = pipe();
+    /// // What `votes.connect(io)` does.
+    /// let endpoint = votes.endpoint(Framing::Stream);
+    /// let connection = Connection::new(endpoint, ByteStream::new(io), Platform::system());
+    /// # drop(connection);
+    /// ```
+    pub fn new(io: Io) -> Self {
         let reader = FrameReader::new();
         Self { io, reader, buffer: Vec::new(), written: 0, needs_flush: false }
     }
@@ -175,7 +192,8 @@ pub struct Messages<S, M> {
 }
 
 impl<S, M> Messages<S, M> {
-    pub(super) fn new(messages: S) -> Self {
+    /// Carries a conversation over a stream and sink of messages.
+    pub fn new(messages: S) -> Self {
         Self {
             messages,
             received: None,

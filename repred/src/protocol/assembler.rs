@@ -344,3 +344,247 @@ impl Assembler {
         Ok(Some(ReceivedSnapshot { snapshot: Snapshot { version, time, state }, floor, cause }))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        core::BlockItem,
+        protocol::{ItemWriter, Kind, Message},
+        time::Time,
+    };
+
+    /// What was applied: a line for each thing.
+    #[derive(Default)]
+    struct Applied {
+        lines: Vec<String>,
+        origins: Vec<ReplicaId>,
+        block_bytes: usize,
+    }
+
+    impl Applied {
+        fn entry_line(&self, entry: &Received<'_>) -> String {
+            let seen = entry
+                .seen
+                .map(|seen| seen.iter().map(|seen| (seen.origin, seen.seq)).collect::<Vec<_>>());
+            format!(
+                "{}.{} {:?} {seen:?}",
+                self.origins[entry.origin as usize], entry.seq, entry.payload
+            )
+        }
+    }
+
+    impl Receiver for Applied {
+        type Error = ProtocolError;
+
+        fn limits(&self) -> AssemblyLimits {
+            AssemblyLimits { origins: 3, block_bytes: self.block_bytes, snapshot_bytes: 10 }
+        }
+
+        fn origin(&mut self, id: ReplicaId) -> Result<OriginIndex, ProtocolError> {
+            assert!(!self.origins.contains(&id), "an origin is asked for once");
+            self.origins.push(id);
+            Ok((self.origins.len() - 1) as OriginIndex)
+        }
+
+        fn entry(&mut self, entry: Received<'_>) -> Result<(), ProtocolError> {
+            let line = self.entry_line(&entry);
+            self.lines.push(line);
+            Ok(())
+        }
+
+        fn skip(&mut self, ranges: Vec<SeqRange>) -> Result<(), ProtocolError> {
+            self.lines.push(format!("skip {}", ranges.len()));
+            Ok(())
+        }
+
+        fn block(&mut self, block: Block) -> Result<(), ProtocolError> {
+            let lines: Vec<_> = block
+                .items()
+                .map(|item| match item {
+                    BlockItem::Entry(entry) => self.entry_line(&entry),
+                    BlockItem::Skip(ranges) => format!("skip {}", ranges.len()),
+                })
+                .collect();
+            self.lines.push(format!(
+                "block of {} edits: {}",
+                block.edits().len(),
+                lines.join(", ")
+            ));
+            Ok(())
+        }
+    }
+
+    fn range(place: usize, first: u64, last: u64) -> NamedRange {
+        NamedRange { origin: OriginName::Known(place), first, last }
+    }
+
+    /// The body of a message of items.
+    fn body(write: impl FnOnce(&mut ItemWriter<'_>)) -> Vec<u8> {
+        let mut out = Vec::new();
+        let mut items = ItemWriter::new(&mut out);
+        write(&mut items);
+        let (kind, body) = Kind::split(&out).unwrap();
+        assert_eq!(kind, Kind::Items);
+        body.to_vec()
+    }
+
+    fn run(items: &mut ItemWriter<'_>, place: usize, first: u64, payloads: &[&[u8]]) {
+        let range = range(place, first, first + payloads.len() as u64 - 1);
+        let mut run = items.run(range, Time::from_micros(1));
+        for (time, payload) in (1..).zip(payloads) {
+            run.entry(Time::from_micros(time), payload);
+        }
+    }
+
+    /// An assembler that knows origins 1 and 2, and what it applies to.
+    fn assembler() -> (Assembler, Applied) {
+        let applied = Applied { block_bytes: 10_000, ..Applied::default() };
+        (Assembler::new([1, 2].map(ReplicaId::from)), applied)
+    }
+
+    #[test]
+    fn entries_are_applied_as_they_come_and_a_block_at_its_end() {
+        let (mut assembler, mut applied) = assembler();
+        let first = body(|items| {
+            run(items, 0, 1, &[b"a", b"b"]);
+            items.begin();
+            items.edit(range(1, 1, 2));
+            run(items, 1, 1, &[b"c"]);
+        });
+        assembler.items(&first, &mut applied).unwrap();
+        assert_eq!(applied.lines, ["1.1 [97] None", "1.2 [98] None"]);
+        assert_eq!(assembler.take_applied(), [(0, 0)], "the block is not applied");
+
+        let second = body(|items| {
+            items.skip([range(0, 3, 3)].into_iter());
+            run(items, 1, 2, &[b"d"]);
+            items.commit();
+        });
+        assembler.items(&second, &mut applied).unwrap();
+        let block = "block of 1 edits: 2.1 [99] None, skip 1, 2.2 [100] None";
+        assert_eq!(applied.lines.last().unwrap(), block);
+        assert_eq!(assembler.take_applied(), [(0, 0), (1, 1)]);
+        assert!(!assembler.has_applied());
+    }
+
+    #[test]
+    fn an_abandoned_block_leaves_nothing() {
+        let (mut assembler, mut applied) = assembler();
+        let abandoned = body(|items| {
+            items.begin();
+            run(items, 0, 1, &[b"a"]);
+            items.abandon();
+        });
+        assembler.items(&abandoned, &mut applied).unwrap();
+        assert!(applied.lines.is_empty() && !assembler.has_applied());
+    }
+
+    #[test]
+    fn only_the_first_entry_of_a_run_has_what_its_author_had_newly_seen() {
+        let (mut assembler, mut applied) = assembler();
+        let recorded = body(|items| {
+            let seen = [(OriginName::Known(1), 7)].into_iter();
+            let mut run = items.recorded_run(range(0, 1, 2), seen, Time::from_micros(1));
+            run.entry(Time::from_micros(1), b"a");
+            run.entry(Time::from_micros(2), b"b");
+        });
+        assembler.items(&recorded, &mut applied).unwrap();
+        assert_eq!(applied.lines, ["1.1 [97] Some([(1, 7)])", "1.2 [98] Some([])"]);
+    }
+
+    #[test]
+    fn what_has_no_place_in_a_message_of_items_is_malformed() {
+        type Write = fn(&mut ItemWriter<'_>);
+        let seen = |items: &mut ItemWriter<'_>, places: &[usize]| {
+            let seen: Vec<_> = places.iter().map(|&place| (OriginName::Known(place), 1)).collect();
+            items.recorded_run(range(0, 1, 1), seen.into_iter(), Time::ZERO).entry(Time::ZERO, b"");
+        };
+        let of_itself = body(|items| seen(items, &[0]));
+        let twice = body(|items| seen(items, &[1, 1]));
+        let cases: [(&str, Write); 4] = [
+            ("a commit without a block", |items| items.commit()),
+            ("an end without a block", |items| items.abandon()),
+            ("an edit without a block", |items| items.edit(range(0, 1, 1))),
+            ("a block in a block", |items| {
+                items.begin();
+                items.begin();
+            }),
+        ];
+        let mut bodies: Vec<_> = cases.map(|(name, write)| (name, body(write))).into();
+        bodies.extend([("an author that sees itself", of_itself), ("one seen twice", twice)]);
+        for (name, body) in bodies {
+            let (mut assembler, mut applied) = assembler();
+            let refused = assembler.items(&body, &mut applied);
+            assert!(matches!(refused, Err(ProtocolError::Malformed(_))), "{name}: {refused:?}");
+            assert!(applied.lines.is_empty(), "{name}");
+        }
+    }
+
+    #[test]
+    fn blocks_origins_and_snapshots_have_limits() {
+        let (mut assembler, mut applied) = assembler();
+        let large = body(|items| {
+            items.begin();
+            run(items, 0, 1, &[&[0; 10_000]]);
+        });
+        let refused = assembler.items(&large, &mut applied);
+        assert_eq!(refused, Err(ProtocolError::BlockTooLarge { limit: 10_000 }));
+
+        let (mut assembler, mut applied) = self::assembler();
+        let many = body(|items| {
+            for place in 2..4 {
+                let origin = OriginName::New(place, (place as u128 + 1).into());
+                let range = NamedRange { origin, first: 1, last: 1 };
+                items.run(range, Time::ZERO).entry(Time::ZERO, b"");
+            }
+        });
+        let refused = assembler.items(&many, &mut applied);
+        assert_eq!(refused, Err(ProtocolError::TooManyOrigins { limit: 3 }));
+        assert_eq!(applied.lines.len(), 1, "the third origin is within the limit");
+
+        let refused = assembler.begin_snapshot(head(b"eleven bytes"), applied.limits());
+        assert_eq!(refused, Err(ProtocolError::SnapshotTooLarge { size: 12, limit: 10 }));
+    }
+
+    fn head(state: &[u8]) -> SnapshotHead {
+        SnapshotHead {
+            size: state.len() as u64,
+            digest: snapshot::digest([state]),
+            time: Time::ZERO,
+            version: VersionVector::new(),
+            floor: VersionVector::new(),
+            cause: Cause::Trimmed,
+        }
+    }
+
+    #[test]
+    fn a_snapshot_is_whole_with_its_last_byte_and_nothing_else_comes_between() {
+        let (mut assembler, mut applied) = assembler();
+        let limits = applied.limits();
+        assembler.begin_snapshot(head(b"abcd"), limits).unwrap();
+        assert!(assembler.items(&[], &mut applied).is_err());
+        assert!(assembler.begin_snapshot(head(b"abcd"), limits).is_err());
+        assert!(assembler.chunk(b"").is_err(), "an empty part would never end");
+        assert!(assembler.chunk(b"ab").unwrap().is_none());
+        assert!(assembler.chunk(b"cde").is_err(), "more than was announced");
+        let received = assembler.chunk(b"cd").unwrap().unwrap();
+        assert_eq!(received.snapshot.state, b"abcd");
+        assert!(assembler.chunk(b"e").is_err(), "none was begun");
+
+        assembler.begin_snapshot(head(b""), limits).unwrap();
+        assert!(assembler.chunk(b"").unwrap().is_some(), "a state may have no bytes");
+        assembler.begin_snapshot(head(b"abcd"), limits).unwrap();
+        assert!(assembler.chunk(b"abce").is_err(), "another state than announced");
+    }
+
+    #[test]
+    fn a_message_says_what_the_assembler_reads() {
+        let mut out = Vec::new();
+        Message::Items(&body(|items| run(items, 0, 1, &[b"a"]))).encode(&mut out);
+        let (_, body) = Kind::split(&out).unwrap();
+        let (mut assembler, mut applied) = assembler();
+        assembler.items(body, &mut applied).unwrap();
+        assert_eq!(applied.lines, ["1.1 [97] None"]);
+    }
+}

@@ -10,23 +10,14 @@
 //! [`Session`](crate::sans_io::Session)s take part in conversations of them, and journals and backups keep them. Numbers are varints.
 
 mod wire;
-
 mod error;
-
 mod open;
-
 mod reason;
-
 mod message;
-
 mod items;
-
 mod assembler;
-
 mod replay;
-
 mod frame;
-
 pub(crate) use self::{
     assembler::{Assembler, AssemblyLimits, ReceivedSnapshot, Receiver},
     error::ProtocolError,

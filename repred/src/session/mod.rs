@@ -1,21 +1,13 @@
 //! [`Session`]: one conversation with one peer, without any I/O.
 
 mod config;
-
 mod error;
-
 mod timers;
-
 mod outgoing;
-
 mod receiver;
-
 mod incoming;
-
 mod digests;
-
 mod handshake;
-
 mod backup;
 
 use std::{collections::VecDeque, time::Duration};

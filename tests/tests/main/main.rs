@@ -21,6 +21,7 @@ mod hostile;
 
 // Shared copies: handles, tasks and networks.
 mod handle;
+mod endpoint;
 mod topologies;
 mod executors;
 mod mended;

@@ -1,12 +1,12 @@
 //! [`Outgoing`]: bringing the peer up to date.
 
 mod plan;
-
 mod table;
+mod open_snapshot;
 
 use std::collections::VecDeque;
 
-use self::{plan::Plan, table::OriginTable};
+use self::{open_snapshot::OpenSnapshot, plan::Plan, table::OriginTable};
 use super::error::SessionError;
 use crate::{
     core::Core,
@@ -14,9 +14,9 @@ use crate::{
         Cursor, Dependency, Entries, Frontier, History, Missing, OriginIndex, Pin, Position,
         SeqRange, Skip,
     },
-    protocol::{Cause, ItemWriter, Kind, Malformed, Message, NamedRange, SnapshotHead},
+    protocol::{Cause, ItemWriter, Kind, Malformed, Message, NamedRange},
     reduce::Replicated,
-    snapshot::{self, Snapshot},
+    snapshot::Snapshot,
     version::VersionVector,
 };
 
@@ -66,16 +66,6 @@ struct OpenBlock {
     /// Whatever is live now is sent live, however busy the state: otherwise the next block's end would
     /// recede for ever.
     _pin: Pin,
-}
-
-/// A frozen state that goes to the peer in parts.
-#[derive(Debug)]
-struct OpenSnapshot {
-    snapshot: Snapshot,
-    floor: VersionVector,
-    cause: Cause,
-    /// Bytes of the state that are sent; `None` before the head is.
-    sent: Option<usize>,
 }
 
 impl Outgoing {
@@ -392,7 +382,7 @@ impl Outgoing {
     /// Begins with a snapshot, and goes on with all that its sender has not trimmed.
     pub(super) fn send_ahead(&mut self, snapshot: Snapshot, floor: VersionVector) {
         let cause = Cause::LogBegins;
-        self.transfer = Transfer::Snapshot(OpenSnapshot { snapshot, floor, cause, sent: None });
+        self.transfer = Transfer::Snapshot(OpenSnapshot::new(snapshot, floor, cause));
     }
 
     /// Goes on from what the peer has: with entries, or with a snapshot if they do not reach so far back.
@@ -427,7 +417,7 @@ impl Outgoing {
         }
         let snapshot = core.snapshot().map_err(SessionError::Snapshot)?;
         let floor = core.floor();
-        self.transfer = Transfer::Snapshot(OpenSnapshot { snapshot, floor, cause, sent: None });
+        self.transfer = Transfer::Snapshot(OpenSnapshot::new(snapshot, floor, cause));
         Ok(())
     }
 
@@ -486,38 +476,15 @@ impl Outgoing {
         matches!(self.transfer, Transfer::Waiting)
     }
 
-    /// Appends the head of the snapshot that is being sent, or its next part.
+    /// Appends the next message of the snapshot that is being sent.
     fn poll_snapshot(&mut self, out: &mut Vec<u8>) {
         let most = self.full();
-        let Transfer::Snapshot(OpenSnapshot { snapshot, floor, cause, sent }) = &mut self.transfer
-        else {
-            return;
-        };
-        let Some(sent) = sent else {
-            *sent = Some(0);
-            let head = SnapshotHead {
-                size: snapshot.state.len() as u64,
-                digest: snapshot::digest([&*snapshot.state]),
-                time: snapshot.time,
-                version: snapshot.version.clone(),
-                floor: floor.clone(),
-                cause: *cause,
-            };
-            Message::Snapshot(head).encode(out);
-            return;
-        };
-        let rest = &snapshot.state[*sent..];
-        // One byte at least, or it would never end.
-        let part = &rest[..rest.len().min(most).max(rest.len().min(1))];
-        Message::Chunk(part).encode(out);
-        *sent += part.len();
-        if *sent == snapshot.state.len() {
-            self.transfer = match cause {
+        let Transfer::Snapshot(open) = &mut self.transfer else { return };
+        if open.poll(out, most) {
+            self.transfer = match open.cause() {
                 // Nobody is asked whether it is of use.
                 Cause::LogBegins => Transfer::Live,
-                Cause::Trimmed | Cause::TooLarge => {
-                    Transfer::Answer(std::mem::take(&mut snapshot.version))
-                }
+                Cause::Trimmed | Cause::TooLarge => Transfer::Answer(open.take_version()),
             };
         }
     }
