@@ -362,6 +362,9 @@ fn receive<R: Replicated>(
             core.set_id(new_id());
         }
         rest = &rest[frame.size..];
+        if framing == Framing::Messages {
+            break;
+        }
     }
     Ok((bytes.len() - rest.len(), session.is_closed()))
 }

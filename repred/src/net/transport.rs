@@ -98,7 +98,7 @@ impl<Io> ByteStream<Io> {
     /// };
     ///
     /// let votes = Replica::new(Counter::default());
-    /// let (io, _) = pipe();
+    /// let (io, _) = pipe(1 << 16);
     /// // What `votes.connect(io)` does.
     /// let endpoint = votes.endpoint(Framing::Stream);
     /// let connection = Connection::new(endpoint, ByteStream::new(io), Platform::system());

@@ -368,7 +368,7 @@ mod tests {
                 .seen
                 .map(|seen| seen.iter().map(|seen| (seen.origin, seen.seq)).collect::<Vec<_>>());
             format!(
-                "{}.{} {:?} {seen:?}",
+                "{:?}.{} {:?} {seen:?}",
                 self.origins[entry.origin as usize], entry.seq, entry.payload
             )
         }

@@ -36,7 +36,6 @@ impl Framing {
     /// The message that `bytes` begin with, if all of it is there and it has at most `limit` bytes.
     pub(crate) fn split(self, bytes: &[u8], limit: usize) -> Result<Option<Frame<'_>>, FrameError> {
         let (size, rest) = match self {
-            Self::Messages if bytes.is_empty() => return Ok(None),
             Self::Messages => (bytes.len() as u64, bytes),
             Self::Stream => {
                 let mut rest = bytes;

@@ -62,7 +62,7 @@ fn connect<E: Endpoint + Unpin>(
     a: E,
     b: E,
 ) -> (Result<(), ConnectionError>, Result<(), ConnectionError>) {
-    let (left, right) = pipe();
+    let (left, right) = pipe(1 << 16);
     let a = Connection::new(a, ByteStream::new(left), Platform::system());
     let b = Connection::new(b, ByteStream::new(right), Platform::system());
     block_on(join(a, b))
@@ -109,7 +109,7 @@ fn a_transport_carries_a_protocol_that_is_not_ours() {
 #[test]
 fn a_stream_that_ends_before_the_endpoint_allows_it_is_an_error() {
     let (mut a, mut b) = (Line::new("no end of line"), Line::new("good day\n"));
-    let (left, right) = pipe();
+    let (left, right) = pipe(1 << 16);
     let speaks = Connection::new(Lent(&mut a), ByteStream::new(left), Platform::system());
     let hears = Connection::new(Lent(&mut b), ByteStream::new(right), Platform::system());
     let (ended, cut) = block_on(join(speaks, hears));
@@ -119,7 +119,7 @@ fn a_stream_that_ends_before_the_endpoint_allows_it_is_an_error() {
 
 #[test]
 fn the_error_of_another_protocol_reaches_the_caller() {
-    let (left, right) = pipe();
+    let (left, right) = pipe(1 << 16);
     let (mut a, mut b) = (Line::new("good day\n"), Noise(VecDeque::from([b"\xff\n".to_vec()])));
     let hears = Connection::new(Lent(&mut a), ByteStream::new(left), Platform::system());
     let speaks = Connection::new(Lent(&mut b), ByteStream::new(right), Platform::system());
@@ -238,7 +238,7 @@ fn two_documents_of_different_types_share_a_transport() {
             Box::new(guests[at].endpoint(Framing::Messages)),
         ],
     };
-    let (left, right) = pipe();
+    let (left, right) = pipe(1 << 16);
     let a = Connection::new(multiplexer(0), ByteStream::new(left), Platform::system());
     let b = Connection::new(multiplexer(1), ByteStream::new(right), Platform::system());
     let synced = async {
