@@ -137,7 +137,10 @@ fn open(data: Option<&Path>) -> Result<Replica<Chat>, Failure> {
     let builder = Replica::builder(chat).schema(Schema::new("chat", 1));
     let Some(folder) = data else { return Ok(builder.build()) };
     let opened = builder.open(folder);
-    opened.map_err(|error| format!("cannot open {}: {error}", folder.display()).into())
+    opened.map_err(|error| {
+        let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
+        format!("cannot open {}: {error}{cause}", folder.display()).into()
+    })
 }
 
 /// Says that we are there, again and again.

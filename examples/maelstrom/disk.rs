@@ -29,7 +29,8 @@ impl Disk {
         }
         let folder = directory.join(name);
         let blame = |error: &dyn std::error::Error| {
-            io::Error::other(format!("cannot open {}: {error}", folder.display()))
+            let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
+            io::Error::other(format!("cannot open {}: {error}{cause}", folder.display()))
         };
         let files = Files::open(&folder).map_err(|error| blame(&error))?;
         let config = SessionConfig::for_state::<Store>();

@@ -104,7 +104,8 @@ fn open_in(folder: &Path, builder: ReplicaBuilder<Members>) -> Result<Replica<Me
             OpenError::Damaged { .. } => ". To go on with that, start with --recover",
             _ => "",
         };
-        format!("cannot open {}: {error}{help}", folder.display()).into()
+        let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
+        format!("cannot open {}: {error}{cause}{help}", folder.display()).into()
     })
 }
 

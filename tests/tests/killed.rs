@@ -146,7 +146,7 @@ fn compact_always(life: &Life, replica: &Replica<Ledger>) {
 fn open(life: &Life) -> Result<Replica<Ledger>, OpenError> {
     let builder = Replica::builder(Ledger::default()).durability(Durability::EveryUpdate);
     if life.is_forgetful {
-        let files = Files::open(&life.folder).map_err(OpenError::Io)?;
+        let files = Files::open(&life.folder)?;
         builder.open_in(Forgetful::new(files))
     } else {
         builder.open(&life.folder)

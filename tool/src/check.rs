@@ -6,22 +6,22 @@ use repred::error::JournalReadError;
 
 use crate::{
     failure::Failure,
-    format::{bytes, count},
+    format::{bytes, count, with_sources},
     reader::Reader,
     state_type::StateType,
     summary::Summary,
 };
 
-/// Read all of a journal and tell whether it is whole; fails with 1 if it is damaged, and never
+/// Read all of a journal and say whether it is whole; exits with 1 if it is damaged, and never
 /// changes it
 #[derive(Debug, clap::Args)]
 pub(crate) struct Check {
-    /// The folder of the journal; it may be in use
+    /// The folder of the journal; a program may be using it
     #[arg(value_name = "DIR")]
     folder: PathBuf,
 }
 
-/// What a check has found.
+/// The result of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Whole,
@@ -37,7 +37,7 @@ impl Check {
         let mut summary = Summary::default();
         let mut reader = match Reader::open(&self.folder) {
             Err(Failure::Read(_, error)) if is_damage(&error) => {
-                writeln!(out, "{error}; nothing of it can be read")?;
+                writeln!(out, "{}; nothing of it can be read", with_sources(&error))?;
                 return Ok(Verdict::Damaged);
             }
             reader => reader?,
@@ -53,7 +53,7 @@ impl Check {
         self.reduce(kind, &summary, out)
     }
 
-    /// Reduces all of it, if somebody can.
+    /// Reduces all updates, if the type of the state is known.
     fn reduce(
         &self,
         kind: Option<&dyn StateType>,
@@ -93,8 +93,8 @@ fn whole(reader: &Reader, summary: &Summary, out: &mut dyn Write) -> Result<(), 
         let torn = bytes(journal.torn_bytes());
         writeln!(
             out,
-            "{torn} after that are torn: what a crash has left, or is just being written; who opens it \
-             next cuts them off"
+            "{torn} after that are torn: left by a crash, or just being written; they are cut off when the \
+             journal is opened"
         )?;
     }
     Ok(())
@@ -108,7 +108,7 @@ fn damaged(
 ) -> Result<Verdict, Failure> {
     let version = reader.journal().version();
     let content = content(summary);
-    writeln!(out, "{error}")?;
+    writeln!(out, "{}", with_sources(error))?;
     writeln!(out, "`recover` would keep what comes before: {content}, version {version}")?;
     writeln!(out, "peers may have the rest")?;
     Ok(Verdict::Damaged)

@@ -1,4 +1,4 @@
-//! `repred compact`: a journal written anew.
+//! `repred compact`: compacts a journal.
 
 use std::{io::Write, path::PathBuf};
 
@@ -6,7 +6,7 @@ use repred::{Schema, journal::JournalEvent};
 
 use crate::{failure::Failure, format::bytes, reader::Reader, ready_made, state_type::StateType};
 
-/// Write a journal anew, without what is superseded or trimmed; it must not be in use
+/// Compact a journal: write it anew, without what is superseded or trimmed; no program may be using it
 #[derive(Debug, clap::Args)]
 pub(crate) struct Compact {
     /// The folder of the journal
@@ -36,7 +36,7 @@ impl Compact {
         Ok(())
     }
 
-    /// How many bytes there are, and of what.
+    /// The size of the journal, and its schema.
     fn look(&self) -> Result<(u64, Option<Schema>), Failure> {
         let mut reader = Reader::open(&self.folder)?;
         let size = reader.journal().size();
@@ -49,7 +49,7 @@ impl Compact {
     }
 }
 
-/// What a type is called, as far as one can tell.
+/// The name of the type, as far as the schema says it.
 fn name(schema: Option<Schema>) -> String {
     let Some(schema) = schema else { return "of its state".to_owned() };
     ready_made::find(&schema).map_or_else(|| schema.name().to_owned(), |found| found.name)

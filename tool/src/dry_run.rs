@@ -1,4 +1,4 @@
-//! [`DryRun`]: a folder that can be written as often as one likes, and stays as it is.
+//! [`DryRun`]: a storage that ignores writes.
 
 use std::io;
 
@@ -6,9 +6,8 @@ use repred::journal::{Files, Storage};
 
 use crate::progress::Progress;
 
-/// Reads a folder, and says of all that is written that it is there. So a journal can be opened,
-/// and compacted, to see what would come of it, also while somebody uses it: what it reads is over
-/// by the time it writes.
+/// Reads a folder and ignores writes, so that a journal can be opened and compacted to see what would come of it,
+/// also while a program uses it. A journal never reads what it has written itself.
 pub(crate) struct DryRun {
     files: Files,
     progress: Progress,

@@ -10,36 +10,40 @@ use repred::{
     error::{JournalError, JournalReadError, NotDurable, OpenError},
 };
 
-/// Why a command has not done what it was asked. No journal is changed then.
+use crate::format::with_sources;
+
+/// Why a command has not done what it was asked. The journal is as it was.
 #[derive(Debug)]
 pub(crate) enum Failure {
     /// The folder cannot be read.
     Folder(PathBuf, io::Error),
     /// The journal in it cannot be read.
     Read(PathBuf, JournalReadError),
-    /// Somebody uses the journal, and maybe who.
+    /// A program uses the journal. Which one, if the system says so.
     InUse(PathBuf, Option<String>),
-    /// It can be read, but not opened.
+    /// The journal can be read, but not opened.
     Open(PathBuf, OpenError),
-    /// It could not be written anew.
+    /// The journal could not be compacted.
     Compact(PathBuf, JournalError),
+    /// The journal was compacted, and could not be closed.
     Close(PathBuf, NotDurable),
-    /// What is asked needs to know the type of the state, which is called so.
+    /// The command needs to know the type of the state. The name of that type.
     Untyped(PathBuf, String),
-    /// The journal is of another type.
+    /// The journal has another schema than the one that this tool knows.
     Schema(PathBuf, Schema, Schema),
-    /// The result could not be written.
+    /// The output could not be written.
     Output(io::Error),
+    /// A file for the result could not be written.
     File(PathBuf, io::Error),
 }
 
 impl Failure {
-    /// Whether nobody listens any more, as when it was piped into `head`.
-    pub(crate) fn is_unheard(&self) -> bool {
+    /// Whether the reader of the output is gone, as when it was piped into `head`.
+    pub(crate) fn is_broken_pipe(&self) -> bool {
         matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
     }
 
-    /// Whether the journal is not what it was when it was written.
+    /// Whether the journal is damaged.
     pub(crate) fn is_damage(&self) -> bool {
         matches!(
             self,
@@ -71,19 +75,33 @@ impl fmt::Display for Failure {
                 folder.display()
             ),
             Self::Read(folder, error) if self.is_damage() => {
-                write!(f, "{}: {error}; `check` tells what comes before", folder.display())
+                write!(
+                    f,
+                    "{}: {}; `check` says what comes before",
+                    folder.display(),
+                    with_sources(error)
+                )
             }
-            Self::Read(folder, error) => write!(f, "{}: {error}", folder.display()),
+            Self::Read(folder, error) => {
+                write!(f, "{}: {}", folder.display(), with_sources(error))
+            }
             Self::InUse(folder, holder) => {
                 let holder = holder.as_deref().unwrap_or("the program that has it open");
                 write!(f, "{} is in use: stop {holder} first", folder.display())
             }
-            Self::Open(folder, error) => write!(f, "{}: {error}", folder.display()),
+            Self::Open(folder, error) => {
+                write!(f, "{}: {}", folder.display(), with_sources(error))
+            }
             Self::Compact(folder, error) => {
-                write!(f, "{} is as it was: {error}", folder.display())
+                write!(f, "{} is as it was: {}", folder.display(), with_sources(error))
             }
             Self::Close(folder, error) => {
-                write!(f, "{} was compacted, but not closed: {error}", folder.display())
+                write!(
+                    f,
+                    "{} was compacted, but not closed: {}",
+                    folder.display(),
+                    with_sources(error)
+                )
             }
             Self::Untyped(folder, name) => untyped(f, folder, name),
             Self::Schema(folder, theirs, ours) => write!(
@@ -97,7 +115,7 @@ impl fmt::Display for Failure {
     }
 }
 
-/// What compaction leaves out is decided by reducing, from the state that the program begins with.
+/// Which updates are superseded shows only when they are reduced, from the state that the program begins with.
 fn untyped(f: &mut fmt::Formatter<'_>, folder: &Path, name: &str) -> fmt::Result {
     write!(
         f,

@@ -1,16 +1,26 @@
-//! Small things in words.
+//! How numbers, bytes, ids and errors are written.
 
-use std::ops::RangeInclusive;
+use std::{error::Error, ops::RangeInclusive};
 
 use repred::{Dot, ReplicaId};
 
-/// Bytes that are shown of an update of which the type is not known.
+/// Bytes that are shown of an update whose type is not known.
 const SHOWN: usize = 16;
 
-/// Bytes as hexadecimal digits, so many of them as anybody would read.
+/// The first bytes as hexadecimal digits.
 pub(crate) fn short_hex(bytes: &[u8]) -> String {
     let more = if bytes.len() > SHOWN { "…" } else { "" };
     format!("{}{more}", hex(&bytes[..bytes.len().min(SHOWN)]))
+}
+
+/// An error and its sources in one line.
+pub(crate) fn with_sources(error: &dyn Error) -> String {
+    let (mut text, mut source) = (error.to_string(), error.source());
+    while let Some(error) = source {
+        text = format!("{text}: {error}");
+        source = error.source();
+    }
+    text
 }
 
 /// Bytes as hexadecimal digits.

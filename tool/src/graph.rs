@@ -15,19 +15,19 @@ use repred::{
 
 use crate::{failure::Failure, format, reader::Reader, state_type::StateType, utc, view::View};
 
-/// More than this nobody would look at, and it would take long to lay out.
+/// The most updates in a picture: more would be unreadable, and slow to lay out.
 const MOST: u64 = 2000;
 
 /// Draw the last updates of a journal: a line for each origin, a dot for each update
 #[derive(Debug, clap::Args)]
 pub(crate) struct Graph {
-    /// The folder of the journal; it may be in use
+    /// The folder of the journal; a program may be using it
     #[arg(value_name = "DIR")]
     folder: PathBuf,
-    /// The picture, an SVG
+    /// The SVG file to write
     #[arg(short, long, value_name = "FILE", default_value = "graph.svg")]
     output: PathBuf,
-    /// How many of the last updates are drawn
+    /// How many of the last updates to draw
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = limit())]
     limit: u64,
 }
@@ -40,11 +40,11 @@ fn limit() -> clap::builder::RangedU64ValueParser {
 #[derive(Default)]
 struct Last {
     events: VecDeque<Event>,
-    /// How many there are in all.
+    /// The number of updates in the journal.
     all: u64,
 }
 
-/// An update, and who had the journal when it was taken in.
+/// An update, and the replica that had the journal open when the update came.
 struct Event {
     entry: RawEntry,
     note: String,
@@ -66,11 +66,11 @@ impl Graph {
             .map_err(|error| Failure::File(self.output.clone(), error))?;
         let updates = format::count(shown, "update", "updates");
         writeln!(out, "{updates} in {}", self.output.display())?;
-        // All of this is about what comes before.
+        // The picture shows what comes before the error, if there is one.
         read
     }
 
-    /// What can be read, and why it is not all.
+    /// The last updates that can be read, and the error that ends them.
     fn read(&self, kind: Option<&dyn StateType>) -> Result<(Last, Result<(), Failure>), Failure> {
         let (mut view, mut writer, mut last) = (View::new(kind), None, Last::default());
         let mut reader = Reader::open(&self.folder)?;

@@ -1,17 +1,17 @@
-//! The command `repred`, which looks into the journals of replicas, also while they are in use; and
-//! the like of it for your own types.
+//! The command `repred`, which inspects the journals of replicas, also while programs use them; and a function
+//! that makes the same command for a type of your own.
 //!
 //! ```text
-//! repred log DIR                   the updates, as JSON where their type is known
-//! repred stat DIR                  sizes, schema, origins, garbage
-//! repred check DIR                 whole, torn at the end, or damaged, and where
-//! repred graph DIR -o graph.svg    the last updates, drawn
-//! repred compact DIR               written anew; only for who knows the type
+//! repred log DIR                   lists the updates, as JSON where their type is known
+//! repred stat DIR                  prints sizes, schema, origins and garbage
+//! repred check DIR                 says whether it is whole, torn at the end, or damaged, and where
+//! repred graph DIR -o graph.svg    draws the last updates
+//! repred compact DIR               compacts it, where the type is known
 //! ```
 //!
-//! A journal says what its type is called, but not what it is. The command knows the ready-made
-//! types with parameters of the language's own, by the name that they have when no schema is given.
-//! For yours, a command of your own is one line:
+//! A journal holds the name of its schema, but not the type. The command knows the ready-made types with
+//! primitive parameters, such as `LwwMap<String, u64>`, by the schema that they have when none is given. For a type
+//! of your own, a command of your own is one line:
 //!
 //! ```no_run
 //! # type Board = repred::Counter;

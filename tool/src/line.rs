@@ -13,7 +13,7 @@ use crate::{format, ready_made, utc, view::View};
 /// As long as a time.
 const NO_TIME: &str = "                           ";
 
-/// A event for people.
+/// An event for people.
 pub(crate) fn text(event: &JournalEvent, view: &View<'_>) -> String {
     match event {
         JournalEvent::Entry(entry) => entry_text(entry, view),
@@ -61,7 +61,7 @@ fn range(seqs: &RangeInclusive<u64>) -> String {
     format!("{}..{}", seqs.start(), seqs.end())
 }
 
-/// A event for programs.
+/// An event for programs.
 pub(crate) fn json(event: &JournalEvent, view: &View<'_>) -> String {
     match event {
         JournalEvent::Entry(entry) => entry_json(entry, view),
@@ -89,7 +89,7 @@ pub(crate) fn json(event: &JournalEvent, view: &View<'_>) -> String {
     }
 }
 
-/// An update with its fields in their order, and none that says nothing.
+/// An update, with its fields in a fixed order and without empty ones.
 #[derive(serde::Serialize)]
 struct Entry<'e> {
     kind: &'static str,

@@ -1,8 +1,8 @@
-//! Who has a folder open.
+//! The process that has a folder open.
 
 use std::{fs, path::Path};
 
-/// The process that has locked a folder, where the system tells.
+/// The process that has locked a folder, where the system says so.
 #[cfg(target_os = "linux")]
 pub(crate) fn of(folder: &Path) -> Option<String> {
     use std::os::unix::fs::MetadataExt;
@@ -14,7 +14,7 @@ pub(crate) fn of(folder: &Path) -> Option<String> {
     Some(format!("{} (process {process})", name.trim()))
 }
 
-/// Elsewhere it does not.
+/// Other systems do not say.
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn of(_folder: &Path) -> Option<String> {
     None

@@ -1,4 +1,4 @@
-//! `repred log`: what is in a journal, line by line.
+//! `repred log`: the updates in a journal, line by line.
 
 use std::{
     collections::VecDeque,
@@ -16,22 +16,22 @@ use crate::{
     failure::Failure, format, line, reader::Reader, state_type::StateType, utc, view::View,
 };
 
-/// Tell the updates in a journal, in the order in which they were taken in
+/// List the updates in a journal, in the order in which the replica received them
 #[derive(Debug, clap::Args)]
 pub(crate) struct Log {
-    /// The folder of the journal; it may be in use
+    /// The folder of the journal; a program may be using it
     #[arg(value_name = "DIR")]
     folder: PathBuf,
     /// Only what was written since 2023-11-14T22:13:20Z, since 2023-11-14, or in the last 2h
     #[arg(long, value_name = "TIME", value_parser = utc::parse)]
     since: Option<Time>,
-    /// Only updates of the replicas whose id begins so; leading zeros may be left out
+    /// Only updates of replicas whose id begins with this; leading zeros may be left out
     #[arg(long, value_name = "ID")]
     origin: Option<String>,
-    /// Only the last so many lines
+    /// Only the last N lines
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
-    /// A JSON object on each line, with ids and unknown updates in full
+    /// Print a JSON object on each line, with ids and unknown updates in full
     #[arg(long)]
     json: bool,
 }
@@ -43,13 +43,13 @@ impl Log {
         out: &mut dyn Write,
     ) -> Result<(), Failure> {
         let mut lines = Lines { limit: self.limit, last: VecDeque::new(), out };
-        let told = self.tell(kind, &mut lines);
-        // What can be read is told, also if the rest cannot be.
+        let listed = self.list(kind, &mut lines);
+        // What could be read is listed, even if the rest cannot be.
         lines.finish()?;
-        told
+        listed
     }
 
-    fn tell(&self, kind: Option<&dyn StateType>, lines: &mut Lines<'_>) -> Result<(), Failure> {
+    fn list(&self, kind: Option<&dyn StateType>, lines: &mut Lines<'_>) -> Result<(), Failure> {
         let mut view = View::new(kind);
         for event in self.open()? {
             let event = event?;

@@ -1,16 +1,16 @@
-//! [`Progress`]: a bar for what takes longer than a second.
+//! [`Progress`]: a progress bar for what takes longer than a second.
 
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// What is faster than this needs no bar.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// How long something may take without a bar.
+const DELAY: Duration = Duration::from_secs(1);
 
-/// How often something that cannot tell how far it is shows that it goes on.
+/// How often a bar without a position moves.
 const TICK: Duration = Duration::from_millis(100);
 
-/// Says how far something is, on a terminal, once it has taken a second.
+/// Shows how far something is, on a terminal, once it has taken a second.
 #[derive(Debug)]
 pub(crate) struct Progress {
     what: &'static str,
@@ -20,17 +20,17 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// Of something that goes through so many bytes.
+    /// For something that goes through so many bytes.
     pub(crate) fn new(what: &'static str, bytes: u64) -> Self {
         Self { what, bytes: Some(bytes), begun: Instant::now(), bar: None }
     }
 
-    /// Of something that goes through bytes of which it does not know how many there are.
+    /// For something that goes through an unknown number of bytes.
     pub(crate) fn unknown(what: &'static str) -> Self {
         Self { what, bytes: None, begun: Instant::now(), bar: None }
     }
 
-    /// Of something that cannot tell how far it is.
+    /// For something that does not know how far it is.
     pub(crate) fn waiting(what: &'static str) -> Self {
         let bar = ProgressBar::new_spinner().with_message(what);
         bar.enable_steady_tick(TICK);
@@ -39,7 +39,7 @@ impl Progress {
 
     /// So many of the bytes are done.
     pub(crate) fn reach(&mut self, done: u64) {
-        if self.bar.is_none() && self.begun.elapsed() > PATIENCE {
+        if self.bar.is_none() && self.begun.elapsed() > DELAY {
             self.bar = Some(self.begin());
         }
         if let Some(bar) = &self.bar {
@@ -47,7 +47,7 @@ impl Progress {
         }
     }
 
-    /// It is drawn where errors are told, and only on a terminal.
+    /// The bar is drawn on the standard error, and only if that is a terminal.
     fn begin(&self) -> ProgressBar {
         let (bar, template) = match self.bytes {
             Some(bytes) => {

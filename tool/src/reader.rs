@@ -1,4 +1,4 @@
-//! [`Reader`]: a journal that is read, with a bar if it takes long.
+//! [`Reader`]: reads a journal, with a progress bar.
 
 use std::path::{Path, PathBuf};
 
@@ -9,11 +9,11 @@ use repred::{
 
 use crate::{failure::Failure, progress::Progress};
 
-/// A journal that is read, also while it is in use.
+/// Reads a journal, also while a program uses it. Shows a progress bar if that takes long.
 pub(crate) struct Reader {
     folder: PathBuf,
     journal: JournalReader<Files>,
-    /// `None` where it would be in the way.
+    /// `None` where a bar would be in the way.
     progress: Option<Progress>,
 }
 
@@ -27,7 +27,7 @@ impl Reader {
         Ok(Self { folder: folder.to_owned(), journal, progress })
     }
 
-    /// The same without a bar, for who writes to the terminal what is read.
+    /// Without a progress bar, for a command that prints while it reads.
     pub(crate) fn without_bar(self) -> Self {
         Self { progress: None, ..self }
     }
@@ -36,7 +36,7 @@ impl Reader {
         &self.journal
     }
 
-    /// The next event, with an error that says nothing of the folder.
+    /// The next event, with an error that does not name the folder.
     pub(crate) fn advance(&mut self) -> Option<Result<JournalEvent, JournalReadError>> {
         let next = self.journal.next();
         if let Some(progress) = &mut self.progress {

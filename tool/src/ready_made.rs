@@ -1,5 +1,4 @@
-//! The ready-made types of which the updates are known without being told, by the name of the
-//! schema.
+//! The ready-made types, which the command recognises by their schema.
 
 use repred::{
     And, Counter, DisableFlag, Events, Flag, GrowCounter, GrowSet, LwwMap, Map, Max, Min,
@@ -14,7 +13,7 @@ use crate::{
 /// A ready-made type.
 pub(crate) struct ReadyMade {
     schema: Schema,
-    /// Its name as one would write it: that of the schema may be cut.
+    /// Its name in full. The schema may have a shortened one.
     pub(crate) name: String,
     pub(crate) show: Show,
 }

@@ -3,7 +3,7 @@
 use repred::journal::RawEntry;
 use serde::{Serialize, de::DeserializeOwned};
 
-/// Shows an update as JSON; `None` if it is of another type after all.
+/// Shows an update as JSON; `None` if it has another type after all.
 pub(crate) type Show = fn(&RawEntry) -> Option<String>;
 
 /// How updates of a type are shown.

@@ -54,8 +54,7 @@ impl Stat {
         read
     }
 
-    /// What compaction would leave out: exactly, if somebody can reduce; else what is so without
-    /// that.
+    /// The bytes that a compaction would save. Without the type of the state, only a lower bound is known.
     fn garbage(&self, kind: Option<&dyn StateType>, summary: &Summary, size: u64) -> String {
         let ours = |kind: &&dyn StateType| {
             summary.schema.as_ref().is_some_and(|(schema, _)| kind.schema().fits(schema))
@@ -88,8 +87,8 @@ fn origins(summary: &Summary, version: &VersionVector, out: &mut dyn Write) -> R
 fn size(journal: &JournalReader<Files>, is_read: bool) -> String {
     let used = journal.offset() + journal.torn_bytes();
     match journal.size() - used {
-        room if is_read && room > 0 => {
-            format!("{}, and room for {} more", bytes(used), bytes(room))
+        preallocated if is_read && preallocated > 0 => {
+            format!("{}, and {} preallocated", bytes(used), bytes(preallocated))
         }
         _ => bytes(journal.size()),
     }

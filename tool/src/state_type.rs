@@ -1,6 +1,6 @@
-//! [`StateType`]: the type of a state, for who knows it.
+//! [`StateType`]: a state type that the command knows, behind a pointer.
 
-use std::{io, path::Path};
+use std::path::Path;
 
 use repred::{
     Durability, Replica, ReplicaId, Replicated, Schema,
@@ -18,29 +18,28 @@ use crate::{
     utc,
 };
 
-/// No journal has more origins, or it would be full of them.
+/// More origins than any journal can hold.
 const ORIGINS: usize = 1 << 24;
 
 /// An id that nobody has, for a core that only reads.
 const READER: u128 = 0x7265_7072_6564_2074_6f6f_6c20_7265_6164;
 
-/// A type of state.
+/// A state type that the command knows: what it can do only with the type.
 pub(crate) trait StateType {
-    /// What its updates mean.
+    /// The schema of its updates.
     fn schema(&self) -> &Schema;
 
     /// How its updates are shown.
     fn show(&self) -> Show;
 
-    /// Opens the journal in a folder without changing anything, and says how many bytes it would
-    /// have if it were compacted.
+    /// The size that the journal in a folder would have if it were compacted. Nothing is changed.
     fn measure(&self, folder: &Path) -> Result<u64, Failure>;
 
     /// Compacts the journal in a folder.
     fn compact(&self, folder: &Path) -> Result<(), Failure>;
 }
 
-/// A type of state, and what it begins with.
+/// A state type, and what the program begins with.
 pub(crate) struct Typed<R> {
     pub(crate) initial: Box<dyn Fn() -> R>,
     pub(crate) schema: Schema,
@@ -82,7 +81,7 @@ impl<R: Replicated> StateType for Typed<R> {
     fn measure(&self, folder: &Path) -> Result<u64, Failure> {
         let of_open = |error| Failure::Open(folder.to_owned(), error);
         let of_compact = |error: JournalError| Failure::Compact(folder.to_owned(), error);
-        let files = Files::read_only(folder).map_err(|error| of_open(OpenError::Io(error)))?;
+        let files = Files::read_only(folder).map_err(|error| of_open(error.into()))?;
         let dry = DryRun::new(files, Progress::unknown("reducing"));
         let mut core = self.core();
         let config = SessionConfig::new(self.schema.clone());
@@ -96,9 +95,7 @@ impl<R: Replicated> StateType for Typed<R> {
     fn compact(&self, folder: &Path) -> Result<(), Failure> {
         let _waiting = Progress::waiting("compacting");
         let replica = self.open(folder).map_err(|error| match error {
-            OpenError::Io(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                Failure::InUse(folder.to_owned(), lock_holder::of(folder))
-            }
+            OpenError::InUse(_) => Failure::InUse(folder.to_owned(), lock_holder::of(folder)),
             error => Failure::Open(folder.to_owned(), error),
         })?;
         let compacted = replica.compact();

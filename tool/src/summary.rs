@@ -10,39 +10,39 @@ use repred::{
 /// What is in a journal, as far as it was read.
 #[derive(Debug, Default)]
 pub(crate) struct Summary {
-    /// The schema of who has written last, and the newest of which there may be updates.
+    /// The schema of the last writer, and the newest version of it of which there may be updates.
     pub(crate) schema: Option<(Schema, u32)>,
     pub(crate) writer: Option<Writer>,
-    /// How often somebody has opened it since it was written anew.
+    /// How often the journal was opened since it was compacted.
     pub(crate) openings: u64,
     pub(crate) is_closed: bool,
     pub(crate) entries: Sum,
     pub(crate) in_edits: u64,
     /// How many updates were forgotten.
     pub(crate) skips: u64,
-    /// What is trimmed.
+    /// The updates that are trimmed.
     pub(crate) floor: VersionVector,
     pub(crate) snapshot: Sum,
-    /// Entries and snapshots for which a later snapshot stands.
+    /// Entries and snapshots that a later snapshot replaces.
     pub(crate) superseded: Sum,
     pub(crate) origins: BTreeMap<ReplicaId, Origin>,
 }
 
-/// Who has written last.
+/// The replica that has written last.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Writer {
     pub(crate) id: ReplicaId,
     pub(crate) is_strict: bool,
 }
 
-/// How many, and how many bytes they have.
+/// A number of things, and the bytes that they have.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Sum {
     pub(crate) count: u64,
     pub(crate) bytes: u64,
 }
 
-/// What is there of an origin.
+/// What the journal has of an origin.
 #[derive(Debug, Default)]
 pub(crate) struct Origin {
     /// Seqs and sizes of entries that are not trimmed.
@@ -58,7 +58,7 @@ impl Sum {
 }
 
 impl Origin {
-    /// How many entries there are that are not trimmed.
+    /// The number of entries that are not trimmed.
     pub(crate) fn entries(&self) -> u64 {
         self.entries.len() as u64
     }

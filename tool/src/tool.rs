@@ -115,9 +115,9 @@ fn obey(kind: Option<&dyn StateType>) -> ExitCode {
     match done.and_then(|verdict| out.flush().map(|()| verdict).map_err(Failure::Output)) {
         Ok(Verdict::Whole) => ExitCode::SUCCESS,
         Ok(Verdict::Damaged) => ExitCode::FAILURE,
-        Err(error) if error.is_unheard() => ExitCode::SUCCESS,
+        Err(error) if error.is_broken_pipe() => ExitCode::SUCCESS,
         Err(error) => {
-            // What was found out before it stands before it.
+            // What was found before the error is printed before it.
             let _ = out.flush();
             eprintln!("error: {error}");
             if error.is_damage() { ExitCode::FAILURE } else { ExitCode::from(TROUBLE) }

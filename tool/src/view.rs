@@ -4,7 +4,7 @@ use repred::{Schema, journal::RawEntry};
 
 use crate::{ready_made, show::Show, state_type::StateType};
 
-/// How the updates of a journal are shown, where that has been read so far.
+/// How the updates of a journal are shown at the present place in it.
 pub(crate) struct View<'k> {
     kind: Option<&'k dyn StateType>,
     show: Option<Show>,
@@ -23,7 +23,7 @@ impl<'k> View<'k> {
             .or_else(|| ready_made::find(schema).map(|found| found.show));
     }
 
-    /// Whether updates are known as more than bytes.
+    /// Whether the type of the updates is known.
     pub(crate) fn is_known(&self) -> bool {
         self.show.is_some()
     }

@@ -169,14 +169,14 @@ fn a_journal_in_numbers_also_while_it_is_in_use() {
     let folder = Folder::new("stat");
     let in_use = prices(&folder);
     let (size, schema) = (in_use.journal.size(), Schema::of::<Prices>());
-    let room = fs::metadata(file(&folder)).unwrap().len() - size;
-    let room = format!("{},{:03}", room / 1000, room % 1000);
+    let zeros = fs::metadata(file(&folder)).unwrap().len() - size;
+    let zeros = format!("{},{:03}", zeros / 1000, zeros % 1000);
     assert_said(
         &repred(&["stat"], folder.path()),
         0,
         &[
             "journal    journal-00000001, generation 1",
-            &format!("size       {size} bytes, and room for {room} bytes more"),
+            &format!("size       {size} bytes, and {zeros} bytes preallocated"),
             "torn       nothing",
             &format!("schema     LwwMap<String, u32> ({schema})"),
             "written    as a, opened 1 time; nothing is told before it is on the disk; not closed: in use, or ended by a crash",
@@ -201,7 +201,7 @@ fn a_whole_journal_is_whole_and_a_torn_one_too() {
     assert_said(&repred(&["check"], folder.path()), 0, &[&whole]);
 
     damage(&folder, |bytes| bytes[size as usize..][..5].fill(7));
-    let torn = "5 bytes after that are torn: what a crash has left, or is just being written; who opens it next cuts them off";
+    let torn = "5 bytes after that are torn: left by a crash, or just being written; they are cut off when the journal is opened";
     assert_said(&repred(&["check"], folder.path()), 0, &[&whole, torn]);
     let bytes = fs::read(file(&folder)).unwrap();
     assert_eq!(bytes[size as usize..][..6], [7, 7, 7, 7, 7, 0], "it is as it was");

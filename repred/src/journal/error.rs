@@ -1,36 +1,39 @@
-//! Why a journal was not opened, or not written.
+//! [`OpenError`] and [`JournalError`]: why a journal was not opened, or not written.
 
-use std::{fmt, io, sync::Arc};
+use std::{error::Error, fmt, io, sync::Arc};
 
 use crate::{session::SessionError, unavailable::Unavailable};
 
-/// Why a journal was not opened. What is on the disk is as it was.
+/// Why a journal was not opened. Its files are as they were, and no replica uses them.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum OpenError {
-    /// The storage failed, or another process uses it. Where the disk cannot read some place any more, what comes
-    /// before that can be recovered as if it were [damaged](Self::Damaged).
+    /// Another replica uses the journal, in this process or in another. Close that one first.
+    InUse(io::Error),
+    /// The storage failed: a fault of the disk, of permissions, or of a full disk. Mend that, and open the journal
+    /// again. If the disk cannot read some part of a file any more, [`recover`](super::Journal::recover) goes on with
+    /// what comes before that part.
     Io(io::Error),
-    /// A file is not as it was written: what stands at `offset` had been whole, and is not any more. What
-    /// comes before it can be read. [`recover`](super::Journal::recover) goes on with that, under a new
+    /// A file is not as it was written: a fault of the disk, or of a program that has changed the file. The record at
+    /// `offset` was whole once. [`recover`](super::Journal::recover) goes on with the records before it, under a new
     /// id, and gets from peers what they have of the rest.
     Damaged {
         /// The name of the file.
         file: String,
-        /// Where the first thing stands that cannot be read.
+        /// The offset of the first record that cannot be read.
         offset: u64,
     },
-    /// A file was written in another format, by another version of this crate: use that.
+    /// A file was written in another format, by another version of repred. Use that version.
     Format {
         /// The name of the file.
         file: String,
         /// The number of its format.
         format: u8,
     },
-    /// What the journal tells does not fit this replica: another schema, smaller limits, another beginning.
-    /// It was not written by this program, or this version of it.
+    /// The journal does not fit this program: its state has another type, another schema or another start, or its
+    /// limits are lower. Open it with the program that has written it, or with a newer version of that.
     Content(SessionError),
-    /// What is new could not be written when it was opened.
+    /// The journal was read, and could then not be written. Mend what the error says, and open it again.
     Write(JournalError),
 }
 
@@ -38,23 +41,25 @@ pub enum OpenError {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum JournalError {
-    /// The storage has refused it, because it is full, say. What was to be written is not there and never
-    /// will be; what was acknowledged is. Make room, and try again.
+    /// The storage refused a write, because the disk is full, for example. The journal holds nothing of what was to be
+    /// written, and all that was acknowledged. Make room, and try again.
     Refused(Arc<io::Error>),
-    /// The storage failed in a way that leaves open what of it is there. Nothing is written any more: open
-    /// the journal again.
+    /// The storage failed in such a way that the journal may or may not hold what was written last: a sync failed, for
+    /// example. Nothing is written any more. Open the journal again.
     Unknown(Arc<io::Error>),
-    /// It has failed before. Open the journal again.
+    /// The journal has failed before, as an earlier error said. Nothing is written any more. Open the journal again.
     Failed,
-    /// It refused what was new, and then could not be read again. Open it again.
+    /// The storage refused a write, and the replica could then not be rolled back to what the journal holds, because
+    /// that could not be read. Nothing is written any more. Open the journal again.
     Rollback(Arc<OpenError>),
     /// The replica cannot be used.
     Unavailable(Unavailable),
-    /// There is something that cannot be written: see [`SessionError`]. Nothing is written any more.
+    /// The core has something that no journal can hold, such as a state that serde cannot encode: a fault of the
+    /// program. Nothing is written any more.
     Content(SessionError),
 }
 
-/// What a log says when it cannot write.
+/// Why a [`RecordLog`](super::record_log::RecordLog) did not write; see [`JournalError`].
 #[derive(Debug)]
 pub(super) enum WriteError {
     Refused(io::Error),
@@ -84,6 +89,15 @@ impl From<SessionError> for JournalError {
     }
 }
 
+impl From<io::Error> for OpenError {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::WouldBlock => Self::InUse(error),
+            _ => Self::Io(error),
+        }
+    }
+}
+
 impl From<JournalError> for OpenError {
     fn from(error: JournalError) -> Self {
         Self::Write(error)
@@ -105,46 +119,72 @@ impl From<SessionError> for OpenError {
 impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            // It says who has it, and what to do.
-            Self::Io(error) if error.kind() == io::ErrorKind::WouldBlock => error.fmt(f),
-            Self::Io(error) => write!(f, "the journal cannot be read: {error}"),
+            // It says who uses what.
+            Self::InUse(error) => error.fmt(f),
+            Self::Io(_) => f.write_str("the storage of the journal failed"),
             Self::Damaged { file, offset } => write!(
                 f,
                 "{file} is damaged at byte {offset}; what comes before it can be recovered, and peers may have the rest"
             ),
-            Self::Format { file, format } => {
-                write!(
-                    f,
-                    "{file} has format {format}, which another version of repred has written; use that"
-                )
-            }
-            Self::Content(error) => write!(f, "the journal does not fit this program: {error}"),
-            Self::Write(error) => error.fmt(f),
+            Self::Format { file, format } => write!(
+                f,
+                "{file} has format {format}, which another version of repred has written; use that"
+            ),
+            Self::Content(_) => f.write_str("the journal does not fit this program"),
+            Self::Write(_) => f.write_str("the journal was read, and could then not be written"),
         }
     }
 }
 
 impl fmt::Display for JournalError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Refused(error) => {
-                write!(
-                    f,
-                    "the journal could not be written: {error}; nothing of it was, so make room and try again"
-                )
+        f.write_str(match self {
+            Self::Refused(_) => {
+                "the storage refused what was to be written, and has nothing of it; make room and try again"
             }
-            Self::Unknown(error) => write!(
-                f,
-                "the journal failed: {error}; whether the last updates are in it is unknown until it is opened again"
-            ),
-            Self::Failed => f.write_str("the journal has failed before; open it again"),
-            Self::Rollback(error) => write!(f, "the journal refused an update, and then: {error}"),
-            Self::Unavailable(_) => f.write_str("the replica cannot be used"),
-            Self::Content(error) => write!(f, "the journal cannot hold this: {error}"),
+            Self::Unknown(_) => {
+                "the storage failed, and whether it has the last updates is unknown; open the journal again"
+            }
+            Self::Failed => "the journal has failed before; open it again",
+            Self::Rollback(_) => {
+                "the storage refused an update, and the journal could then not be read; open it again"
+            }
+            Self::Unavailable(_) => "the replica cannot be used",
+            Self::Content(_) => "no journal can hold this",
+        })
+    }
+}
+
+impl Error for OpenError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::InUse(error) => error.source(),
+            Self::Io(error) => Some(error),
+            Self::Content(error) => Some(error),
+            Self::Write(error) => Some(error),
+            Self::Damaged { .. } | Self::Format { .. } => None,
         }
     }
 }
 
-impl std::error::Error for OpenError {}
+impl Error for JournalError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Refused(error) | Self::Unknown(error) => Some(&**error),
+            Self::Rollback(error) => Some(&**error),
+            Self::Unavailable(error) => Some(error),
+            Self::Content(error) => Some(error),
+            Self::Failed => None,
+        }
+    }
+}
 
-impl std::error::Error for JournalError {}
+/// An error and its sources in one line, for a text that takes the place of a source.
+pub(super) fn with_sources(error: &dyn Error) -> String {
+    let (mut text, mut source) = (error.to_string(), error.source());
+    while let Some(error) = source {
+        text = format!("{text}: {error}");
+        source = error.source();
+    }
+    text
+}

@@ -49,7 +49,7 @@ pub(super) enum Old {
 impl<S: Storage> RecordLog<S> {
     /// The log in a storage, or the storage if there is no log yet.
     pub(super) fn find(mut storage: S) -> Result<Result<Self, S>, OpenError> {
-        match LogFile::find(&mut storage).map_err(OpenError::Io)? {
+        match LogFile::find(&mut storage).map_err(OpenError::from)? {
             Some(file) => Ok(Ok(Self::of(storage, file))),
             None => Ok(Err(storage)),
         }
@@ -83,7 +83,7 @@ impl<S: Storage> RecordLog<S> {
             return Err(self.cut_short());
         }
         let to_open_error = |error| match error {
-            ScanError::Io(error) => OpenError::Io(error),
+            ScanError::Io(error) => error.into(),
             ScanError::Format(format) => OpenError::Format { file: name.clone(), format },
             ScanError::Damaged { offset } => OpenError::Damaged { file: name.clone(), offset },
         };
@@ -105,13 +105,13 @@ impl<S: Storage> RecordLog<S> {
     pub(super) fn cut(&mut self, size: u64, tail: Tail) -> Result<(), OpenError> {
         let Self { storage, file, .. } = self;
         if tail != Tail::Preallocated {
-            uninterrupted(|| storage.truncate(&file.name, size)).map_err(OpenError::Io)?;
+            uninterrupted(|| storage.truncate(&file.name, size)).map_err(OpenError::from)?;
             file.allocated = size;
         }
         // An earlier process may have ended before it synced the records, or the name, that were read here. They were
         // only seen in the memory of the operating system so far, and everything from now on builds on them.
-        uninterrupted(|| storage.sync(&file.name)).map_err(OpenError::Io)?;
-        uninterrupted(|| storage.sync_names()).map_err(OpenError::Io)?;
+        uninterrupted(|| storage.sync(&file.name)).map_err(OpenError::from)?;
+        uninterrupted(|| storage.sync_names()).map_err(OpenError::from)?;
         (file.size, file.synced) = (size, size);
         self.remove_leftovers()
     }
@@ -119,9 +119,9 @@ impl<S: Storage> RecordLog<S> {
     /// Removes what earlier processes have left: generations that were replaced, and one that was not finished.
     fn remove_leftovers(&mut self) -> Result<(), OpenError> {
         let Self { storage, file, .. } = self;
-        let names = uninterrupted(|| storage.names()).map_err(OpenError::Io)?;
+        let names = uninterrupted(|| storage.names()).map_err(OpenError::from)?;
         for name in names.iter().filter(|name| is_of_log(name) && **name != file.name) {
-            uninterrupted(|| storage.remove(name)).map_err(OpenError::Io)?;
+            uninterrupted(|| storage.remove(name)).map_err(OpenError::from)?;
         }
         Ok(())
     }

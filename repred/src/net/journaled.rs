@@ -107,7 +107,7 @@ impl<R: Replicated> ReplicaBuilder<R> {
     ///
     /// If `reduce` does, or the operating system has no random numbers.
     pub fn open(self, folder: impl AsRef<Path>) -> Result<Replica<R>, OpenError> {
-        self.open_in(Files::open(folder).map_err(OpenError::Io)?)
+        self.open_in(Files::open(folder)?)
     }
 
     /// The same in any storage.
@@ -140,7 +140,7 @@ impl<R: Replicated> ReplicaBuilder<R> {
         let replica = Replica::of(shared);
         if let Some(writer) = &replica.shared().log_writer {
             let policy = WritePolicy { durability, trimming, initial };
-            writer.start(replica.shared(), log, policy).map_err(OpenError::Io)?;
+            writer.start(replica.shared(), log, policy).map_err(OpenError::from)?;
         }
         Ok(replica)
     }

@@ -6,6 +6,7 @@ use crate::{
     journal::{
         Collected, JournalError, Trimming,
         batch::{Batch, BatchBuilder},
+        error::with_sources,
         known_peers::KnownPeers,
     },
     log_position::LogPosition,
@@ -135,8 +136,8 @@ impl ReadOnly {
     /// What a caller who wants to write gets.
     fn to_error(&self) -> UpdateError {
         match self {
-            Self::Full(error) => UpdateError::Full { reason: error.to_string() },
-            Self::Failed(error) => UpdateError::ReadOnly { reason: error.to_string() },
+            Self::Full(error) => UpdateError::Full { reason: with_sources(error) },
+            Self::Failed(error) => UpdateError::ReadOnly { reason: with_sources(error) },
             Self::Closed => UpdateError::ReadOnly { reason: "it was closed".to_owned() },
         }
     }
