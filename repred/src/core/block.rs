@@ -2,11 +2,21 @@
 
 use std::ops::Range;
 
-use super::receiving::Received;
 use crate::{
     history::{Dependency, OriginIndex, SeqRange},
     time::Time,
 };
+
+/// An entry as a peer has sent it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Received<'a> {
+    pub(crate) origin: OriginIndex,
+    pub(crate) seq: u64,
+    pub(crate) time: Time,
+    pub(crate) payload: &'a [u8],
+    /// What its author had newly seen before it, of each other origin once, if the peer knows.
+    pub(crate) seen: Option<&'a [Dependency]>,
+}
 
 /// Entries and skips that are applied together or not at all.
 #[derive(Debug, Default)]

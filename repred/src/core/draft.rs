@@ -2,9 +2,11 @@
 
 use std::ops::Range;
 
-use super::{Core, EditError, Never, Step, UpdateError};
+use super::{
+    Core, EditError, Never, UpdateError,
+    apply::{Drafted, Inverting, Step},
+};
 use crate::{
-    changes::Changes,
     edit::{DynPlace, Edit, Editor, Inverse, Place, Rollback},
     history::OriginIndex,
     id::ReplicaId,
@@ -15,14 +17,14 @@ use crate::{
 
 /// Updates that are reduced already, so that the edit reads what it writes, and recorded nowhere yet.
 ///
-/// Dropped without a commit, also by a panic, it puts back what they have touched.
+/// Dropped without a commit, also by a panic, it rolls back what they have changed.
 struct Draft<'c, R: Replicated + Edit> {
     core: &'c mut Core<R>,
     own: OriginIndex,
     wall: Time,
     /// That of the last update.
     last: Stamp,
-    updates: Vec<Drafted<R>>,
+    updates: Vec<Written<R>>,
     /// Encoded updates, one after the other.
     payload: Vec<u8>,
     /// What went wrong first. Nothing is written after that.
@@ -32,18 +34,11 @@ struct Draft<'c, R: Replicated + Edit> {
     inverses: Inverses<R>,
 }
 
-/// Whether it is to be known how an edit is taken back later.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Inverting {
-    No,
-    Yes,
-}
-
-struct Drafted<R: Replicated + Edit> {
+struct Written<R: Replicated + Edit> {
     stamp: Stamp,
     changes: R::Changes,
     payload: Range<usize>,
-    roll_back: Rollback<R>,
+    rollback: Rollback<R>,
 }
 
 /// How each update of an edit is taken back, the last first; `None` where it cannot be.
@@ -133,9 +128,9 @@ impl<R: Replicated + Edit> Core<R> {
 
 impl<'c, R: Replicated + Edit> Draft<'c, R> {
     fn new(core: &'c mut Core<R>, wall: Time, inverting: Inverting) -> Self {
-        let own = core.history.intern(core.id);
-        let last = Stamp::new(core.clock.latest(), core.id, core.history.last(own));
-        let mut payload = std::mem::take(&mut core.scratch);
+        let own = core.applied.intern(core.id());
+        let last = core.last_stamp(own);
+        let mut payload = std::mem::take(&mut core.encoder.buffer);
         payload.clear();
         let (updates, inverses) = (Vec::new(), Vec::new());
         Self { core, own, wall, last, updates, payload, mistake: None, inverting, inverses }
@@ -143,48 +138,32 @@ impl<'c, R: Replicated + Edit> Draft<'c, R> {
 
     fn try_update(&mut self, update: R::Update) -> Result<bool, UpdateError> {
         let start = self.payload.len();
-        self.core.encode_update(&update, &mut self.payload)?;
-        let (size, limit) = (self.payload.len(), self.core.limits.edit_bytes);
-        if size > limit {
-            return Err(UpdateError::EditTooLarge { size, limit });
-        }
-        let stamp = self.core.next_stamp(self.last, self.wall);
-        // All that follows is the user's code: a panic in it poisons the core.
-        self.core.is_reducing = true;
-        let state = &mut self.core.state;
-        let inverse = match self.inverting {
-            Inverting::Yes => Some(state.inverse(&update, stamp)),
-            Inverting::No => None,
-        };
-        let roll_back = state.rollback(&update, stamp);
-        let changes = state.reduce(update, stamp);
-        let is_empty = changes.is_empty();
-        self.core.is_reducing = false;
-        if is_empty {
+        let (state, limit) = (self.core.applied.state(), self.core.limits.update_bytes);
+        self.core.encoder.encode(state, &update, &mut self.payload, limit)?;
+        self.core.check_edit_size(self.payload.len())?;
+        let stamp = self.core.applied.next_stamp(self.last, self.wall);
+        let drafted = self.core.applied.reduce_draft(update, stamp, self.inverting);
+        let Some(Drafted { changes, rollback, inverse }) = drafted else {
             // It is forgotten: nobody will hear of it.
             self.payload.truncate(start);
             return Ok(false);
-        }
+        };
         self.inverses.extend(inverse);
         self.last = stamp;
-        self.updates.push(Drafted {
-            stamp,
-            changes,
-            payload: start..self.payload.len(),
-            roll_back,
-        });
+        let payload = start..self.payload.len();
+        self.updates.push(Written { stamp, changes, payload, rollback });
         Ok(true)
     }
 
-    /// Records what was reduced. From here on, nothing is put back.
+    /// Records what was reduced. From here on, nothing is rolled back.
     fn commit(mut self) -> Inverses<R> {
         let updates = std::mem::take(&mut self.updates);
-        let (own, first) = (self.own, self.core.history.last(self.own) + 1);
+        let (own, first) = (self.own, self.core.entries().last(self.own) + 1);
         let count = updates.len();
-        for (index, Drafted { stamp, changes, payload, .. }) in updates.into_iter().enumerate() {
+        for (index, Written { stamp, changes, payload, .. }) in updates.into_iter().enumerate() {
             let step = if index + 1 == count { Step::End } else { Step::Inside };
-            self.core.record(own, stamp, changes, &self.payload[payload], step);
-            self.core.record_own_dependencies(own);
+            let payload = &self.payload[payload];
+            self.core.applied.commit_draft(own, stamp, changes, payload, step);
         }
         self.core.mark_edit(own, first);
         let mut inverses = std::mem::take(&mut self.inverses);
@@ -195,7 +174,7 @@ impl<'c, R: Replicated + Edit> Draft<'c, R> {
 
 impl<R: Replicated + Edit> Place<R> for Draft<'_, R> {
     fn state(&self) -> &R {
-        &self.core.state
+        self.core.applied.state()
     }
 
     fn update(&mut self, update: R::Update) -> bool {
@@ -214,7 +193,7 @@ impl<R: Replicated + Edit> Place<R> for Draft<'_, R> {
     }
 
     fn origin(&self) -> ReplicaId {
-        self.core.id
+        self.core.id()
     }
 
     fn now(&self) -> Time {
@@ -224,16 +203,9 @@ impl<R: Replicated + Edit> Place<R> for Draft<'_, R> {
 
 impl<R: Replicated + Edit> Drop for Draft<'_, R> {
     fn drop(&mut self) {
-        // After a panic in `reduce` nobody knows what there is to be put back.
-        if self.core.is_reducing {
-            return;
-        }
-        self.core.is_reducing = !self.updates.is_empty();
         // Kept for its memory.
-        self.core.scratch = std::mem::take(&mut self.payload);
-        while let Some(Drafted { roll_back, .. }) = self.updates.pop() {
-            roll_back(&mut self.core.state);
-        }
-        self.core.is_reducing = false;
+        self.core.encoder.buffer = std::mem::take(&mut self.payload);
+        let rollbacks = self.updates.drain(..).rev().map(|Written { rollback, .. }| rollback);
+        self.core.applied.roll_back(rollbacks);
     }
 }

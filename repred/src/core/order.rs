@@ -46,7 +46,7 @@ impl<R: Replicated> Core<R> {
             return Ok(true);
         }
         // What had been seen when `a` was written had itself not seen `a`.
-        if self.history.is_recorded(later.origin, later.seq) || self.had_seen(earlier, later) {
+        if self.entries().is_recorded(later.origin, later.seq) || self.had_seen(earlier, later) {
             return Ok(false);
         }
         Err(OrderError::NotRecorded { dot: b })
@@ -62,20 +62,15 @@ impl<R: Replicated> Core<R> {
         Ok(!self.is_before(a, b)? && !self.is_before(b, a)? && a != b)
     }
 
-    /// Puts on record what was seen before an update that was just written.
-    pub(super) fn record_own_dependencies(&mut self, own: OriginIndex) {
-        self.history.record_own_dependencies(own, self.reduced.as_ref());
-    }
-
     fn present(&self, dot: Dot) -> Result<Present, OrderError> {
-        let is_here = |&origin: &OriginIndex| (1..=self.history.last(origin)).contains(&dot.seq);
-        let origin = self.history.origin(dot.origin).filter(is_here);
+        let is_here = |&origin: &OriginIndex| (1..=self.entries().last(origin)).contains(&dot.seq);
+        let origin = self.entries().origin(dot.origin).filter(is_here);
         let origin = origin.ok_or(OrderError::NotSeen { dot })?;
         Ok(Present { origin, seq: dot.seq })
     }
 
     /// Whether it is on record that the author of one had seen the other.
     fn had_seen(&self, one: Present, other: Present) -> bool {
-        self.history.had_seen(one.origin, one.seq, other.origin) >= other.seq
+        self.entries().had_seen(one.origin, one.seq, other.origin) >= other.seq
     }
 }

@@ -17,7 +17,7 @@ impl<R: Replicated> Core<R> {
     /// The history then grows with every update, and cannot be trimmed. A snapshot that is adopted is kept
     /// as its beginning, and what others have forgotten stays forgotten.
     pub fn keep_everything(&mut self) {
-        self.history.keep_everything();
+        self.applied.keep_everything();
     }
 
     /// The state at an earlier version: one that a replica had, so that it holds nothing without its cause.
@@ -55,7 +55,7 @@ impl<R: Replicated> Core<R> {
             return Err(AtError::BelowFloor { floor });
         }
         if !floor.is_empty() {
-            let base = self.base.as_ref().filter(|base| base.version == floor);
+            let base = self.applied.base().filter(|base| base.version == floor);
             let base = base.ok_or(AtError::BelowFloor { floor: floor.clone() })?;
             start.replace_state(&base.state).map_err(AtError::Decode)?;
         }
@@ -70,7 +70,7 @@ impl<R: Replicated> Core<R> {
         to: &VersionVector,
         state: &mut R,
     ) -> Result<(), AtError> {
-        let history = &self.history;
+        let history = self.entries();
         let mut cursor = Cursor::new(history, Frontier::new(history, from));
         while let Some(missing) = cursor.peek(history) {
             match missing {

@@ -206,7 +206,7 @@ impl Outgoing {
         match Plan::new(history, &self.cursor, &missing, self.max_block) {
             Some(Plan { end, edits }) => {
                 let pinned = missing.position()..=end;
-                let _pin = core.entries_mut().pin(pinned);
+                let _pin = core.pin(pinned);
                 let before = self.cursor.frontier.clone();
                 self.transfer =
                     Transfer::Block(OpenBlock { end, edits, is_begun: false, before, _pin });
@@ -241,7 +241,7 @@ impl Outgoing {
         }
         items.commit();
         self.transfer = Transfer::Live;
-        core.entries_mut().release();
+        core.release_pins();
         Ok(true)
     }
 
@@ -355,7 +355,7 @@ impl Outgoing {
             // What is frozen, in other states, stays as it is.
             self.transfer = Transfer::Live;
         }
-        core.entries_mut().release();
+        core.release_pins();
         self.resume(core, known)
     }
 

@@ -1,6 +1,6 @@
 //! Starting from what was stored: a state whose entries follow it, a log that was read to its end.
 
-use super::{AdoptError, Core, SnapshotError};
+use super::{AdoptError, Core, SnapshotError, identity::Identity};
 use crate::{
     id::ReplicaId,
     reduce::Replicated,
@@ -14,7 +14,7 @@ impl<R: Replicated> Core<R> {
     /// the [`floor`](Self::floor) it is all there is. O(state).
     pub(crate) fn base_snapshot(&self) -> Result<Snapshot, SnapshotError> {
         let floor = self.floor();
-        let base = self.base.as_ref().filter(|base| base.version == floor);
+        let base = self.applied.base().filter(|base| base.version == floor);
         base.cloned().map_or_else(|| self.snapshot(), Ok)
     }
 
@@ -28,35 +28,31 @@ impl<R: Replicated> Core<R> {
     ) -> Result<VersionVector, AdoptError> {
         debug_assert!(self.version().is_empty() && snapshot.version.covers(floor));
         // Earlier states can be computed only from one that has reduced nothing beyond the floor.
-        if self.history.keeps_everything() && *floor != snapshot.version {
+        if self.entries().keeps_everything() && *floor != snapshot.version {
             self.adopt(snapshot, MAX_WALL)?;
             return Ok(VersionVector::new());
         }
         self.check_health()?;
         self.check_snapshot(snapshot, MAX_WALL)?;
-        self.replace_state(snapshot)?;
-        drop(self.history.split_off(floor));
-        self.finish_adoption(snapshot);
+        self.applied.replace(snapshot, floor).map_err(AdoptError::Decode)?;
         Ok(snapshot.version.clone())
     }
 
     /// Trims what the state has reduced up to `version` and of which no entries have come.
     pub(crate) fn trim_unseen(&mut self, version: &VersionVector) {
         if !self.version().covers(version) {
-            self.history.stand_for(version);
-            self.version_hash = None;
+            self.applied.trim_unseen(version);
         }
     }
 
     /// Goes on under the id that everything here was written under, after all of it was read from a log
     /// that lost nothing anybody has heard of.
     pub(crate) fn resume(&mut self, id: ReplicaId) {
-        self.id = id;
-        self.id_is_taken = false;
+        self.identity = Identity::Ours(id);
     }
 
     /// Raises the clock to a time that was used: no later stamp is before it.
     pub(crate) fn observe_time(&mut self, latest: Time) {
-        self.clock.observe(latest);
+        self.applied.observe_time(latest);
     }
 }

@@ -1,0 +1,132 @@
+//! Adopting a snapshot: taking another state for ours.
+
+use super::{AdoptError, Core, Entry, apply::Disposition};
+use crate::{
+    id::ReplicaId, reduce::Replicated, snapshot::Snapshot, time::Time, version::VersionVector,
+};
+
+impl<R: Replicated> Core<R> {
+    /// Replaces the state by a snapshot, and reduces on top of it what the snapshot has not seen. The floor is the
+    /// snapshot's version then. O(state, and updates that the snapshot has not seen).
+    ///
+    /// One that has seen nothing new is left alone.
+    ///
+    /// ```
+    /// use repred::{GrowSet, Time, sans_io::Core};
+    ///
+    /// let now = Time::from_micros(1);
+    /// let mut here = Core::new(0xa.into(), GrowSet::default());
+    /// let mut there = Core::new(0xb.into(), GrowSet::default());
+    /// here.update("milk", now)?;
+    /// there.update("rice", now)?;
+    ///
+    /// here.adopt(&there.snapshot()?, now)?;
+    /// assert!(here.state()?.contains("milk") && here.state()?.contains("rice"));
+    /// assert_eq!(here.floor(), there.version());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// See [`AdoptError`]; the replica is unchanged.
+    pub fn adopt(&mut self, snapshot: &Snapshot, wall: Time) -> Result<(), AdoptError> {
+        self.check_health()?;
+        if self.version().covers(&snapshot.version) {
+            return Ok(());
+        }
+        self.check_snapshot(snapshot, wall)?;
+        let floor = self.floor();
+        if !snapshot.version.covers(&floor) {
+            let snapshot = snapshot.version.clone();
+            return Err(AdoptError::BothTrimmed { floor, snapshot });
+        }
+        let is_ahead_of_us = self.is_ahead_of_us(&snapshot.version);
+        let beyond = self.decode_beyond(&snapshot.version)?;
+        self.applied.adopt(snapshot, beyond).map_err(AdoptError::Decode)?;
+        if is_ahead_of_us {
+            self.identity.take();
+        }
+        Ok(())
+    }
+
+    /// Gives up this replica's state and takes a snapshot instead: what to do after
+    /// [`AdoptError::BothTrimmed`]. What the snapshot has not seen is lost here; a new id is needed before
+    /// the next update.
+    ///
+    /// ```
+    /// use repred::{GrowSet, Time, sans_io::Core};
+    ///
+    /// let now = Time::from_micros(1);
+    /// let mut here = Core::new(0xa.into(), GrowSet::default());
+    /// let mut there = Core::new(0xb.into(), GrowSet::default());
+    /// here.update("milk", now)?;
+    /// there.update("rice", now)?;
+    ///
+    /// here.discard_and_adopt(&there.snapshot()?, now)?;
+    /// assert!(!here.state()?.contains("milk") && here.state()?.contains("rice"));
+    /// assert!(here.needs_new_id());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// See [`AdoptError`]; the replica is unchanged.
+    pub fn discard_and_adopt(&mut self, snapshot: &Snapshot, wall: Time) -> Result<(), AdoptError> {
+        self.check_health()?;
+        self.check_snapshot(snapshot, wall)?;
+        self.applied.replace(snapshot, &snapshot.version).map_err(AdoptError::Decode)?;
+        // Others may have what was written under our id and is discarded here.
+        self.identity.take();
+        self.discards += 1;
+        Ok(())
+    }
+
+    /// Gives up this replica's state, and begins anew with an encoded one, under an id that nobody ever
+    /// had.
+    pub(crate) fn start_over(&mut self, state: &[u8], id: ReplicaId) -> Result<(), AdoptError> {
+        self.check_health()?;
+        let (version, time) = (VersionVector::new(), Time::ZERO);
+        let start = Snapshot { version, time, state: state.to_vec() };
+        self.applied.replace(&start, &start.version).map_err(AdoptError::Decode)?;
+        self.applied.forget_base();
+        self.resume(id);
+        self.discards += 1;
+        Ok(())
+    }
+
+    pub(super) fn check_snapshot(&self, snapshot: &Snapshot, wall: Time) -> Result<(), AdoptError> {
+        let origins = self.version().merged(&snapshot.version).len();
+        if origins > self.limits.origins {
+            return Err(AdoptError::TooManyOrigins { limit: self.limits.origins });
+        }
+        match self.too_far_ahead(snapshot.time, wall) {
+            Some(wait) => Err(AdoptError::TooFarAhead { time: snapshot.time, wait }),
+            None => Ok(()),
+        }
+    }
+
+    /// What becomes of the updates that a version has not seen.
+    fn decode_beyond(
+        &self,
+        version: &VersionVector,
+    ) -> Result<Vec<Disposition<R::Update>>, AdoptError> {
+        let beyond = self.history(version).map_err(|_| AdoptError::BothTrimmed {
+            floor: self.floor(),
+            snapshot: version.clone(),
+        })?;
+        let beyond: Vec<Entry<R::Update>> = beyond.collect();
+        // What kept the others back may be in the snapshot.
+        let is_free = beyond.iter().all(|entry| entry.update.is_ok());
+        let is_reduced = |entry: &Entry<_>| self.applied.reduced().contains(entry.stamp.dot);
+        let decide = |entry: Entry<R::Update>| {
+            let is_reduced = is_reduced(&entry);
+            match entry.update {
+                Ok(update) if is_free || is_reduced => Ok(Disposition::Reduce(update)),
+                Ok(_) => Ok(Disposition::Defer),
+                Err(_) if !is_reduced => Ok(Disposition::Defer),
+                Err(error) => Err(AdoptError::Decode(error)),
+            }
+        };
+        beyond.into_iter().map(decide).collect()
+    }
+}

@@ -1,0 +1,525 @@
+//! [`Applied`]: the one place where state, version and history move.
+//!
+//! Every update ends up here, and nothing else can move what is here, because the fields are private to this file:
+//!
+//! ```text
+//!  Core::update ─────────▶ local ──┐
+//!  Core::edit ──▶ reduce_draft … commit_draft ──┤
+//!                                  ├──▶ reduce the state, append to the history (the version is that of the history),
+//!  Core::receive_entry ──▶ remote ─┤    raise the clock, send the event
+//!  Core::receive_block ──▶ remote, skip
+//!  Core::adopt ──────────▶ adopt ──▶ replace the state, then apply again what it has not seen
+//! ```
+//!
+//! What is passed to it was checked before: it is the next update of its origin, and it was decoded.
+
+use std::{ops::RangeInclusive, sync::Arc};
+
+use super::{policy::ReceivePolicy, reduced::Reduced};
+use crate::{
+    changes::Changes,
+    edit::{Edit, Inverse, Rollback},
+    encoding::{DecodeError, EncodeError},
+    event::{EventRing, ReplicaEvent},
+    history::{Dependency, History, Leftover, OriginIndex, Pin, Position, SeqRange},
+    id::ReplicaId,
+    receipt::Receipt,
+    reduce::Replicated,
+    snapshot::{self, Snapshot},
+    stamp::{Dot, Stamp},
+    time::{HybridClock, MAX_WALL, Time},
+    unavailable::Unavailable,
+    version::VersionVector,
+};
+
+/// A state, and the history of what was applied to it, which move together or not at all.
+///
+/// The version is that of the history. The state has reduced all of it, but for what is deferred, and for what the
+/// state was stored with and whose entries follow from a log.
+pub(super) struct Applied<R: Replicated> {
+    state: R,
+    history: History,
+    reduced: Reduced,
+    /// What the history begins with, if everything is kept from there on.
+    base: Option<Snapshot>,
+    /// The largest time of all that was applied.
+    clock: HybridClock,
+    events: EventRing<R::Changes>,
+    health: Health,
+    /// Of the current version, once it was asked for.
+    version_hash: Option<u128>,
+}
+
+/// Whether the state can be trusted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Health {
+    Sound,
+    /// The user's code has been called. If it panics, this stays: the state may be half changed.
+    InUserCode,
+}
+
+/// An update of another replica that was checked, and can be applied.
+pub(super) struct Verified<'a, U> {
+    pub(super) origin: OriginIndex,
+    pub(super) stamp: Stamp,
+    pub(super) payload: &'a [u8],
+    pub(super) disposition: Disposition<U>,
+    /// What its author had newly seen before it, if that is known.
+    pub(super) dependencies: Option<&'a [Dependency]>,
+}
+
+/// What becomes of an update from elsewhere. Its entry is kept in the history in any case.
+pub(super) enum Disposition<U> {
+    Reduce(U),
+    /// It is left to a newer version of the program, which knows what it means; so is what arrives after it.
+    Defer,
+    /// The state has it already.
+    Keep,
+}
+
+/// What becomes of the entry of an update from elsewhere that turns out to have changed nothing.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum IfEmpty {
+    /// Only its place is kept.
+    Skip,
+    /// It is kept: the reason for its being empty may be applied together with it.
+    Keep,
+}
+
+/// Whether an atomic step ends with an update.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    Inside,
+    End,
+}
+
+/// An update of an edit that the state has reduced, and that is not in the history yet.
+pub(super) struct Drafted<R: Replicated + Edit> {
+    pub(super) changes: R::Changes,
+    pub(super) rollback: Rollback<R>,
+    /// How to undo it later, if that was asked for and can be told.
+    pub(super) inverse: Option<Option<Inverse<R>>>,
+}
+
+/// Whether an edit is asked how to undo it later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Inverting {
+    No,
+    Yes,
+}
+
+impl<R: Replicated> Applied<R> {
+    pub(super) fn new(state: R, events: usize) -> Self {
+        Self {
+            state,
+            history: History::new(),
+            reduced: Reduced::All,
+            base: None,
+            clock: HybridClock::default(),
+            events: EventRing::new(events),
+            health: Health::Sound,
+            version_hash: None,
+        }
+    }
+
+    // ---- what there is ----
+
+    pub(super) fn check_health(&self) -> Result<(), Unavailable> {
+        match self.health {
+            Health::Sound => Ok(()),
+            Health::InUserCode => Err(Unavailable::Poisoned),
+        }
+    }
+
+    pub(super) fn state(&self) -> &R {
+        &self.state
+    }
+
+    pub(super) fn encode_state(&self) -> Result<Vec<u8>, EncodeError> {
+        let mut bytes = Vec::new();
+        self.state.write_state(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    #[inline]
+    pub(super) fn history(&self) -> &History {
+        &self.history
+    }
+
+    pub(super) fn reduced(&self) -> &Reduced {
+        &self.reduced
+    }
+
+    pub(super) fn base(&self) -> Option<&Snapshot> {
+        self.base.as_ref()
+    }
+
+    pub(super) fn latest_time(&self) -> Time {
+        self.clock.latest()
+    }
+
+    pub(super) fn events(&self) -> &EventRing<R::Changes> {
+        &self.events
+    }
+
+    pub(super) fn events_mut(&mut self) -> &mut EventRing<R::Changes> {
+        &mut self.events
+    }
+
+    /// Whether updates of an origin are deferred when they arrive. What `writer` wrote, before this was read from its
+    /// log, was reduced at once, and is again, unless a newer version of the program wrote it.
+    pub(super) fn defers(&self, origin: ReplicaId, writer: Option<ReplicaId>) -> bool {
+        !self.reduced.is_all() && (writer != Some(origin) || self.has_deferred_of(origin))
+    }
+
+    /// Whether some updates of an origin are deferred.
+    pub(super) fn has_deferred_of(&self, origin: ReplicaId) -> bool {
+        let last = self.history.origin(origin).map_or(0, |index| self.history.last(index));
+        !self.reduced.contains(Dot::new(origin, last))
+    }
+
+    pub(super) fn version_hash(&mut self) -> u128 {
+        let history = &self.history;
+        *self.version_hash.get_or_insert_with(|| hash_version(history))
+    }
+
+    /// The stamp of the local update after `last`, whose time is the largest there is.
+    pub(super) fn next_stamp(&self, last: Stamp, wall: Time) -> Stamp {
+        let mut clock = self.clock;
+        clock.observe(last.time);
+        Stamp::new(clock.next(wall.min(MAX_WALL)), last.origin(), last.dot.seq + 1)
+    }
+
+    // ---- applying ----
+
+    /// Applies an update that was written here, and is the next of `own`. One that changes nothing is forgotten:
+    /// nobody has heard of it, so it needs no dot.
+    pub(super) fn local(
+        &mut self,
+        own: OriginIndex,
+        stamp: Stamp,
+        update: R::Update,
+        payload: &[u8],
+        step: Step,
+    ) -> Receipt<R::Changes> {
+        let (changes, is_empty) = self.reduce(update, stamp);
+        if is_empty {
+            return Receipt::unchanged(changes);
+        }
+        self.record_local(own, stamp, changes, payload, step)
+    }
+
+    /// Applies an update of another replica, which is the next of its origin. If it is the first that is deferred,
+    /// all that is here by then counts as reduced, and so does `in_state`, whose entries are still to come.
+    pub(super) fn remote(
+        &mut self,
+        entry: Verified<'_, R::Update>,
+        if_empty: IfEmpty,
+        step: Step,
+        in_state: Option<&VersionVector>,
+    ) {
+        let Verified { origin, stamp, payload, disposition, dependencies } = entry;
+        match disposition {
+            Disposition::Reduce(update) => {
+                let (changes, is_empty) = self.reduce(update, stamp);
+                let forgets = if_empty == IfEmpty::Skip && !self.history.keeps_everything();
+                if is_empty && forgets {
+                    self.history.push_empty(origin, stamp.time);
+                    self.note_time(stamp.time);
+                } else {
+                    self.record(origin, stamp, changes, payload, step);
+                }
+            }
+            Disposition::Defer => {
+                self.begin_deferring(in_state);
+                self.keep(origin, stamp, payload);
+            }
+            Disposition::Keep => self.keep(origin, stamp, payload),
+        }
+        self.history.record_dependencies(origin, dependencies);
+    }
+
+    /// Applies skips of other replicas: the places of updates that they have forgotten. Whoever gets them from here
+    /// must get all up to `barrier` with them.
+    pub(super) fn skip(
+        &mut self,
+        ranges: &[SeqRange],
+        barrier: Position,
+        policy: &ReceivePolicy<'_>,
+    ) {
+        for range in ranges {
+            let id = self.history.id(range.origin);
+            // What was forgotten of an origin of which nothing is deferred was reduced before that.
+            if !self.defers(id, policy.writer) {
+                self.reduced.observe(Dot::new(id, range.last));
+            }
+        }
+        self.history.push_skip(ranges, barrier);
+        self.version_hash = None;
+    }
+
+    /// Makes one edit of updates that were just applied.
+    pub(super) fn mark_edit(&mut self, range: SeqRange) {
+        self.history.mark_edit(range);
+    }
+
+    /// Ends the atomic step that the last updates were of.
+    pub(super) fn end_step(&mut self) {
+        self.events.end_step();
+    }
+
+    /// From now on, what arrives is deferred.
+    pub(super) fn begin_deferring(&mut self, in_state: Option<&VersionVector>) {
+        if self.reduced.is_all() {
+            let version = self.history.version();
+            self.reduced = Reduced::UpTo(match in_state {
+                Some(more) => version.merged(more),
+                None => version,
+            });
+            self.events.push(ReplicaEvent::Deferred);
+        }
+    }
+
+    /// Reduces an update. Its changes, and whether there are none.
+    fn reduce(&mut self, update: R::Update, stamp: Stamp) -> (R::Changes, bool) {
+        self.health = Health::InUserCode;
+        let changes = self.state.reduce(update, stamp);
+        let is_empty = changes.is_empty();
+        self.health = Health::Sound;
+        (changes, is_empty)
+    }
+
+    /// Appends an update that was written here, and what its author, who is us, had seen: not what is deferred.
+    fn record_local(
+        &mut self,
+        own: OriginIndex,
+        stamp: Stamp,
+        changes: R::Changes,
+        payload: &[u8],
+        step: Step,
+    ) -> Receipt<R::Changes> {
+        let receipt = self.record(own, stamp, changes, payload, step);
+        self.history.record_own_dependencies(own, self.reduced.version());
+        receipt
+    }
+
+    /// Appends an update to the history after the state has reduced it, and forgets what it has superseded.
+    fn record(
+        &mut self,
+        origin: OriginIndex,
+        stamp: Stamp,
+        changes: R::Changes,
+        payload: &[u8],
+        step: Step,
+    ) -> Receipt<R::Changes> {
+        debug_assert_eq!(stamp.dot.seq, self.history.last(origin) + 1);
+        self.health = Health::InUserCode;
+        let is_empty = changes.is_empty();
+        let position = self.history.push(origin, stamp.time, payload);
+        changes.superseded(&mut |dot| self.history.expire(dot, position));
+        self.health = Health::Sound;
+        self.note_time(stamp.time);
+        self.reduced.observe(stamp.dot);
+        if is_empty || !self.events.is_observed() {
+            return Receipt::alone(stamp, changes);
+        }
+        let changes = Arc::new(changes);
+        let ends_step = step == Step::End;
+        self.events.push(ReplicaEvent::Changed { stamp, changes: Arc::clone(&changes), ends_step });
+        Receipt::shared(stamp, changes)
+    }
+
+    /// Appends an update to the history that the state does not reduce now.
+    fn keep(&mut self, origin: OriginIndex, stamp: Stamp, payload: &[u8]) {
+        self.history.push(origin, stamp.time, payload);
+        self.note_time(stamp.time);
+    }
+
+    /// Follows a change of the version.
+    fn note_time(&mut self, time: Time) {
+        self.clock.observe(time);
+        self.version_hash = None;
+    }
+
+    // ---- forgetting ----
+
+    pub(super) fn trim(&mut self, floor: &VersionVector) {
+        self.history.trim(floor);
+    }
+
+    /// Trims all up to a version, also what is not in the history.
+    pub(super) fn trim_unseen(&mut self, version: &VersionVector) {
+        self.history.stand_for(version);
+        self.version_hash = None;
+    }
+
+    pub(super) fn keep_everything(&mut self) {
+        self.history.keep_everything();
+    }
+
+    // ---- replacing the state ----
+
+    /// Replaces the state by a snapshot that has seen all up to the floor, and applies again what it has not seen.
+    /// `dispositions` are those of all entries that it has not seen.
+    ///
+    /// If the snapshot cannot be decoded, nothing is changed.
+    pub(super) fn adopt(
+        &mut self,
+        snapshot: &Snapshot,
+        dispositions: Vec<Disposition<R::Update>>,
+    ) -> Result<(), DecodeError> {
+        self.replace_state(snapshot)?;
+        let times = self.history.times();
+        let leftovers = self.history.split_off(&snapshot.version);
+        self.replay(leftovers, dispositions);
+        // Nothing was lost, but some of what was last had no time any more, being superseded.
+        self.history.raise_times(&times);
+        self.begin_at(snapshot);
+        Ok(())
+    }
+
+    /// Replaces the state by a snapshot, and gives up the history: it is trimmed at `floor`, and has nothing else.
+    ///
+    /// If the snapshot cannot be decoded, nothing is changed.
+    pub(super) fn replace(
+        &mut self,
+        snapshot: &Snapshot,
+        floor: &VersionVector,
+    ) -> Result<(), DecodeError> {
+        self.replace_state(snapshot)?;
+        self.reduced = Reduced::All;
+        drop(self.history.split_off(floor));
+        self.begin_at(snapshot);
+        Ok(())
+    }
+
+    /// Forgets what the history began with: every replica begins with the present state.
+    pub(super) fn forget_base(&mut self) {
+        self.base = None;
+    }
+
+    fn replace_state(&mut self, snapshot: &Snapshot) -> Result<(), DecodeError> {
+        self.health = Health::InUserCode;
+        let result = self.state.replace_state(&snapshot.state);
+        self.health = Health::Sound;
+        result
+    }
+
+    fn replay(&mut self, leftovers: Vec<Leftover>, dispositions: Vec<Disposition<R::Update>>) {
+        let mut dispositions = dispositions.into_iter();
+        // Begun anew with the first that is deferred.
+        self.reduced = Reduced::All;
+        for leftover in leftovers {
+            match leftover {
+                Leftover::Entry(stamp, payload) => {
+                    let disposition = dispositions.next();
+                    debug_assert!(disposition.is_some(), "every remaining entry was decoded");
+                    let entry = Verified {
+                        origin: self.history.intern(stamp.origin()),
+                        stamp,
+                        payload: &payload,
+                        disposition: disposition.unwrap_or(Disposition::Defer),
+                        dependencies: None,
+                    };
+                    self.remote(entry, IfEmpty::Keep, Step::Inside, None);
+                }
+                Leftover::Skip(ranges) => {
+                    let ranges: Vec<_> =
+                        ranges.into_iter().map(|(dot, count)| self.seq_range(dot, count)).collect();
+                    self.history.push_skip(&ranges, 0);
+                }
+                Leftover::Edit(first, count) => {
+                    let range = self.seq_range(first, count);
+                    self.history.mark_edit(range);
+                }
+            }
+        }
+        self.history.raise_barriers();
+    }
+
+    fn seq_range(&mut self, first: Dot, count: u64) -> SeqRange {
+        let origin = self.history.intern(first.origin);
+        SeqRange { origin, first: first.seq, last: first.seq + count - 1 }
+    }
+
+    /// Makes a snapshot, which was just taken as the state, what the history begins with.
+    fn begin_at(&mut self, snapshot: &Snapshot) {
+        self.base = self.history.keeps_everything().then(|| snapshot.clone());
+        self.history.cut_dependencies();
+        self.note_time(snapshot.time);
+        self.events.clear();
+    }
+
+    // ---- what moves nothing ----
+
+    /// The place of an origin in the history's table, which it gets if it has none.
+    pub(super) fn intern(&mut self, id: ReplicaId) -> OriginIndex {
+        self.history.intern(id)
+    }
+
+    /// Raises the clock: no later stamp is before this time.
+    pub(super) fn observe_time(&mut self, time: Time) {
+        self.clock.observe(time);
+    }
+
+    pub(super) fn pin(&mut self, range: RangeInclusive<Position>) -> Pin {
+        self.history.pin(range)
+    }
+
+    pub(super) fn release_pins(&mut self) {
+        self.history.release();
+    }
+}
+
+/// An edit reads what it has written, so its updates are reduced before it is known whether it will be made.
+impl<R: Replicated + Edit> Applied<R> {
+    /// Reduces an update of an edit. `None` if it changed nothing: it is forgotten.
+    pub(super) fn reduce_draft(
+        &mut self,
+        update: R::Update,
+        stamp: Stamp,
+        inverting: Inverting,
+    ) -> Option<Drafted<R>> {
+        // All of this is the user's code.
+        self.health = Health::InUserCode;
+        let inverse = match inverting {
+            Inverting::Yes => Some(self.state.inverse(&update, stamp)),
+            Inverting::No => None,
+        };
+        let rollback = self.state.rollback(&update, stamp);
+        let changes = self.state.reduce(update, stamp);
+        let is_empty = changes.is_empty();
+        self.health = Health::Sound;
+        (!is_empty).then_some(Drafted { changes, rollback, inverse })
+    }
+
+    /// Appends an update of an edit to the history.
+    pub(super) fn commit_draft(
+        &mut self,
+        own: OriginIndex,
+        stamp: Stamp,
+        changes: R::Changes,
+        payload: &[u8],
+        step: Step,
+    ) {
+        self.record_local(own, stamp, changes, payload, step);
+    }
+
+    /// Rolls back updates of an edit, the last first. After a panic in `reduce` nobody knows what to roll back.
+    pub(super) fn roll_back(&mut self, rollbacks: impl Iterator<Item = Rollback<R>>) {
+        if self.health == Health::Sound {
+            self.health = Health::InUserCode;
+            rollbacks.for_each(|rollback| rollback(&mut self.state));
+            self.health = Health::Sound;
+        }
+    }
+}
+
+fn hash_version(history: &History) -> u128 {
+    let mut bytes = Vec::with_capacity(history.origins() * 24);
+    for (id, seq) in history.seqs() {
+        bytes.extend_from_slice(&id.to_bytes());
+        bytes.extend_from_slice(&seq.to_le_bytes());
+    }
+    snapshot::digest([&*bytes])
+}

@@ -1,0 +1,72 @@
+//! [`Heads`]: where each origin stands while received updates are checked.
+
+use std::collections::BTreeMap;
+
+use super::ReceiveError;
+use crate::{
+    history::{Dependency, History, OriginIndex},
+    id::ReplicaId,
+    stamp::Dot,
+    time::Time,
+};
+
+/// Where an origin stands while a block is checked.
+#[derive(Clone, Copy)]
+pub(super) struct Head {
+    pub(super) seq: u64,
+    pub(super) time: Time,
+}
+
+/// Where all stand while a block is checked: as in the history, but for what the block has so far.
+pub(super) struct Heads<'h> {
+    history: &'h History,
+    origins: BTreeMap<OriginIndex, Head>,
+    /// What an author had seen of another origin.
+    seen: BTreeMap<(OriginIndex, OriginIndex), u64>,
+}
+
+impl<'h> Heads<'h> {
+    pub(super) fn of(history: &'h History) -> Self {
+        Self { history, origins: BTreeMap::new(), seen: BTreeMap::new() }
+    }
+
+    pub(super) fn of_origin(&mut self, origin: OriginIndex) -> &mut Head {
+        let history = self.history;
+        let now = || Head { seq: history.last(origin), time: history.latest(origin) };
+        self.origins.entry(origin).or_insert_with(now)
+    }
+
+    /// What an author had seen before an update has to be here by then, and it can be new only once.
+    pub(super) fn check_seen(
+        &mut self,
+        author: OriginIndex,
+        dot: Dot,
+        seen: &[Dependency],
+    ) -> Result<(), ReceiveError> {
+        let history = self.history;
+        for &Dependency { origin, seq } in seen {
+            let dependency = Dot::new(history.id(origin), seq);
+            if seq > self.of_origin(origin).seq {
+                return Err(ReceiveError::MissingDependency { dot, dependency });
+            }
+            let before = || history.latest_seen(author, origin);
+            let latest = self.seen.entry((author, origin)).or_insert_with(before);
+            if seq <= *latest {
+                return Err(ReceiveError::RepeatedDependency { dot, dependency });
+            }
+            *latest = seq;
+        }
+        Ok(())
+    }
+}
+
+/// The next update of an origin has to follow its last one, and must not be of our own.
+pub(super) fn check_seq(head: Head, dot: Dot, own: ReplicaId) -> Result<(), ReceiveError> {
+    if dot.origin == own {
+        return Err(ReceiveError::OwnOrigin { dot });
+    }
+    if dot.seq > head.seq + 1 {
+        return Err(ReceiveError::Gap { dot, expected: head.seq + 1 });
+    }
+    Ok(())
+}
