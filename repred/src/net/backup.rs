@@ -62,15 +62,15 @@ impl<R: Replicated> Replica<R> {
         }
     }
 
-    /// Takes in what [`save`](Self::save) has written, as if it came from a peer: what is known already
-    /// is left alone, and what is written here later is kept.
+    /// Reads what [`save`](Self::save) has written, as if it came from a peer: updates that are known are ignored, and
+    /// updates that this replica has beyond the file stay.
     ///
-    /// To restore a replica, load into a new one: it has an id of its own, because the one that was
-    /// saved may have written more since.
+    /// To restore a replica, load the file into a new one. The new one has an id of its own, because the replica that was
+    /// saved may have written more updates since.
     ///
     /// # Errors
     ///
-    /// See [`LoadError`]. What came before the damage is taken in, and the replica goes on.
+    /// See [`LoadError`]. The replica has what came before the damage, and can be used.
     pub fn load(&self, reader: &mut impl Read) -> Result<(), LoadError> {
         let shared = self.shared();
         let mut loading = Loading::new(shared.config.clone());
@@ -130,13 +130,13 @@ pub enum SaveError {
     Unavailable(Unavailable),
 }
 
-/// Why not all of a file was taken in. What came before is taken in; the replica goes on.
+/// Why a file was not read to its end. The replica has what came before, and can be used.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum LoadError {
     /// The reader failed.
     Io(io::Error),
-    /// The file ends before its end: it was not saved to the end, or cut since.
+    /// The file is incomplete: saving it did not finish, or it was cut afterwards.
     Truncated,
     /// Something in the file is not as it should be, or does not fit this replica.
     Content(SessionError),

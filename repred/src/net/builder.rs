@@ -1,4 +1,4 @@
-//! [`ReplicaBuilder`]: a replica with something set otherwise.
+//! [`ReplicaBuilder`]: sets up a replica that does not take all defaults.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -46,9 +46,8 @@ impl<R: Replicated> ReplicaBuilder<R> {
         self
     }
 
-    /// What the updates mean. Only replicas with the same schema connect. Default: the name of the
-    /// state's type, version 0; name it where two programs share a state, and where two states of one
-    /// program have the same type.
+    /// What the updates mean; only replicas whose schemas fit connect. Default: the name of the state's type, version
+    /// 0. Give a name of your own if two programs share the state, or if two states of one program have the same type.
     #[must_use]
     pub fn schema(mut self, schema: Schema) -> Self {
         self.config.schema = schema;
@@ -76,8 +75,8 @@ impl<R: Replicated> ReplicaBuilder<R> {
         self
     }
 
-    /// Keeps every update, so that the state of any version can be told, and the order of any two updates;
-    /// see [`Core::keep_everything`]. Default: what is superseded is forgotten.
+    /// Keeps every update, for the state at any earlier version and the order of any two updates; see
+    /// [`Core::keep_everything`]. Default: superseded updates are forgotten.
     #[must_use]
     pub fn keep_everything(mut self) -> Self {
         self.keeps_everything = true;
@@ -104,7 +103,7 @@ impl<R: Replicated> ReplicaBuilder<R> {
         self
     }
 
-    /// How often to ping a peer that nothing is sent to. Default five seconds.
+    /// After how long without a message to the peer to send a ping. Default five seconds.
     #[must_use]
     pub fn keep_alive(mut self, interval: Duration) -> Self {
         self.config.keep_alive = interval;

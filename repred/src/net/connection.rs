@@ -246,8 +246,8 @@ impl<E: fmt::Debug, T> fmt::Debug for Connection<E, T> {
     }
 }
 
-/// Why a connection ended otherwise than by the peer's closing it. The replica holds everything that was
-/// taken in before, is otherwise unchanged, and goes on; so do its other connections.
+/// Why a connection ended otherwise than by the peer closing it. The replica has everything that was received before, is
+/// otherwise unchanged, and can be used; so can its other connections.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ConnectionError {
@@ -255,7 +255,7 @@ pub enum ConnectionError {
     Io(io::Error),
     /// The stream or sink of messages failed. Connect again.
     Transport(Box<dyn std::error::Error + Send + Sync>),
-    /// The two sides do not get along; the error says what to do.
+    /// One of the two sides has refused the other or what it sent; the error says what to do.
     Session(SessionError),
     /// Our journal takes nothing, now or for good, so neither can we.
     ReadOnly(UpdateError),

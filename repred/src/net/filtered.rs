@@ -32,11 +32,11 @@ impl<R: Replicated, T, F> Filtered<R, T, F> {
         Self { subscription, pick, pending: None }
     }
 
-    /// Reads the state, and goes on from there; see [`Subscription::read`].
+    /// Reads the state, and moves the stream to that moment; see [`Subscription::read`].
     ///
     /// # Errors
     ///
-    /// As there.
+    /// See [`Subscription::read`].
     pub fn read<V>(&mut self, read: impl FnOnce(&R) -> V) -> Result<V, Unavailable> {
         let value = self.subscription.read(read)?;
         self.pending = None;
@@ -48,7 +48,7 @@ impl<R: Replicated, T, F> Filtered<R, T, F>
 where
     F: FnMut(&R::Changes) -> Option<T>,
 {
-    /// Takes note of an event, and says what can be told by that.
+    /// Takes an event, and returns what can be passed on now.
     fn on_event(&mut self, event: ReplicaEvent<R::Changes>) -> Option<ReplicaEvent<T>> {
         let (stamp, changes, ends_step) = match event {
             ReplicaEvent::Changed { stamp, changes, ends_step } => (stamp, changes, ends_step),

@@ -37,10 +37,10 @@ use crate::{
 /// One copy of a replicated state, shared by any number of threads and tasks.
 ///
 /// A clone is another handle to the same replica. [`update`](Self::update) and [`read`](Self::read) are plain
-/// calls, which block for no longer than a reduction takes; what waits for others is a future. Dropping all
-/// handles ends the connections. With a [journal](Self::open), it also waits for the disk, as [`close`](Self::close)
-/// and [`compact`](Self::compact) do; and a full disk makes everybody wait once, until what it has refused is
-/// taken back.
+/// calls, which block for no longer than a reduction takes; methods that wait for peers are futures. Dropping the last
+/// handle ends the connections. With a [journal](Self::open), dropping it also waits for the disk, as
+/// [`close`](Self::close) and [`compact`](Self::compact) do. If the disk is full, all calls wait once, until the updates
+/// that did not fit are rolled back.
 ///
 /// ```
 /// use repred::{Replica, pipe, reducer};
@@ -73,7 +73,7 @@ pub struct Replica<R: Replicated> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PeerStatus {
-    /// The peer's id, once it has said it.
+    /// The peer's id, once its first message has arrived.
     pub id: Option<ReplicaId>,
     /// Whether the peer has sent all that we lacked when the connection began.
     pub is_synced: bool,
@@ -93,7 +93,7 @@ impl<R: Replicated> Replica<R> {
         Self::builder(state).build()
     }
 
-    /// A replica with something set otherwise:
+    /// A builder, for a replica that does not take all defaults:
     ///
     /// ```
     /// use std::time::Duration;
@@ -110,8 +110,8 @@ impl<R: Replicated> Replica<R> {
         ReplicaBuilder::new(Platform::system(), state)
     }
 
-    /// The same where the clock, the timer and the random numbers are not the operating system's. On
-    /// WebAssembly that is the only way to begin; see [`Platform`].
+    /// A builder with a clock, a timer and a random source of your own. On WebAssembly this is the only way to begin;
+    /// see [`Platform`].
     pub fn builder_on(platform: Platform, state: R) -> ReplicaBuilder<R> {
         ReplicaBuilder::new(platform, state)
     }
@@ -137,7 +137,7 @@ impl<R: Replicated> Replica<R> {
         receipt.map(|(receipt, position)| self.durable_at(receipt, position))
     }
 
-    /// Writes several updates as one atomic step: whoever has taken in one of them has taken in all.
+    /// Writes several updates as one atomic step: a replica reduces all of them or none.
     ///
     /// # Errors
     ///
@@ -168,11 +168,11 @@ impl<R: Replicated> Replica<R> {
         }
     }
 
-    /// Edits the state like plain data, as one atomic step: whoever has taken in a part of it has taken in all.
+    /// Edits the state like plain data, as one atomic step: a replica reduces all of it or nothing.
     ///
     /// The closure gets an editor, which reads as the state does and has methods that write; what is
-    /// written can be read at once. Others wait meanwhile. If the closure panics, nothing has happened; an
-    /// error that it returns is handed on, and the edit made all the same: see
+    /// written can be read at once. Other threads that use the replica wait meanwhile. If the closure panics, its writes
+    /// are rolled back. What it returns is returned, and an error among it rolls nothing back: for that, see
     /// [`try_edit`](Self::try_edit).
     ///
     /// ```
@@ -212,7 +212,7 @@ impl<R: Replicated> Replica<R> {
         self.write(|core, wall| core.edit(wall, edit))
     }
 
-    /// The same for an edit that can fail: if the closure returns an error, nothing has happened.
+    /// Edits the state as [`edit`](Self::edit) does, unless the closure returns an error: that rolls back its writes.
     ///
     /// ```
     /// use repred::{Counter, Replica};
@@ -260,7 +260,7 @@ impl<R: Replicated> Replica<R> {
         written.unwrap_or_else(|error| Err(UpdateError::from(error).into()))
     }
 
-    /// Calls `read` with the state. Others wait meanwhile, so take what is needed and leave.
+    /// Calls `read` with the state. Other threads that use the replica wait meanwhile, so copy what you need and return.
     ///
     /// # Errors
     ///
@@ -271,12 +271,12 @@ impl<R: Replicated> Replica<R> {
 
     // ---- getters ----
 
-    /// The wall time, by this replica's clock: what a [`Presence`](crate::Presence) wants to be read with.
+    /// The wall time, by this replica's clock. Reading a [`Presence`](crate::Presence) takes it.
     pub fn now(&self) -> Time {
         self.shared.platform.clock.wall()
     }
 
-    /// The id under which updates are written now. It changes when somebody else turns out to use it.
+    /// The id under which updates are written now. It changes when another replica turns out to use the same id.
     ///
     /// # Errors
     ///
@@ -285,7 +285,7 @@ impl<R: Replicated> Replica<R> {
         Ok(self.shared.with(|inner| inner.core.id())?)
     }
 
-    /// What has been seen. O(origins).
+    /// The version: which updates of each origin this replica has. O(origins).
     ///
     /// # Errors
     ///
@@ -294,10 +294,10 @@ impl<R: Replicated> Replica<R> {
         Ok(self.shared.with(|inner| inner.core.version())?)
     }
 
-    /// How many updates are deferred: kept and passed on, but not reduced, because they are of a newer version
-    /// of this program, or came after one that is. While there are any, the state stands still but for what
-    /// is written here. Upgrade the program: what it then [loads](Self::load) or gets from its peers, it
-    /// understands.
+    /// How many updates are deferred: kept and passed on, but not reduced, because a newer version of this program
+    /// wrote them, or because they arrived after such an update. While there are any, only updates that are written here
+    /// change the state. After an upgrade, the program reduces them when it [loads](Self::load) the replica or receives
+    /// them again.
     ///
     /// # Errors
     ///
@@ -306,7 +306,7 @@ impl<R: Replicated> Replica<R> {
         Ok(self.shared.with(|inner| inner.core.deferred())?)
     }
 
-    /// The connections there are, by age, and how far each is. O(connections · origins).
+    /// The open connections, the oldest first, and how far each is. O(connections · origins).
     ///
     /// # Errors
     ///
@@ -345,7 +345,7 @@ impl<R: Replicated> Replica<R> {
         Ok(self.shared.with(|inner| inner.core.history_memory())?)
     }
 
-    /// The entries that whoever has seen `since` lacks; see [`Core::history`].
+    /// The entries beyond the version `since`; see [`Core::history`].
     ///
     /// # Errors
     ///
@@ -431,11 +431,12 @@ impl<R: Replicated> Replica<R> {
         digest.unwrap_or_else(|error| Err(error.into()))
     }
 
-    /// Forgets the entries up to a version, which becomes the floor: who has not seen all of it will get
-    /// a snapshot. It is the way to keep the history of a sum or a set small.
+    /// Forgets the entries up to a version, which becomes the floor: a peer that has not seen all of it will get a
+    /// snapshot. This is how the history of a sum or a set is kept small; others call it compaction or garbage
+    /// collection.
     ///
-    /// Trim what every replica that counts has seen. Two that have trimmed what the other has not seen
-    /// cannot come together any more, except by one of them giving up its state.
+    /// Trim only what all replicas have seen that may ever connect. If each of two replicas has trimmed updates that the
+    /// other has not seen, they cannot be joined, unless one of them gives up its state.
     ///
     /// # Errors
     ///
@@ -450,16 +451,16 @@ impl<R: Replicated> Replica<R> {
 
     // ---- waiting ----
 
-    /// Replicates with whoever is at the other end of a byte stream, until it ends.
+    /// Replicates with the peer at the other end of a byte stream, until the stream ends.
     ///
-    /// The future does everything; spawn it, on any executor. Dropping it cuts the connection, at no
-    /// harm: what was taken in whole stays, and the next connection goes on from there. Any number of
-    /// connections may run at once, also several to one peer.
+    /// The future does all the work: spawn it, on any executor. Dropping it cuts the connection and harms nothing: what
+    /// was received whole stays, and the next connection continues from there. Any number of connections may be open at
+    /// once, also several to one peer.
     ///
-    /// It resolves when the connection ends, however that came: `Ok` says that the stream ended between
-    /// messages, not that the peer left on purpose. Connecting again is the application's, as is whom to
-    /// connect to. A [`ConnectionError::Session`](crate::error::ConnectionError::Session) will come again until
-    /// somebody does what it says; print it.
+    /// It resolves when the connection ends. `Ok` means that the stream ended between messages, which does not prove
+    /// that the peer left on purpose. The application decides where to connect, and when to connect again. A
+    /// [`ConnectionError::Session`](crate::error::ConnectionError::Session) comes again with every attempt until somebody
+    /// does what it says, so print it.
     ///
     /// ```no_run
     /// # use repred::{Counter, Replica, net::AsyncBytes};
@@ -503,8 +504,8 @@ impl<R: Replicated> Replica<R> {
         Connection::new(endpoint, Messages::new(messages), self.shared.platform.clone())
     }
 
-    /// Our end of a conversation, for whoever moves the bytes in their own way, or shares a transport between several
-    /// conversations; [`connect`](Self::connect) is this, and a [`Connection`] that moves them.
+    /// Our end of a conversation, without a transport: for programs that move the bytes themselves, or share a transport
+    /// between several conversations. [`connect`](Self::connect) joins it with a [`Connection`] that moves the bytes.
     ///
     /// ```
     /// use std::task::{Context, Poll, Waker};
@@ -533,12 +534,12 @@ impl<R: Replicated> Replica<R> {
         ReplicaEndpoint::new(&self.shared, framing)
     }
 
-    /// Waits until this replica has caught up with the peers it is connected to now: each has sent what
-    /// we lacked when its connection began.
+    /// Waits until this replica has caught up with the peers that it is connected to now: each of them has sent what
+    /// this replica lacked when the connection began.
     ///
-    /// A connection counts from the call of `connect`, so it need not have been polled before. One that
-    /// ends is no longer waited for, and without any this is ready at once: ask [`peers`](Self::peers)
-    /// how many there are. It says nothing of what the peers lack; for that, see [`PeerStatus::lag`].
+    /// A connection counts from the call of `connect`, even if it has not been polled yet. If it ends, it is no longer
+    /// waited for. Without connections the future is ready at once; [`peers`](Self::peers) lists them. For what the peers
+    /// lack, see [`delivered`](Self::delivered) and [`PeerStatus::lag`].
     pub fn synced(&self) -> Synced<R> {
         Synced::new(&self.shared, Side::Ours)
     }
@@ -565,10 +566,10 @@ impl<R: Replicated> Replica<R> {
         Synced::new(&self.shared, Side::Theirs)
     }
 
-    /// A stream of what changes from now on, by local and remote updates alike.
+    /// A stream of the changes from now on, by local and remote updates alike.
     ///
-    /// A reaction to a change is an ordinary later update. An observer who does not keep up is told
-    /// [`ReplicaEvent::Lagged`](crate::ReplicaEvent::Lagged) instead of what it missed.
+    /// An observer that does not keep up gets [`ReplicaEvent::Lagged`](crate::ReplicaEvent::Lagged) instead of the changes
+    /// that it missed. An observer that reacts to a change writes an ordinary later update.
     ///
     /// # Errors
     ///

@@ -17,9 +17,8 @@ use crate::{event::ReplicaEvent, reduce::Replicated, unavailable::Unavailable};
 
 /// The changes of a replica, as they happen; see [`Replica::subscribe`](crate::Replica::subscribe).
 ///
-/// All observers share what is kept for the slow ones, so one that does not keep up costs no memory: it
-/// is told [`ReplicaEvent::Lagged`] and goes on from there. The stream ends when nobody holds the replica any
-/// more, and when `reduce` has panicked.
+/// All observers share one buffer, so a slow one costs no memory: it gets [`ReplicaEvent::Lagged`] instead of what it
+/// missed. The stream ends when the last handle of the replica is dropped, and when `reduce` has panicked.
 ///
 /// ```
 /// use futures::StreamExt;
@@ -50,7 +49,7 @@ impl<R: Replicated> Subscription<R> {
 }
 
 impl<R: Replicated> Subscription<R> {
-    /// Reads the state, and goes on from there: what comes next is exactly what has changed since. Call it at
+    /// Reads the state, and moves the stream to that moment: the next events are exactly the changes since. Call it at
     /// the beginning, and again after each [`ReplicaEvent::Lagged`].
     ///
     /// ```
@@ -69,7 +68,7 @@ impl<R: Replicated> Subscription<R> {
     ///
     /// # Errors
     ///
-    /// See [`Unavailable`]. Also [`Unavailable::Gone`] when nobody holds the replica any more.
+    /// See [`Unavailable`]. Also [`Unavailable::Gone`] when the last handle of the replica was dropped.
     pub fn read<T>(&mut self, read: impl FnOnce(&R) -> T) -> Result<T, Unavailable> {
         let shared = self.shared.upgrade().ok_or(Unavailable::Gone)?;
         shared.with(|inner| {
@@ -79,9 +78,9 @@ impl<R: Replicated> Subscription<R> {
         })?
     }
 
-    /// Only those changes of which `pick` makes something: those of one field, or of one key.
+    /// Only the changes for which `pick` returns something, such as those of one field or one key.
     ///
-    /// The last of them in an atomic step is told as its end.
+    /// The last of them in an atomic step is marked as the end of the step.
     ///
     /// ```
     /// use futures::{FutureExt, StreamExt};

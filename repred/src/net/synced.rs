@@ -11,7 +11,7 @@ use std::{
 use super::shared::{Inner, Key, Shared};
 use crate::{reduce::Replicated, unavailable::Unavailable, version::VersionVector};
 
-/// Ready when one side of the connections there were at the call has caught up, or they have ended; see
+/// Ready when one side of each connection that was open at the call has caught up, or the connection has ended; see
 /// [`Replica::synced`](crate::Replica::synced) and [`Replica::delivered`](crate::Replica::delivered).
 #[must_use = "a future does nothing unless it is awaited"]
 pub struct Synced<R: Replicated> {

@@ -16,10 +16,9 @@ use crate::{
 
 /// Edits that can be taken back, and made again.
 ///
-/// What is undone is what was written through this log, edit by edit; what others have written is left
-/// alone. Undoing is an edit like any other, by updates that take back those of the edit. It takes back
-/// only what is still as the edit left it: a register that somebody else has written since keeps what they
-/// wrote.
+/// The log undoes what was written through it, edit by edit, and leaves alone what others have written. Undoing is an
+/// edit like any other: it writes updates that take back those of the edit. It takes back only what is still as the edit
+/// left it: a register that somebody else has written since keeps their value.
 ///
 /// | type | undoing |
 /// |---|---|
@@ -125,7 +124,7 @@ impl<R: Replicated + Edit> UndoLog<R> {
         Ok(value)
     }
 
-    /// Takes back the latest edit that has not been.
+    /// Takes back the latest edit that is not taken back yet.
     ///
     /// # Errors
     ///
@@ -167,7 +166,7 @@ impl<R: Replicated + Edit> UndoLog<R> {
         self.undone.len()
     }
 
-    /// Takes note of what was written.
+    /// Records what was written.
     fn note(&mut self, first: Dot, next: Dot) {
         self.written.extend((first.seq..next.seq).map(|seq| Dot::new(first.origin, seq)));
         while self.written.len() > MOST_WRITTEN {
