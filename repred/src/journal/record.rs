@@ -1,4 +1,4 @@
-//! [`Record`]: what a journal's file is made of.
+//! [`Record`]: one checksummed unit of a log file.
 //!
 //! ```text
 //! file    magic 8 │ generation 8 │ hash 8 │ record …
@@ -10,12 +10,18 @@
 //! closed  …
 //! ```
 //!
-//! A hash is that of the generation, the offset of the record, its length and its content, so that nothing
-//! old or misplaced can be taken for it; the check is a part of that of the length alone. A record's last byte is
-//! [`END`], and what was not written yet is zero, or nothing. So a record of which the end is missing can be told from
-//! one that was whole and has been damaged: it was never written in full. `synced` is the size up to which the file was known to survive
-//! when the record was written: what is not whole before it is damage, and what is not whole after it is
-//! what a crash has left of an attempt to write.
+//! Three things are told apart when a file is read, whatever a crash or a broken disk has done to it:
+//!
+//! * **A record that is sound.** The hash is that of the generation of the file, the offset of the record, and its
+//!   length and content, so nothing that is old or misplaced is taken for a record. The check is a part of the same
+//!   hash of the length alone, so that a wrong length is found before anything is read by it.
+//! * **A record that was never written in full** (torn): a crash came before its sync, and it is cut off. A record ends
+//!   with a byte that is not zero, [`END`], and what is not written yet is zero or nothing. So a record whose last bytes
+//!   are zero or missing was never written in full.
+//! * **A record that was whole, and is damaged.** Each record has in `synced` the size up to which the file was known
+//!   to be durable when the record was written. If something invalid stands before the `synced` of a sound record
+//!   that comes later, it was durable once: it is damage, and an error. The same at the end of the file may be a torn
+//!   record or a damaged one, since no later record can tell. Then it is cut off, and the replica takes a new id.
 
 use std::hash::Hasher;
 
@@ -29,69 +35,69 @@ use crate::{
 
 const MAGIC: [u8; 8] = *b"repred\x00\x02";
 
-/// Bytes of what a file begins with.
+/// Bytes of the header of a file.
 pub(super) const HEADER: usize = 24;
 
-/// Bytes of what a record begins with.
+/// Bytes of the head of a record: length, check and hash.
 pub(super) const HEAD: usize = 16;
 
-/// Bytes of its length and what checks it.
+/// Bytes of the length and its check.
 const LENGTH: usize = 8;
 
-/// The last byte of a record.
+/// The last byte of a record. It is not zero, as what is not written yet is.
 const END: u8 = 0xff;
 
-/// A record is held whole; a longer one is nothing that was ever written.
+/// The longest record. One is held in memory as a whole; a head that says more was never written.
 pub(super) const MAX_RECORD: u64 = 1 << 30;
 
-/// What happened.
+/// One thing that happened to a journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Record<'a> {
-    /// Somebody goes on with the journal, under this id. Messages begin anew.
+    /// A replica opened the journal, and writes under this id from now on. Messages begin anew, with an open.
     Opened {
-        /// Whether nobody hears of an update before it is durable.
+        /// Whether no update is sent before it is durable.
         is_strict: bool,
         id: ReplicaId,
     },
-    /// From now on, updates are written under another id.
+    /// Updates are written under another id from now on.
     Named { id: ReplicaId },
-    /// Something new.
+    /// What was new in the core.
     Batch {
-        /// The largest time there was.
+        /// The largest time that the core had used.
         latest: Time,
-        /// What a peer would get, each message behind its length.
+        /// The messages that a peer would get, each behind its length.
         messages: &'a [u8],
     },
-    /// Who was met, and what each is known to have.
+    /// What is known of peers; see [`KnownPeers`](super::known_peers::KnownPeers).
     Peers { known: &'a [u8] },
     /// The journal was closed, and nothing is missing.
     Closed,
 }
 
-/// What stands at some place of a file.
+/// What is at some offset of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Found<'a> {
     Record { record: Record<'a>, synced: u64, size: usize },
     Invalid,
 }
 
-/// What a file seems to be, by what it begins with.
+/// What the header of a file says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Header {
     Ours,
-    /// It was written by another version of this crate.
+    /// It was written by another version of repred.
     OtherFormat(u8),
     Invalid,
 }
 
-/// What a file begins with.
+/// Appends the header of a file.
 pub(super) fn put_header(bytes: &mut Vec<u8>, generation: u64) {
     bytes.extend_from_slice(&MAGIC);
     bytes.extend_from_slice(&generation.to_le_bytes());
     bytes.extend_from_slice(&hash(generation, 0, &MAGIC).to_le_bytes());
 }
 
-/// What the file of a generation is that begins so.
+/// What the header of the file of a generation says.
 pub(super) fn header(bytes: &[u8], generation: u64) -> Header {
     let mut expected = Vec::with_capacity(HEADER);
     put_header(&mut expected, generation);
@@ -110,7 +116,7 @@ pub(super) fn header(bytes: &[u8], generation: u64) -> Header {
 }
 
 impl Record<'_> {
-    /// Appends the record to `bytes`, for a place in the file of a generation.
+    /// Appends the record to `bytes`, for an offset in the file of a generation.
     pub(super) fn put(&self, bytes: &mut Vec<u8>, generation: u64, offset: u64, synced: u64) {
         let start = bytes.len();
         bytes.extend_from_slice(&[0; HEAD]);
@@ -169,16 +175,16 @@ impl Record<'_> {
     }
 }
 
-/// Bytes of a record's start: its head, kind and `synced`.
+/// The most bytes from the start of a record to the end of `synced`.
 pub(super) const MAX_START: usize = HEAD + 1 + 10;
 
-/// What the record that begins so says to be synced, if it is one. Nothing of that is checked.
+/// The `synced` of what may be a record, by its first bytes. No hash is checked.
 pub(super) fn synced(start: &[u8]) -> Option<u64> {
     let (kind, mut tail) = start.get(HEAD..)?.split_first()?;
     (1..=5).contains(kind).then(|| take_u64(&mut tail).ok())?
 }
 
-/// How many bytes the record at `offset` has that begins so.
+/// The size of the record at `offset`, by its head; `None` if the check is wrong.
 pub(super) fn size(head: &[u8], generation: u64, offset: u64) -> Option<u64> {
     let (len, tail) = head.split_first_chunk()?;
     let is_so = tail.starts_with(&check(generation, offset, *len));
@@ -186,7 +192,7 @@ pub(super) fn size(head: &[u8], generation: u64, offset: u64) -> Option<u64> {
     (is_so && len > 0 && size <= MAX_RECORD).then_some(size)
 }
 
-/// The record that `bytes` begin with.
+/// The record at `offset`, which `bytes` begin with.
 pub(super) fn find(bytes: &[u8], generation: u64, offset: u64) -> Found<'_> {
     let found = || {
         let size = usize::try_from(size(bytes, generation, offset)?).ok()?;
@@ -199,13 +205,13 @@ pub(super) fn find(bytes: &[u8], generation: u64, offset: u64) -> Found<'_> {
     found().unwrap_or(Found::Invalid)
 }
 
-/// Whether what begins so, and after `len` bytes is zero or nothing, is a record that was never written in full: it
-/// has no end.
+/// Whether bytes with this head, of which only the first `len` are not zero, are a record that was never written in
+/// full: its last byte is missing.
 pub(super) fn is_torn(head: &[u8], len: u64, generation: u64, offset: u64) -> bool {
     len <= HEAD as u64 || size(head, generation, offset).is_some_and(|size| len < size)
 }
 
-/// What checks a length.
+/// The check of a length.
 fn check(generation: u64, offset: u64, len: [u8; 4]) -> [u8; 4] {
     (hash(generation, offset, &len) as u32).to_le_bytes()
 }

@@ -1,4 +1,4 @@
-//! [`Scan`]: the records of a file, one after the other.
+//! [`Scan`]: reads the records of a log file, one after the other.
 
 use std::{io, ops::Range};
 
@@ -7,10 +7,10 @@ use super::{
     storage::{Storage, uninterrupted},
 };
 
-/// Bytes that are read at once.
+/// Bytes that are read at a time.
 const WINDOW: usize = 1 << 20;
 
-/// Reads the file of a generation from its beginning, and changes nothing.
+/// Reads a log file from its beginning, changes nothing, and tells damage from a torn end; see [`record`].
 #[derive(Debug)]
 pub(super) struct Scan {
     generation: u64,
@@ -20,19 +20,19 @@ pub(super) struct Scan {
     tail: Tail,
 }
 
-/// What follows the last record, which is nothing that anybody was told of.
+/// What follows the last record. Nothing in there was acknowledged, as far as can be known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Tail {
-    /// Room for more: zeros, or nothing.
+    /// Preallocated zeros, or nothing.
     Preallocated,
     /// So many bytes of a record that was never written in full.
     Torn(u64),
-    /// So many bytes of something that may have been whole, as far as can be told from them.
+    /// So many bytes that may be those of a record that was whole once, and is damaged.
     Invalid(u64),
 }
 
 impl Tail {
-    /// Bytes that are neither a record nor room for one.
+    /// Bytes that are neither a record nor preallocated.
     pub(super) fn bytes(self) -> u64 {
         match self {
             Self::Preallocated => 0,
@@ -41,20 +41,20 @@ impl Tail {
     }
 }
 
-/// Why a file cannot be read on.
+/// Why a file cannot be read further.
 #[derive(Debug)]
 pub(super) enum ScanError {
     Io(io::Error),
-    /// It is of another version of this crate.
+    /// It has the format of another version of repred.
     Format(u8),
-    /// What stands here had been whole.
+    /// The record at this offset was whole once.
     Damaged {
         offset: u64,
     },
 }
 
 impl Scan {
-    /// For the first `size` bytes of a file, which are no fewer than its header.
+    /// Reads the header of a file that has `size` bytes, at least those of the header.
     pub(super) fn begin<S: Storage>(
         storage: &mut S,
         name: &str,
@@ -70,18 +70,17 @@ impl Scan {
         Ok(Self { generation, window, at: HEADER as u64, tail: Tail::Preallocated })
     }
 
-    /// Where the next record begins; after the last one, where it ends.
+    /// The offset of the next record, or of the end of the last one.
     pub(super) fn offset(&self) -> u64 {
         self.at
     }
 
-    /// What follows the last record, when all were read.
+    /// What follows the last record, once all were read.
     pub(super) fn tail(&self) -> Tail {
         self.tail
     }
 
-    /// Shows the next record to `take`, with where it ends. `None` after the last one: what follows is nothing that
-    /// anybody was told of.
+    /// Passes the next record to `take`, with the offset of its end. `None` after the last one.
     pub(super) fn next<S: Storage, T>(
         &mut self,
         storage: &mut S,
@@ -128,7 +127,7 @@ impl Window {
             self.fill(storage, offset, end)?;
         }
         let part = (offset - self.start) as usize..(end - self.start) as usize;
-        // Somebody may have cut the file since.
+        // The file may have been cut since it was opened, where a replica uses it.
         Ok(self.bytes.get(part).unwrap_or_default())
     }
 
@@ -150,7 +149,7 @@ impl Window {
             match uninterrupted(|| storage.read(name, at, &mut bytes[filled..])) {
                 Ok(0) => break,
                 Ok(count) => filled += count,
-                // More than is needed now may be where the disk is broken.
+                // The rest was read ahead. The disk may be broken there only, and nothing of it is needed yet.
                 Err(_) if filled >= asked => break,
                 Err(error) => return Err(ScanError::Io(error)),
             }
@@ -159,7 +158,7 @@ impl Window {
         Ok(())
     }
 
-    /// The bytes of the record at `offset`, as far as there are any; some, if there is none.
+    /// The bytes of the record at `offset`; some bytes, if there is no record.
     fn record<S: Storage>(
         &mut self,
         storage: &mut S,
@@ -171,7 +170,7 @@ impl Window {
         self.get(storage, offset, len)
     }
 
-    /// What stands at `offset`, which is no record.
+    /// What is at `offset`, where there is no record.
     fn tail<S: Storage>(
         &mut self,
         storage: &mut S,
@@ -198,8 +197,8 @@ impl Window {
         Ok(if is_torn { Tail::Torn(len) } else { Tail::Invalid(len) })
     }
 
-    /// Whether a later record says that what is broken where some bytes begin had been written in full. It may stand
-    /// at any byte, since a length is not to be trusted there.
+    /// Whether a later record says that what is invalid at the beginning of `bytes` was durable once. That record may
+    /// begin at any of the bytes, since the length of an invalid record says nothing.
     fn was_synced<S: Storage>(
         &mut self,
         storage: &mut S,
@@ -209,7 +208,7 @@ impl Window {
         let offset = bytes.start;
         for at in bytes.skip(1) {
             let head = self.get(storage, at, record::MAX_START as u64)?;
-            // Before it is read and hashed in full, which takes long where much looks like a record.
+            // A record is read and hashed only if it would say so: hashing at every byte would take quadratic time.
             let may_tell =
                 record::synced(head).is_some_and(|synced| offset < synced && synced <= at);
             if may_tell {
