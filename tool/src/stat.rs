@@ -17,11 +17,11 @@ use crate::{
     utc,
 };
 
-/// Tell what a journal is: its size, its schema, who has written how much, how much of it is
+/// Describe a journal: its size, its schema, what each origin has written, and how much of it is
 /// garbage
 #[derive(Debug, clap::Args)]
 pub(crate) struct Stat {
-    /// The folder of the journal; it may be in use
+    /// The folder of the journal; a program may be using it
     #[arg(value_name = "DIR")]
     folder: PathBuf,
 }

@@ -19,10 +19,10 @@ use crate::{
     state_type::{StateType, Typed},
 };
 
-/// What is not a matter of the journal.
-const TROUBLE: u8 = 2;
+/// The exit code of a command that failed for another reason than a damaged journal.
+const FAILED: u8 = 2;
 
-/// The command `repred` for a type of state, with something set otherwise than by [`run`].
+/// The command `repred` for a state type, with a schema or a start that [`run`] cannot know.
 ///
 /// ```no_run
 /// use repred::{LwwMap, Schema};
@@ -36,11 +36,11 @@ pub struct Tool<R> {
     typed: Typed<R>,
 }
 
-/// The command `repred` for journals of a type of state that have the schema named after it, and
-/// begin with its default; see [`Tool`] for others.
+/// The command `repred` for journals of a state type that have the schema named after it, and begin with
+/// its default; see [`Tool`] for others. Return from `main` what this returns.
 ///
-/// Updates are shown as JSON, garbage is told exactly, checks reduce all there is, and journals can
-/// be compacted. Return from `main` what this returns.
+/// With the type, `log` shows updates as JSON, `stat` computes the garbage exactly, `check` also reduces all
+/// updates, and `compact` works.
 ///
 /// ```no_run
 /// # type Board = repred::Counter;
@@ -61,15 +61,17 @@ pub fn run_untyped() -> ExitCode {
 }
 
 impl<R: Replicated> Tool<R> {
-    /// For journals of a program that begins with this state. What it is matters for compaction: if
-    /// the program begins with another one, other updates are superseded.
+    /// For journals of a program that begins with this state.
+    ///
+    /// It must be the same state: which updates are superseded depends on it, so with another one `compact`
+    /// would remove the wrong ones.
     pub fn of(initial: impl Fn() -> R + 'static) -> Self {
         let (initial, schema) = (Box::new(initial), Schema::of::<R>());
         Self { typed: Typed { initial, schema, keeps_everything: false } }
     }
 
-    /// What the updates mean, as the program says it. Default: the name of the state's type,
-    /// version 0. Of journals with another schema, as little is known as without a type.
+    /// The schema that the program gives its replica. Default: the name of the state's type, version 0.
+    /// Journals with another schema are read as if the type were not known.
     #[must_use]
     pub fn schema(mut self, schema: Schema) -> Self {
         self.typed.schema = schema;
@@ -120,7 +122,7 @@ fn obey(kind: Option<&dyn StateType>) -> ExitCode {
             // What was found before the error is printed before it.
             let _ = out.flush();
             eprintln!("error: {error}");
-            if error.is_damage() { ExitCode::FAILURE } else { ExitCode::from(TROUBLE) }
+            if error.is_damage() { ExitCode::FAILURE } else { ExitCode::from(FAILED) }
         }
     }
 }

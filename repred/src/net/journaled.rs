@@ -45,44 +45,80 @@ impl Default for JournalSettings {
 }
 
 impl<R: Replicated> ReplicaBuilder<R> {
-    /// When an update counts as written, for a replica that is [opened](Self::open). Default: when the disk
-    /// says so.
+    /// When an update counts as written, for a replica that is [opened](Self::open). Default:
+    /// [`EveryUpdate`](Durability::EveryUpdate), when the disk has it. See [`Durability`] for an example.
     #[must_use]
     pub fn durability(mut self, durability: Durability) -> Self {
         self.journal.durability = durability;
         self
     }
 
-    /// Opens a journal that is [damaged](OpenError::Damaged), or that the disk cannot read from some place on, all
-    /// the same, with what comes before that and under a new id. The damaged file is kept under another name. What came after it is lost, but
-    /// for what peers have of it. Default: refuse.
+    /// Opens a journal also if it is [damaged](OpenError::Damaged), or if the disk cannot read some part of it. Default:
+    /// refuse.
+    ///
+    /// The replica gets what comes before the damage, and a new id. The damaged file is kept under another name. What
+    /// comes after the damage is lost, except for what peers have of it.
+    ///
+    /// ```
+    /// use repred::{Counter, Replica, journal::Memory};
+    ///
+    /// let mut disk = Memory::new();
+    /// let votes = Replica::builder(Counter::default()).open_in(disk.clone())?;
+    /// votes.update(3)?.wait()?;
+    /// let id = votes.id()?;
+    /// votes.close()?;
+    /// disk.damage("journal-00000001", |bytes| bytes[40] ^= 1)?;
+    ///
+    /// assert!(Replica::builder(Counter::default()).open_in(disk.clone()).is_err());
+    /// let votes = Replica::builder(Counter::default()).recover().open_in(disk)?;
+    /// assert_ne!(votes.id()?, id);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn recover(mut self) -> Self {
         self.journal.if_damaged = IfDamaged::Recover;
         self
     }
 
-    /// Opens a journal that is an old copy, such as a restored backup, under a new id: its replica may have written
-    /// more since, which others have seen. Without this, it finds out when it meets somebody who knows more, but
-    /// what it had written until then would share its name with something else. Default: it is no copy.
+    /// Opens a journal that is an older copy, such as a restored backup, and takes a new id. Default: it is no copy.
+    ///
+    /// The replica may have written updates since the copy was made, which other replicas have. Under the same id, the
+    /// next update would get the name of one of those. Without this method, the replica takes a new id only when it
+    /// meets a replica that has them, and what it has written until then is refused there.
+    ///
+    /// ```
+    /// use repred::{Counter, Replica, journal::Memory};
+    ///
+    /// let disk = Memory::new();
+    /// let votes = Replica::builder(Counter::default()).open_in(disk.clone())?;
+    /// votes.update(3)?.wait()?;
+    /// let backup = disk.copy();
+    /// votes.update(4)?.wait()?;
+    ///
+    /// let copy = Replica::builder(Counter::default()).restored().open_in(backup)?;
+    /// assert_eq!(copy.read(|votes| votes.value())?, 3);
+    /// assert_ne!(copy.id()?, votes.id()?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn restored(mut self) -> Self {
         self.journal.is_restored = true;
         self
     }
 
-    /// What is trimmed when the journal is compacted. Default: nothing.
+    /// What is trimmed when the journal is compacted. Default: nothing. See [`Trimming`] for an example, and for what it
+    /// can cost.
     #[must_use]
     pub fn trimming(mut self, trimming: Trimming) -> Self {
         self.journal.trimming = trimming;
         self
     }
 
-    /// The replica that lives in a folder of files, which is made if there is none: what was acknowledged there
-    /// is here again, whatever happened to the process. O(what the journal holds).
+    /// Opens the replica that is in a folder, or begins one there. What was acknowledged is there again, however the last
+    /// process ended. O(what the journal holds).
     ///
-    /// An update is reduced at once and [acknowledged](crate::Receipt) when it is as
-    /// [durable](Self::durability) as chosen; no peer hears of it before.
+    /// An update is reduced at once. It is [acknowledged](crate::Receipt) when it is as [durable](Self::durability) as
+    /// chosen, and no peer gets it before.
     ///
     /// ```
     /// use repred::{Counter, Replica};
@@ -110,7 +146,20 @@ impl<R: Replicated> ReplicaBuilder<R> {
         self.open_in(Files::open(folder)?)
     }
 
-    /// The same in any storage.
+    /// Opens the replica that is in a [`Storage`], or begins one there.
+    ///
+    /// ```
+    /// use repred::{Counter, Replica, journal::Memory};
+    ///
+    /// let disk = Memory::new();
+    /// let votes = Replica::builder(Counter::default()).open_in(disk.clone())?;
+    /// votes.update(3)?.wait()?;
+    /// drop(votes);
+    ///
+    /// let again = Replica::builder(Counter::default()).open_in(disk)?;
+    /// assert_eq!(again.read(|votes| votes.value())?, 3);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -147,8 +196,20 @@ impl<R: Replicated> ReplicaBuilder<R> {
 }
 
 impl<R: Replicated> Replica<R> {
-    /// The replica that lives in a folder, which is made if there is none; see [`ReplicaBuilder::open`], also for
-    /// errors and panics. What was acknowledged there is here again, whatever happened to the process.
+    /// Opens the replica that is in a folder, or begins one there with `state`. What was acknowledged is there again,
+    /// however the last process ended. See [`ReplicaBuilder::open`], also for panics.
+    ///
+    /// ```
+    /// use repred::{Counter, Replica};
+    ///
+    /// # let folder = std::env::temp_dir().join(format!("repred-replica-open-{}", std::process::id()));
+    /// let votes = Replica::open(&folder, Counter::default())?;
+    /// votes.update(3)?.wait()?;
+    /// drop(votes);
+    /// assert_eq!(Replica::open(&folder, Counter::default())?.read(|votes| votes.value())?, 3);
+    /// # std::fs::remove_dir_all(folder)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -158,10 +219,8 @@ impl<R: Replicated> Replica<R> {
         Self::builder(state).open(folder)
     }
 
-    /// Ready when everything that is written here by now will survive; also what came from peers. At once
-    /// without a journal.
-    ///
-    /// It is for edits, which have no receipts:
+    /// Ready when everything that the replica has now is durable: its own updates, and those of peers. Ready at once
+    /// without a journal. An update has a [receipt](crate::Receipt) that says the same of it alone; edits have none:
     ///
     /// ```
     /// use repred::{Counter, Replica, journal::Memory};
@@ -183,19 +242,34 @@ impl<R: Replicated> Replica<R> {
         })
     }
 
-    /// What was found when it was opened: whether something was cut off, and under which id it was written. Nothing,
-    /// without a journal.
+    /// What was found when the journal was opened: whether a torn tail was cut off, and the id that it was written under.
+    /// The default without a journal. See [`Recovery`] for an example.
     pub fn recovery(&self) -> Recovery {
         self.shared().log_writer.as_ref().map(|writer| writer.recovery()).unwrap_or_default()
     }
 
-    /// Writes the journal anew, without what is superseded, and with a snapshot for what is trimmed:
-    /// by [`trim`](Self::trim), or because [all have it who count](crate::Trimming). Waits for that. It is done by
-    /// itself whenever the journal has doubled.
+    /// Compacts the journal, and waits for that: writes it anew without what is superseded, and with a snapshot for what
+    /// is trimmed, by [`trim`](Self::trim) or by the chosen [`Trimming`]. A journal is compacted by itself whenever it
+    /// has doubled. Does nothing without a journal.
+    ///
+    /// ```
+    /// use repred::{LwwMap, Replica, journal::{JournalReader, Memory}};
+    ///
+    /// let disk = Memory::new();
+    /// let settings = Replica::builder(LwwMap::<u8, u8>::default()).open_in(disk.clone())?;
+    /// for value in 0..100 {
+    ///     settings.update((1, Some(value)))?;
+    /// }
+    /// settings.durable()?.wait()?;
+    /// let before = JournalReader::open(disk.clone())?.size();
+    /// settings.compact()?;
+    /// assert!(JournalReader::open(disk)?.size() < before);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///
-    /// See [`JournalError`]; without a journal there is none.
+    /// See [`JournalError`]. After [`Refused`](JournalError::Refused), the journal goes on as it was.
     pub fn compact(&self) -> Result<(), JournalError> {
         let Some(log_writer) = &self.shared().log_writer else { return Ok(()) };
         // The thread that does it needs the lock.
@@ -203,9 +277,22 @@ impl<R: Replicated> Replica<R> {
         log_writer.compact()
     }
 
-    /// Writes what is new, ends the journal and waits for that: another replica can open it now, and goes
-    /// on under the same id. This one can be read from now on, and nothing more. The same happens when the
-    /// last handle is dropped.
+    /// Writes what is new, closes the journal, and waits for that. Another replica can open the journal then, and goes on
+    /// under the same id. This replica can only be read from then on. Dropping the last handle does the same.
+    ///
+    /// ```
+    /// use repred::{Counter, Replica, error::UpdateError, journal::Memory};
+    ///
+    /// let disk = Memory::new();
+    /// let votes = Replica::builder(Counter::default()).open_in(disk.clone())?;
+    /// votes.update(3)?;
+    /// votes.close()?;
+    /// assert!(matches!(votes.update(4), Err(UpdateError::ReadOnly { .. })));
+    ///
+    /// let again = Replica::builder(Counter::default()).open_in(disk)?;
+    /// assert_eq!(again.read(|votes| votes.value())?, 3);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -215,8 +302,8 @@ impl<R: Replicated> Replica<R> {
     }
 }
 
-/// Ends the journal of a replica when it is dropped: with the last handle, whatever else holds the replica for a
-/// moment.
+/// Closes the journal of a replica when it is dropped, with the last handle. Connections and observers hold the replica,
+/// too, but not this.
 pub(super) struct ShutdownGuard<R: Replicated> {
     shared: Arc<Shared<R>>,
 }
@@ -230,7 +317,7 @@ impl<R: Replicated> ShutdownGuard<R> {
 
 impl<R: Replicated> Drop for ShutdownGuard<R> {
     fn drop(&mut self) {
-        // Receipts tell what could not be written, to who has asked.
+        // Receipts report what could not be written.
         let _ = close(&self.shared);
     }
 }
@@ -249,8 +336,8 @@ fn close<R: Replicated>(shared: &Arc<Shared<R>>) -> Result<(), NotDurable> {
             log_writer.finish();
             log_writer.durable(position).wait()
         }
-        // It is closed inside of its own `read` or `reduce`, or by what the log writer has woken. The log writer needs the
-        // lock, or itself, so it is not waited for; it keeps the replica until it is done.
+        // Called from inside of `read` or `reduce`, or by a waker that the writer thread runs. Waiting would be for ever,
+        // because the thread needs the lock, or is this thread. It keeps the replica until it has written the rest.
         Ok(_) | Err(_) => {
             log_writer.request_end(Some(Box::new(Arc::clone(shared))));
             Err(NotDurable::Unavailable(Unavailable::Reentrant))
