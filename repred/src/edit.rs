@@ -1,4 +1,4 @@
-//! [`Edit`]: changing a replicated state as if it were plain data, and [`Editor`], which does.
+//! [`Edit`], the trait of states that are edited like plain data, and [`Editor`], what they are edited with.
 
 use std::{fmt, marker::PhantomData, ops::Deref};
 
@@ -65,23 +65,23 @@ pub trait Edit: Reduce<Update: Send> + Sized + 'static {
     /// What an edit of this is done with: [`Editor`] itself, or a type around one that has methods.
     type Editor<P: Place<Self>>: From<Editor<Self, P>>;
 
-    /// Keeps what `update` may change, so that it can be put back if the edit fails. The update has not been
-    /// reduced yet.
+    /// Keeps what `update` may change, and returns a function that restores it if the edit fails. It is called before the
+    /// update is reduced.
     ///
-    /// What it returns is called when everything that was reduced after the update has been put back. It
-    /// must then leave the state exactly as it was, stamps included. It should keep no more than the update
-    /// touches: it is made for each update of an edit.
+    /// The returned function is called after everything that was reduced later has been restored. It must leave the
+    /// state exactly as it was, stamps included. It should keep no more than the update touches, because there is one for
+    /// each update of an edit.
     fn rollback(&self, update: &Self::Update, stamp: Stamp) -> Rollback<Self>;
 
-    /// How `update` is taken back later, by other updates; `None`, by default, if it cannot be. The update
-    /// has not been reduced yet. See [`UndoLog`](crate::UndoLog).
+    /// How other updates undo `update` later; `None`, the default, if none can. It is called before the update is
+    /// reduced. See [`UndoLog`](crate::UndoLog).
     fn inverse(&self, update: &Self::Update, stamp: Stamp) -> Option<Inverse<Self>> {
         let _ = (update, stamp);
         None
     }
 
-    /// Updates that make of a default what is there, as far as one sees it; `None`, by default, if there are
-    /// none. They bring back what is taken out of a [`Map`](crate::Map) when that is undone.
+    /// Updates that turn a default into what a reader of this state sees; `None`, the default, if there are none. Undoing
+    /// a removal from a [`Map`](crate::Map) writes them.
     fn rebuild(&self) -> Option<Vec<Self::Update>> {
         None
     }
@@ -90,24 +90,24 @@ pub trait Edit: Reduce<Update: Send> + Sized + 'static {
 /// Puts back what an update has changed; see [`Edit::rollback`].
 pub type Rollback<R> = Box<dyn FnOnce(&mut R)>;
 
-/// Says which updates take one back, in the state as it is by then: others may have written since. The
-/// function tells what they have not: the updates of the edits, and of taking them back, that are being
-/// undone. See [`Edit::inverse`].
+/// Returns the updates that undo one, given the state at that moment, in which others may have written since. The
+/// function that it is given returns whether a dot belongs to the edits that are being undone, or to undoing them. See
+/// [`Edit::inverse`].
 pub type Inverse<R> =
     Box<dyn FnOnce(&R, &dyn Fn(Dot) -> bool) -> Vec<<R as Reduce>::Update> + Send>;
 
 /// Edits a state, or a part of one: it dereferences to what is there, and methods write.
 ///
-/// What is written can be read at once. Each write is an [update](Reduce::Update), reduced as every other
-/// replica will reduce it. What goes wrong with one, such as that it is too large, is kept to the end
-/// of the edit, which then does nothing and returns the error; so writing looks as if it could not fail.
+/// What is written can be read at once. Each write is an [update](Reduce::Update), reduced as every other replica will
+/// reduce it. If one fails, for instance because it is too large, the rest of the edit runs on, and then all of it is
+/// rolled back and the edit returns the error. So methods that write need not return a `Result`.
 ///
 /// The ready-made types have methods here: an `Editor` of a `Counter` has [`add`](Editor::add), and so on. The
 /// editor of a derived struct has a method for each field. All of them build on [`update`](Self::update),
 /// [`field`](Self::field) and [`keyed`](Self::keyed), as one of your own can.
 ///
-/// A function that is given an editor says of which place: of the [`DynPlace`] one that an edit begins with, or,
-/// with `impl Place<Poll>`, of any.
+/// A function that takes an editor names its place: [`DynPlace`], with which an edit begins, or `impl Place<Poll>`
+/// for any.
 ///
 /// ```
 /// use repred::{Counter, Reduce, Register, Replica, edit::DynPlace};
@@ -139,7 +139,7 @@ impl<R: Reduce, P: Place<R>> Editor<R, P> {
         Self { place, of: PhantomData }
     }
 
-    /// Writes an update, and says whether the state has changed by that.
+    /// Writes an update, and returns whether the state has changed.
     pub fn update(&mut self, update: R::Update) -> bool {
         self.place.update(update)
     }
@@ -198,8 +198,8 @@ impl<R: Reduce, P: Place<R>> Editor<R, P> {
         Editor::new(KeyedPlace { whole: &mut self.place, key, absent: R::Value::default() }).into()
     }
 
-    /// The same editor, with its place behind a pointer: for functions that call themselves, whose types would
-    /// otherwise come to no end.
+    /// The same editor, with its place behind a pointer: for functions that call themselves, whose types would otherwise
+    /// be infinite.
     pub fn as_dyn(&mut self) -> R::Editor<DynPlace<'_, R>>
     where
         R: Edit,
@@ -225,8 +225,8 @@ impl<R: Reduce + fmt::Debug, P: Place<R>> fmt::Debug for Editor<R, P> {
 
 /// A value, or something borrowed of which one is made: `&str` for `String`.
 ///
-/// What `Into` is not used for, because it makes numbers hard to write: `set(7)` would ask which of the many
-/// numbers that a `u32` can be made of is meant.
+/// `Into` is not used, because with it `set(7)` would not compile: a `u32` can be made of many types of number, and the
+/// compiler could not choose.
 ///
 /// ```
 /// use repred::{Register, Replica};

@@ -1,4 +1,4 @@
-//! [`Reduce`], the trait that everything turns on, and [`Replicated`], what a replica asks beyond it.
+//! [`Reduce`], the trait of all states, and [`Replicated`], what a replica needs beyond it.
 
 use serde::{Serialize, Serializer, de::DeserializeOwned};
 
@@ -10,14 +10,13 @@ use crate::{
 
 /// A state that updates are folded into.
 ///
-/// One law matters: **concurrent updates commute**. Whatever two updates whose authors did not know of
-/// each other, reducing them in either order gives the same state. Updates of which one knew of the
-/// other always come in that order, and each comes exactly once, so a sum is as easy as a set.
+/// One law matters: **concurrent updates commute**. If the authors of two updates did not know of each other's update,
+/// reducing the two in either order must give the same state. If one author knew of the other's update, every replica
+/// reduces them in that order. Each update is reduced exactly once, so a sum is as easy as a set.
 ///
 /// * `reduce` must be deterministic: the state, the update and the stamp decide, and nothing else; no
 ///   clock, no random number, no hash map's order.
-/// * It must not panic, whatever the update: updates come from other machines. One that does poisons
-///   its replica.
+/// * It must not panic, whatever the update: updates come from other machines. A panic poisons the replica.
 /// * Its changes must be truthful; see [`Changes`].
 ///
 /// The state itself travels in snapshots, so it is serializable: see [`Replicated`].
@@ -26,7 +25,7 @@ use crate::{
 /// use repred::{Reduce, Stamp, Time};
 /// use serde::{Deserialize, Serialize};
 ///
-/// /// Who is coming? The first answer of each name counts, whoever heard it first.
+/// /// Who is coming? Each name counts once.
 /// #[derive(Default, Serialize, Deserialize)]
 /// struct Guests(std::collections::BTreeSet<String>);
 ///
@@ -47,8 +46,8 @@ use crate::{
 ///
 /// # What goes wrong
 ///
-/// * `fn reduce(&mut self, text, _) { self.0 = text }`: the last to *arrive* wins, which is another one
-///   on each replica. Compare stamps, or use [`Register`](crate::Register).
+/// * `fn reduce(&mut self, text, _) { self.0 = text }`: the last to *arrive* wins, which differs between replicas.
+///   Compare stamps, or use [`Register`](crate::Register).
 /// * Saturating or clamping arithmetic: `min(100, points + n)` depends on the order. Add up exactly,
 ///   and clamp when reading.
 /// * A removal by key from a plain set: the element comes back, or not, depending on whether the
@@ -62,12 +61,12 @@ use crate::{
             local to this replica; a plain value can be held in a `Register<T>`"
 )]
 pub trait Reduce {
-    /// What is written, stored and sent.
+    /// The update: what is written, stored and sent. Others call it an operation or an event.
     ///
-    /// Its encoding has no names in it: two versions of a program agree on it as long as fields keep
-    /// their order and enum variants are only appended. What needs names does not work:
-    /// `#[serde(tag)]`, `untagged`, `flatten`, `skip_serializing_if`, and types of any shape such as
-    /// `serde_json::Value`; such an update is refused when it is written.
+    /// Its encoding has no names in it: two versions of a program agree on it as long as fields keep their order and
+    /// enum variants are only appended. Types that need names do not work: `#[serde(tag)]`, `untagged`, `flatten`,
+    /// `skip_serializing_if`, and types of any shape such as `serde_json::Value`. Such an update is refused with an error
+    /// when it is written.
     type Update: Serialize + DeserializeOwned;
 
     /// What an update did to this state; local, and never sent.
@@ -76,8 +75,8 @@ pub trait Reduce {
     /// Folds one update into the state and says what that changed.
     fn reduce(&mut self, update: Self::Update, stamp: Stamp) -> Self::Changes;
 
-    /// Takes over from `before` what is not part of the replicated state, after `self` came out of a
-    /// snapshot that is to replace it.
+    /// Copies from `before` what is not part of the replicated state. `self` was decoded from a snapshot and is about to
+    /// replace `before`.
     ///
     /// The derive writes this for fields with `#[reduce(skip)]`. Nothing is local by default.
     fn keep_local(&mut self, before: &mut Self) {
@@ -102,7 +101,7 @@ pub trait Replicated:
     ///
     /// # Errors
     ///
-    /// Where serde cannot carry the state; `bytes` then ends in garbage.
+    /// If serde cannot encode the state; `bytes` then ends in garbage.
     #[doc(hidden)]
     fn write_state(&self, bytes: &mut Vec<u8>) -> Result<(), EncodeError>;
 
@@ -118,7 +117,7 @@ pub trait Replicated:
     ///
     /// # Errors
     ///
-    /// Where the bytes do not hold such a state; `self` is unchanged.
+    /// If the bytes do not decode to such a state; `self` is unchanged.
     #[doc(hidden)]
     fn replace_state(&mut self, bytes: &[u8]) -> Result<(), DecodeError>;
 
@@ -127,7 +126,7 @@ pub trait Replicated:
     ///
     /// # Errors
     ///
-    /// Where serde cannot carry the update; `bytes` then ends in garbage.
+    /// If serde cannot encode the update; `bytes` then ends in garbage.
     #[doc(hidden)]
     fn encode_update(
         &self,
@@ -141,7 +140,7 @@ pub trait Replicated:
     ///
     /// # Errors
     ///
-    /// Where the bytes are not those of an update.
+    /// If the bytes do not decode to an update.
     #[doc(hidden)]
     fn decode_update(&self, payload: &[u8]) -> Result<Self::Update, DecodeError> {
         encoding::decode(payload)

@@ -44,7 +44,7 @@ type ReduceFn<S, U, C> = dyn Fn(&mut S, U, Stamp) -> C + Send + Sync;
 
 /// A reducer from a closure `|state, update| changes`.
 ///
-/// An update owns its data (`String`, not `&str`): it comes from far away. The changes are a `bool`, or
+/// An update owns its data (`String`, not `&str`), since it is decoded from bytes. The changes are a `bool`, or
 /// anything else that implements [`Changes`].
 ///
 /// ```
@@ -70,8 +70,8 @@ where
     stamped_reducer(state, move |state, update, _| reduce(state, update))
 }
 
-/// A reducer from a closure `|state, update, stamp| changes`, for those that must know which of two
-/// updates is later, or what an update is called.
+/// A reducer from a closure `|state, update, stamp| changes`, for reducers that depend on which of two updates is later, or
+/// on an update's name.
 ///
 /// ```
 /// use repred::{Reduce, Stamp, Time, stamped_reducer};

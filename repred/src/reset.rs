@@ -1,5 +1,5 @@
-//! [`Reset`]: how a removal takes back what its author had seen, and nothing else; and [`ResetDetail`], what the
-//! removal says of that.
+//! [`Reset`]: how a removal takes back what its author had seen, and nothing else; and [`ResetDetail`], what the removal
+//! carries for that.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! [`Dot`] and [`Stamp`]: what an update is called, and what a reducer may know of it beside its content.
+//! [`Dot`], the name of an update, and [`Stamp`], what a reducer may know of an update beside its content.
 
 use std::fmt;
 
@@ -43,9 +43,9 @@ impl fmt::Display for Dot {
 
 /// What a reducer may know of an update beside its content: its time and its dot.
 ///
-/// The framework gives every update its stamp, so a reducer need not trust the user for it. Stamps are
-/// totally ordered, by time, then origin, then seq; no two updates share one. An update has a later
-/// stamp than everything its author had seen, so *the larger stamp wins* is a sound rule for conflicts.
+/// repred gives every update its stamp. Stamps are totally ordered, by time, then origin, then seq, and no two updates
+/// share one. An update has a later stamp than everything that its author had seen, so *the larger stamp wins* is a sound
+/// rule for conflicts.
 ///
 /// A stamp can be made by hand, which is all it takes to unit-test a reducer:
 ///

@@ -69,8 +69,8 @@ impl fmt::Display for Time {
 
 /// A reading of a clock that never steps: microseconds since an arbitrary start, such as that of the program.
 ///
-/// It measures how much time has gone by, which the wall clock cannot do: somebody may set that while a
-/// timeout runs. Only readings of one clock can be compared.
+/// It measures how much time has passed. The wall clock cannot, because somebody may set it meanwhile. Only readings of
+/// one clock can be compared.
 ///
 /// ```
 /// use std::time::Duration;
@@ -112,7 +112,7 @@ impl Monotonic {
     }
 }
 
-/// What the time is, by the two clocks that a session needs. Whoever drives the session reads both.
+/// The time by the two clocks that a session needs. The driver of the session reads both.
 ///
 /// ```
 /// use repred::{Time, sans_io::{Monotonic, Now}};
@@ -143,7 +143,7 @@ impl HybridClock {
         wall.max(Time(self.latest.0.saturating_add(1)))
     }
 
-    /// Takes note of a time that was used, here or elsewhere.
+    /// Records a time that was used, here or elsewhere.
     #[inline]
     pub(crate) fn observe(&mut self, time: Time) {
         self.latest = self.latest.max(time);

@@ -68,7 +68,7 @@ impl VersionVector {
         !self.covers(other) && !other.covers(self)
     }
 
-    /// Takes note that all updates of the dot's origin up to the dot have been seen.
+    /// Records that all updates of the dot's origin up to the dot have been seen.
     pub fn observe(&mut self, dot: Dot) {
         if dot.seq > 0 {
             let seq = self.seqs.entry(dot.origin).or_default();

@@ -18,8 +18,8 @@ use crate::{
 pub enum UpdateError {
     /// serde could not encode it, or it is nested too deeply to be decoded elsewhere.
     Encode(EncodeError),
-    /// What was encoded cannot be decoded, so nobody could take it in. Tagged and untagged enums and
-    /// values of any shape, such as `serde_json::Value`, need a format with names, and this is none.
+    /// What was encoded cannot be decoded, so no replica could reduce it. The format has no names, which tagged and
+    /// untagged enums and values of any shape, such as `serde_json::Value`, need.
     Decode(DecodeError),
     /// It is larger than an update may be. Split it, or raise
     /// [`CoreLimits::update_bytes`](crate::sans_io::CoreLimits::update_bytes) everywhere.
@@ -41,17 +41,17 @@ pub enum UpdateError {
         /// Why.
         reason: String,
     },
-    /// Somebody else writes under our id; [`Core::set_id`](crate::sans_io::Core::set_id) is the way on.
+    /// Another replica writes under our id. Take a new one with [`Core::set_id`](crate::sans_io::Core::set_id).
     IdTaken {
         /// The id.
         id: ReplicaId,
     },
-    /// The journal has no room; the replica can be read. Make some, and try again.
+    /// The journal has no room. The replica can still be read. Make room on the disk, and try again.
     Full {
         /// What the journal says.
         reason: String,
     },
-    /// The journal takes nothing any more; the replica can be read. Open it again.
+    /// The journal has failed and accepts no more updates. The replica can still be read. Open it again.
     ReadOnly {
         /// Why.
         reason: String,
@@ -70,7 +70,7 @@ pub enum EditError<E> {
     Update(UpdateError),
 }
 
-/// Why something from a peer was not taken in. What came before it is; of it, nothing.
+/// Why an entry from a peer was not applied. What came before it was applied; of the entry itself, nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ReceiveError {
@@ -86,8 +86,8 @@ pub enum ReceiveError {
         /// What it calls itself.
         dot: Dot,
     },
-    /// Its time is not after that of its origin's last one: the fault of its origin, or of whoever
-    /// changed it on the way.
+    /// Its time is not after that of its origin's last one: the fault of its origin, or of a peer that changed it on the
+    /// way.
     TimeNotLater {
         /// Its stamp.
         stamp: Stamp,
@@ -102,21 +102,21 @@ pub enum ReceiveError {
         /// How long until it is near enough.
         wait: Duration,
     },
-    /// Its bytes are no update of ours.
+    /// Its bytes do not decode to an update of this schema.
     Decode {
         /// Its name.
         dot: Dot,
         /// What is wrong with them.
         error: DecodeError,
     },
-    /// Its author is said to have seen what should then have come before it: the peer's fault.
+    /// The peer claims that its author had seen an update that has not arrived before it: the peer's fault.
     MissingDependency {
         /// Its name.
         dot: Dot,
         /// What its author is said to have seen.
         dependency: Dot,
     },
-    /// What its author is said to have newly seen, it is said to have seen before: the peer's fault.
+    /// The peer claims that its author had newly seen an update that the author had seen earlier: the peer's fault.
     RepeatedDependency {
         /// Its name.
         dot: Dot,
@@ -156,7 +156,7 @@ pub enum AdoptError {
         /// What is allowed: [`CoreLimits::origins`](crate::sans_io::CoreLimits::origins).
         limit: usize,
     },
-    /// Its bytes are no state of ours.
+    /// Its bytes do not decode to a state of this schema.
     Decode(DecodeError),
     /// The replica cannot be used.
     Unavailable(Unavailable),
@@ -202,7 +202,7 @@ pub enum HistoryError {
     Unavailable(Unavailable),
 }
 
-/// Why the state at a version cannot be told.
+/// Why the state at a version is not known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AtError {
@@ -211,8 +211,8 @@ pub enum AtError {
         /// What has been seen.
         version: VersionVector,
     },
-    /// It is before the beginning of the history; [`Core::keep_everything`](crate::sans_io::Core::keep_everything)
-    /// is to be called before anything is written.
+    /// It is before the beginning of the history. Call [`Core::keep_everything`](crate::sans_io::Core::keep_everything)
+    /// before anything is written.
     BelowFloor {
         /// What the history begins with.
         floor: VersionVector,
@@ -225,7 +225,7 @@ pub enum AtError {
     Unavailable(Unavailable),
 }
 
-/// Why it cannot be told which of two updates was written with knowledge of the other.
+/// Why it is not known which of two updates was written with knowledge of the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OrderError {
@@ -234,7 +234,7 @@ pub enum OrderError {
         /// The one.
         dot: Dot,
     },
-    /// It is not on record what the author of this one had seen. It is where every replica
+    /// It is not on record what the author of this one had seen. It is on record if every replica
     /// [keeps everything](crate::sans_io::Core::keep_everything) from its start.
     NotRecorded {
         /// The one.

@@ -11,7 +11,7 @@ use std::{
 
 use crate::{log_position::LogPosition, unavailable::Unavailable};
 
-/// Knows how far a replica is durable. Whoever writes its journal implements this.
+/// Knows how far a replica is durable; the writer of its journal implements this.
 pub(crate) trait AwaitDurable: Send + Sync {
     /// What became of everything up to a position. While that is open, the task is woken when it is settled.
     fn poll(&self, position: LogPosition, cx: &Context<'_>) -> Poll<Result<(), NotDurable>>;
@@ -39,8 +39,8 @@ impl Durable {
         Self { journal: Some((journal, position)) }
     }
 
-    /// Waits, and blocks the thread meanwhile. In a task, `.await` it instead. (Who blocks on the future inside of
-    /// `reduce`, `read` or `edit` waits for ever; this tells.)
+    /// Waits, and blocks the thread meanwhile. In a task, `.await` it instead. Inside of `reduce`, `read` or `edit` of the
+    /// same replica this returns an error at once, where blocking on the future would wait for ever.
     ///
     /// # Errors
     ///
@@ -75,14 +75,13 @@ impl fmt::Debug for Durable {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum NotDurable {
-    /// The journal has refused it, because the disk is full, say: the state is as it was before, and
-    /// nothing of the update is left. Write it again when there is room.
+    /// The journal has refused it, for instance because the disk is full. The update was rolled back, and the state is as
+    /// it was before. Write it again when there is room.
     Refused {
         /// What the storage said.
         cause: Arc<dyn Error + Send + Sync>,
     },
-    /// The journal has failed, so whether the update survives is unknown. The replica can be read, and
-    /// nothing more: open it again.
+    /// The journal has failed, so it is unknown whether the update survives. The replica can only be read; open it again.
     Unknown {
         /// What has happened.
         cause: Arc<dyn Error + Send + Sync>,

@@ -70,8 +70,7 @@ impl<C> Receipt<C> {
         self.durable.clone()
     }
 
-    /// The stamp that the update was given; `None` if it changed nothing, in which case it is not kept
-    /// and nobody will hear of it.
+    /// The stamp that the update was given; `None` if it changed nothing, in which case it is neither kept nor sent.
     pub fn stamp(&self) -> Option<Stamp> {
         self.stamp
     }

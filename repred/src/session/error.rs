@@ -12,8 +12,8 @@ use crate::{
     version::VersionVector,
 };
 
-/// Why a session failed. The session is over; the replica holds everything that was taken in before, is
-/// otherwise unchanged, and goes on. So do its other sessions.
+/// Why a session failed. The session is over. The replica has everything that was received before, is otherwise
+/// unchanged, and can be used; so can its other sessions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SessionError {
@@ -52,45 +52,45 @@ pub enum SessionError {
         /// What the peer's clock says.
         theirs: Time,
     },
-    /// Both sides were told to give up their state for the other's. Tell only one.
+    /// Both sides were configured to give up their state for the other's. Configure only one so.
     BothDiscard,
-    /// Each side has trimmed what the other has not seen. Connect again with one of the two told to give
-    /// up its state: `connect(..).discard_ours()`.
+    /// Each side has trimmed updates that the other has not seen. Connect again, and let one of the two give up its
+    /// state: `connect(..).discard_ours()`.
     BothTrimmed {
         /// What is trimmed here.
         ours: VersionVector,
         /// What is trimmed there.
         theirs: VersionVector,
     },
-    /// An entry could not be taken in.
+    /// An entry could not be applied.
     Receive(ReceiveError),
     /// A snapshot could not be adopted.
     Adopt(AdoptError),
     /// There was no snapshot or digest to send.
     Snapshot(SnapshotError),
-    /// A message is not as it should be; nothing of it after that place was taken in.
+    /// A message is malformed. What stood in it before that place was applied, and nothing after it.
     Malformed {
         /// What should have been there.
         expected: &'static str,
     },
-    /// A message came that has no place here.
+    /// A message came that is not allowed at this point of the conversation.
     Unexpected {
         /// Its kind.
         message: &'static str,
     },
-    /// A message is longer than we take. Its bytes were not read.
+    /// A message is longer than our limit. Its bytes were not read.
     MessageTooLarge {
         /// The announced bytes.
         size: u64,
         /// What is allowed: [`SessionLimits::message_bytes`](crate::sans_io::SessionLimits::message_bytes).
         limit: usize,
     },
-    /// A block is larger than we take: what belongs together is too much.
+    /// A block, which must be applied as a whole, is larger than our limit.
     BlockTooLarge {
         /// What is allowed: [`SessionLimits::block_bytes`](crate::sans_io::SessionLimits::block_bytes).
         limit: usize,
     },
-    /// A snapshot is larger than we take. Its bytes were not read.
+    /// A snapshot is larger than our limit. Its bytes were not read.
     SnapshotTooLarge {
         /// The announced bytes.
         size: u64,
@@ -98,7 +98,7 @@ pub enum SessionError {
         /// [`SessionLimits::snapshot_bytes`](crate::sans_io::SessionLimits::snapshot_bytes).
         limit: usize,
     },
-    /// An entry of ours is larger than the peer takes. It has to raise its limit.
+    /// An entry of ours is larger than the peer's limit, which has to be raised there.
     TooLargeForPeer {
         /// About how many bytes it takes.
         size: usize,
@@ -124,11 +124,11 @@ pub enum SessionError {
     },
     /// The peer ended the session and said why; the error itself is on its side.
     Peer(Reason),
-    /// Our state was given up for another while this session went on, so that the peer takes us to have
-    /// what we have no more. Connect again.
+    /// Our state was replaced by another while this session was open, so the peer relies on our having what we no longer
+    /// have. Connect again.
     Discarded,
-    /// Another peer has brought a newer version of the schema, which this one has to be told of: connect again.
-    /// The replica is as good as before.
+    /// Another peer has brought updates of a newer version of the schema, and this peer was promised that there are none.
+    /// Connect again; nothing is lost.
     NewerSchema,
     /// The replica cannot be used.
     Unavailable(Unavailable),
