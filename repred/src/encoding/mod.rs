@@ -20,8 +20,8 @@
 //! [postcard]: https://postcard.jamesmunns.com/wire-format
 
 mod budget;
-mod read;
 pub(crate) mod varint;
+mod read;
 mod write;
 
 use std::fmt;

@@ -12,12 +12,12 @@
 //! Each origin has an index from seq to position, one key a span, so that what a peer lacks is found
 //! without a look at what it has.
 
-mod cursor;
-mod trim;
+mod segment;
 mod gap;
 mod pin;
 mod causality;
-mod segment;
+mod cursor;
+mod trim;
 #[cfg(test)]
 mod tests;
 

@@ -3,27 +3,27 @@
 //! A [`Replica`] is a core behind a lock, and a list of who waits for it to change. A [`Connection`] is a
 //! session, a transport and a timer.
 
-mod backup;
-mod builder;
-mod synced;
 mod clock;
-mod platform;
 mod random;
 mod timer;
+mod platform;
 mod alarm;
-mod filtered;
 mod pipe;
-mod replica;
-mod shared;
 mod transport;
+mod shared;
 mod replica_endpoint;
 mod connection;
+mod subscription;
+mod filtered;
+mod synced;
+mod replica;
+mod builder;
 #[cfg(feature = "journal")]
 mod journaled;
 #[cfg(not(feature = "journal"))]
 #[path = "without_journal.rs"]
 mod journaled;
-mod subscription;
+mod backup;
 mod undo_log;
 
 pub use self::{

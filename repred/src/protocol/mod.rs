@@ -10,10 +10,10 @@
 //! [`Session`](crate::sans_io::Session)s take part in conversations of them, and journals and backups keep them. Numbers are varints.
 
 mod wire;
-mod error;
-mod open;
 mod reason;
 mod message;
+mod error;
+mod open;
 mod items;
 mod assembler;
 mod replay;

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::Guarantee;
+use super::guarantee::Guarantee;
 use crate::{
     id::ReplicaId,
     stamp::{Dot, Stamp},
@@ -218,6 +218,11 @@ impl Ledger {
         seqs.resize(seqs.len().max(place + 1), 0);
         seqs[place] = seq.max(seqs[place]);
     }
+}
+
+/// How much of an origin a version has.
+pub(crate) fn seq(version: &[(ReplicaId, u64)], id: ReplicaId) -> u64 {
+    version.iter().find(|(other, _)| *other == id).map_or(0, |(_, seq)| *seq)
 }
 
 /// Dots one after the other, those of one author that follow each other as a range.

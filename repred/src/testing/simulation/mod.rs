@@ -1,6 +1,7 @@
 //! [`Simulation`]: replicas in a network in which everything goes wrong.
 
 mod faults;
+mod guarantee;
 mod ledger;
 mod audited;
 mod node;
@@ -21,18 +22,15 @@ use std::{
     thread,
 };
 
-pub(crate) use self::failure::Broken;
 use self::{
     audited::Audited,
     failure::shrink,
+    guarantee::Broken,
     ledger::Ledger,
     trace::Trace,
     world::{Counts, World},
 };
-pub use self::{
-    failure::{Guarantee, SimulationFailure},
-    faults::Faults,
-};
+pub use self::{failure::SimulationFailure, faults::Faults, guarantee::Guarantee};
 use super::{
     Chance,
     erased::{Erased, ErasedUpdate},

@@ -1,6 +1,10 @@
 //! [`Node`]: a replica in a simulated network, with its disk and its clock.
 
-use super::{Broken, Guarantee, audited::Audited, faults};
+use super::{
+    audited::Audited,
+    faults,
+    guarantee::{Broken, Guarantee},
+};
 use crate::{
     core::Core,
     id::ReplicaId,
@@ -150,9 +154,4 @@ fn first(writes: &[Write], parts: usize) -> Vec<Write> {
         kept.push(Write::Bytes { offset: *offset, bytes });
     }
     kept
-}
-
-/// How much of an origin a version has.
-pub(crate) fn seq(version: &[(ReplicaId, u64)], id: ReplicaId) -> u64 {
-    version.iter().find(|(other, _)| *other == id).map_or(0, |(_, seq)| *seq)
 }

@@ -89,7 +89,7 @@ impl Trace {
     pub(crate) fn take_in(&mut self, lane: usize, from: usize, before: &Seqs, after: &Seqs) {
         let mut dots = Vec::new();
         for (id, seq) in after {
-            let known = super::node::seq(before, *id);
+            let known = super::ledger::seq(before, *id);
             if *seq > known {
                 self.hear_of(lane, Dot::new(*id, *seq));
                 let first = Dot::new(*id, known + 1);
@@ -100,7 +100,7 @@ impl Trace {
             }
         }
         if !dots.is_empty() {
-            let [lane, from] = [lane, from].map(super::world::name);
+            let [lane, from] = [lane, from].map(name);
             self.tell(|| format!("{lane} takes in {} from {from}", dots.join(", ")));
         }
     }
@@ -138,7 +138,7 @@ impl Trace {
 
     /// The last events as a diagram.
     pub(crate) fn diagram(&self) -> Diagram {
-        let mut diagram = Diagram::new((0..self.heard.len()).map(super::world::name).collect());
+        let mut diagram = Diagram::new((0..self.heard.len()).map(name).collect());
         let pasts = self.pasts();
         let first = self.events.len().saturating_sub(EVENTS);
         for Event { lane, label, note, heard, .. } in &self.events[first..] {
@@ -163,6 +163,11 @@ impl Trace {
         }
         pasts
     }
+}
+
+/// What to call a replica, whatever its id is just now.
+pub(crate) fn name(node: usize) -> String {
+    format!("#{node}")
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{World, name};
+use super::World;
 use crate::{
     id::ReplicaId,
     reduce::{Reduce, Replicated},
@@ -10,7 +10,13 @@ use crate::{
         diff::diff,
         erased::Erased,
         line::Line,
-        simulation::{Broken, Guarantee, audited::lock, ledger::list, link::Link, node::seq},
+        simulation::{
+            Broken, Guarantee,
+            audited::lock,
+            ledger::{list, seq},
+            link::Link,
+            trace::name,
+        },
     },
 };
 

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::{World, name};
+use super::World;
 use crate::{
     session::{Direction, SessionConfig},
-    testing::simulation::{Broken, link::Link},
+    testing::simulation::{Broken, link::Link, trace::name},
 };
 
 impl World<'_> {

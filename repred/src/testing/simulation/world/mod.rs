@@ -185,8 +185,3 @@ impl Counts {
         });
     }
 }
-
-/// What to call a replica, whatever its id is just now.
-pub(crate) fn name(node: usize) -> String {
-    format!("#{node}")
-}

@@ -1,10 +1,10 @@
 //! Which of two updates was written with knowledge of the other.
 
-use super::{World, name};
+use super::World;
 use crate::{
     core::OrderError,
     stamp::Dot,
-    testing::simulation::{Broken, Guarantee, audited::lock},
+    testing::simulation::{Broken, Guarantee, audited::lock, trace::name},
 };
 
 /// How many pairs of updates are looked at each time.

@@ -1,6 +1,6 @@
 //! Messages that move, and what liars make of them.
 
-use super::{World, name};
+use super::World;
 use crate::{
     core::ReceiveError,
     protocol::Kind,
@@ -9,6 +9,7 @@ use crate::{
         Broken, Guarantee,
         faults::{Durability, Lies, Trims},
         link::{Flight, Link},
+        trace::name,
     },
 };
 

@@ -1,12 +1,14 @@
 //! What goes wrong with a replica: crashes, clocks, trims, waiting.
 
-use super::{World, name};
+use super::World;
 use crate::{
     testing::simulation::{
         Broken, Guarantee,
         audited::lock,
         faults::{Durability, Trims},
-        node::{Node, seq},
+        ledger::seq,
+        node::Node,
+        trace::name,
     },
     version::VersionVector,
 };

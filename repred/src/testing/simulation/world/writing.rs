@@ -1,12 +1,12 @@
 //! Updates that are written.
 
-use super::{World, name};
+use super::World;
 use crate::{
     id::ReplicaId,
     stamp::Stamp,
     testing::{
         erased::ErasedUpdate,
-        simulation::{Broken, Guarantee, audited::lock},
+        simulation::{Broken, Guarantee, audited::lock, trace::name},
     },
 };
 
