@@ -1,7 +1,7 @@
 //! What was acknowledged survives a kill: a real process that writes and replicates over TCP is killed at
 //! moments of chance, again and again, and started again in the same folder.
 //!
-//! The process is this test's own program, which runs [`the_process_that_is_killed`] alone. What it
+//! The process is this test's own program, which runs [`a_process_that_writes_until_it_is_killed`] alone. What it
 //! prints, it has acknowledged. No acknowledged update may be lost, neither there nor at its peer, and no
 //! dot may ever name two updates.
 
@@ -95,7 +95,7 @@ const AT_ONCE: u64 = 4;
 
 /// Does nothing when it is not told what.
 #[test]
-fn the_process_that_is_killed() {
+fn a_process_that_writes_until_it_is_killed() {
     let Ok(life) = env::var(VARIABLE) else { return };
     let hook = panic::take_hook();
     panic::set_hook(Box::new(move |info| {
@@ -434,7 +434,7 @@ struct Process {
 impl Process {
     fn start(life: &Life) -> Self {
         let mut child = Command::new(env::current_exe().unwrap())
-            .args(["the_process_that_is_killed", "--exact", "--nocapture"])
+            .args(["a_process_that_writes_until_it_is_killed", "--exact", "--nocapture"])
             .env(VARIABLE, serde_json::to_string(life).unwrap())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

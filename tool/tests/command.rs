@@ -86,7 +86,7 @@ fn a_log_lists_each_update() {
 }
 
 #[test]
-fn a_log_lists_skips_and_folds() {
+fn a_log_lists_skips_and_snapshots() {
     let folder = Folder::new("forgotten");
     let mut author = prices(&folder);
     author.journal.compact(&mut author.core).unwrap();

@@ -29,6 +29,8 @@ mod known_peers;
 mod batch;
 mod restore;
 mod log;
+// A replica's: whoever drives a core by hand needs no thread.
+#[cfg(feature = "net")]
 mod writer;
 mod event;
 mod decoder;
@@ -40,6 +42,9 @@ use std::fmt;
 pub use self::redb::Redb;
 
 use self::batch::{Batch, BatchBuilder, Collected};
+pub(crate) use self::log::{IfDamaged, Log};
+#[cfg(feature = "net")]
+pub(crate) use self::writer::{Host, LogWriter, Outbox, ReadOnly, WritePolicy};
 pub use self::{
     durability::Durability,
     error::{JournalError, OpenError},
@@ -50,10 +55,6 @@ pub use self::{
     reader::{JournalReadError, JournalReader},
     storage::Storage,
     trimming::Trimming,
-};
-pub(crate) use self::{
-    log::{IfDamaged, Log},
-    writer::{Host, LogWriter, Outbox, ReadOnly, WritePolicy},
 };
 use crate::{core::Core, reduce::Replicated, session::SessionConfig, time::Now};
 

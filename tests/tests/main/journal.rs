@@ -622,7 +622,7 @@ fn a_journal_of_another_state_is_refused() {
 }
 
 #[test]
-fn compaction_leaves_out_obsolete_entries() {
+fn compaction_leaves_out_superseded_entries() {
     let disk = Memory::new();
     let (mut core, mut journal) = open(disk.clone(), AUTHOR).unwrap();
     for number in 0..1000 {

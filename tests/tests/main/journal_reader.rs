@@ -145,7 +145,7 @@ fn a_reader_reports_the_id_of_each_writer() {
 }
 
 #[test]
-fn compaction_turns_obsolete_entries_into_skips_and_folded_ones_into_a_snapshot() {
+fn compaction_turns_superseded_entries_into_skips_and_trimmed_ones_into_a_snapshot() {
     let disk = Memory::new();
     let mut author = strict(&disk, A);
     author.set(1, 10);

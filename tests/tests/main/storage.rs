@@ -65,7 +65,7 @@ fn a_replica_lives_in_a_database() {
 }
 
 #[test]
-fn several_journals_and_tables_of_the_users_share_a_database() {
+fn several_journals_and_other_tables_share_a_database() {
     let place = Place::new("shared");
     let database = Arc::new(Database::create(&place.0).unwrap());
     let open = |name| Redb::new(Arc::clone(&database), name);

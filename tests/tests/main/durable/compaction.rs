@@ -38,7 +38,7 @@ fn compacted(replica: &Replica<Numbers>) -> usize {
 }
 
 #[test]
-fn compaction_folds_what_all_counted_peers_have() {
+fn compaction_trims_what_all_counted_peers_have() {
     let disk = Memory::new();
     let week = Trimming::Lease(Duration::from_secs(7 * 24 * 3600));
     let here = open_folding(&disk, week.clone());

@@ -203,7 +203,7 @@ fn an_update_that_is_refused_while_a_compaction_waits_has_not_happened() {
 }
 
 #[test]
-fn a_fold_made_while_the_disk_was_full_becomes_durable_later() {
+fn a_trim_made_while_the_disk_was_full_becomes_durable_later() {
     let disk = Disk::default();
     let replica = open(disk.clone()).unwrap();
     assert_eq!(write(&replica, 1), Outcome::Durable);
