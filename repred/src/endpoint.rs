@@ -180,9 +180,9 @@ impl<E: Endpoint + ?Sized> Endpoint for Box<E> {
 pub enum EndpointError {
     /// The two sides do not get along; the error says what to do.
     Session(SessionError),
-    /// Our journal takes nothing, now or for good, so neither can we.
+    /// Our journal cannot be written, now or for good, so nothing can be received either.
     ReadOnly(UpdateError),
-    /// Our journal has not taken what the peer was to be told of.
+    /// Our journal has failed to write updates, or acknowledgements, that were to be sent to the peer.
     Journal(NotDurable),
     /// The replica cannot be used: the endpoint was used from inside its `reduce` or `read`, say.
     Unavailable(Unavailable),

@@ -86,7 +86,7 @@ impl BatchBuilder {
         &mut self,
         core: &mut Core<R>,
     ) -> Result<Collected, SessionError> {
-        if !self.saving.can_go_on(core) {
+        if !self.saving.can_continue(core) {
             return Ok(Collected::NeedsCompaction);
         }
         let id = core.id();

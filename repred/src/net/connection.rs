@@ -185,7 +185,7 @@ impl<E: Endpoint + Unpin, T: Transport> Connection<E, T> {
         for _ in 0..ROUNDS {
             match self.transport.poll_read(cx) {
                 Poll::Pending => return Poll::Pending,
-                // What comes now is nobody's.
+                // Nobody reads what comes now.
                 Poll::Ready(Ok(true)) => {
                     let count = self.transport.received().len();
                     self.transport.consume(count);
@@ -193,7 +193,7 @@ impl<E: Endpoint + Unpin, T: Transport> Connection<E, T> {
                 Poll::Ready(Ok(false) | Err(_)) => return Poll::Ready(()),
             }
         }
-        // A peer that goes on and on has had its chance to hear.
+        // A peer that never stops sending has had its chance to read the reason.
         Poll::Ready(())
     }
 }
@@ -259,7 +259,7 @@ pub enum ConnectionError {
     Session(SessionError),
     /// Our journal takes nothing, now or for good, so neither can we.
     ReadOnly(UpdateError),
-    /// Our journal has not taken what the peer was to be told of.
+    /// Our journal has failed to write updates, or acknowledgements, that were to be sent to the peer.
     Journal(NotDurable),
     /// The replica cannot be used: the connection was polled from inside its `reduce` or `read`, say.
     Unavailable(Unavailable),

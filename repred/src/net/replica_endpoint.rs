@@ -39,7 +39,7 @@ pub struct ReplicaEndpoint<R: Replicated> {
     key: Option<Key>,
     config: SessionConfig,
     framing: Framing,
-    /// What the peer may only get when the journal has what it tells of.
+    /// Messages that may go only when the journal has everything that they rest on.
     pending: Pending,
     /// What may go to the peer now.
     ready: VecDeque<Vec<u8>>,
@@ -55,7 +55,7 @@ pub struct ReplicaEndpoint<R: Replicated> {
 /// A replica, and the key of a conversation in it.
 type Registered<R> = (Arc<Shared<R>>, Key);
 
-/// Messages that tell of what the journal may not have yet.
+/// Messages that rest on what the journal may not have yet.
 #[derive(Default)]
 struct Pending {
     messages: VecDeque<Vec<u8>>,
@@ -173,7 +173,8 @@ impl<R: Replicated> ReplicaEndpoint<R> {
         now: Now,
     ) -> Result<(), EndpointError> {
         let Some(log_writer) = &shared.log_writer else { return Ok(()) };
-        // What waits goes first, and alone: what comes after it tells of more.
+        // The session is asked for more only when these have gone: later messages rest on more of the journal, so the
+        // whole queue would wait for the latest position.
         if self.pending.messages.is_empty() {
             self.pending.position = self.poll_session(shared, key, cx, now, |this, message| {
                 this.pending.bytes += message.len();
@@ -285,15 +286,15 @@ impl<R: Replicated> Endpoint for ReplicaEndpoint<R> {
         let (Some(shared), Some(key)) = (self.shared.upgrade(), self.key.take()) else { return };
         let Self { ready, message, has_opened, has_failed, .. } = self;
         let has_journal = shared.log_writer.is_some();
-        // Where the lock is ours already, the conversation is left when somebody looks for those that are gone.
+        // If this thread holds the lock already, the next `sweep` unlinks the conversation.
         let _ = shared.with(|inner| {
             if let Some((core, session)) = inner.core_and_session(key).filter(|_| *has_failed) {
                 while {
                     message.clear();
                     session.poll_message(core, now, message) == Ok(true)
                 } {
-                    // What is left may tell of what the journal does not have: only the reason goes then, and only
-                    // to a peer that knows who we are.
+                    // Other messages may rest on what the journal does not have. So only the reason goes, and only to
+                    // a peer that knows who we are.
                     if !has_journal || *has_opened && session.is_closed() {
                         ready.push_back(std::mem::take(message));
                     }
@@ -330,7 +331,7 @@ fn receive<R: Replicated>(
     let Some((core, session)) = inner.core_and_session(key) else {
         return Ok((bytes.len(), true));
     };
-    // Before any message is cut out: what is no message has no length either.
+    // Before any message is cut out: a stranger's bytes have no length that could be trusted.
     if session.peer().is_none() && Speaker::of(framing.begun(bytes)) == Speaker::Foreign {
         session.refuse(foreign(bytes))?;
     }
@@ -352,7 +353,7 @@ fn receive<R: Replicated>(
                 break;
             }
         };
-        // A panic of `reduce` is not the driver's: the core is poisoned, and that is what is told.
+        // A panic of `reduce` must not reach the executor: the core is poisoned by it, and the error says so.
         let handled =
             catch_unwind(AssertUnwindSafe(|| session.handle_message(core, frame.message, now)));
         handled

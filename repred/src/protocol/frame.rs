@@ -105,7 +105,7 @@ impl FrameReader {
         &mut self.buffer[self.end..]
     }
 
-    /// Takes note that this many bytes were read.
+    /// This many bytes were read into [`space`](Self::space).
     pub(crate) fn filled(&mut self, count: usize) {
         self.end += count;
         // The stream gives more than we ask for: ask for more.
@@ -156,7 +156,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn messages_come_out_whole_however_the_stream_is_cut() {
+    fn messages_are_whole_wherever_the_stream_is_cut() {
         let messages = [vec![1; 1], vec![2; 200], vec![3; 100_000], vec![4; 3]];
         let mut stream = Vec::new();
         messages.iter().for_each(|message| Framing::Stream.put(&mut stream, message));

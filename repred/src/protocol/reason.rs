@@ -20,9 +20,9 @@ pub enum Reason {
     Malformed,
     /// What we sent was well-formed, but it could not apply it.
     Refused,
-    /// It waited for us in vain.
+    /// It gave up waiting for us.
     TimedOut,
-    /// It has failed by itself.
+    /// It failed for a reason of its own.
     Failed,
 }
 
@@ -60,7 +60,7 @@ impl fmt::Display for Reason {
             Self::Diverged => "it holds another state for the same version",
             Self::Malformed => "it found a message of ours malformed or too large",
             Self::Refused => "it could not apply what we sent",
-            Self::TimedOut => "it waited for us in vain",
+            Self::TimedOut => "it gave up waiting for us",
             Self::Failed => "it has failed",
         })
     }

@@ -1,4 +1,4 @@
-//! [`Replay`]: reads what was said to nobody: the messages of a backup, or of a log.
+//! [`Replay`]: reads the messages of a backup or of a log, which nobody answers.
 
 use super::{
     assembler::{Assembler, ReceivedSnapshot, Receiver},
@@ -8,7 +8,7 @@ use super::{
 };
 use crate::version::VersionVector;
 
-/// Reads messages that nobody answers: an open, a digest, and then all that a peer would get which has nothing.
+/// Reads messages that nobody answers: an open, a digest, and then what a new peer would get.
 #[derive(Debug, Default)]
 pub(crate) struct Replay {
     step: Step,
@@ -49,7 +49,7 @@ enum Step {
 }
 
 impl Replay {
-    /// Somebody else goes on writing, who begins as everybody does. What was not whole before is left out.
+    /// The messages that follow begin anew, with an open. What was incomplete before is dropped.
     pub(crate) fn restart(&mut self) {
         *self = Self::default();
     }

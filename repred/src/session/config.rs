@@ -10,9 +10,9 @@ pub enum Direction {
     /// Both ways.
     #[default]
     Both,
-    /// We take in and send nothing of ours.
+    /// We receive, and send nothing of ours.
     ReceiveOnly,
-    /// We send and take in nothing.
+    /// We send, and receive nothing.
     SendOnly,
 }
 
@@ -24,13 +24,13 @@ pub struct SessionConfig {
     pub schema: Schema,
     /// Which way entries flow.
     pub direction: Direction,
-    /// What is taken from the peer at most.
+    /// How much is accepted from the peer.
     pub limits: SessionLimits,
-    /// When nothing was sent for this long, a ping is. Default five seconds.
+    /// After so much silence of ours, a ping is sent. Default five seconds.
     pub keep_alive: Duration,
-    /// When no whole message came for this long, or the peer took nothing, the session fails. It has to
-    /// be a few times the peer's `keep_alive`, and long enough for the link to carry the largest update.
-    /// Default twenty seconds.
+    /// The session fails if no whole message arrives for this long, or if nothing can be sent for this long. It has
+    /// to be a few times the peer's `keep_alive`, and long enough for the link to carry the largest update. Default
+    /// twenty seconds.
     pub timeout: Duration,
     /// How far the peer's wall clock may be from ours. Default five minutes.
     pub clock_drift: Duration,
@@ -42,15 +42,15 @@ pub struct SessionConfig {
     pub discard_ours: bool,
 }
 
-/// What a session takes from its peer at most, and so how much memory a peer can make it use.
+/// How much a session accepts from its peer, and so how much memory a peer can make it use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SessionLimits {
-    /// Bytes of a message; it is held whole. Default 2 MiB, so that the largest update fits.
+    /// Bytes of a message, which is buffered whole. Default 2 MiB, so that the largest update fits.
     pub message_bytes: usize,
-    /// Bytes of what is taken in as one; it is held until its end. Default 64 MiB.
+    /// Bytes of a block, which is applied as one and staged until its end. Default 64 MiB.
     pub block_bytes: usize,
-    /// Bytes of a snapshot; it is held until it is adopted. Default 256 MiB.
+    /// Bytes of a snapshot, which is buffered until it is adopted. Default 256 MiB.
     pub snapshot_bytes: usize,
 }
 

@@ -51,7 +51,7 @@ impl Greeting {
         &self.announced
     }
 
-    /// The newest version of the schema that either side has told the other of.
+    /// The newest version of the schema that either side has announced to the other.
     pub(super) fn newest_with(&self, peer: &Open) -> u32 {
         self.newest.max(peer.newest).max(peer.schema.version())
     }

@@ -1,4 +1,4 @@
-//! [`Incoming`]: what comes from the peer, and what it has to be told of that.
+//! [`Incoming`]: what comes from the peer, and our answers to it.
 
 use super::{
     error::SessionError,
@@ -11,17 +11,17 @@ use crate::{
     reduce::Replicated,
 };
 
-/// What comes from the peer, and what it has to be told of that.
+/// What comes from the peer, and our answers to it.
 #[derive(Debug, Default)]
 pub(super) struct Incoming {
     assembler: Assembler,
-    /// What the peer has to be told of its last snapshot.
+    /// The answer to the peer's last snapshot, if it was not sent yet.
     answer: Option<Answer>,
     /// Whether the last snapshot was declined.
     has_declined: bool,
 }
 
-/// What the peer is told of a snapshot.
+/// The answer to a snapshot.
 #[derive(Clone, Copy, Debug)]
 enum Answer {
     /// We have what is in it, or at least what the peer has trimmed: entries may follow.
@@ -73,12 +73,12 @@ impl Incoming {
         Ok(Some(outcome))
     }
 
-    /// Whether the last snapshot was of no use.
+    /// Whether we declined the last snapshot.
     pub(super) fn has_declined(&self) -> bool {
         self.has_declined
     }
 
-    /// What the peer has to be told of what has come: of a snapshot, or of entries.
+    /// The next answer: to a snapshot, or an acknowledgement of entries.
     pub(super) fn take_answer<R: Replicated>(
         &mut self,
         core: &Core<R>,

@@ -8,15 +8,17 @@ mod receiver;
 mod incoming;
 mod digests;
 mod handshake;
-mod backup;
+mod saving;
+mod loading;
 
 use std::{collections::VecDeque, time::Duration};
 
 pub(crate) use self::receiver::{CoreReceiver, IfTrimmed};
 pub use self::{
-    backup::{Loading, Saving},
     config::{Direction, Sending, SessionConfig, SessionLimits},
     error::SessionError,
+    loading::Loading,
+    saving::Saving,
 };
 use self::{
     digests::StateDigests, handshake::Greeting, incoming::Incoming, outgoing::Outgoing,
@@ -41,7 +43,7 @@ use crate::{
 ///    come;
 /// 2. [`poll_message`](Self::poll_message) until it has no more, sending each message, as long as the
 ///    transport takes them. Ask again whenever the core has changed: after an update, and after another
-///    session has taken something in;
+///    session has applied something;
 /// 3. [`handle_sent`](Self::handle_sent) when the transport has taken what was given to it.
 ///
 /// After an error of a `handle_*` the session is over, but `poll_message` has a last message that tells
@@ -106,7 +108,7 @@ enum Phase {
     Comparing,
     /// Both know where the other stands: entries flow.
     Streaming,
-    /// The peer has to be told why it is over.
+    /// The last message, which says why, has to be sent.
     Closing(Reason),
     Closed,
 }
@@ -123,7 +125,7 @@ impl Phase {
 }
 
 impl Session {
-    /// A session that is about to begin. O(origins).
+    /// A session that is about to begin: its first message is ready. O(origins).
     pub fn new<R: Replicated>(config: SessionConfig, core: &mut Core<R>, now: Now) -> Self {
         let (greeting, open) = Greeting::new(&config, core, now.wall);
         let mut first = Vec::new();
@@ -146,22 +148,84 @@ impl Session {
     // ---- getters ----
 
     /// The peer's id, once it has said it.
+    ///
+    /// ```
+    /// # use repred::{Counter, Time, sans_io::{Core, Monotonic, Now, Sending, Session, SessionConfig}};
+    /// # let now = Now { wall: Time::from_micros(1), monotonic: Monotonic::ZERO };
+    /// # let config = SessionConfig::for_state::<Counter>();
+    /// # let (mut a, mut b) = (Core::new(0xa.into(), Counter::default()), Core::new(0xb.into(), Counter::default()));
+    /// # let mut to_b = Session::new(config.clone(), &mut a, now);
+    /// # let mut to_a = Session::new(config.clone(), &mut b, now);
+    /// assert_eq!(to_b.peer(), None);
+    /// let mut open = Vec::new();
+    /// to_a.poll_message(&mut b, now, &mut open)?;
+    /// to_b.handle_message(&mut a, &open, now)?;
+    /// assert_eq!(to_b.peer(), Some(0xb.into()));
+    /// # Ok::<(), repred::error::SessionError>(())
+    /// ```
     pub fn peer(&self) -> Option<ReplicaId> {
         self.peer.as_ref().map(|peer| peer.id)
     }
 
     /// Whether the peer has sent all that we lacked when the session began. It stays so.
+    ///
+    /// ```
+    /// # use repred::{Counter, Time, sans_io::{Core, Monotonic, Now, Sending, Session, SessionConfig}};
+    /// # let now = Now { wall: Time::from_micros(1), monotonic: Monotonic::ZERO };
+    /// # let config = SessionConfig::for_state::<Counter>();
+    /// # let (mut a, mut b) = (Core::new(0xa.into(), Counter::default()), Core::new(0xb.into(), Counter::default()));
+    /// # let mut to_b = Session::new(config.clone(), &mut a, now);
+    /// # let mut to_a = Session::new(config.clone(), &mut b, now);
+    /// let mut open = Vec::new();
+    /// to_a.poll_message(&mut b, now, &mut open)?;
+    /// to_b.handle_message(&mut a, &open, now)?;
+    /// assert!(to_b.is_synced(), "neither has anything");
+    /// # Ok::<(), repred::error::SessionError>(())
+    /// ```
     pub fn is_synced(&self) -> bool {
         self.is_synced
     }
 
-    /// Whether nothing more is to be said or heard.
+    /// Whether the conversation is over, and the last message was sent or received.
+    ///
+    /// ```
+    /// # use repred::{Counter, Time, sans_io::{Core, Monotonic, Now, Sending, Session, SessionConfig}};
+    /// # let now = Now { wall: Time::from_micros(1), monotonic: Monotonic::ZERO };
+    /// # let config = SessionConfig::for_state::<Counter>();
+    /// # let (mut a, mut b) = (Core::new(0xa.into(), Counter::default()), Core::new(0xb.into(), Counter::default()));
+    /// # let mut to_b = Session::new(config.clone(), &mut a, now);
+    /// # let mut to_a = Session::new(config.clone(), &mut b, now);
+    /// to_b.close();
+    /// assert!(!to_b.is_closed(), "the peer has not been told");
+    /// let mut bye = Vec::new();
+    /// while !to_b.is_closed() {
+    ///     bye.clear();
+    ///     to_b.poll_message(&mut a, now, &mut bye)?;
+    /// }
+    /// # Ok::<(), repred::error::SessionError>(())
+    /// ```
     pub fn is_closed(&self) -> bool {
         self.phase == Phase::Closed
     }
 
-    /// How many updates we have that the peer has not confirmed; `None` before it has said what it has,
-    /// and if we do not send. O(origins).
+    /// How many updates we have that the peer has not confirmed. `None` before the peer has said what it has,
+    /// and if nothing is sent to it. O(origins).
+    ///
+    /// ```
+    /// # use repred::{Counter, Time, sans_io::{Core, Monotonic, Now, Sending, Session, SessionConfig}};
+    /// # let now = Now { wall: Time::from_micros(1), monotonic: Monotonic::ZERO };
+    /// # let config = SessionConfig::for_state::<Counter>();
+    /// # let (mut a, mut b) = (Core::new(0xa.into(), Counter::default()), Core::new(0xb.into(), Counter::default()));
+    /// # let mut to_b = Session::new(config.clone(), &mut a, now);
+    /// # let mut to_a = Session::new(config.clone(), &mut b, now);
+    /// let mut open = Vec::new();
+    /// to_a.poll_message(&mut b, now, &mut open)?;
+    /// assert_eq!(to_b.lag(&a), None);
+    /// to_b.handle_message(&mut a, &open, now)?;
+    /// a.update(3, now.wall).unwrap();
+    /// assert_eq!(to_b.lag(&a), Some(1));
+    /// # Ok::<(), repred::error::SessionError>(())
+    /// ```
     pub fn lag<R: Replicated>(&self, core: &Core<R>) -> Option<u64> {
         self.outgoing.as_ref().map(|outgoing| outgoing.acked().behind(core.entries()))
     }
@@ -192,6 +256,17 @@ impl Session {
     }
 
     /// The longest message that the peer may send now.
+    ///
+    /// ```
+    /// # use repred::{Counter, Time, sans_io::{Core, Monotonic, Now, Sending, Session, SessionConfig}};
+    /// # let now = Now { wall: Time::from_micros(1), monotonic: Monotonic::ZERO };
+    /// # let config = SessionConfig::for_state::<Counter>();
+    /// # let (mut a, mut b) = (Core::new(0xa.into(), Counter::default()), Core::new(0xb.into(), Counter::default()));
+    /// # let mut to_b = Session::new(config.clone(), &mut a, now);
+    /// # let mut to_a = Session::new(config.clone(), &mut b, now);
+    /// assert_eq!(to_b.message_limit(), 256, "whoever has not said who it is has little to say");
+    /// # Ok::<(), repred::error::SessionError>(())
+    /// ```
     pub fn message_limit(&self) -> usize {
         match self.peer {
             None => MAX_OPEN,
@@ -202,6 +277,24 @@ impl Session {
     // ---- what comes in ----
 
     /// Applies a message of the peer's.
+    ///
+    /// ```
+    /// # use repred::{Counter, Time, sans_io::{Core, Monotonic, Now, Sending, Session, SessionConfig}};
+    /// # let now = Now { wall: Time::from_micros(1), monotonic: Monotonic::ZERO };
+    /// # let config = SessionConfig::for_state::<Counter>();
+    /// # let (mut a, mut b) = (Core::new(0xa.into(), Counter::default()), Core::new(0xb.into(), Counter::default()));
+    /// # let mut to_b = Session::new(config.clone(), &mut a, now);
+    /// # let mut to_a = Session::new(config.clone(), &mut b, now);
+    /// let mut message = Vec::new();
+    /// while to_a.poll_message(&mut b, now, &mut message)? {
+    ///     to_b.handle_message(&mut a, &message, now)?;
+    ///     message.clear();
+    /// }
+    /// assert_eq!(to_b.peer(), Some(b.id()));
+    ///
+    /// assert!(to_b.handle_message(&mut a, b"noise", now).is_err());
+    /// # Ok::<(), repred::error::SessionError>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -227,6 +320,20 @@ impl Session {
     /// Ends the session if the time of [`poll_timeout`](Self::poll_timeout) has come and the peer is late. Earlier
     /// calls do nothing.
     ///
+    /// ```
+    /// # use repred::{Counter, Time, sans_io::{Core, Monotonic, Now, Sending, Session, SessionConfig}};
+    /// # let now = Now { wall: Time::from_micros(1), monotonic: Monotonic::ZERO };
+    /// # let config = SessionConfig::for_state::<Counter>();
+    /// # let (mut a, mut b) = (Core::new(0xa.into(), Counter::default()), Core::new(0xb.into(), Counter::default()));
+    /// # let mut to_b = Session::new(config.clone(), &mut a, now);
+    /// # let mut to_a = Session::new(config.clone(), &mut b, now);
+    /// let late = Now { monotonic: to_b.poll_timeout().unwrap(), ..now };
+    /// to_b.handle_timeout(late)?; // time for a sign of life
+    /// let silence = Now { monotonic: late.monotonic.checked_add(config.timeout).unwrap(), ..now };
+    /// assert!(to_b.handle_timeout(silence).is_err());
+    /// # Ok::<(), repred::error::SessionError>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// When the peer was silent, or has taken nothing, for too long.
@@ -239,11 +346,41 @@ impl Session {
     }
 
     /// The transport has sent some, or all, of what it was given.
+    ///
+    /// ```
+    /// # use repred::{Counter, Time, sans_io::{Core, Monotonic, Now, Sending, Session, SessionConfig}};
+    /// # let now = Now { wall: Time::from_micros(1), monotonic: Monotonic::ZERO };
+    /// # let config = SessionConfig::for_state::<Counter>();
+    /// # let (mut a, mut b) = (Core::new(0xa.into(), Counter::default()), Core::new(0xb.into(), Counter::default()));
+    /// # let mut to_b = Session::new(config.clone(), &mut a, now);
+    /// # let mut to_a = Session::new(config.clone(), &mut b, now);
+    /// let mut open = Vec::new();
+    /// to_b.poll_message(&mut a, now, &mut open)?;
+    /// to_b.handle_sent(Sending::Done, now); // once the socket has taken all of it
+    /// # Ok::<(), repred::error::SessionError>(())
+    /// ```
     pub fn handle_sent(&mut self, all: Sending, now: Now) {
         self.timers.sent(all, now.monotonic);
     }
 
-    /// Ends the session: one last message tells the peer.
+    /// Ends the session. A last message says so to the peer.
+    ///
+    /// ```
+    /// # use repred::{Counter, Time, sans_io::{Core, Monotonic, Now, Sending, Session, SessionConfig}};
+    /// # let now = Now { wall: Time::from_micros(1), monotonic: Monotonic::ZERO };
+    /// # let config = SessionConfig::for_state::<Counter>();
+    /// # let (mut a, mut b) = (Core::new(0xa.into(), Counter::default()), Core::new(0xb.into(), Counter::default()));
+    /// # let mut to_b = Session::new(config.clone(), &mut a, now);
+    /// # let mut to_a = Session::new(config.clone(), &mut b, now);
+    /// let mut message = Vec::new();
+    /// to_b.close();
+    /// while to_b.poll_message(&mut a, now, &mut message)? {
+    ///     to_a.handle_message(&mut b, &message, now)?;
+    ///     message.clear();
+    /// }
+    /// assert!(to_a.is_closed() && to_b.is_closed());
+    /// # Ok::<(), repred::error::SessionError>(())
+    /// ```
     pub fn close(&mut self) {
         if self.phase != Phase::Closed {
             self.phase = Phase::Closing(Reason::Finished);
@@ -521,6 +658,20 @@ impl Session {
     /// Appends the next message to `out`, without a length. False if there is none now; `out` is
     /// unchanged then.
     ///
+    /// ```
+    /// # use repred::{Counter, Time, sans_io::{Core, Monotonic, Now, Sending, Session, SessionConfig}};
+    /// # let now = Now { wall: Time::from_micros(1), monotonic: Monotonic::ZERO };
+    /// # let config = SessionConfig::for_state::<Counter>();
+    /// # let (mut a, mut b) = (Core::new(0xa.into(), Counter::default()), Core::new(0xb.into(), Counter::default()));
+    /// # let mut to_b = Session::new(config.clone(), &mut a, now);
+    /// # let mut to_a = Session::new(config.clone(), &mut b, now);
+    /// let mut open = Vec::new();
+    /// assert!(to_b.poll_message(&mut a, now, &mut open)?);
+    /// assert!(open.starts_with(b"rpd"));
+    /// assert!(!to_b.poll_message(&mut a, now, &mut open)?, "the peer has to say who it is first");
+    /// # Ok::<(), repred::error::SessionError>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// When there is something that cannot be sent: see [`SessionError`]. The session is over then;
@@ -600,6 +751,18 @@ impl Session {
 
     /// When to call [`handle_timeout`](Self::handle_timeout), and then
     /// [`poll_message`](Self::poll_message), if nothing happens before.
+    ///
+    /// ```
+    /// # use repred::{Counter, Time, sans_io::{Core, Monotonic, Now, Sending, Session, SessionConfig}};
+    /// # let now = Now { wall: Time::from_micros(1), monotonic: Monotonic::ZERO };
+    /// # let config = SessionConfig::for_state::<Counter>();
+    /// # let (mut a, mut b) = (Core::new(0xa.into(), Counter::default()), Core::new(0xb.into(), Counter::default()));
+    /// # let mut to_b = Session::new(config.clone(), &mut a, now);
+    /// # let mut to_a = Session::new(config.clone(), &mut b, now);
+    /// let keep_alive = now.monotonic.checked_add(config.keep_alive);
+    /// assert_eq!(to_b.poll_timeout(), keep_alive);
+    /// # Ok::<(), repred::error::SessionError>(())
+    /// ```
     pub fn poll_timeout(&self) -> Option<Monotonic> {
         if self.phase.is_over() {
             return None;

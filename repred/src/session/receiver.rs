@@ -28,7 +28,7 @@ pub(crate) enum IfTrimmed {
     Decline,
     /// Give up our own state for it.
     Discard,
-    /// Fail: it is in a file, and nobody can be told.
+    /// Fail: the snapshot is in a file, and a file takes no answer.
     Fail,
 }
 
@@ -104,7 +104,7 @@ impl<'a, R: Replicated> CoreReceiver<'a, R> {
         }
         let has_seen_floor = version.covers(&floor);
         // To adopt it would trim here what others may lack. If the peer just does not know how far we
-        // are, entries will do, once it does. A file cannot be told.
+        // are, entries will do, once it does. A file takes no answer.
         let has_answer = if_trimmed != IfTrimmed::Fail;
         if has_answer && cause == Cause::Trimmed && has_seen_floor {
             return Ok(Outcome::Needless);

@@ -33,12 +33,12 @@ pub(super) struct Outgoing {
     /// Where our origins are in the table that the peer keeps of them.
     table: OriginTable,
     transfer: Transfer,
-    /// When the cursor gets here, the peer has what its digest lacked; `None` once it was told.
+    /// When the cursor gets here, the peer has what its digest lacked; `None` once `synced` was sent.
     sync_at: Option<Position>,
     /// Bytes of a message, and of a block, that the peer takes.
     max_message: usize,
     max_block: usize,
-    /// What the peer has trimmed, as far as it told: no use in a snapshot that has not seen all of it.
+    /// What the peer has trimmed, as far as we know. It can only adopt a snapshot that has seen all of that.
     peer_floor: VersionVector,
 }
 
@@ -374,8 +374,8 @@ impl Outgoing {
         self.cursor.is_in_place(history) && history.reaches(known)
     }
 
-    /// Whether the peer can be told of all that has happened without another snapshot.
-    pub(super) fn can_go_on(&self, history: &History) -> bool {
+    /// Whether entries alone can bring the peer up to date, without another snapshot.
+    pub(super) fn can_continue(&self, history: &History) -> bool {
         !self.cursor.is_stale(history) || self.can_refresh(history, &self.known(history))
     }
 
@@ -437,7 +437,7 @@ impl Outgoing {
         self.resume(core, self.cursor.frontier.clone())
     }
 
-    /// There is nobody to answer: goes on as if the snapshot had been adopted.
+    /// For a file, which cannot answer: continues as if the snapshot had been adopted.
     pub(super) fn assume_adopted<R: Replicated>(
         &mut self,
         core: &Core<R>,

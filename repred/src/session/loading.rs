@@ -1,0 +1,170 @@
+//! [`Loading`]: reads the messages of a file.
+
+use super::{
+    config::SessionConfig,
+    error::SessionError,
+    receiver::{CoreReceiver, IfTrimmed},
+};
+use crate::{
+    core::Core,
+    id::ReplicaId,
+    protocol::{Audience, Cause, Kind, Malformed, Open, ProtocolError, ReceivedSnapshot, Replay},
+    reduce::Replicated,
+    time::Now,
+    version::VersionVector,
+};
+
+/// Reads a backup that [`Saving`] has made, one message at a time; see there for an example.
+///
+/// Updates that the core has already are ignored. A backup without an end is no error here: ask
+/// [`is_complete`](Self::is_complete).
+#[derive(Debug)]
+pub struct Loading {
+    config: SessionConfig,
+    replay: Replay,
+    /// Set if the file is a log of the replica's own.
+    log: Option<LogState>,
+    /// The newest version of the schema of which there may be updates in the file.
+    newest: u32,
+}
+
+/// What is known of a log beside its messages.
+///
+/// The log of a trimmed history begins with the state as it was when the log was begun. The entries beyond the floor
+/// follow, and that state has reduced most of them already: these are kept without being reduced again. So the floor
+/// is as low after a restart as before it, and no peer has to get a snapshot because of one.
+#[derive(Debug, Default)]
+struct LogState {
+    /// The id under which the messages that follow were written.
+    writer: Option<ReplicaId>,
+    /// What the state has reduced, though the entries may be still to come.
+    in_state: VersionVector,
+}
+
+impl Loading {
+    /// Reads files of the schema, and within the limits, of `config`.
+    pub fn new(config: SessionConfig) -> Self {
+        Self { config, replay: Replay::default(), log: None, newest: 0 }
+    }
+
+    /// Reads a log of the replica's own.
+    pub(crate) fn log(config: SessionConfig) -> Self {
+        Self { log: Some(LogState::default()), ..Self::new(config) }
+    }
+
+    /// The messages that follow were written under this id. Its updates were reduced when they were written, whatever
+    /// was deferred at that time.
+    pub(crate) fn set_writer(&mut self, writer: ReplicaId) {
+        if let Some(log) = &mut self.log {
+            log.writer = Some(writer);
+        }
+    }
+
+    /// Ends the reading of a log. Entries that the state has reduced and that did not follow count as trimmed.
+    pub(crate) fn finish<R: Replicated>(self, core: &mut Core<R>) {
+        if let Some(LogState { in_state, .. }) = self.log {
+            core.trim_unseen(&in_state);
+        }
+    }
+
+    /// The messages that follow begin anew: the file was opened again. What was incomplete before is dropped.
+    pub(crate) fn begin_again(&mut self) {
+        self.replay.restart();
+    }
+
+    /// Whether the first message has come.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.replay.has_begun()
+    }
+
+    /// Whether everything was read that the core had when the file was begun.
+    pub fn is_complete(&self) -> bool {
+        self.replay.is_synced()
+    }
+
+    /// Bytes of the longest message that may come now.
+    pub(crate) fn message_limit(&self) -> usize {
+        self.replay.message_limit(self.config.limits.message_bytes)
+    }
+
+    /// Applies the next message.
+    ///
+    /// # Errors
+    ///
+    /// See [`SessionError`]. The messages before this one stay applied; the core can be used.
+    pub fn handle_message<R: Replicated>(
+        &mut self,
+        core: &mut Core<R>,
+        message: &[u8],
+        now: Now,
+    ) -> Result<(), SessionError> {
+        core.check_health()?;
+        let Self { config, replay, log, newest } = self;
+        let mut receiver = CoreReceiver::new(core, config, *newest, now.wall);
+        if let Some(log) = &*log {
+            receiver = receiver.for_log(log.writer, &log.in_state);
+        }
+        let is_log = log.is_some();
+        let mut reader = Reader { receiver, config, newest, is_log, in_state: None };
+        let result = replay.message(message, &mut reader);
+        let in_state = reader.in_state.take();
+        if let (Some(log), Some(in_state)) = (log, in_state) {
+            log.in_state = in_state;
+        }
+        result
+    }
+}
+
+/// Applies a file to a core.
+struct Reader<'a, R: Replicated> {
+    receiver: CoreReceiver<'a, R>,
+    config: &'a SessionConfig,
+    newest: &'a mut u32,
+    is_log: bool,
+    /// What a log has begun with, if this message was the end of that.
+    in_state: Option<VersionVector>,
+}
+
+impl<'a, R: Replicated> Audience for Reader<'a, R> {
+    type Receiver = CoreReceiver<'a, R>;
+
+    fn receiver(&mut self) -> &mut Self::Receiver {
+        &mut self.receiver
+    }
+
+    fn open(&mut self, open: Open) -> Result<(), SessionError> {
+        let Open { schema: theirs, newest, .. } = open;
+        if !theirs.fits(&self.config.schema) {
+            let ours = self.config.schema.clone();
+            return Err(SessionError::Schema { ours, theirs });
+        }
+        *self.newest = newest.max(theirs.version());
+        self.receiver.core().note_schema(*self.newest);
+        Ok(())
+    }
+
+    fn digest(&mut self, version: &VersionVector) -> Result<(), SessionError> {
+        self.receiver.core().check_id(version);
+        Ok(())
+    }
+
+    fn snapshot(&mut self, received: ReceivedSnapshot) -> Result<(), SessionError> {
+        if received.cause != Cause::LogBegins || !self.is_log {
+            return self.receiver.snapshot(received, IfTrimmed::Fail).map(drop);
+        }
+        let ReceivedSnapshot { snapshot, floor, .. } = received;
+        let core = self.receiver.core();
+        if !core.version().is_empty() || !snapshot.version.covers(&floor) {
+            return Err(Malformed("a snapshot ahead of entries only where a log begins").into());
+        }
+        self.in_state = Some(core.begin_with(&snapshot, &floor)?);
+        Ok(())
+    }
+
+    fn synced(&mut self) -> Result<(), SessionError> {
+        if self.receiver.has_all_of_state() {
+            return Ok(());
+        }
+        Err(ProtocolError::Unexpected(Kind::Synced).into())
+    }
+}
