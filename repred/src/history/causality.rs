@@ -1,14 +1,16 @@
 //! [`Causality`]: what the authors of updates had seen, as far as it is on record.
 //!
-//! Entries do not carry it: that every history stands in causal order is enough to reduce them. Whoever
-//! keeps everything takes down beside them what each author had *newly* seen before each of its updates,
-//! which for most is nothing.
+//! Entries do not carry it: that every history stands in causal order is enough to reduce them. A history that keeps
+//! everything records beside them what each author had *newly* seen before each of its updates, which for most is
+//! nothing. That costs far less than a version vector for each update, and answers the same question in O(log updates).
 //!
 //! ```text
 //!  updates of a     1    2    3    4    5    6
 //!  newly seen      b.2            b.5  c.1        so the author of a.4 had seen b.5, and nothing of c
-//!  on record       ─────────────────────▶         and what was told of a.6 may not be all
+//!  on record       ─────────────────────▶         and of a.6 there may be more than is recorded
 //! ```
+//!
+//! "Had not seen" can be answered only where everything is on record; a peer that forgets passes entries on without it.
 
 use std::collections::{BTreeMap, BTreeSet};
 

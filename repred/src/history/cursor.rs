@@ -1,146 +1,45 @@
 //! [`Cursor`]: how far one peer has been brought up to date, and what it lacks next.
 
-use std::{cmp::Reverse, collections::BTreeMap, collections::BinaryHeap};
+use std::{cmp::Reverse, collections::BinaryHeap};
 
-use super::{Edit, History, OriginIndex, Position, SeqRange, Single, SpanRef, segment::Segment};
-use crate::{id::ReplicaId, time::Time, version::VersionVector};
-
-/// What a peer has or will have, by this history's table of origins.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Frontier {
-    seqs: Vec<u64>,
-    /// Claims about origins that this history has never heard of; they stay out of its table, which
-    /// would otherwise grow with whatever a peer makes up.
-    unknown: BTreeMap<ReplicaId, u64>,
-}
-
-impl Frontier {
-    pub(crate) fn new(history: &History, version: &VersionVector) -> Self {
-        let mut frontier = Self { seqs: vec![0; history.origins()], unknown: BTreeMap::new() };
-        for (id, seq) in version.iter() {
-            match history.origin(id) {
-                Some(origin) => frontier.seqs[origin as usize] = seq,
-                None => drop(frontier.unknown.insert(id, seq)),
-            }
-        }
-        frontier
-    }
-
-    /// Everything there is. O(origins).
-    pub(crate) fn all_of(history: &History) -> Self {
-        let origins = 0..history.origins() as OriginIndex;
-        Self {
-            seqs: origins.map(|origin| history.last(origin)).collect(),
-            unknown: BTreeMap::new(),
-        }
-    }
-
-    pub(crate) fn seq(&self, history: &History, origin: OriginIndex) -> u64 {
-        match self.seqs.get(origin as usize) {
-            Some(&seq) => seq,
-            None if self.unknown.is_empty() => 0,
-            None => self.unknown.get(&history.id(origin)).copied().unwrap_or(0),
-        }
-    }
-
-    pub(crate) fn raise(&mut self, history: &History, origin: OriginIndex, seq: u64) {
-        if self.seqs.len() <= origin as usize {
-            self.align(history);
-        }
-        let there = &mut self.seqs[origin as usize];
-        *there = seq.max(*there);
-    }
-
-    /// Takes over what `other` has beyond this.
-    pub(crate) fn merge(&mut self, history: &History, other: &Self) {
-        for origin in 0..history.origins() as OriginIndex {
-            self.raise(history, origin, other.seq(history, origin));
-        }
-        for (&id, &seq) in &other.unknown {
-            if history.origin(id).is_none() {
-                let there = self.unknown.entry(id).or_default();
-                *there = seq.max(*there);
-            }
-        }
-    }
-
-    /// What is known of what the history has. O(origins).
-    pub(crate) fn version(&self, history: &History) -> VersionVector {
-        let origins = 0..history.origins() as OriginIndex;
-        origins.map(|origin| (history.id(origin), self.seq(history, origin))).collect()
-    }
-
-    /// How many updates the history has that are not known. O(origins).
-    pub(crate) fn behind(&self, history: &History) -> u64 {
-        (0..history.origins() as OriginIndex).fold(0, |sum: u64, origin| {
-            sum.saturating_add(history.last(origin).saturating_sub(self.seq(history, origin)))
-        })
-    }
-
-    /// Whether this is the history's own version, no less and no more. O(origins).
-    pub(crate) fn is_version_of(&self, history: &History) -> bool {
-        self.unknown.iter().all(|(&id, &seq)| seq == 0 || history.origin(id).is_some())
-            && (0..history.origins() as OriginIndex)
-                .all(|origin| history.last(origin) == self.seq(history, origin))
-    }
-
-    fn align(&mut self, history: &History) {
-        for origin in self.seqs.len()..history.origins() {
-            let id = history.id(origin as OriginIndex);
-            self.seqs.push(self.unknown.remove(&id).unwrap_or(0));
-        }
-    }
-}
+use super::{
+    History, OriginIndex, Position, SeqRange,
+    frontier::Frontier,
+    missing::{Entries, Missing, Skip, Source},
+    segment::Segment,
+    span::SpanRef,
+};
 
 /// A peer's place in a history: what the peer has, and where to look for what it lacks.
 ///
-/// Before `tail`, only the spans that hold something missing are visited, from one to the next by a
-/// queue of the missing origins. From `tail` on everything is looked at once, as it comes.
+/// A peer that connects may lack one old entry out of a million, so a walk from the beginning would cost as much as the
+/// whole history. Instead:
+///
+/// ```text
+///             what was there when the cursor was made        what has come since
+///  ─────────────────────────────────────────────────── tail ────────────────────▶
+///   only spans that hold something missing: a queue has      every entry is looked
+///   the next position of each origin that lacks anything     at once, as it comes
+/// ```
+///
+/// Everything is sent in the order of positions, and never grouped by origin: that order is what makes it causal.
+///
+/// A cursor holds no reference into the history, so that entries may be forgotten meanwhile. Positions in the queue are
+/// therefore hints: where one leads nowhere any more, the origin is looked up again.
 #[derive(Clone, Debug)]
 pub(crate) struct Cursor {
     pub(crate) frontier: Frontier,
     /// Nothing before this position is missing any more.
     at: Position,
-    /// Up to here all spans are looked at.
+    /// Up to here all spans are looked at: to the end of the span that the queue led to, or of the history.
     scan_end: Position,
+    /// The end of the history when the cursor was made.
     tail: Position,
     /// For each origin of which something before `tail` is missing: about where.
     queue: BinaryHeap<Reverse<(Position, OriginIndex)>>,
+    /// Those of the history when the cursor was made; see [`is_stale`](Self::is_stale).
     generation: u64,
     epoch: u64,
-}
-
-/// The next thing that a peer lacks.
-#[derive(Debug)]
-pub(crate) enum Missing<'h> {
-    Entries(Entries<'h>),
-    Skip(Skip),
-}
-
-/// Entries of one origin with consecutive seqs at consecutive positions. If it is on record what their
-/// author had seen, it is for all of them, and before the others than the first there was nothing new.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Entries<'h> {
-    pub(crate) position: Position,
-    pub(crate) origin: OriginIndex,
-    pub(crate) first_seq: u64,
-    pub(crate) len: usize,
-    source: Source<'h>,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Source<'h> {
-    Segment(&'h Segment, usize),
-    Single(&'h Single),
-}
-
-/// Skips that are sent as one.
-#[derive(Debug)]
-pub(crate) struct Skip {
-    pub(crate) position: Position,
-    pub(crate) last: Position,
-    pub(crate) barrier: Position,
-    pub(crate) ranges: Vec<SeqRange>,
 }
 
 impl Cursor {
@@ -180,7 +79,7 @@ impl Cursor {
         self.epoch == history.epoch()
     }
 
-    /// Takes note that only what the peer has was taken out.
+    /// Makes a stale cursor good again after the history has lost only what the peer has.
     pub(crate) fn refresh(&mut self, history: &History) {
         self.generation = history.generation();
     }
@@ -190,7 +89,8 @@ impl Cursor {
         self.at
     }
 
-    /// The next thing that is missing, up to where an edit of several updates begins.
+    /// The next thing that is missing, up to where an edit of several updates begins: an edit is sent in a block of
+    /// its own, which what stands before it need not wait for.
     pub(crate) fn peek<'h>(&mut self, history: &'h History) -> Option<Missing<'h>> {
         let missing = self.peek_until(history, history.end())?;
         if let (Missing::Entries(entries), false) = (&missing, history.edits.is_empty())
@@ -212,6 +112,7 @@ impl Cursor {
             if self.at >= self.scan_end && !self.advance(history) || self.at > limit {
                 return None;
             }
+            // At a position that is gone, trimmed or merged, this is the span after it.
             let Some(span) = history.span_at(self.at) else {
                 self.at = self.scan_end.max(self.tail);
                 continue;
@@ -219,7 +120,7 @@ impl Cursor {
             if let Some(missing) = self.missing_in(history, span, limit) {
                 return (missing.position() <= limit).then(|| missing.uniform(history));
             }
-            // Nothing is missing up to the limit; beyond it nobody has looked.
+            // Nothing is missing up to the limit. Beyond it nobody has looked, so the cursor must not pass it.
             self.at = self.at.max(span.last().min(limit) + 1);
         }
     }
@@ -342,81 +243,5 @@ impl Cursor {
             }));
         }
         None
-    }
-}
-
-impl Missing<'_> {
-    pub(crate) fn position(&self) -> Position {
-        match self {
-            Self::Entries(entries) => entries.position,
-            Self::Skip(skip) => skip.position,
-        }
-    }
-
-    pub(crate) fn last(&self) -> Position {
-        match self {
-            Self::Entries(entries) => entries.position + entries.len as u64 - 1,
-            Self::Skip(skip) => skip.last,
-        }
-    }
-
-    /// As much of it as can be told of as one.
-    fn uniform(self, history: &History) -> Self {
-        match self {
-            Self::Entries(entries) => {
-                let len = history.uniform(entries.origin, entries.first_seq, entries.len);
-                Self::Entries(Entries { len, ..entries })
-            }
-            Self::Skip(_) => self,
-        }
-    }
-
-    /// The position up to which all has to be taken in together with this, as far as it
-    /// itself tells: its own end, its barrier, the end of an edit that it is part of.
-    pub(crate) fn closure_end(&self, history: &History) -> Position {
-        let own = match self {
-            Self::Entries(_) => self.last(),
-            Self::Skip(skip) => skip.last.max(skip.barrier),
-        };
-        history.edit_at(self.last()).map_or(own, |(_, edit)| own.max(edit.last))
-    }
-
-    /// The edits of several updates that this has a part in, last first.
-    pub(crate) fn edits<'h>(&self, history: &'h History) -> impl Iterator<Item = &'h Edit> {
-        let first = self.position();
-        let upto_last = history.edits.range(..=self.last()).rev();
-        upto_last.map(|(_, edit)| edit).take_while(move |edit| edit.last >= first)
-    }
-
-    /// Whether it can be taken in by itself.
-    pub(crate) fn stands_alone(&self, history: &History) -> bool {
-        match self {
-            Self::Entries(entries) => history.edit_at(entries.position).is_none(),
-            Self::Skip(skip) => self.closure_end(history) == skip.last,
-        }
-    }
-}
-
-impl<'h> Entries<'h> {
-    /// Where the edit ends that the first of them belongs to.
-    pub(crate) fn edit_end(&self, history: &History) -> Position {
-        history.edit_at(self.position).map_or(self.position, |(_, edit)| edit.last)
-    }
-
-    /// Bytes of all payloads. O(1).
-    pub(crate) fn payload_bytes(&self) -> usize {
-        match self.source {
-            Source::Segment(segment, slot) => segment.payload_bytes(slot..slot + self.len),
-            Source::Single(single) => single.payload.len(),
-        }
-    }
-
-    /// The time and the payload of each.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (Time, &'h [u8])> + use<'h> {
-        let source = self.source;
-        (0..self.len).map(move |i| match source {
-            Source::Segment(segment, slot) => (segment.time(slot + i), segment.payload(slot + i)),
-            Source::Single(single) => (single.time, &*single.payload),
-        })
     }
 }

@@ -1,4 +1,11 @@
 //! [`Pin`]: keeping what is being sent.
+//!
+//! The end of a block is fixed when it is begun. If entries in it became skips while it is sent, each skip would have its
+//! barrier behind that end, and the end would have to move: on a map that is written faster than a slow peer reads, it
+//! would move for ever, and the peer would never get anything. So what is live when a block begins stays, and is sent.
+//!
+//! A pin is a token that its holder drops, whatever becomes of the session. The history cannot be told when that happens,
+//! as a token has no reference to it; it looks when somebody next changes it.
 
 use std::{ops::RangeInclusive, sync::Arc};
 
@@ -12,15 +19,17 @@ pub(crate) struct Pin {
 }
 
 impl History {
-    /// Keeps the entries in a range of positions as they are until the pin is dropped. It does not catch
-    /// up with pins that are gone: what they held back must not expire between a look at it and this.
+    /// Keeps the entries in a range of positions as they are until the pin is dropped.
+    ///
+    /// It does not [`release`](Self::release) others: the caller has just looked at what is live in the range, and
+    /// what other pins have kept until now must not expire between that look and this.
     pub(crate) fn pin(&mut self, range: RangeInclusive<Position>) -> Pin {
         let pin = Arc::new(());
         self.pins.push((Arc::downgrade(&pin), range));
         Pin { _alive: pin }
     }
 
-    /// Catches up with what pins that are gone have held back.
+    /// Expires what only dropped pins have kept, and merges the gaps that they have divided.
     #[inline]
     pub(crate) fn release(&mut self) {
         if self.pins.is_empty() {
@@ -38,7 +47,7 @@ impl History {
         if self.pins.len() == pins {
             return;
         }
-        for (origin, seq, namer) in std::mem::take(&mut self.deferred) {
+        for (origin, seq, namer) in std::mem::take(&mut self.pending) {
             self.expire_at(origin, seq, namer);
         }
         for border in borders {

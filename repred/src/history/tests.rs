@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
+use crate::stamp::Dot;
 
 /// Small, seeded, and the same everywhere (Vigna's splitmix64).
 struct Rng(u64);

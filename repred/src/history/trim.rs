@@ -1,8 +1,9 @@
 //! Forgetting what a snapshot stands for.
 
 use super::{
-    History, OriginIndex, Position, SeqRange, Span,
+    History, OriginIndex, Position, SeqRange,
     segment::{Run, Segment},
+    span::Span,
 };
 use crate::{
     stamp::{Dot, Stamp},
