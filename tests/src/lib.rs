@@ -3,7 +3,7 @@
 //!
 //! [`Network`] polls the connections of shared [`Replica`](repred::Replica)s over pipes, by hand and
 //! only when they were woken, so that a lost wake-up shows as a network that is quiet too early.
-//! [`Pair`] moves the messages of two sans-I/O sessions one at a time. [`wire`] writes messages by hand.
+//! [`Pair`] moves the messages of two sans-I/O sessions over a [`Link`] one at a time. [`wire`] writes messages by hand.
 //! Everything has a limit of steps: what does not come to rest fails. All chance is a [`Chance`], which
 //! prints its seed when its test fails.
 
@@ -12,6 +12,7 @@ mod disk;
 mod eventually;
 mod forgetful;
 pub mod io;
+mod link;
 mod model;
 mod network;
 mod observed;
@@ -23,8 +24,9 @@ pub use self::{
     disk::{Disk, Fault, Hold},
     eventually::eventually,
     forgetful::Forgetful,
+    link::{LEFT, Link, RIGHT, Side},
     model::{Did, Model, Op},
     network::{Driven, Ending, LinkId, Network},
     observed::{Edit, Observed, ObservedSet},
-    pair::{LEFT, Pair, RIGHT, Side, now_at},
+    pair::{Pair, now_at},
 };

@@ -1,22 +1,17 @@
 //! [`Pair`]: two cores and the conversation between them, one message at a time.
 
-use std::{collections::VecDeque, time::Duration};
+use std::time::Duration;
 
 use repred::{
     Receipt, ReplicaId, Replicated, Time,
     error::SessionError,
-    sans_io::{Core, Monotonic, Now, Sending, Session, SessionConfig},
+    sans_io::{Core, Monotonic, Now, SessionConfig},
 };
+
+use crate::link::{LEFT, Link, RIGHT, Side};
 
 /// More messages than any test takes.
 const STEPS: usize = 100_000;
-
-/// One of the two.
-pub type Side = usize;
-/// The first of the two.
-pub const LEFT: Side = 0;
-/// The second of the two.
-pub const RIGHT: Side = 1;
 
 /// The time so long after some beginning, which is in 2023.
 pub fn now_at(since: Duration) -> Now {
@@ -31,10 +26,8 @@ pub fn now_at(since: Duration) -> Now {
 pub struct Pair<R: Replicated> {
     /// The two copies.
     pub cores: [Core<R>; 2],
-    /// The conversation, from each side.
-    pub sessions: Option<[Session; 2]>,
-    /// What is on its way to each side.
-    pub queues: [VecDeque<Vec<u8>>; 2],
+    /// The conversation, if there is one.
+    pub link: Option<Link>,
     /// What was said so far in this conversation, and by whom.
     pub said: Vec<(Side, Vec<u8>)>,
     /// What went wrong, on each side.
@@ -54,8 +47,7 @@ impl<R: Replicated> Pair<R> {
     pub fn of(cores: [Core<R>; 2]) -> Self {
         Self {
             cores,
-            sessions: None,
-            queues: Default::default(),
+            link: None,
             said: Vec::new(),
             errors: [None, None],
             configs: [SessionConfig::for_state::<R>(), SessionConfig::for_state::<R>()],
@@ -89,52 +81,42 @@ impl<R: Replicated> Pair<R> {
         self.errors = [None, None];
         let now = self.now();
         let [a, b] = &mut self.cores;
-        let [config_a, config_b] = self.configs.clone();
-        self.sessions = Some([Session::new(config_a, a, now), Session::new(config_b, b, now)]);
+        self.link = Some(Link::new(self.configs.clone(), [a, b], now));
     }
 
     /// Cuts the conversation; what is on its way is lost.
     pub fn disconnect(&mut self) {
-        self.sessions = None;
-        self.queues = Default::default();
+        self.link = None;
     }
 
     /// Lets one side say its next message.
     pub fn say(&mut self, side: Side) -> bool {
         let now = self.now();
-        let Some(sessions) = &mut self.sessions else {
-            return false;
-        };
-        let mut message = Vec::new();
-        match sessions[side].poll_message(&mut self.cores[side], now, &mut message) {
-            Ok(true) => {
-                sessions[side].handle_sent(Sending::Done, now);
-                self.said.push((side, message.clone()));
-                self.queues[1 - side].push_back(message);
-                true
-            }
-            Ok(false) => false,
-            Err(error) => {
-                self.errors[side].get_or_insert(error);
-                true
-            }
+        let Some(link) = &mut self.link else { return false };
+        match link.say(side, &mut self.cores[side], now) {
+            Ok(Some(message)) => self.said.push((side, message.to_vec())),
+            Ok(None) => return false,
+            Err(error) => drop(self.errors[side].get_or_insert(error)),
         }
+        true
     }
 
     /// Lets one side hear its next message.
     pub fn hear(&mut self, side: Side) -> bool {
-        let Some(message) = self.queues[side].pop_front() else {
-            return false;
-        };
-        self.hear_this(side, &message);
+        let now = self.now();
+        let Some(link) = &mut self.link else { return false };
+        match link.hear(side, &mut self.cores[side], now) {
+            Ok(heard) => return heard,
+            Err(error) => drop(self.errors[side].get_or_insert(error)),
+        }
         true
     }
 
     /// Lets one side hear a message, whoever said it.
     pub fn hear_this(&mut self, side: Side, message: &[u8]) {
         let now = self.now();
-        if let Some(sessions) = &mut self.sessions {
-            let heard = sessions[side].handle_message(&mut self.cores[side], message, now);
+        if let Some(link) = &mut self.link {
+            let heard = link.sessions[side].handle_message(&mut self.cores[side], message, now);
             if let Err(error) = heard {
                 self.errors[side].get_or_insert(error);
             }

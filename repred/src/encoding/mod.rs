@@ -293,6 +293,7 @@ mod tests {
         budget::{DEPTH_LIMIT, EMPTY_LIMIT},
         *,
     };
+    use crate::testing::Chance;
 
     fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, EncodeError> {
         let mut bytes = Vec::new();
@@ -482,7 +483,8 @@ mod tests {
 
     #[test]
     fn random_values_around_the_limits_are_refused_by_both_or_none() {
-        let mut random = xorshift(1);
+        let mut chance = Chance::new(1);
+        let mut random = || chance.number();
         let (mut accepted, mut refused) = (0, 0);
         for _ in 0..2000 {
             let mut nest = Nest::Leaf;
@@ -519,7 +521,8 @@ mod tests {
 
     #[test]
     fn random_bytes_are_an_error_or_a_value_and_never_a_panic() {
-        let mut random = xorshift(2);
+        let mut chance = Chance::new(2);
+        let mut random = || chance.number();
         let (mut values, mut errors) = (0, 0);
         let valid = encode(&everything()).unwrap();
         for case in 0..20_000 {
@@ -556,16 +559,5 @@ mod tests {
             decode::<Shape>(&[9]).unwrap_err().to_string(),
             "invalid value: integer `9`, expected variant index 0 <= i < 4"
         );
-    }
-
-    /// Marsaglia's xorshift64: enough chance for a test, and the same every time.
-    fn xorshift(seed: u64) -> impl FnMut() -> u64 {
-        let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        move || {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            state
-        }
     }
 }

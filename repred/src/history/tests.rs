@@ -3,20 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::stamp::Dot;
-
-/// Small, seeded, and the same everywhere (Vigna's splitmix64).
-struct Rng(u64);
-
-impl Rng {
-    fn below(&mut self, n: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) % n as u64) as usize
-    }
-}
+use crate::{stamp::Dot, testing::Chance};
 
 /// An update as the list has it.
 #[derive(Clone, Copy, Debug)]
@@ -31,7 +18,7 @@ struct Line {
 
 #[derive(Debug)]
 struct World {
-    rng: Rng,
+    chance: Chance,
     history: History,
     lines: Vec<Line>,
     places: usize,
@@ -41,17 +28,15 @@ struct World {
     pins: Vec<Pin>,
 }
 
-impl std::fmt::Debug for Rng {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:#x}", self.0)
-    }
-}
-
 fn payload(origin: OriginIndex, seq: u64) -> Vec<u8> {
     format!("{origin}.{seq}").repeat(1 + (seq % 3) as usize).into_bytes()
 }
 
 impl World {
+    fn below(&mut self, bound: usize) -> usize {
+        (self.chance.number() % bound as u64) as usize
+    }
+
     fn new(seed: u64) -> Self {
         let mut history = History::new();
         let origins = 1 + seed % 4;
@@ -59,7 +44,7 @@ impl World {
             history.intern(u128::from(id).into());
         }
         Self {
-            rng: Rng(seed),
+            chance: Chance::new(seed),
             history,
             lines: Vec::new(),
             places: 0,
@@ -82,15 +67,15 @@ impl World {
         let position = self.history.push(origin, time, &payload(origin, seq));
         self.line(origin, None, position);
         self.places += 1;
-        while self.rng.below(2) == 0 {
+        while self.below(2) == 0 {
             self.expire(position);
         }
     }
 
     /// Something earlier, rather of late, is superseded by the last entry.
     fn expire(&mut self, namer: Position) {
-        let window = 1 + self.rng.below(self.lines.len());
-        let index = self.lines.len() - 1 - self.rng.below(window);
+        let window = 1 + self.below(self.lines.len());
+        let index = self.lines.len() - 1 - self.below(window);
         let Line { origin, seq, place, expired_by } = self.lines[index];
         let is_folded = seq <= self.floor.get(&origin).copied().unwrap_or(0);
         if expired_by.is_none() && !is_folded && place != self.place_of[&namer] {
@@ -102,9 +87,9 @@ impl World {
     fn skip(&mut self) {
         let mut ranges = Vec::new();
         for origin in 0..self.history.origins() as OriginIndex {
-            if ranges.is_empty() || self.rng.below(2) == 0 {
+            if ranges.is_empty() || self.below(2) == 0 {
                 let first = self.history.last(origin) + 1;
-                ranges.push(SeqRange { origin, first, last: first + self.rng.below(4) as u64 });
+                ranges.push(SeqRange { origin, first, last: first + self.below(4) as u64 });
             }
         }
         let barrier = self.history.end();
@@ -120,8 +105,8 @@ impl World {
     }
 
     fn step(&mut self) {
-        let origin = self.rng.below(self.history.origins()) as OriginIndex;
-        match self.rng.below(40) {
+        let origin = self.below(self.history.origins()) as OriginIndex;
+        match self.below(40) {
             0..30 => self.push(origin),
             30..33 => {
                 let time = self.history.latest(origin) + std::time::Duration::from_micros(1);
@@ -134,21 +119,21 @@ impl World {
             33..35 => self.skip(),
             35 => {
                 let end = self.history.end();
-                let first = 1 + self.rng.below(end as usize) as u64;
-                let last = first + self.rng.below((end - first + 1) as usize) as u64;
+                let first = 1 + self.below(end as usize) as u64;
+                let last = first + self.below((end - first + 1) as usize) as u64;
                 let pin = self.history.pin(first..=last);
                 self.pins.push(pin);
             }
             36 if !self.pins.is_empty() => {
-                let pin = self.rng.below(self.pins.len());
+                let pin = self.below(self.pins.len());
                 self.pins.swap_remove(pin);
                 self.history.release();
             }
-            37 if self.rng.below(4) == 0 => {
+            37 if self.below(4) == 0 => {
                 let version = self.history.version();
                 let floor = version.iter().map(|(id, seq)| {
                     let floor = self.floor.get(&self.history.origin(id).unwrap()).copied();
-                    (id, seq.saturating_sub(self.rng.below(30) as u64).max(floor.unwrap_or(0)))
+                    (id, seq.saturating_sub(self.below(30) as u64).max(floor.unwrap_or(0)))
                 });
                 let floor: VersionVector = floor.collect();
                 self.history.trim(&floor);
@@ -165,10 +150,10 @@ impl World {
         let version = self.history.version();
         let known = version.iter().map(|(id, seq)| {
             let floor = self.floor.get(&self.history.origin(id).unwrap()).copied().unwrap_or(0);
-            let seq = match self.rng.below(4) {
+            let seq = match self.below(4) {
                 0 => floor,
                 1 => seq,
-                _ => floor + self.rng.below((seq - floor + 1) as usize) as u64,
+                _ => floor + self.below((seq - floor + 1) as usize) as u64,
             };
             (id, seq)
         });

@@ -79,6 +79,24 @@ impl Chance {
         value
     }
 
+    /// Any number; zero is the simplest.
+    ///
+    /// ```
+    /// use repred::testing::Chance;
+    ///
+    /// let mut chance = Chance::new(7);
+    /// let bytes = chance.number().to_le_bytes();
+    /// assert_eq!(Chance::new(7).number().to_le_bytes(), bytes);
+    /// ```
+    pub fn number(&mut self) -> u64 {
+        let value = match &mut self.source {
+            Source::Seed(state) => next(state),
+            Source::Again(decisions) => decisions.next().unwrap_or(0),
+        };
+        self.made.push(Decision { value, bound: u64::MAX });
+        value
+    }
+
     /// A number in a range; the lowest is the simplest.
     ///
     /// # Panics

@@ -1,42 +1,19 @@
-//! A randomized model of everything that is forgotten: DESIGN's rules for skips, blocks, barriers, trimming
+//! A randomized model of everything that is forgotten: the rules for skips, blocks, barriers, trimming
 //! and snapshots, checked after every step against a fold of the whole history.
 //!
 //! Three to five replicas write, edit, connect, lose links with messages in flight, trim, and are
 //! replaced. After every step each replica's state must be the fold of its version, its version must be
 //! causally closed, and no edit may be split. `REPRED_SEEDS=from..to` chooses other runs.
 
-use std::{
-    collections::{BTreeMap, VecDeque},
-    time::Duration,
-};
+use std::{collections::BTreeMap, time::Duration};
 
 use repred::{
     Dot, Reduce, ReplicaId, Stamp, Time, VersionVector,
     error::SessionError,
-    sans_io::{Core, Monotonic, Now, Session, SessionConfig},
+    sans_io::{Core, Monotonic, Now, SessionConfig},
+    testing::Chance,
 };
-use repred_tests::{Model, Op};
-
-/// Small, seeded, and the same everywhere (Vigna's splitmix64).
-struct Rng(u64);
-
-impl Rng {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, n: usize) -> usize {
-        (self.next() % n as u64) as usize
-    }
-
-    fn chance(&mut self, percent: usize) -> bool {
-        self.below(100) < percent
-    }
-}
+use repred_tests::{Link, Model, Op};
 
 struct Written {
     op: Op,
@@ -45,17 +22,11 @@ struct Written {
     after: VersionVector,
 }
 
-struct Link {
-    ends: [usize; 2],
-    sessions: [Session; 2],
-    /// In flight towards each end.
-    flights: [VecDeque<Vec<u8>>; 2],
-}
-
 struct World {
-    rng: Rng,
+    chance: Chance,
     cores: Vec<Core<Model>>,
-    links: Vec<Link>,
+    /// Which replicas each joins.
+    links: Vec<([usize; 2], Link)>,
     log: BTreeMap<Dot, Written>,
     edits: Vec<(Dot, u64)>,
     tick: u64,
@@ -77,15 +48,15 @@ enum Trims {
 
 impl World {
     fn new(seed: u64) -> Self {
-        let mut rng = Rng(seed);
-        let replicas = 3 + rng.below(3);
+        let mut chance = Chance::new(seed);
+        let replicas = 3 + below(&mut chance, 3);
         let cores = (1..=replicas as u128).map(|id| Core::new(id.into(), Model::default()));
         let cores = cores.collect();
-        let message_bytes = [500, 1000, 8000][rng.below(3)];
-        let block_bytes = [2_000, 20_000, 1 << 20][rng.below(3)];
-        let trims = [Trims::Never, Trims::Stable, Trims::Forced][rng.below(3)];
+        let message_bytes = [500, 1000, 8000][below(&mut chance, 3)];
+        let block_bytes = [2_000, 20_000, 1 << 20][below(&mut chance, 3)];
+        let trims = [Trims::Never, Trims::Stable, Trims::Forced][below(&mut chance, 3)];
         Self {
-            rng,
+            chance,
             cores,
             links: Vec::new(),
             log: BTreeMap::new(),
@@ -98,13 +69,21 @@ impl World {
         }
     }
 
+    fn below(&mut self, bound: usize) -> usize {
+        below(&mut self.chance, bound)
+    }
+
+    fn percent(&mut self, percent: usize) -> bool {
+        self.below(100) < percent
+    }
+
     fn now(&self) -> Now {
         Now { wall: Time::from_micros(self.tick), monotonic: Monotonic::ZERO }
     }
 
     fn op(&mut self, at: usize) -> Op {
         let state = self.cores[at].state().unwrap();
-        state.op(|n| self.rng.below(n))
+        state.op(|n| below(&mut self.chance, n))
     }
 
     fn write(&mut self, at: usize, count: usize) {
@@ -129,43 +108,34 @@ impl World {
         let mut config = SessionConfig::for_state::<Model>();
         config.limits.message_bytes = self.message_bytes;
         config.limits.block_bytes = self.block_bytes;
-        config.check_divergence = self.rng.chance(50).then_some(Duration::ZERO);
+        config.check_divergence = self.percent(50).then_some(Duration::ZERO);
         config
     }
 
     fn connect(&mut self, a: usize, b: usize) {
         let now = self.now();
-        let (to_b, to_a) = (self.config(), self.config());
-        let sessions = [
-            Session::new(to_b, &mut self.cores[a], now),
-            Session::new(to_a, &mut self.cores[b], now),
-        ];
-        self.links.push(Link { ends: [a, b], sessions, flights: Default::default() });
+        let configs = [self.config(), self.config()];
+        let cores = self.cores.get_disjoint_mut([a, b]).expect("nobody talks to itself");
+        self.links.push(([a, b], Link::new(configs, cores, now)));
     }
 
     /// Moves one message on a link, in one direction. False if there was none, or the link broke.
-    fn move_one(&mut self, link: usize, from: usize) -> bool {
+    fn move_one(&mut self, at: usize, from: usize) -> bool {
         let now = self.now();
-        let Link { ends, sessions, flights } = &mut self.links[link];
-        let to = 1 - from;
-        let mut message = Vec::new();
-        let polled = sessions[from].poll_message(&mut self.cores[ends[from]], now, &mut message);
-        if polled.as_ref().is_ok_and(|&polled| polled) {
-            flights[to].push_back(message);
-        }
-        if let Err(error) = polled {
-            self.broke(link, error);
+        let (ends, link) = &mut self.links[at];
+        let (ends, to) = (*ends, 1 - from);
+        if let Err(error) = link.say(from, &mut self.cores[ends[from]], now) {
+            self.broke(at, error);
             return false;
         }
         // Some stay in flight, to be lost when the link is cut.
-        if flights[to].len() < 4 && self.rng.chance(40) {
+        if link.flights[to].len() < 4 && below(&mut self.chance, 100) < 40 {
             return true;
         }
-        let Some(message) = flights[to].pop_front() else { return false };
-        match sessions[to].handle_message(&mut self.cores[ends[to]], &message, now) {
-            Ok(()) => true,
+        match link.hear(to, &mut self.cores[ends[to]], now) {
+            Ok(heard) => heard,
             Err(error) => {
-                self.broke(link, error);
+                self.broke(at, error);
                 false
             }
         }
@@ -186,31 +156,31 @@ impl World {
     }
 
     fn step(&mut self) {
-        self.tick += [0, 1, 5, 1000][self.rng.below(4)];
+        self.tick += [0, 1, 5, 1000][self.below(4)];
         let n = self.cores.len();
-        let at = self.rng.below(n);
-        match self.rng.below(100) {
+        let at = self.below(n);
+        match self.below(100) {
             0..20 => self.write(at, 1),
             20..28 => {
-                let count = 2 + self.rng.below(3);
+                let count = 2 + self.below(3);
                 self.write(at, count);
             }
             28..33 => {
-                let other = (at + 1 + self.rng.below(n - 1)) % n;
+                let other = (at + 1 + self.below(n - 1)) % n;
                 if self.links.len() < 2 * n {
                     self.connect(at, other);
                 }
             }
             33..35 if !self.links.is_empty() => {
-                let link = self.rng.below(self.links.len());
+                let link = self.below(self.links.len());
                 self.links.swap_remove(link);
             }
             35..37 => self.trim(at),
-            37 if self.rng.chance(20) => self.replace(at),
+            37 if self.percent(20) => self.replace(at),
             _ if !self.links.is_empty() => {
-                let link = self.rng.below(self.links.len());
-                let from = self.rng.below(2);
-                for _ in 0..1 + self.rng.below(3) {
+                let link = self.below(self.links.len());
+                let from = self.below(2);
+                for _ in 0..1 + self.below(3) {
                     if !self.move_one(link, from) {
                         break;
                     }
@@ -235,7 +205,7 @@ impl World {
 
     /// A replica is lost, and a new one takes its place.
     fn replace(&mut self, at: usize) {
-        self.links.retain(|link| !link.ends.contains(&at));
+        self.links.retain(|(ends, _)| !ends.contains(&at));
         self.next_id += 1;
         // With forced trimming the others may hold what a new one can still get, as a snapshot.
         self.cores[at] = Core::new(ReplicaId::from(self.next_id), Model::default());
@@ -290,7 +260,7 @@ impl World {
                     }
                 }
             }
-            if !moved && self.links.iter().all(|link| link.flights.iter().all(VecDeque::is_empty)) {
+            if !moved && self.links.iter().all(|(_, link)| link.is_quiet()) {
                 self.check();
                 if self.links.len() + 1 == self.cores.len() {
                     let version = self.cores[0].version();
@@ -303,9 +273,13 @@ impl World {
     }
 }
 
+fn below(chance: &mut Chance, bound: usize) -> usize {
+    (chance.number() % bound as u64) as usize
+}
+
 fn run(seed: u64) {
     let mut world = World::new(seed);
-    let steps = 60 + world.rng.below(200);
+    let steps = 60 + world.below(200);
     for _ in 0..steps {
         world.step();
         world.check();

@@ -99,7 +99,7 @@ fn both_sides_of_a_large_clock_drift_name_it() {
     let now = pair.now();
     let config = pair.configs[1].clone();
     let late = Session::new(config, &mut pair.cores[1], now);
-    pair.sessions.as_mut().unwrap()[1] = late;
+    pair.link.as_mut().unwrap().sessions[1] = late;
     // The left one's clock stands five minutes back.
     let opening = |session: &mut Session, core: &mut Core<Counter>, now| {
         let mut message = Vec::new();
@@ -107,7 +107,7 @@ fn both_sides_of_a_large_clock_drift_name_it() {
         message
     };
     let early = now_at(Duration::ZERO);
-    let [left, right] = pair.sessions.as_mut().unwrap();
+    let [left, right] = &mut pair.link.as_mut().unwrap().sessions;
     let [a, b] = &mut pair.cores;
     let (from_a, from_b) = (opening(left, a, early), opening(right, b, now));
     let at_a = left.handle_message(a, &from_b, early).unwrap_err();
