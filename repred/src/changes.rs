@@ -20,7 +20,7 @@ use crate::{small_vec::SmallVec, stamp::Dot};
 ///   dropped from the history, which is how a last-writer-wins map stays as small as its state. To name
 ///   too few costs memory; to name one that still matters loses it.
 ///
-/// `Option` and `()` are no `Changes`, on purpose: `map.insert(key, value)` returns `None` when it *did*
+/// `Option` and `()` do not implement `Changes`, on purpose: `map.insert(key, value)` returns `None` when it *did*
 /// change the map. Write `map.insert(key, value) != Some(value)` or the like.
 ///
 /// ```
@@ -205,9 +205,8 @@ impl<T> ValueChanges<T> {
         Self { values: None, superseded: SmallVec::None }
     }
 
-    /// One value was replaced by another. The state has changed, even if the two are equal: who wrote it
-    /// is another. `superseded` are the updates that can be forgotten now, such as the one that wrote the
-    /// value before.
+    /// One value was replaced by another. The state has changed even if the two are equal, because the author of the value
+    /// has. `superseded` are the updates that can be forgotten now, such as the one that wrote the value before.
     pub fn changed(before: T, after: T, superseded: impl IntoIterator<Item = Dot>) -> Self {
         Self { values: Some((before, after)), superseded: superseded.into_iter().collect() }
     }

@@ -1,4 +1,4 @@
-//! [`Endpoint`]: one end of a conversation, whatever is spoken in it.
+//! [`Endpoint`]: one end of a conversation, of any protocol.
 
 use std::{
     error::Error,
@@ -16,17 +16,17 @@ use crate::{
 
 /// One end of a conversation, as a state machine that owns no socket, task, clock or random source.
 ///
-/// Whoever moves the bytes, such as a [`Connection`](crate::Connection), knows nothing of what they say. So the
-/// same transports carry a [replica](crate::Replica::endpoint), another protocol, or an endpoint that shares its
-/// transport between several others. Its driver calls, in this order whenever anything happens:
+/// The driver that moves the bytes, such as a [`Connection`](crate::Connection), does not know what they mean. So the same
+/// transports carry a [replica](crate::Replica::endpoint), another protocol, or an endpoint that shares its transport
+/// between several others. Whenever anything happens, the driver calls, in this order:
 ///
 /// 1. [`handle_bytes`](Self::handle_bytes) with what came, and [`handle_timeout`](Self::handle_timeout) when the
 ///    time of [`poll_timeout`](Self::poll_timeout) has come;
 /// 2. [`poll_bytes`](Self::poll_bytes) as long as the transport takes more;
 /// 3. [`handle_sent`](Self::handle_sent) when the transport has taken some of what it was given.
 ///
-/// After an error, its own or the transport's, or when [`is_closed`](Self::is_closed), the driver calls [`close`](Self::close), and then
-/// `poll_bytes` until there is no more: the last words tell the peer why.
+/// After an error of the endpoint or the transport, or when [`is_closed`](Self::is_closed), the driver calls
+/// [`close`](Self::close), and then `poll_bytes` until there is no more: the last message gives the peer the reason.
 ///
 /// ```
 /// use std::task::{Context, Poll};
@@ -73,10 +73,10 @@ use crate::{
 /// let _any: Box<dyn Endpoint> = Box::new(Echo::default());
 /// ```
 pub trait Endpoint {
-    /// Receives bytes, and returns how many of them it is done with.
+    /// Receives bytes, and returns how many of them it has consumed.
     ///
-    /// From a byte stream, these are all that came and that it was not done with before: the rest comes again, with
-    /// more behind it. From a transport of messages they are one message, with all of which it has to be done.
+    /// From a byte stream, `bytes` is everything that has arrived and is not consumed yet: what it leaves comes again, with
+    /// more behind it. From a transport of messages, `bytes` is one message, which it must consume whole.
     ///
     /// # Errors
     ///
@@ -121,12 +121,12 @@ pub trait Endpoint {
         Ok(())
     }
 
-    /// Whether the peer may end the stream here: nothing is missing, if it was done with all bytes.
+    /// Whether the peer may end the stream here: nothing is missing, provided that all bytes were consumed.
     fn may_end(&self) -> bool {
         true
     }
 
-    /// Ends the conversation, if only because the transport has failed. What it still has to say comes from
+    /// Ends the conversation, also when the transport has failed. Its last message comes from
     /// [`poll_bytes`](Self::poll_bytes).
     fn close(&mut self, now: Now);
 
@@ -178,7 +178,7 @@ impl<E: Endpoint + ?Sized> Endpoint for Box<E> {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum EndpointError {
-    /// The two sides do not get along; the error says what to do.
+    /// One side has refused the other or what it sent; the error says what to do.
     Session(SessionError),
     /// Our journal cannot be written, now or for good, so nothing can be received either.
     ReadOnly(UpdateError),

@@ -1,10 +1,10 @@
-//! [`ReplicaEvent`]: what an observer is delivered, and the bounded ring that keeps it for slow ones.
+//! [`ReplicaEvent`], which observers get, and the bounded ring that keeps events for slow observers.
 
 use std::{collections::VecDeque, sync::Arc};
 
 use crate::stamp::Stamp;
 
-/// What an observer of a replica is delivered.
+/// An event that an observer of a replica gets.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ReplicaEvent<C> {
@@ -12,17 +12,17 @@ pub enum ReplicaEvent<C> {
     Changed {
         /// The update's stamp; its origin tells local from remote.
         stamp: Stamp,
-        /// What the reducer said has changed, shared by all observers.
+        /// What the reducer returned, shared by all observers.
         changes: Arc<C>,
-        /// Whether an atomic step ends here. If not, more of it has happened already and follows at once.
+        /// Whether an atomic step ends here. If not, the rest of the step has happened already and follows at once.
         ends_step: bool,
     },
-    /// More has changed than can be delivered: the observer was too slow, or the state was replaced by a
-    /// snapshot. Read the state again; what changes after this comes as usual.
+    /// Changes were not delivered, because the observer was too slow or because a snapshot has replaced the state. Read
+    /// the state again; later changes are delivered as usual.
     Lagged,
-    /// An update of a newer version of this program has come. It is kept and passed on, but not reduced, nor
-    /// is what comes after it: the state stands still, but for what is written here, until this program is
-    /// upgraded.
+    /// An update of a newer version of this program has arrived. It is kept and passed on, but neither it nor any update
+    /// that arrives after it is reduced until this program is upgraded. Updates that are written here are reduced as
+    /// always.
     Deferred,
 }
 

@@ -6,9 +6,9 @@ use siphasher::sip::SipHasher24;
 
 /// What the updates of a replica mean: only replicas whose schemas fit understand each other.
 ///
-/// Those of the same name and version do. A newer version may say that it has grown out of older ones: by a
-/// field or a variant that was added, or one that was [renamed](derive@crate::Reduce). Then replicas of
-/// both connect: the newer one understands all, and the older one keeps what it does not and passes it on;
+/// Schemas of the same name and version fit. A newer version may declare that it has grown out of older ones, by fields
+/// or variants that were added at the end, or that were [renamed](derive@crate::Reduce). Then replicas of both versions
+/// connect: the newer one understands all updates, and the older one keeps and passes on those that it does not understand;
 /// see [`Replica::deferred`](crate::Replica::deferred).
 ///
 /// ```
@@ -37,8 +37,8 @@ impl Schema {
         Self { name: shorten(name), version, oldest: version }
     }
 
-    /// This version understands all since `oldest`: since then, fields and variants were only added or
-    /// renamed.
+    /// This version understands all versions since `oldest`: since then, fields and variants were only added at the end,
+    /// or renamed.
     #[must_use]
     pub fn grown_from(mut self, oldest: u32) -> Self {
         self.oldest = oldest.min(self.version);
@@ -52,13 +52,13 @@ impl Schema {
         older.name == newer.name && newer.oldest <= older.version
     }
 
-    /// The schema named after a type, version 0: what is used when none is given. It holds as long as
-    /// both sides use the same type from the same crate.
+    /// The schema named after a type, version 0: the default. Two programs have the same one if they use the same type
+    /// from the same crate.
     pub fn of<T: ?Sized>() -> Self {
         Self::new(std::any::type_name::<T>(), 0)
     }
 
-    /// The schema that somebody else speaks of, whose name is cut already.
+    /// The schema that a peer or a file names, whose name is cut already.
     pub(crate) fn received(name: &str, version: u32, oldest: u32) -> Self {
         Self { name: name.to_owned(), version, oldest }
     }

@@ -8,7 +8,7 @@ use crate::{time::Time, version::VersionVector};
 
 /// A state, encoded, with the version it stands for and the largest time in it.
 ///
-/// It brings up to date whoever is below a history's floor, at the cost of the whole state.
+/// It brings a replica up to date that lacks trimmed updates, at the cost of sending the whole state.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Snapshot {
     pub(crate) version: VersionVector,

@@ -49,9 +49,8 @@ impl<R: Replicated> Core<R> {
         Ok(())
     }
 
-    /// Gives up this replica's state and takes a snapshot instead: what to do after
-    /// [`AdoptError::BothTrimmed`]. What the snapshot has not seen is lost here; a new id is needed before
-    /// the next update.
+    /// Gives up this replica's state for a snapshot: the way out of [`AdoptError::BothTrimmed`]. Updates that the snapshot
+    /// has not seen are lost here. The core needs a new id before the next update.
     ///
     /// ```
     /// use repred::{GrowSet, Time, sans_io::Core};

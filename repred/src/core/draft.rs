@@ -45,7 +45,7 @@ struct Written<R: Replicated + Edit> {
 pub(crate) type Inverses<R> = Vec<Option<Inverse<R>>>;
 
 impl<R: Replicated + Edit> Core<R> {
-    /// Edits the state like plain data, as one atomic step: whoever has taken in a part of it has taken in all.
+    /// Edits the state like plain data, as one atomic step: a replica applies all of it or nothing.
     ///
     /// ```
     /// use repred::{Counter, Time, sans_io::Core};

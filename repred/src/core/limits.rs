@@ -20,15 +20,15 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CoreLimits {
-    /// Bytes of one encoded update. Default 1 MiB: it has to fit a frame, and frames are held whole.
+    /// Bytes of one encoded update. Default 1 MiB: it has to fit a message, and messages are buffered whole.
     pub update_bytes: usize,
     /// Bytes of all updates of one edit. Default 16 MiB: a peer applies an edit as one, and so has to hold all of it.
     pub edit_bytes: usize,
     /// Origins in the version. Default 40,000: a version entry takes some hundred bytes, and a digest of
     /// two versions has to fit a message.
     pub origins: usize,
-    /// How far ahead of our wall clock a time may be. Default five minutes: a single wrong clock would
-    /// take everybody's with it, since no stamp is behind any seen before.
+    /// How far ahead of our wall clock a time may be. Default five minutes: without a limit, a single wrong clock would
+    /// put all replicas' stamps forward, since no stamp is behind one that was seen before.
     pub time_ahead: Duration,
     /// Events kept for slow observers. Default 1,024.
     pub events: usize,

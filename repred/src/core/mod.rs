@@ -157,7 +157,7 @@ impl<R: Replicated> Core<R> {
         Ok(self.applied.state())
     }
 
-    /// What has been seen. O(origins).
+    /// The version: which updates of each origin this core has. O(origins).
     ///
     /// ```
     /// use repred::{Counter, Time, sans_io::Core};
@@ -186,9 +186,9 @@ impl<R: Replicated> Core<R> {
         self.applied.reduced().version().cloned().unwrap_or_else(|| self.version())
     }
 
-    /// How many updates are deferred: kept and passed on, but not reduced, because they are of a newer version
-    /// of the program or came after one that is. The state stands still but for what is written here, until
-    /// this program is upgraded and reads them again. O(origins).
+    /// How many updates are deferred: kept and passed on, but not reduced, because a newer version of the program wrote
+    /// them, or because they arrived after such an update. Until this program is upgraded and reads them again, only
+    /// updates that are written here change the state. O(origins).
     ///
     /// ```
     /// use repred::{Counter, Time, sans_io::Core};
@@ -264,8 +264,8 @@ impl<R: Replicated> Core<R> {
         self.applied.latest_time()
     }
 
-    /// A hash of the version: equal versions have equal hashes, and others do not, for all that chance
-    /// can do (128 bits). O(origins) after a change of the version, O(1) until the next.
+    /// A hash of the version, of 128 bits: equal versions have equal hashes, and others differ, except with negligible
+    /// probability. O(origins) after a change of the version, O(1) until the next.
     ///
     /// ```
     /// use repred::{Counter, Time, sans_io::Core};
@@ -333,8 +333,8 @@ impl<R: Replicated> Core<R> {
     /// Forgets the entries up to a version, which becomes the floor: a replica that has not seen all of it will get
     /// a snapshot.
     ///
-    /// Two replicas that have trimmed what the other has not seen can no longer come together, except by
-    /// one of them giving up its state. So trim what every replica that counts has seen.
+    /// If each of two replicas has trimmed updates that the other has not seen, they cannot be joined, unless one of them
+    /// gives up its state. So trim only what all replicas have seen that may ever connect.
     ///
     /// ```
     /// use repred::{Counter, Time, sans_io::Core};

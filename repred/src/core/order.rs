@@ -36,7 +36,7 @@ impl<R: Replicated> Core<R> {
     ///
     /// # Errors
     ///
-    /// See [`OrderError`]. There is none where what is on record shows the order, even if it is not all.
+    /// See [`OrderError`]. It does not fail if what is on record shows the order, even if the record is incomplete.
     pub fn is_before(&self, a: Dot, b: Dot) -> Result<bool, OrderError> {
         let (earlier, later) = (self.present(a)?, self.present(b)?);
         if earlier.origin == later.origin {

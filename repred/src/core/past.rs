@@ -9,10 +9,9 @@ use crate::{
 };
 
 impl<R: Replicated> Core<R> {
-    /// Keeps every update from now on, also those that have become superseded, so that the state of any
-    /// version can be told; see [`at`](Self::at). Also puts on record what authors had seen, so that it can
-    /// be told which update was written with knowledge of which; see [`is_before`](Self::is_before). Call
-    /// it before anything is written.
+    /// Keeps every update from now on, also superseded ones, for the state [at](Self::at) any version. Also records what
+    /// authors had seen, for [which update was written with knowledge of which](Self::is_before). Call it before anything
+    /// is written.
     ///
     /// The history then grows with every update, and cannot be trimmed. A snapshot that is adopted is kept
     /// as its beginning, and what others have forgotten stays forgotten.
@@ -20,8 +19,7 @@ impl<R: Replicated> Core<R> {
         self.applied.keep_everything();
     }
 
-    /// The state at an earlier version: one that a replica had, so that it holds nothing without its cause.
-    /// `start` is the state that every replica began with. O(updates up to there, and origins).
+    /// The state at an earlier version, which must be one that some replica had. `start` is the state that every replica began with. O(updates up to there, and origins).
     ///
     /// ```
     /// use repred::{Register, Time, sans_io::Core};
@@ -40,7 +38,7 @@ impl<R: Replicated> Core<R> {
     ///
     /// # Errors
     ///
-    /// See [`AtError`]. There is none for a version that this replica had since it
+    /// See [`AtError`]. It never fails for a version that this replica had since it
     /// [keeps everything](Self::keep_everything).
     ///
     /// # Panics

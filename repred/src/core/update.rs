@@ -48,7 +48,7 @@ impl<R: Replicated> Core<R> {
         receipt
     }
 
-    /// Writes several updates as one atomic step: whoever has applied one of them has applied all.
+    /// Writes several updates as one atomic step: a replica applies all of them or none.
     ///
     /// ```
     /// use repred::{GrowSet, Time, sans_io::Core};

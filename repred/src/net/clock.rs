@@ -24,7 +24,7 @@ pub trait Clock: Send + Sync + 'static {
     /// The wall time now.
     fn wall(&self) -> Time;
 
-    /// How much time has gone by since some start, which stays the same.
+    /// How much time has passed since a start, which is the same for all calls.
     fn monotonic(&self) -> Monotonic;
 
     /// What both clocks show.

@@ -114,8 +114,8 @@ impl<R: Replicated> ReplicaBuilder<R> {
         self
     }
 
-    /// Opens the replica that is in a folder, or begins one there. What was acknowledged is there again, however the last
-    /// process ended. O(what the journal holds).
+    /// Opens the replica that is in a folder, or begins one there. Every acknowledged update is there again, even if the
+    /// last process was killed. O(what the journal holds).
     ///
     /// An update is reduced at once. It is [acknowledged](crate::Receipt) when it is as [durable](Self::durability) as
     /// chosen, and no peer gets it before.

@@ -3,11 +3,11 @@
 #[cfg(not(target_family = "wasm"))]
 pub use self::system::SystemRandom;
 
-/// Where a [`Replica`](crate::Replica) gets random numbers from: for its id, and for another when it finds out
-/// that somebody else uses its own.
+/// Where a [`Replica`](crate::Replica) gets random numbers from: for its id, and for a new one if another replica turns out
+/// to use the same.
 ///
-/// They must be as good as the operating system's. Two replicas with one id lose updates: each takes the
-/// other's for its own.
+/// They must be as good as the operating system's. Two replicas with one id lose updates, because each takes the other's
+/// updates for its own.
 ///
 /// A function that fills a slice is a source.
 pub trait Random: Send + Sync + 'static {
@@ -31,7 +31,7 @@ mod system {
     ///
     /// # Panics
     ///
-    /// If there are none, which no system that is in use does once it has started.
+    /// If the operating system has none, which does not happen on a system that has finished starting.
     #[derive(Clone, Copy, Debug, Default)]
     #[non_exhaustive]
     pub struct SystemRandom;

@@ -1,4 +1,4 @@
-//! [`Transport`]: what carries messages, and the two kinds there are.
+//! [`Transport`]: what carries the bytes of a conversation; there are two kinds.
 
 use std::{
     fmt, io,

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// Why a peer ended the conversation, as far as it told.
+/// Why a peer ended the conversation, in its own words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Reason {
@@ -14,7 +14,7 @@ pub enum Reason {
     Clock,
     /// Both have trimmed what the other has not seen, or it could not adopt our snapshot.
     Trimmed,
-    /// It holds another state for the same version.
+    /// It has the same version and a different state.
     Diverged,
     /// What we sent was no valid message, or too large.
     Malformed,

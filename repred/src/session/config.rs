@@ -26,7 +26,7 @@ pub struct SessionConfig {
     pub direction: Direction,
     /// How much is accepted from the peer.
     pub limits: SessionLimits,
-    /// After so much silence of ours, a ping is sent. Default five seconds.
+    /// After how long without a message to the peer to send a ping. Default five seconds.
     pub keep_alive: Duration,
     /// The session fails if no whole message arrives for this long, or if nothing can be sent for this long. It has
     /// to be a few times the peer's `keep_alive`, and long enough for the link to carry the largest update. Default

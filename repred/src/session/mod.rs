@@ -46,8 +46,8 @@ use crate::{
 ///    session has applied something;
 /// 3. [`handle_sent`](Self::handle_sent) when the transport has taken what was given to it.
 ///
-/// After an error of a `handle_*` the session is over, but `poll_message` has a last message that tells
-/// the peer why. All else is a getter. Messages must arrive whole, in order, and once; a transport that
+/// After an error of a `handle_*` the session is over, but `poll_message` has a last message for the peer, with the
+/// reason. All other methods are getters. Messages must arrive whole, in order, and once; a transport that
 /// cannot promise this has to end the session, and begin a new one.
 ///
 /// ```
@@ -147,7 +147,7 @@ impl Session {
 
     // ---- getters ----
 
-    /// The peer's id, once it has said it.
+    /// The peer's id, once its open has arrived.
     ///
     /// ```
     /// # use repred::{Counter, Time, sans_io::{Core, Monotonic, Now, Sending, Session, SessionConfig}};
@@ -167,7 +167,7 @@ impl Session {
         self.peer.as_ref().map(|peer| peer.id)
     }
 
-    /// Whether the peer has sent all that we lacked when the session began. It stays so.
+    /// Whether the peer has sent all that we lacked when the session began. Once true, it stays true.
     ///
     /// ```
     /// # use repred::{Counter, Time, sans_io::{Core, Monotonic, Now, Sending, Session, SessionConfig}};
@@ -674,8 +674,8 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// When there is something that cannot be sent: see [`SessionError`]. The session is over then;
-    /// another call has a last message for the peer.
+    /// If something cannot be sent: see [`SessionError`]. The session is over then; the next call returns a last message
+    /// for the peer.
     pub fn poll_message<R: Replicated>(
         &mut self,
         core: &mut Core<R>,
