@@ -1,10 +1,10 @@
-//! [`ReplicaBuilder`]: sets up a replica that does not take all defaults.
+//! [`ReplicaBuilder`]: sets up a replica.
 
 use std::{fmt, sync::Arc, time::Duration};
 
 use super::{
-    clock::Clock, journaled::JournalSettings, platform::Platform, random::Random, replica::Replica,
-    shared::Shared, timer::Timer,
+    clock::Clock, journal_parts::JournalSettings, platform::Platform, random::Random,
+    replica::Replica, shared::Shared, timer::Timer,
 };
 use crate::{
     core::{Core, CoreLimits},
@@ -14,7 +14,68 @@ use crate::{
     session::{SessionConfig, SessionLimits},
 };
 
+impl<R: Replicated> Replica<R> {
+    /// A replica that has seen nothing, with a random id. Every replica of a state has to begin with the same value.
+    ///
+    /// Not on WebAssembly: see [`builder_on`](Self::builder_on).
+    ///
+    /// ```
+    /// use repred::{Counter, Replica};
+    ///
+    /// let votes = Replica::new(Counter::default());
+    /// assert_eq!(votes.read(|votes| votes.value())?, 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If the operating system has no random numbers.
+    #[cfg(not(target_family = "wasm"))]
+    pub fn new(state: R) -> Self {
+        Self::builder(state).build()
+    }
+
+    /// Sets up a replica with other settings than the defaults.
+    ///
+    /// Not on WebAssembly: see [`builder_on`](Self::builder_on).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use repred::{GrowSet, Replica, Schema};
+    ///
+    /// let tags = Replica::builder(GrowSet::<String>::default())
+    ///     .schema(Schema::new("tags", 1))
+    ///     .timeout(Duration::from_secs(60))
+    ///     .check_divergence(Duration::from_secs(1))
+    ///     .build();
+    /// assert!(tags.read(|tags| tags.is_empty())?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[cfg(not(target_family = "wasm"))]
+    pub fn builder(state: R) -> ReplicaBuilder<R> {
+        ReplicaBuilder::new(Platform::system(), state)
+    }
+
+    /// Sets up a replica on a platform whose clock, timer and random numbers are not the operating system's.
+    /// [`Platform`] has an example.
+    ///
+    /// On WebAssembly this is the only way to begin: the standard library has no clock and no random numbers there,
+    /// so the program passes in those of its host. A program that calls [`new`](Self::new) does not compile there.
+    pub fn builder_on(platform: Platform, state: R) -> ReplicaBuilder<R> {
+        ReplicaBuilder::new(platform, state)
+    }
+}
+
 /// Sets up a [`Replica`]; see [`Replica::builder`].
+///
+/// ```
+/// use repred::{Counter, Replica};
+///
+/// let votes = Replica::builder(Counter::default()).id(7.into()).keep_everything().build();
+/// assert_eq!(votes.id()?, 7.into());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use = "a builder does nothing before `build` or `open`"]
 pub struct ReplicaBuilder<R: Replicated> {
     state: R,
     id: Option<ReplicaId>,
@@ -26,7 +87,7 @@ pub struct ReplicaBuilder<R: Replicated> {
 }
 
 impl<R: Replicated> ReplicaBuilder<R> {
-    pub(super) fn new(platform: Platform, state: R) -> Self {
+    fn new(platform: Platform, state: R) -> Self {
         Self {
             state,
             id: None,
@@ -38,96 +99,189 @@ impl<R: Replicated> ReplicaBuilder<R> {
         }
     }
 
-    /// The id. It must never have been used, by this or any other replica. Default: a random one. A journal that is
-    /// [opened](Self::open) may go on under the id that it had.
-    #[must_use]
+    /// The id of the replica. No replica may ever have used it, this one included. Default: random.
+    ///
+    /// A replica with a journal continues under the id that it had, where that is safe; this id is for a new journal,
+    /// and for where it is not.
+    ///
+    /// ```
+    /// use repred::{Counter, Replica};
+    ///
+    /// let votes = Replica::builder(Counter::default()).id(0xa.into()).build();
+    /// assert_eq!(votes.id()?, 0xa.into());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn id(mut self, id: ReplicaId) -> Self {
         self.id = Some(id);
         self
     }
 
-    /// What the updates mean; only replicas whose schemas fit connect. Default: the name of the state's type, version
-    /// 0. Give a name of your own if two programs share the state, or if two states of one program have the same type.
-    #[must_use]
+    /// What the updates mean. Only replicas with the same schema connect.
+    ///
+    /// Default: the name of the state's type, version 0. Name the schema if two programs share a state, or if two
+    /// states of one program have the same type.
+    ///
+    /// ```
+    /// use repred::{Counter, Replica, Schema};
+    ///
+    /// let votes = Replica::builder(Counter::default()).schema(Schema::new("votes", 1)).build();
+    /// # let _ = votes;
+    /// ```
+    #[doc(alias("topic", "version"))]
     pub fn schema(mut self, schema: Schema) -> Self {
         self.config.schema = schema;
         self
     }
 
     /// Where the time comes from. Default: the operating system's clocks.
-    #[must_use]
+    ///
+    /// ```
+    /// use repred::{Counter, Replica, Time};
+    ///
+    /// let noon = || Time::from_micros(43_200_000_000);
+    /// let votes = Replica::builder(Counter::default()).clock(noon).build();
+    /// assert_eq!(votes.update(1)?.stamp().unwrap().time, noon());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.platform.clock = Arc::new(clock);
         self
     }
 
-    /// What wakes connections that wait for a time. Default: one thread for all replicas of the process.
-    #[must_use]
+    /// What wakes connections at a deadline. Default: one thread for all replicas of the process.
+    ///
+    /// ```
+    /// use repred::{Counter, Replica};
+    ///
+    /// // Under tokio: `.timer(tokio::time::sleep)`.
+    /// let votes = Replica::builder(Counter::default()).timer(futures_timer::Delay::new).build();
+    /// # let _ = votes;
+    /// ```
     pub fn timer(mut self, timer: impl Timer) -> Self {
         self.platform.timer = Arc::new(timer);
         self
     }
 
     /// Where ids come from. Default: the operating system's random numbers.
-    #[must_use]
+    ///
+    /// ```
+    /// use repred::{Counter, Replica};
+    ///
+    /// // A test that has to run the same way again: elsewhere, two replicas would draw the same id.
+    /// let votes = Replica::builder(Counter::default()).random(|bytes: &mut [u8]| bytes.fill(1)).build();
+    /// assert_eq!(votes.id()?, u128::from_le_bytes([1; 16]).into());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[doc(alias("rng", "seed"))]
     pub fn random(mut self, random: impl Random) -> Self {
         self.platform.random = Arc::new(random);
         self
     }
 
-    /// Keeps every update, for the state at any earlier version and the order of any two updates; see
-    /// [`Core::keep_everything`]. Default: superseded updates are forgotten.
-    #[must_use]
+    /// Keeps every update, so that [`Replica::at`] has the state of any version, and [`Replica::is_before`] the order
+    /// of any two updates. Default: superseded updates are forgotten.
+    ///
+    /// ```
+    /// use repred::{Register, Replica};
+    ///
+    /// let title = Replica::builder(Register::<String>::default()).keep_everything().build();
+    /// title.edit(|title| title.set("one"))?;
+    /// title.edit(|title| title.set("two"))?;
+    /// assert_eq!(title.history_len()?, 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn keep_everything(mut self) -> Self {
         self.keeps_everything = true;
         self
     }
 
-    /// What the replica takes at most.
+    /// Limits of the replica; see [`CoreLimits`].
     ///
     /// ```
     /// use repred::{Counter, Replica};
     ///
     /// let votes = Replica::builder(Counter::default()).limits(|limits| limits.origins = 1000).build();
+    /// # let _ = votes;
     /// ```
-    #[must_use]
     pub fn limits(mut self, set: impl FnOnce(&mut CoreLimits)) -> Self {
         set(&mut self.limits);
         self
     }
 
-    /// What a connection takes from its peer at most.
-    #[must_use]
+    /// Limits of what a connection accepts from its peer; see [`SessionLimits`].
+    ///
+    /// ```
+    /// use repred::{Counter, Replica};
+    ///
+    /// let small = Replica::builder(Counter::default())
+    ///     .session_limits(|limits| limits.snapshot_bytes = 1 << 20)
+    ///     .build();
+    /// # let _ = small;
+    /// ```
     pub fn session_limits(mut self, set: impl FnOnce(&mut SessionLimits)) -> Self {
         set(&mut self.config.limits);
         self
     }
 
-    /// After how long without a message to the peer to send a ping. Default five seconds.
-    #[must_use]
+    /// How long a connection sends nothing before it sends a ping. Default: five seconds.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use repred::{Counter, Replica};
+    ///
+    /// let votes = Replica::builder(Counter::default()).keep_alive(Duration::from_secs(1)).build();
+    /// # let _ = votes;
+    /// ```
+    #[doc(alias("heartbeat", "ping"))]
     pub fn keep_alive(mut self, interval: Duration) -> Self {
         self.config.keep_alive = interval;
         self
     }
 
-    /// When to give up a peer that is silent, or takes nothing; a few times its `keep_alive`. Default
-    /// twenty seconds.
-    #[must_use]
+    /// How long a connection waits for a peer that sends nothing, or reads nothing. It has to be a few times the peer's
+    /// [`keep_alive`](Self::keep_alive). Default: twenty seconds.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use repred::{Counter, Replica};
+    ///
+    /// let votes = Replica::builder(Counter::default()).timeout(Duration::from_secs(60)).build();
+    /// # let _ = votes;
+    /// ```
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.config.timeout = timeout;
         self
     }
 
-    /// Compare states with peers that want it too, whenever versions are equal, this often at most.
-    /// Each comparison costs an encoding of the state, which must be canonical (a `BTreeMap` is, a
-    /// `HashMap` is not). Default: never.
-    #[must_use]
+    /// Compares states with peers that do so, too, whenever versions are equal, but not more often than this. A
+    /// reducer that does not commute then ends the connection with
+    /// [`SessionError::Diverged`](crate::error::SessionError::Diverged) instead of going unnoticed. Default: never.
+    ///
+    /// Each comparison costs an encoding of the state, which has to be canonical: that of a `BTreeMap` is, that of a
+    /// `HashMap` is not.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use repred::{Counter, Replica};
+    ///
+    /// let votes = Replica::builder(Counter::default()).check_divergence(Duration::from_secs(10)).build();
+    /// # let _ = votes;
+    /// ```
+    #[doc(alias("checksum", "anti-entropy"))]
     pub fn check_divergence(mut self, interval: Duration) -> Self {
         self.config.check_divergence = Some(interval);
         self
     }
 
-    /// The replica.
+    /// Makes the replica, in memory. With a journal: [`open`](Self::open).
+    ///
+    /// ```
+    /// use repred::{Counter, Replica};
+    ///
+    /// let votes = Replica::builder(Counter::default()).build();
+    /// assert_eq!(votes.read(|votes| votes.value())?, 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Panics
     ///
@@ -148,7 +302,7 @@ impl<R: Replicated> ReplicaBuilder<R> {
     }
 }
 
-/// What a builder makes a replica of.
+/// What a replica is made of.
 pub(super) struct Parts<R: Replicated> {
     pub(super) core: Core<R>,
     pub(super) platform: Platform,

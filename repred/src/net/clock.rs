@@ -46,7 +46,6 @@ mod system {
 
     /// The operating system's clocks.
     #[derive(Clone, Copy, Debug, Default)]
-    #[non_exhaustive]
     pub struct SystemClock;
 
     impl Clock for SystemClock {

@@ -9,15 +9,20 @@ use std::{
     time::Duration,
 };
 
+use futures_core::Stream;
+use futures_sink::Sink;
+
 use super::{
     alarm::Alarm,
     platform::Platform,
+    replica::Replica,
     replica_endpoint::ReplicaEndpoint,
-    transport::{Transport, TransportError},
+    transport::{AsyncBytes, ByteStream, Messages, Transport, TransportError},
 };
 use crate::{
     core::UpdateError,
     endpoint::{Endpoint, EndpointError},
+    protocol::Framing,
     receipt::NotDurable,
     reduce::Replicated,
     session::{Sending, SessionError},
@@ -25,11 +30,100 @@ use crate::{
     unavailable::Unavailable,
 };
 
-/// How often a connection reads and writes before it lets other tasks of its executor have a turn.
+/// How often a connection reads and writes before it lets other tasks of its executor run.
 const ROUNDS: usize = 32;
 
 /// How long a connection that has failed tries to tell the peer why.
 const LINGER: Duration = Duration::from_secs(1);
+
+impl<R: Replicated> Replica<R> {
+    /// Replicates with the peer at the other end of a byte stream, until the stream ends.
+    ///
+    /// The future does all the work: spawn it, on any executor. Dropping it cuts the connection and does no harm: every
+    /// update that has arrived stays, and the next connection continues from there. A replica may have any number of
+    /// connections, even several to one peer.
+    ///
+    /// `Ok` means that the stream ended between two messages, not that the peer left on purpose. Whom to connect to, and
+    /// when to connect again, is up to the program. Print a
+    /// [`ConnectionError::Session`](crate::error::ConnectionError::Session): it comes again until somebody does what it
+    /// says.
+    ///
+    /// ```no_run
+    /// # use repred::{Counter, Replica};
+    /// # async fn dial() -> std::io::Result<repred::Pipe> { Err(std::io::ErrorKind::NotFound.into()) }
+    /// # async fn sleep() {}
+    /// # async fn example(votes: Replica<Counter>) {
+    /// loop {
+    ///     match dial().await {
+    ///         Ok(stream) => {
+    ///             if let Err(error) = votes.connect(stream).await {
+    ///                 eprintln!("{error}");
+    ///             }
+    ///         }
+    ///         Err(error) => eprintln!("nobody is there: {error}"),
+    ///     }
+    ///     sleep().await;
+    /// }
+    /// # }
+    /// ```
+    #[doc(alias("sync", "gossip", "serve", "join", "tcp"))]
+    pub fn connect<Io: AsyncBytes>(
+        &self,
+        io: Io,
+    ) -> Connection<ReplicaEndpoint<R>, ByteStream<Io>> {
+        let endpoint = self.endpoint(Framing::Stream);
+        Connection::new(endpoint, ByteStream::new(io), self.shared().platform.clone())
+    }
+
+    /// Replicates as [`connect`](Self::connect) does, over a transport that carries whole messages.
+    ///
+    /// The transport is a stream of received messages and a sink for messages to send. `M` is `Vec<u8>`, or a type
+    /// that is converted from one and read as bytes. The messages of a WebSocket library are usually an enum with
+    /// text, pings and more, so adapt the socket:
+    ///
+    /// ```
+    /// use futures::{Sink, SinkExt, Stream, TryStreamExt, future::ready};
+    /// use repred::{Counter, Replica, error::ConnectionError};
+    /// use std::io;
+    ///
+    /// /// The messages of a WebSocket library.
+    /// enum Message {
+    ///     Binary(Vec<u8>),
+    ///     Ping,
+    /// }
+    ///
+    /// async fn run<S>(votes: Replica<Counter>, socket: S) -> Result<(), ConnectionError>
+    /// where
+    ///     S: Stream<Item = io::Result<Message>> + Sink<Message, Error = io::Error> + Unpin,
+    /// {
+    ///     let socket = socket
+    ///         .with(|bytes: Vec<u8>| ready(Ok::<_, io::Error>(Message::Binary(bytes))))
+    ///         .try_filter_map(|message| {
+    ///             ready(Ok(match message {
+    ///                 Message::Binary(bytes) => Some(bytes),
+    ///                 Message::Ping => None,
+    ///             }))
+    ///         });
+    ///     votes.connect_messages(socket).await
+    /// }
+    /// ```
+    ///
+    /// Messages have to arrive whole, once, and in order: a WebSocket or a reliable, ordered data channel does that, a
+    /// datagram does not.
+    #[doc(alias("websocket", "webrtc", "datachannel"))]
+    pub fn connect_messages<S, M, E>(
+        &self,
+        messages: S,
+    ) -> Connection<ReplicaEndpoint<R>, Messages<S, M>>
+    where
+        S: Stream<Item = Result<M, E>> + Sink<M, Error = E> + Unpin,
+        M: AsRef<[u8]> + From<Vec<u8>> + Unpin,
+        E: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let endpoint = self.endpoint(Framing::Messages);
+        Connection::new(endpoint, Messages::new(messages), self.shared().platform.clone())
+    }
+}
 
 /// A conversation with one peer over one transport: it moves bytes between an [`Endpoint`] and a [`Transport`], and
 /// knows nothing of what they say. [`Replica::connect`](crate::Replica::connect) makes one.

@@ -12,12 +12,12 @@ use futures_core::Stream;
 use super::subscription::Subscription;
 use crate::{event::ReplicaEvent, reduce::Replicated, stamp::Stamp, unavailable::Unavailable};
 
-/// Some of the changes of a replica; see [`Subscription::filtered`].
+/// Some of the changes of a replica; see [`Subscription::filtered`]. Dropping it ends the subscription.
 #[must_use = "a stream does nothing unless it is polled"]
 pub struct Filtered<R: Replicated, T, F> {
     subscription: Subscription<R>,
     pick: F,
-    /// The last that was picked, until it is known whether it is the last of its step.
+    /// The last one that was picked, until it is known whether another one of its step follows.
     pending: Option<Pending<T>>,
 }
 
@@ -27,16 +27,59 @@ struct Pending<T> {
     ends_step: bool,
 }
 
-impl<R: Replicated, T, F> Filtered<R, T, F> {
-    pub(super) fn new(subscription: Subscription<R>, pick: F) -> Self {
-        Self { subscription, pick, pending: None }
+impl<R: Replicated> Subscription<R> {
+    /// Only the changes for which `pick` returns something, such as those of one field or one key.
+    ///
+    /// The last one that is picked in an atomic step has `ends_step` set.
+    ///
+    /// ```
+    /// use futures::{FutureExt, StreamExt};
+    /// use repred::{Counter, Reduce, Register, Replica, ReplicaEvent};
+    /// use serde::{Deserialize, Serialize};
+    ///
+    /// #[derive(Reduce, Default, Serialize, Deserialize)]
+    /// struct Poll {
+    ///     question: Register<String>,
+    ///     votes: Counter,
+    /// }
+    ///
+    /// let poll = Replica::new(Poll::default());
+    /// let mut votes = poll.subscribe()?.filtered(|changes| match changes {
+    ///     PollChanges::Votes(votes) => votes.after().copied(),
+    ///     _ => None,
+    /// });
+    /// poll.edit(|poll| {
+    ///     poll.votes().add(3);
+    ///     poll.question().set("tea?");
+    /// })?;
+    /// let event = votes.next().now_or_never().flatten();
+    /// assert!(matches!(event, Some(ReplicaEvent::Changed { changes, ends_step: true, .. }) if *changes == 3));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[doc(alias("filter", "filter_map", "select"))]
+    pub fn filtered<T, F>(self, pick: F) -> Filtered<R, T, F>
+    where
+        F: FnMut(&R::Changes) -> Option<T> + Unpin,
+    {
+        Filtered { subscription: self, pick, pending: None }
     }
+}
 
-    /// Reads the state, and moves the stream to that moment; see [`Subscription::read`].
+impl<R: Replicated, T, F> Filtered<R, T, F> {
+    /// Reads the state, and continues from there; see [`Subscription::read`].
+    ///
+    /// ```
+    /// use repred::{Counter, Replica};
+    ///
+    /// let votes = Replica::new(Counter::default());
+    /// let mut large = votes.subscribe()?.filtered(|votes| votes.after().copied().filter(|&n| n > 9));
+    /// assert_eq!(large.read(|votes| votes.value())?, 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///
-    /// See [`Subscription::read`].
+    /// See [`Unavailable`].
     pub fn read<V>(&mut self, read: impl FnOnce(&R) -> V) -> Result<V, Unavailable> {
         let value = self.subscription.read(read)?;
         self.pending = None;
@@ -48,7 +91,7 @@ impl<R: Replicated, T, F> Filtered<R, T, F>
 where
     F: FnMut(&R::Changes) -> Option<T>,
 {
-    /// Takes an event, and returns what can be passed on now.
+    /// Receives an event, and returns the one before it, if that is complete now.
     fn on_event(&mut self, event: ReplicaEvent<R::Changes>) -> Option<ReplicaEvent<T>> {
         let (stamp, changes, ends_step) = match event {
             ReplicaEvent::Changed { stamp, changes, ends_step } => (stamp, changes, ends_step),
@@ -72,8 +115,8 @@ where
         }
     }
 
-    /// What is pending, if it is the last of its step.
-    fn last(&mut self) -> Option<ReplicaEvent<T>> {
+    /// The pending one, if it is the last of its step.
+    fn complete(&mut self) -> Option<ReplicaEvent<T>> {
         self.pending.take_if(|pending| pending.ends_step).map(Pending::into_event)
     }
 }
@@ -95,8 +138,8 @@ where
         let this = self.get_mut();
         // A step's events are all there when the first is, so this never waits in the middle of one.
         loop {
-            if let Some(last) = this.last() {
-                return Poll::Ready(Some(last));
+            if let Some(event) = this.complete() {
+                return Poll::Ready(Some(event));
             }
             let Some(event) = std::task::ready!(Pin::new(&mut this.subscription).poll_next(cx))
             else {

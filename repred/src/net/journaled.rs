@@ -2,19 +2,21 @@
 //!
 //! This is the only file of `net` that knows how a journal is opened and written.
 
-use std::{path::Path, sync::Arc};
+use std::path::Path;
 
 use super::{
     builder::{Parts, ReplicaBuilder},
+    journal_parts::JournalSettings,
     replica::Replica,
     shared::Shared,
+    shutdown,
 };
 use crate::{
     core::Core,
     id::ReplicaId,
     journal::{
-        Durability, Files, Host, IfDamaged, JournalError, Log, OpenError, ReadOnly, Recovery,
-        Storage, Trimming, WritePolicy,
+        Durability, Files, Host, IfDamaged, JournalError, Log, LogWriter, OpenError, Outbox,
+        Recovery, Storage, Trimming, WritePolicy,
     },
     receipt::{Durable, NotDurable},
     reduce::Replicated,
@@ -23,31 +25,9 @@ use crate::{
     unavailable::Unavailable,
 };
 
-pub(super) use crate::journal::{LogWriter, Outbox};
-
-/// What a builder sets for the journal.
-pub(super) struct JournalSettings {
-    durability: Durability,
-    if_damaged: IfDamaged,
-    trimming: Trimming,
-    is_restored: bool,
-}
-
-impl Default for JournalSettings {
-    fn default() -> Self {
-        Self {
-            durability: Durability::EveryUpdate,
-            if_damaged: IfDamaged::Refuse,
-            trimming: Trimming::Never,
-            is_restored: false,
-        }
-    }
-}
-
 impl<R: Replicated> ReplicaBuilder<R> {
     /// When an update counts as written, for a replica that is [opened](Self::open). Default:
     /// [`EveryUpdate`](Durability::EveryUpdate), when the disk has it. See [`Durability`] for an example.
-    #[must_use]
     pub fn durability(mut self, durability: Durability) -> Self {
         self.journal.durability = durability;
         self
@@ -74,7 +54,6 @@ impl<R: Replicated> ReplicaBuilder<R> {
     /// assert_ne!(votes.id()?, id);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    #[must_use]
     pub fn recover(mut self) -> Self {
         self.journal.if_damaged = IfDamaged::Recover;
         self
@@ -100,7 +79,6 @@ impl<R: Replicated> ReplicaBuilder<R> {
     /// assert_ne!(copy.id()?, votes.id()?);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    #[must_use]
     pub fn restored(mut self) -> Self {
         self.journal.is_restored = true;
         self
@@ -108,7 +86,6 @@ impl<R: Replicated> ReplicaBuilder<R> {
 
     /// What is trimmed when the journal is compacted. Default: nothing. See [`Trimming`] for an example, and for what it
     /// can cost.
-    #[must_use]
     pub fn trimming(mut self, trimming: Trimming) -> Self {
         self.journal.trimming = trimming;
         self
@@ -298,50 +275,7 @@ impl<R: Replicated> Replica<R> {
     ///
     /// See [`NotDurable`].
     pub fn close(&self) -> Result<(), NotDurable> {
-        close(self.shared())
-    }
-}
-
-/// Closes the journal of a replica when it is dropped, with the last handle. Connections and observers hold the replica,
-/// too, but not this.
-pub(super) struct ShutdownGuard<R: Replicated> {
-    shared: Arc<Shared<R>>,
-}
-
-impl<R: Replicated> ShutdownGuard<R> {
-    /// One for a replica that has a journal.
-    pub(super) fn of(shared: &Arc<Shared<R>>) -> Option<Arc<Self>> {
-        shared.log_writer.as_ref().map(|_| Arc::new(Self { shared: Arc::clone(shared) }))
-    }
-}
-
-impl<R: Replicated> Drop for ShutdownGuard<R> {
-    fn drop(&mut self) {
-        // Receipts report what could not be written.
-        let _ = close(&self.shared);
-    }
-}
-
-fn close<R: Replicated>(shared: &Arc<Shared<R>>) -> Result<(), NotDurable> {
-    let Some(log_writer) = &shared.log_writer else { return Ok(()) };
-    let marked = shared.with(|inner| {
-        if let Some(outbox) = &mut inner.outbox {
-            outbox.close(ReadOnly::Closed);
-        }
-        inner.notify_change();
-        inner.core.log_position()
-    });
-    match marked {
-        Ok(position) if !log_writer.is_own_thread() => {
-            log_writer.finish();
-            log_writer.durable(position).wait()
-        }
-        // Called from inside of `read` or `reduce`, or by a waker that the writer thread runs. Waiting would be for ever,
-        // because the thread needs the lock, or is this thread. It keeps the replica until it has written the rest.
-        Ok(_) | Err(_) => {
-            log_writer.request_end(Some(Box::new(Arc::clone(shared))));
-            Err(NotDurable::Unavailable(Unavailable::Reentrant))
-        }
+        shutdown::close(self.shared())
     }
 }
 

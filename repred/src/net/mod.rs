@@ -1,30 +1,46 @@
-//! The outside: what waits, reads clocks, draws random numbers, and moves bytes.
+//! Replicas that threads and tasks share, and their connections: whatever waits, reads clocks, draws random numbers
+//! or moves bytes.
 //!
-//! A [`Replica`] is a core behind a lock, and a list of who waits for it to change. A [`Connection`] is a
-//! session, a transport and a timer.
+//! A [`Replica`] is a [`Core`](crate::sans_io::Core) behind a lock, with a list of tasks that wait for it to change.
+//! A [`Connection`] is a future: it moves bytes between a transport and an
+//! [`Endpoint`](crate::sans_io::Endpoint). Nothing here needs a particular executor.
+//!
+//! What the operating system provides elsewhere is behind three traits, [`Clock`], [`Timer`] and [`Random`]; a
+//! [`Platform`] is one of each.
 
+// The platform.
 mod clock;
-mod random;
 mod timer;
+mod random;
 mod platform;
 mod alarm;
+
+// What carries bytes.
 mod pipe;
 mod transport;
-mod shared;
-mod replica_endpoint;
-mod connection;
-mod subscription;
-mod filtered;
-mod synced;
-mod replica;
-mod builder;
+
+// The replica, and what is behind its lock.
 #[cfg(feature = "journal")]
-mod journaled;
+mod journal_parts;
 #[cfg(not(feature = "journal"))]
 #[path = "without_journal.rs"]
-mod journaled;
+mod journal_parts;
+mod shared;
+mod shutdown;
+mod replica;
+mod builder;
+
+// What else a replica can do: each file adds methods to it.
+mod past;
+mod replica_endpoint;
+mod connection;
+mod synced;
+mod subscription;
+mod filtered;
 mod backup;
 mod undo_log;
+#[cfg(feature = "journal")]
+mod journaled;
 
 pub use self::{
     backup::{LoadError, SaveError},
@@ -43,6 +59,5 @@ pub use self::{
     transport::{AsyncBytes, ByteStream, Messages, Transport},
     undo_log::{UndoLog, Undone},
 };
-
 #[cfg(not(target_family = "wasm"))]
 pub use self::{clock::SystemClock, random::SystemRandom, timer::SystemTimer};

@@ -33,7 +33,6 @@ mod system {
     ///
     /// If the operating system has none, which does not happen on a system that has finished starting.
     #[derive(Clone, Copy, Debug, Default)]
-    #[non_exhaustive]
     pub struct SystemRandom;
 
     impl Random for SystemRandom {

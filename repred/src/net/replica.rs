@@ -2,33 +2,17 @@
 
 use std::{fmt, sync::Arc};
 
-use futures_core::Stream;
-use futures_sink::Sink;
-
 use super::{
-    builder::ReplicaBuilder,
-    connection::Connection,
-    journaled::ShutdownGuard,
-    platform::Platform,
-    replica_endpoint::ReplicaEndpoint,
     shared::{Link, Shared},
-    subscription::Subscription,
-    synced::{Side, Synced},
-    transport::{AsyncBytes, ByteStream, Messages},
+    shutdown::ShutdownGuard,
 };
 use crate::{
-    core::{
-        AtError, Core, EditError, Entry, HistoryError, OrderError, SnapshotError, TrimError,
-        UpdateError,
-    },
+    core::{Core, EditError, UpdateError},
     edit::{DynPlace, Edit},
     id::ReplicaId,
     log_position::LogPosition,
-    protocol::Framing,
     receipt::Receipt,
     reduce::Replicated,
-    snapshot::Snapshot,
-    stamp::Dot,
     time::Time,
     unavailable::Unavailable,
     version::VersionVector,
@@ -36,11 +20,12 @@ use crate::{
 
 /// One copy of a replicated state, shared by any number of threads and tasks.
 ///
-/// A clone is another handle to the same replica. [`update`](Self::update) and [`read`](Self::read) are plain
-/// calls, which block for no longer than a reduction takes; methods that wait for peers are futures. Dropping the last
-/// handle ends the connections. With a [journal](Self::open), dropping it also waits for the disk, as
-/// [`close`](Self::close) and [`compact`](Self::compact) do. If the disk is full, all calls wait once, until the updates
-/// that did not fit are rolled back.
+/// A clone is another handle to the same replica, and dropping the last handle ends its connections.
+///
+/// Methods that are not futures take the replica's lock: they block for no longer than a reduction takes. With a
+/// [journal](Self::open), three things also wait for the disk: [`close`](Self::close), [`compact`](Self::compact)
+/// and dropping the last handle. When the disk is full, the next call waits until the refused updates are rolled
+/// back.
 ///
 /// ```
 /// use repred::{Replica, pipe, reducer};
@@ -63,64 +48,56 @@ use crate::{
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # }).unwrap();
 /// ```
+#[doc(alias("node", "store", "document", "crdt"))]
 pub struct Replica<R: Replicated> {
     shared: Arc<Shared<R>>,
     /// Ends the journal, if there is one, when the last handle is dropped.
     shutdown_guard: Option<Arc<ShutdownGuard<R>>>,
 }
 
-/// Where a connection stands; see [`Replica::peers`].
+/// How far a connection is; see [`Replica::peers`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PeerStatus {
-    /// The peer's id, once its first message has arrived.
+    /// The peer's id; `None` before the handshake.
     pub id: Option<ReplicaId>,
-    /// Whether the peer has sent all that we lacked when the connection began.
+    /// Whether the peer has sent everything that this replica lacked when the connection began.
     pub is_synced: bool,
-    /// How many updates we have that the peer has not confirmed; `None` before it has said what it has,
-    /// and where we do not send.
+    /// How many of this replica's updates the peer has not confirmed yet. `None` before the handshake, and on a
+    /// connection that sends nothing.
     pub lag: Option<u64>,
 }
 
 impl<R: Replicated> Replica<R> {
-    /// A replica that has seen nothing, under a random id. Every replica must begin with the same state.
-    ///
-    /// # Panics
-    ///
-    /// If the operating system has no random numbers.
-    #[cfg(not(target_family = "wasm"))]
-    pub fn new(state: R) -> Self {
-        Self::builder(state).build()
+    pub(super) fn of(shared: Shared<R>) -> Self {
+        let shared = Arc::new(shared);
+        let shutdown_guard = ShutdownGuard::of(&shared);
+        Self { shared, shutdown_guard }
     }
 
-    /// A builder, for a replica that does not take all defaults:
-    ///
-    /// ```
-    /// use std::time::Duration;
-    /// use repred::{GrowSet, Replica, Schema};
-    ///
-    /// let tags = Replica::builder(GrowSet::<String>::default())
-    ///     .schema(Schema::new("tags", 1))
-    ///     .timeout(Duration::from_secs(60))
-    ///     .check_divergence(Duration::from_secs(1))
-    ///     .build();
-    /// ```
-    #[cfg(not(target_family = "wasm"))]
-    pub fn builder(state: R) -> ReplicaBuilder<R> {
-        ReplicaBuilder::new(Platform::system(), state)
-    }
-
-    /// A builder with a clock, a timer and a random source of your own. On WebAssembly this is the only way to begin;
-    /// see [`Platform`].
-    pub fn builder_on(platform: Platform, state: R) -> ReplicaBuilder<R> {
-        ReplicaBuilder::new(platform, state)
+    pub(super) fn shared(&self) -> &Arc<Shared<R>> {
+        &self.shared
     }
 
     // ---- writing and reading ----
 
     /// Writes an update. It is reduced when this returns, and on its way to the peers.
     ///
-    /// The receipt has the changes, and the stamp, if there was any change.
+    /// The receipt holds the changes, and the update's stamp if there were any changes. Awaiting the receipt waits
+    /// until the update is durable.
+    ///
+    /// ```
+    /// use repred::{Replica, reducer};
+    ///
+    /// let total = Replica::new(reducer(0, |total, amount: i64| {
+    ///     *total += amount;
+    ///     amount != 0
+    /// }));
+    /// let receipt = total.update(5)?;
+    /// assert!(*receipt, "the reducer returned true: the state has changed");
+    /// assert_eq!(total.read(|total| **total)?, 5);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -128,7 +105,8 @@ impl<R: Replicated> Replica<R> {
     ///
     /// # Panics
     ///
-    /// If `reduce` does; the replica is poisoned then.
+    /// If `reduce` panics; the replica is poisoned then.
+    #[doc(alias("apply", "dispatch", "commit", "publish"))]
     pub fn update(&self, update: R::Update) -> Result<Receipt<R::Changes>, UpdateError> {
         let receipt = self.write(|core, wall| {
             let receipt = core.update(update, wall)?;
@@ -137,7 +115,17 @@ impl<R: Replicated> Replica<R> {
         receipt.map(|(receipt, position)| self.durable_at(receipt, position))
     }
 
-    /// Writes several updates as one atomic step: a replica reduces all of them or none.
+    /// Writes several updates as one atomic step: a peer that has one of them has all of them.
+    ///
+    /// ```
+    /// use repred::{Counter, Replica};
+    ///
+    /// let votes = Replica::new(Counter::default());
+    /// let receipts = votes.update_all([1, 2, 3])?;
+    /// assert_eq!(receipts.len(), 3);
+    /// assert_eq!(votes.read(|votes| votes.value())?, 6);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -145,7 +133,8 @@ impl<R: Replicated> Replica<R> {
     ///
     /// # Panics
     ///
-    /// If `reduce` does; the replica is poisoned then.
+    /// If `reduce` panics; the replica is poisoned then.
+    #[doc(alias("batch", "transaction"))]
     pub fn update_all(
         &self,
         updates: impl IntoIterator<Item = R::Update>,
@@ -160,7 +149,7 @@ impl<R: Replicated> Replica<R> {
         Ok(receipts.into_iter().map(|receipt| self.durable_at(receipt, position)).collect())
     }
 
-    /// The receipt is ready when the journal has everything up to a position.
+    /// Makes the receipt wait until the journal holds everything up to `position`.
     fn durable_at<C>(&self, receipt: Receipt<C>, position: LogPosition) -> Receipt<C> {
         match &self.shared.log_writer {
             Some(log_writer) => receipt.with_durable(log_writer.durable(position)),
@@ -168,12 +157,13 @@ impl<R: Replicated> Replica<R> {
         }
     }
 
-    /// Edits the state like plain data, as one atomic step: a replica reduces all of it or nothing.
+    /// Edits the state like plain data, as one atomic step: a peer that has a part of the edit has all of it.
     ///
-    /// The closure gets an editor, which reads as the state does and has methods that write; what is
-    /// written can be read at once. Other threads that use the replica wait meanwhile. If the closure panics, its writes
-    /// are rolled back. What it returns is returned, and an error among it rolls nothing back: for that, see
-    /// [`try_edit`](Self::try_edit).
+    /// The closure gets an editor. It reads like the state, and has methods that write; what is written can be read
+    /// at once. The replica is locked meanwhile.
+    ///
+    /// If the closure panics, nothing has happened. If it returns an error, the edit has happened all the same, and
+    /// the error is handed on: use [`try_edit`](Self::try_edit) for edits that can fail.
     ///
     /// ```
     /// use repred::{Counter, Reduce, Register, Replica};
@@ -201,7 +191,8 @@ impl<R: Replicated> Replica<R> {
     ///
     /// # Panics
     ///
-    /// If the closure does; the replica is unchanged. If `reduce` does; the replica is poisoned then.
+    /// If the closure panics; the replica is unchanged. If `reduce` panics; the replica is poisoned then.
+    #[doc(alias("transaction", "transact", "mutate"))]
     pub fn edit<T>(
         &self,
         edit: impl FnOnce(&mut R::Editor<DynPlace<'_, R>>) -> T,
@@ -212,7 +203,7 @@ impl<R: Replicated> Replica<R> {
         self.write(|core, wall| core.edit(wall, edit))
     }
 
-    /// Edits the state as [`edit`](Self::edit) does, unless the closure returns an error: that rolls back its writes.
+    /// Edits the state as [`edit`](Self::edit) does, unless the closure returns an error: then nothing has happened.
     ///
     /// ```
     /// use repred::{Counter, Replica};
@@ -233,7 +224,8 @@ impl<R: Replicated> Replica<R> {
     ///
     /// # Panics
     ///
-    /// If the closure does; the replica is unchanged. If `reduce` does; the replica is poisoned then.
+    /// If the closure panics; the replica is unchanged. If `reduce` panics; the replica is poisoned then.
+    #[doc(alias("rollback", "abort"))]
     pub fn try_edit<T, E>(
         &self,
         edit: impl FnOnce(&mut R::Editor<DynPlace<'_, R>>) -> Result<T, E>,
@@ -260,59 +252,120 @@ impl<R: Replicated> Replica<R> {
         written.unwrap_or_else(|error| Err(UpdateError::from(error).into()))
     }
 
-    /// Calls `read` with the state. Other threads that use the replica wait meanwhile, so copy what you need and return.
+    /// Calls `read` with the state. The replica is locked meanwhile, so take out what is needed.
+    ///
+    /// ```
+    /// use repred::{GrowSet, Replica};
+    ///
+    /// let tags = Replica::new(GrowSet::<String>::default());
+    /// tags.update("new".to_string())?;
+    /// assert_eq!(tags.read(|tags| tags.len())?, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///
     /// See [`Unavailable`].
+    #[doc(alias("state", "get", "value"))]
     pub fn read<T>(&self, read: impl FnOnce(&R) -> T) -> Result<T, Unavailable> {
         self.shared.with(|inner| Ok(read(inner.core.state()?)))?
     }
 
     // ---- getters ----
 
-    /// The wall time, by this replica's clock. Reading a [`Presence`](crate::Presence) takes it.
+    /// The wall time by this replica's clock. A [`Presence`](crate::Presence) needs it to be read.
+    ///
+    /// ```
+    /// use repred::{Counter, Replica, Time};
+    ///
+    /// let noon = || Time::from_micros(43_200_000_000);
+    /// assert_eq!(Replica::builder(Counter::default()).clock(noon).build().now(), noon());
+    /// ```
     pub fn now(&self) -> Time {
         self.shared.platform.clock.wall()
     }
 
-    /// The id under which updates are written now. It changes when another replica turns out to use the same id.
+    /// The id under which this replica writes now. The replica takes a new one if another replica turns out to use
+    /// the same.
+    ///
+    /// ```
+    /// use repred::{Counter, Replica};
+    ///
+    /// let votes = Replica::new(Counter::default());
+    /// let stamp = votes.update(3)?.stamp().unwrap();
+    /// assert_eq!(stamp.origin(), votes.id()?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///
-    /// When called from inside `reduce`, `read` or `edit`.
+    /// [`Unavailable::Reentrant`].
+    #[doc(alias("actor", "site", "node_id"))]
     pub fn id(&self) -> Result<ReplicaId, Unavailable> {
-        Ok(self.shared.with(|inner| inner.core.id())?)
+        self.shared.with(|inner| inner.core.id())
     }
 
-    /// The version: which updates of each origin this replica has. O(origins).
+    /// Which updates this replica has seen. O(origins).
+    ///
+    /// ```
+    /// use repred::{Counter, Replica};
+    ///
+    /// let votes = Replica::new(Counter::default());
+    /// votes.update_all([3, 4])?;
+    /// assert_eq!(votes.version()?.seq(votes.id()?), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///
-    /// When called from inside `reduce`, `read` or `edit`.
+    /// [`Unavailable::Reentrant`].
+    #[doc(alias("vector clock", "state vector", "heads"))]
     pub fn version(&self) -> Result<VersionVector, Unavailable> {
-        Ok(self.shared.with(|inner| inner.core.version())?)
+        self.shared.with(|inner| inner.core.version())
     }
 
-    /// How many updates are deferred: kept and passed on, but not reduced, because a newer version of this program
-    /// wrote them, or because they arrived after such an update. While there are any, only updates that are written here
-    /// change the state. After an upgrade, the program reduces them when it [loads](Self::load) the replica or receives
-    /// them again.
+    /// How many updates are deferred: the replica keeps them and passes them on, but has not reduced them, because
+    /// they, or updates that came before them, were written by a newer version of the program.
+    ///
+    /// While there are any, the state changes only by what is written here. Upgrade the program: it then understands
+    /// what it [loads](Self::load) or receives.
+    ///
+    /// ```
+    /// use repred::{Counter, Replica};
+    ///
+    /// let votes = Replica::new(Counter::default());
+    /// assert_eq!(votes.deferred()?, 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///
-    /// When called from inside `reduce`, `read` or `edit`.
+    /// [`Unavailable::Reentrant`].
     pub fn deferred(&self) -> Result<u64, Unavailable> {
-        Ok(self.shared.with(|inner| inner.core.deferred())?)
+        self.shared.with(|inner| inner.core.deferred())
     }
 
-    /// The open connections, the oldest first, and how far each is. O(connections · origins).
+    /// How far each connection is, the oldest first. O(connections · origins).
+    ///
+    /// ```
+    /// use repred::{Counter, Replica, pipe};
+    ///
+    /// let votes = Replica::new(Counter::default());
+    /// let (here, _there) = pipe(1024);
+    /// let connection = votes.connect(here);
+    /// assert_eq!(votes.peers()?.len(), 1);
+    /// assert_eq!(votes.peers()?[0].id, None, "the connection was not polled yet");
+    /// drop(connection);
+    /// assert!(votes.peers()?.is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///
-    /// When called from inside `reduce`, `read` or `edit`.
+    /// [`Unavailable::Reentrant`].
+    #[doc(alias("connections", "members"))]
     pub fn peers(&self) -> Result<Vec<PeerStatus>, Unavailable> {
-        let statuses = self.shared.with(|inner| {
+        self.shared.with(|inner| {
             inner.sweep();
             let status = |link: &Link| match &link.session {
                 None => PeerStatus { id: None, is_synced: false, lag: None },
@@ -323,269 +376,7 @@ impl<R: Replicated> Replica<R> {
                 },
             };
             inner.links.values().map(status).collect()
-        });
-        Ok(statuses?)
-    }
-
-    /// How many entries the history keeps.
-    ///
-    /// # Errors
-    ///
-    /// When called from inside `reduce`, `read` or `edit`.
-    pub fn history_len(&self) -> Result<usize, Unavailable> {
-        Ok(self.shared.with(|inner| inner.core.history_len())?)
-    }
-
-    /// About how many bytes the history takes.
-    ///
-    /// # Errors
-    ///
-    /// When called from inside `reduce`, `read` or `edit`.
-    pub fn history_memory(&self) -> Result<usize, Unavailable> {
-        Ok(self.shared.with(|inner| inner.core.history_memory())?)
-    }
-
-    /// The entries beyond the version `since`; see [`Core::history`].
-    ///
-    /// # Errors
-    ///
-    /// When `since` is below the floor.
-    pub fn history(&self, since: &VersionVector) -> Result<Vec<Entry<R::Update>>, HistoryError> {
-        let entries = self.shared.with(|inner| Ok(inner.core.history(since)?.collect()));
-        entries.unwrap_or_else(|error| Err(error.into()))
-    }
-
-    /// The state at an earlier version; see [`Core::at`]. `start` is the state that every replica began with.
-    ///
-    /// ```
-    /// use repred::{Counter, Replica};
-    ///
-    /// let votes = Replica::builder(Counter::default()).keep_everything().build();
-    /// votes.edit(|votes| votes.add(3))?;
-    /// let before = votes.version()?;
-    /// votes.edit(|votes| votes.add(4))?;
-    /// assert_eq!(votes.at(&before, Counter::default())?.value(), 3);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// See [`AtError`].
-    ///
-    /// # Panics
-    ///
-    /// If `reduce` does.
-    pub fn at(&self, version: &VersionVector, start: R) -> Result<R, AtError> {
-        let state = self.shared.with(|inner| inner.core.at(version, start));
-        state.unwrap_or_else(|error| Err(error.into()))
-    }
-
-    /// Whether the author of `b` had seen `a` when it wrote `b`; see [`Core::is_before`]. O(log updates).
-    ///
-    /// ```
-    /// use repred::{Counter, Replica};
-    ///
-    /// let votes = Replica::builder(Counter::default()).keep_everything().build();
-    /// let first = votes.update(3)?.stamp().unwrap().dot;
-    /// let second = votes.update(4)?.stamp().unwrap().dot;
-    /// assert!(votes.is_before(first, second)? && !votes.is_concurrent(first, second)?);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// See [`OrderError`].
-    pub fn is_before(&self, a: Dot, b: Dot) -> Result<bool, OrderError> {
-        let is_before = self.shared.with(|inner| inner.core.is_before(a, b));
-        is_before.unwrap_or_else(|error| Err(error.into()))
-    }
-
-    /// Whether two updates were written without knowledge of each other; see [`Core::is_concurrent`].
-    /// O(log updates).
-    ///
-    /// # Errors
-    ///
-    /// See [`OrderError`].
-    pub fn is_concurrent(&self, a: Dot, b: Dot) -> Result<bool, OrderError> {
-        let is_concurrent = self.shared.with(|inner| inner.core.is_concurrent(a, b));
-        is_concurrent.unwrap_or_else(|error| Err(error.into()))
-    }
-
-    /// The state and the version it stands for; see [`Core::snapshot`].
-    ///
-    /// # Errors
-    ///
-    /// When `reduce` has panicked, or serde cannot carry the state.
-    pub fn snapshot(&self) -> Result<Snapshot, SnapshotError> {
-        let snapshot = self.shared.with(|inner| inner.core.snapshot());
-        snapshot.unwrap_or_else(|error| Err(error.into()))
-    }
-
-    /// A hash of the encoded state; see [`Core::state_digest`].
-    ///
-    /// # Errors
-    ///
-    /// When `reduce` has panicked, or serde cannot carry the state.
-    pub fn state_digest(&self) -> Result<u128, SnapshotError> {
-        let digest = self.shared.with(|inner| inner.core.state_digest());
-        digest.unwrap_or_else(|error| Err(error.into()))
-    }
-
-    /// Forgets the entries up to a version, which becomes the floor: a peer that has not seen all of it will get a
-    /// snapshot. This is how the history of a sum or a set is kept small; others call it compaction or garbage
-    /// collection.
-    ///
-    /// Trim only what all replicas have seen that may ever connect. If each of two replicas has trimmed updates that the
-    /// other has not seen, they cannot be joined, unless one of them gives up its state.
-    ///
-    /// # Errors
-    ///
-    /// When `floor` is not covered by the version; nothing is changed.
-    pub fn trim(&self, floor: &VersionVector) -> Result<(), TrimError> {
-        let trimmed = self.shared.with(|inner| {
-            inner.notify_change();
-            inner.core.trim(floor)
-        });
-        trimmed.unwrap_or_else(|error| Err(error.into()))
-    }
-
-    // ---- waiting ----
-
-    /// Replicates with the peer at the other end of a byte stream, until the stream ends.
-    ///
-    /// The future does all the work: spawn it, on any executor. Dropping it cuts the connection and harms nothing: what
-    /// was received whole stays, and the next connection continues from there. Any number of connections may be open at
-    /// once, also several to one peer.
-    ///
-    /// It resolves when the connection ends. `Ok` means that the stream ended between messages, which does not prove
-    /// that the peer left on purpose. The application decides where to connect, and when to connect again. A
-    /// [`ConnectionError::Session`](crate::error::ConnectionError::Session) comes again with every attempt until somebody
-    /// does what it says, so print it.
-    ///
-    /// ```no_run
-    /// # use repred::{Counter, Replica, net::AsyncBytes};
-    /// # async fn dial() -> std::io::Result<repred::Pipe> { Err(std::io::ErrorKind::NotFound.into()) }
-    /// # async fn sleep() {}
-    /// # async fn example(votes: Replica<Counter>) {
-    /// loop {
-    ///     match dial().await {
-    ///         Ok(stream) => {
-    ///             if let Err(error) = votes.connect(stream).await {
-    ///                 eprintln!("{error}");
-    ///             }
-    ///         }
-    ///         Err(error) => eprintln!("nobody is there: {error}"),
-    ///     }
-    ///     sleep().await;
-    /// }
-    /// # }
-    /// ```
-    pub fn connect<Io: AsyncBytes>(
-        &self,
-        io: Io,
-    ) -> Connection<ReplicaEndpoint<R>, ByteStream<Io>> {
-        let endpoint = self.endpoint(Framing::Stream);
-        Connection::new(endpoint, ByteStream::new(io), self.shared.platform.clone())
-    }
-
-    /// Replicates over a stream and sink of messages, such as a WebSocket: each message is one of ours.
-    ///
-    /// `M` is what both carry: `Vec<u8>`, or anything like it.
-    pub fn connect_messages<S, M, E>(
-        &self,
-        messages: S,
-    ) -> Connection<ReplicaEndpoint<R>, Messages<S, M>>
-    where
-        S: Stream<Item = Result<M, E>> + Sink<M, Error = E> + Unpin,
-        M: AsRef<[u8]> + From<Vec<u8>> + Unpin,
-        E: Into<Box<dyn std::error::Error + Send + Sync>>,
-    {
-        let endpoint = self.endpoint(Framing::Messages);
-        Connection::new(endpoint, Messages::new(messages), self.shared.platform.clone())
-    }
-
-    /// Our end of a conversation, without a transport: for programs that move the bytes themselves, or share a transport
-    /// between several conversations. [`connect`](Self::connect) joins it with a [`Connection`] that moves the bytes.
-    ///
-    /// ```
-    /// use std::task::{Context, Poll, Waker};
-    ///
-    /// use repred::{Counter, Replica, net::{Clock, SystemClock}, sans_io::{Endpoint, Framing}};
-    ///
-    /// let (here, there) = (Replica::new(Counter::default()), Replica::new(Counter::default()));
-    /// here.update(3)?;
-    /// let mut ends = [here.endpoint(Framing::Messages), there.endpoint(Framing::Messages)];
-    /// let mut cx = Context::from_waker(Waker::noop());
-    /// let mut quiet = 0;
-    /// while quiet < 2 {
-    ///     let mut message = Vec::new();
-    ///     quiet += 1;
-    ///     if let Poll::Ready(said) = ends[0].poll_bytes(&mut cx, SystemClock.now(), &mut message) {
-    ///         said?;
-    ///         ends[1].handle_bytes(&message, SystemClock.now())?;
-    ///         quiet = 0;
-    ///     }
-    ///     ends.reverse();
-    /// }
-    /// assert_eq!(there.read(|votes| votes.value())?, 3);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn endpoint(&self, framing: Framing) -> ReplicaEndpoint<R> {
-        ReplicaEndpoint::new(&self.shared, framing)
-    }
-
-    /// Waits until this replica has caught up with the peers that it is connected to now: each of them has sent what
-    /// this replica lacked when the connection began.
-    ///
-    /// A connection counts from the call of `connect`, even if it has not been polled yet. If it ends, it is no longer
-    /// waited for. Without connections the future is ready at once; [`peers`](Self::peers) lists them. For what the peers
-    /// lack, see [`delivered`](Self::delivered) and [`PeerStatus::lag`].
-    pub fn synced(&self) -> Synced<R> {
-        Synced::new(&self.shared, Side::Ours)
-    }
-
-    /// Waits until the peers that this replica is connected to now have confirmed everything that is here now: what
-    /// was written here is then in two places at least, and, where the peers have journals, durable there too.
-    ///
-    /// It counts connections as [`synced`](Self::synced) does. A peer to which nothing is sent is not waited for.
-    ///
-    /// ```
-    /// use repred::{Counter, Replica, pipe};
-    ///
-    /// # futures::executor::block_on(async {
-    /// let (here, there) = (Replica::new(Counter::default()), Replica::new(Counter::default()));
-    /// let (a, b) = pipe(1024);
-    /// let links = futures::future::join(here.connect(a), there.connect(b));
-    /// here.update(3)?;
-    /// futures::future::select(Box::pin(links), here.delivered()).await;
-    /// assert_eq!(there.read(|votes| votes.value())?, 3);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// # }).unwrap();
-    /// ```
-    pub fn delivered(&self) -> Synced<R> {
-        Synced::new(&self.shared, Side::Theirs)
-    }
-
-    /// A stream of the changes from now on, by local and remote updates alike.
-    ///
-    /// An observer that does not keep up gets [`ReplicaEvent::Lagged`](crate::ReplicaEvent::Lagged) instead of the changes
-    /// that it missed. An observer that reacts to a change writes an ordinary later update.
-    ///
-    /// # Errors
-    ///
-    /// When called from inside `reduce`, `read` or `edit`.
-    pub fn subscribe(&self) -> Result<Subscription<R>, Unavailable> {
-        Ok(Subscription::new(&self.shared)?)
-    }
-
-    pub(super) fn of(shared: Shared<R>) -> Self {
-        let shared = Arc::new(shared);
-        let shutdown_guard = ShutdownGuard::of(&shared);
-        Self { shared, shutdown_guard }
-    }
-
-    pub(super) fn shared(&self) -> &Arc<Shared<R>> {
-        &self.shared
+        })
     }
 }
 

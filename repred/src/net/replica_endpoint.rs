@@ -8,7 +8,10 @@ use std::{
     task::{Context, Poll},
 };
 
-use super::shared::{Inner, Key, Shared};
+use super::{
+    replica::Replica,
+    shared::{Inner, Key, Shared},
+};
 use crate::{
     endpoint::{Endpoint, EndpointError},
     id::ReplicaId,
@@ -26,7 +29,40 @@ const FULL: usize = 64 << 10;
 /// Bytes of messages that are pending at most: as many as may wait for one sync of the disk.
 const MOST_PENDING: usize = 1 << 20;
 
-/// A replica's end of a conversation; see [`Replica::endpoint`](crate::Replica::endpoint).
+impl<R: Replicated> Replica<R> {
+    /// This replica's end of a conversation, for a program that moves the bytes itself, or shares one transport between
+    /// several conversations. [`connect`](Self::connect) is this and a [`Connection`](crate::Connection), which moves
+    /// the bytes.
+    ///
+    /// ```
+    /// use std::task::{Context, Poll, Waker};
+    ///
+    /// use repred::{Counter, Replica, net::{Clock, SystemClock}, sans_io::{Endpoint, Framing}};
+    ///
+    /// let (here, there) = (Replica::new(Counter::default()), Replica::new(Counter::default()));
+    /// here.update(3)?;
+    /// let mut ends = [here.endpoint(Framing::Messages), there.endpoint(Framing::Messages)];
+    /// let mut cx = Context::from_waker(Waker::noop());
+    /// let mut quiet = 0;
+    /// while quiet < 2 {
+    ///     let mut message = Vec::new();
+    ///     quiet += 1;
+    ///     if let Poll::Ready(sent) = ends[0].poll_bytes(&mut cx, SystemClock.now(), &mut message) {
+    ///         sent?;
+    ///         ends[1].handle_bytes(&message, SystemClock.now())?;
+    ///         quiet = 0;
+    ///     }
+    ///     ends.reverse();
+    /// }
+    /// assert_eq!(there.read(|votes| votes.value())?, 3);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn endpoint(&self, framing: Framing) -> ReplicaEndpoint<R> {
+        ReplicaEndpoint::new(self.shared(), framing)
+    }
+}
+
+/// A replica's end of a conversation; see [`Replica::endpoint`].
 ///
 /// It locks the replica for each call. Nothing that it says leaves before the journal, if there is one, has
 /// everything that the replica had when it was said: so no peer ever knows more of a replica than the replica itself
@@ -65,7 +101,7 @@ struct Pending {
 }
 
 impl<R: Replicated> ReplicaEndpoint<R> {
-    pub(super) fn new(shared: &Arc<Shared<R>>, framing: Framing) -> Self {
+    fn new(shared: &Arc<Shared<R>>, framing: Framing) -> Self {
         let alive = Arc::new(());
         let key = shared.with(|inner| inner.link(&alive)).ok();
         Self {

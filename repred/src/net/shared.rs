@@ -10,7 +10,7 @@ use std::{
 };
 
 use super::{
-    journaled::{LogWriter, Outbox},
+    journal_parts::{LogWriter, Outbox},
     platform::Platform,
 };
 use crate::{
@@ -161,7 +161,7 @@ impl<R: Replicated> Drop for Locked<'_, R> {
     }
 }
 
-/// Who is to_wake when this is dropped.
+/// Who is woken when this is dropped.
 #[derive(Default)]
 struct ToWake(Vec<(Key, Waker)>);
 
@@ -176,8 +176,8 @@ impl<R: Replicated> Drop for Shared<R> {
     /// Nobody holds the replica any more: its connections have to see that, and end.
     fn drop(&mut self) {
         let inner = self.inner.get_mut().unwrap_or_else(PoisonError::into_inner);
-        let change_wakers = inner.change_wakers.drain(..).chain(inner.ack_wakers.drain(..));
-        change_wakers.chain(inner.to_wake.drain(..)).for_each(|(_, waker)| waker.wake());
+        let waiting = inner.change_wakers.drain(..).chain(inner.ack_wakers.drain(..));
+        waiting.chain(inner.to_wake.drain(..)).for_each(|(_, waker)| waker.wake());
     }
 }
 

@@ -10,15 +10,16 @@ use std::{
 use futures_core::Stream;
 
 use super::{
-    filtered::Filtered,
+    replica::Replica,
     shared::{Key, Shared},
 };
 use crate::{event::ReplicaEvent, reduce::Replicated, unavailable::Unavailable};
 
 /// The changes of a replica, as they happen; see [`Replica::subscribe`](crate::Replica::subscribe).
 ///
-/// All observers share one buffer, so a slow one costs no memory: it gets [`ReplicaEvent::Lagged`] instead of what it
-/// missed. The stream ends when the last handle of the replica is dropped, and when `reduce` has panicked.
+/// All observers of a replica share one bounded buffer. An observer that does not keep up costs no memory: it gets
+/// [`ReplicaEvent::Lagged`], and then what happens from there on. The stream ends when the last handle of the replica
+/// is dropped, and when `reduce` has panicked. Dropping the subscription ends it.
 ///
 /// ```
 /// use futures::StreamExt;
@@ -41,16 +42,41 @@ pub struct Subscription<R: Replicated> {
     place: u64,
 }
 
-impl<R: Replicated> Subscription<R> {
-    pub(super) fn new(shared: &Arc<Shared<R>>) -> Result<Self, Unavailable> {
-        let (key, place) = shared.with(|inner| (inner.key(), inner.core.events_mut().observe()))?;
-        Ok(Self { shared: Arc::downgrade(shared), key, place })
+impl<R: Replicated> Replica<R> {
+    /// A stream of all changes from now on, whether they come from local or from remote updates.
+    ///
+    /// Whoever reacts to a change writes an ordinary later update. An observer that does not keep up gets a
+    /// [`ReplicaEvent::Lagged`] instead of what it missed. Dropping the stream ends the subscription.
+    ///
+    /// ```
+    /// use futures::{FutureExt, StreamExt};
+    /// use repred::{Counter, Replica, ReplicaEvent};
+    ///
+    /// let votes = Replica::new(Counter::default());
+    /// let mut changes = votes.subscribe()?;
+    /// votes.update(3)?;
+    /// let event = changes.next().now_or_never().flatten();
+    /// assert!(matches!(event, Some(ReplicaEvent::Changed { .. })));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable::Reentrant`].
+    #[doc(alias("observe", "watch", "listen", "events", "on_change"))]
+    pub fn subscribe(&self) -> Result<Subscription<R>, Unavailable> {
+        Subscription::new(self.shared())
     }
 }
 
 impl<R: Replicated> Subscription<R> {
-    /// Reads the state, and moves the stream to that moment: the next events are exactly the changes since. Call it at
-    /// the beginning, and again after each [`ReplicaEvent::Lagged`].
+    fn new(shared: &Arc<Shared<R>>) -> Result<Self, Unavailable> {
+        let (key, place) = shared.with(|inner| (inner.key(), inner.core.events_mut().observe()))?;
+        Ok(Self { shared: Arc::downgrade(shared), key, place })
+    }
+
+    /// Reads the state, and continues from there: the next event is the first change that is not in it yet. Call
+    /// it at the beginning, and again after each [`ReplicaEvent::Lagged`].
     ///
     /// ```
     /// use futures::{FutureExt, StreamExt};
@@ -62,13 +88,13 @@ impl<R: Replicated> Subscription<R> {
     ///
     /// let shown = changes.read(|votes| votes.value())?;
     /// assert_eq!(shown, 3);
-    /// assert!(changes.next().now_or_never().is_none(), "what is in the state already is not told again");
+    /// assert!(changes.next().now_or_never().is_none(), "no event for what was read");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
     ///
-    /// See [`Unavailable`]. Also [`Unavailable::Gone`] when the last handle of the replica was dropped.
+    /// See [`Unavailable`]. Also [`Unavailable::Gone`] when nobody holds the replica any more.
     pub fn read<T>(&mut self, read: impl FnOnce(&R) -> T) -> Result<T, Unavailable> {
         let shared = self.shared.upgrade().ok_or(Unavailable::Gone)?;
         shared.with(|inner| {
@@ -76,41 +102,6 @@ impl<R: Replicated> Subscription<R> {
             self.place = inner.core.events().end();
             Ok(value)
         })?
-    }
-
-    /// Only the changes for which `pick` returns something, such as those of one field or one key.
-    ///
-    /// The last of them in an atomic step is marked as the end of the step.
-    ///
-    /// ```
-    /// use futures::{FutureExt, StreamExt};
-    /// use repred::{Counter, Reduce, Register, Replica, ReplicaEvent};
-    /// use serde::{Deserialize, Serialize};
-    ///
-    /// #[derive(Reduce, Default, Serialize, Deserialize)]
-    /// struct Poll {
-    ///     question: Register<String>,
-    ///     votes: Counter,
-    /// }
-    ///
-    /// let poll = Replica::new(Poll::default());
-    /// let mut votes = poll.subscribe()?.filtered(|changes| match changes {
-    ///     PollChanges::Votes(votes) => votes.after().copied(),
-    ///     _ => None,
-    /// });
-    /// poll.edit(|poll| {
-    ///     poll.votes().add(3);
-    ///     poll.question().set("tea?");
-    /// })?;
-    /// let told = votes.next().now_or_never().flatten();
-    /// assert!(matches!(told, Some(ReplicaEvent::Changed { changes, ends_step: true, .. }) if *changes == 3));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn filtered<T, F>(self, pick: F) -> Filtered<R, T, F>
-    where
-        F: FnMut(&R::Changes) -> Option<T> + Unpin,
-    {
-        Filtered::new(self, pick)
     }
 }
 

@@ -43,7 +43,6 @@ mod system {
 
     /// One thread for all timers of the process, started by the first. It needs no executor.
     #[derive(Clone, Copy, Debug, Default)]
-    #[non_exhaustive]
     pub struct SystemTimer;
 
     impl Timer for SystemTimer {

@@ -1,20 +1,16 @@
-//! What stands in for [`journaled`](super) where the crate is built without journals: types that have no values,
-//! so that no code of theirs can run.
+//! What stands in for `journal_parts.rs` in a build without the feature `journal`: types without values. So a replica
+//! never has them, and none of these methods can run.
 
 use std::{
-    convert::Infallible,
-    marker::PhantomData,
-    sync::Arc,
+    any::Any,
     task::{Context, Poll},
 };
 
-use super::shared::Shared;
 use crate::{
     core::UpdateError,
     id::ReplicaId,
     log_position::LogPosition,
     receipt::{Durable, NotDurable},
-    reduce::Replicated,
     time::Time,
     version::VersionVector,
 };
@@ -42,6 +38,18 @@ impl LogWriter {
     ) -> Poll<Result<(), NotDurable>> {
         match *self {}
     }
+
+    pub(super) fn is_own_thread(&self) -> bool {
+        match *self {}
+    }
+
+    pub(super) fn finish(&self) {
+        match *self {}
+    }
+
+    pub(super) fn request_end(&self, _: Option<Box<dyn Any + Send>>) {
+        match *self {}
+    }
 }
 
 #[derive(Debug)]
@@ -56,18 +64,16 @@ impl Outbox {
         match *self {}
     }
 
+    pub(super) fn close(&mut self, _: ReadOnly) {
+        match *self {}
+    }
+
     pub(super) fn check_writable(&self) -> Result<(), UpdateError> {
         match *self {}
     }
 }
 
-pub(super) struct ShutdownGuard<R: Replicated> {
-    _impossible: Infallible,
-    _replica: PhantomData<fn() -> R>,
-}
-
-impl<R: Replicated> ShutdownGuard<R> {
-    pub(super) fn of(_: &Arc<Shared<R>>) -> Option<Arc<Self>> {
-        None
-    }
+#[derive(Debug)]
+pub(super) enum ReadOnly {
+    Closed,
 }
