@@ -14,7 +14,7 @@ use crate::{
     version::VersionVector,
 };
 
-/// Reads a backup that [`Saving`] has made, one message at a time; see there for an example.
+/// Reads a backup that [`Saving`](crate::sans_io::Saving) has made, one message at a time; see there for an example.
 ///
 /// Updates that the core has already are ignored. A backup without an end is no error here: ask
 /// [`is_complete`](Self::is_complete).

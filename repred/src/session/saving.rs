@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Turns a copy into the messages of a backup: first those that a new peer would get, and then one for each change
-/// that follows. [`Loading`] reads them. [`Replica::save`](crate::Replica::save) does this with a writer.
+/// that follows. [`Loading`](crate::sans_io::Loading) reads them. [`Replica::save`](crate::Replica::save) does this with a writer.
 ///
 /// Write each message with its length. If nothing is acknowledged, to a user or to a peer, before the file is synced,
 /// then what was acknowledged survives a crash. Load a backup under a new id: peers may have seen updates of the old

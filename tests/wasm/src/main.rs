@@ -1,7 +1,7 @@
 //! Two replicas in WebAssembly: they converge over a pipe in memory, and notice that time goes by.
 //!
-//! The program has no operating system: time and random numbers come from the functions of [`host`], which
-//! `run.mjs` implements. `.ci/wasm` builds and runs it; on other platforms it does nothing.
+//! The program has no operating system: time and random numbers come from the functions of `host.rs`,
+//! which `run.mjs` implements. `.ci/wasm` builds and runs it; on other platforms it does nothing.
 
 #[cfg(target_family = "wasm")]
 mod host;
