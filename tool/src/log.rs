@@ -69,15 +69,15 @@ impl Log {
         Ok(if is_seen { reader.without_bar() } else { reader })
     }
 
-    /// What of an event is asked for.
+    /// The part of an event that the options select.
     fn select(&self, event: JournalEvent) -> Option<JournalEvent> {
         match event {
             JournalEvent::Entry(entry) => {
                 self.is_asked_for(&entry).then_some(JournalEvent::Entry(entry))
             }
-            // What was forgotten has no time.
+            // Forgotten updates have no time.
             JournalEvent::Skip(ranges) if self.since.is_none() => self.select_skip(ranges),
-            // What is about no update in particular is for who wants all of them.
+            // An event about no update is listed only with all of them.
             _ => (self.since.is_none() && self.origin.is_none()).then_some(event),
         }
     }

@@ -29,7 +29,7 @@ mod known_peers;
 mod batch;
 mod restore;
 mod log;
-// A replica's: whoever drives a core by hand needs no thread.
+// For replicas. A core that is driven by hand needs no thread.
 #[cfg(feature = "net")]
 mod writer;
 mod event;
@@ -262,8 +262,8 @@ impl<S: Storage> Journal<S> {
         Ok(())
     }
 
-    /// Writes what is new, and a last record that says that nothing is missing: whoever opens the journal next goes on
-    /// under the same id, whatever the durability was.
+    /// Writes what is new, and a last record that says that nothing is missing: the next core that opens the journal
+    /// goes on under the same id, whatever the durability was.
     ///
     /// # Errors
     ///

@@ -42,7 +42,7 @@ pub(super) enum Old {
     /// There is none.
     None,
     Remove,
-    /// It is damaged. It is kept under another name, for whoever wants to look at it.
+    /// It is damaged. It is kept under another name, to be looked at.
     Keep,
 }
 

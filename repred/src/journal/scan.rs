@@ -10,7 +10,7 @@ use super::{
 /// Bytes that are read at a time.
 const WINDOW: usize = 1 << 20;
 
-/// Reads a log file from its beginning, changes nothing, and tells damage from a torn end; see [`record`].
+/// Reads a log file from its beginning, changes nothing, and tells a torn end from damage; see [`record`].
 #[derive(Debug)]
 pub(super) struct Scan {
     generation: u64,

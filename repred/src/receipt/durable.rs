@@ -71,7 +71,7 @@ impl fmt::Debug for Durable {
     }
 }
 
-/// Why an update is not durable. No peer has heard of it.
+/// Why an update is not durable. It was not sent to any peer.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum NotDurable {

@@ -1,4 +1,4 @@
-//! [`Mailbox`]: what the writer thread is told by the threads that use the replica.
+//! [`Mailbox`]: what the threads that use a replica want from its writer thread.
 
 use std::{
     any::Any,
@@ -13,7 +13,7 @@ use std::{
 
 use crate::journal::JournalError;
 
-/// What the writer thread is told by the threads that use the replica.
+/// What the threads that use a replica want from its writer thread: notifications and commands.
 #[derive(Debug, Default)]
 pub(super) struct Mailbox {
     /// How many notifications came since the thread has last collected. A counter beside the lock, so that an update
@@ -32,7 +32,7 @@ struct Commands {
     compactions: Vec<CompactionReply>,
     /// The thread is to write what is new, close the journal and end.
     is_ending: bool,
-    /// Dropped when the thread has ended: the replica, if nobody else can keep it until then.
+    /// Dropped when the thread has ended: the replica, if it is closed where it cannot be waited for.
     keep_alive: Option<KeepAlive>,
     /// The thread, once it runs.
     thread: Option<ThreadId>,

@@ -76,8 +76,8 @@ impl Outbox {
         Ok(collected)
     }
 
-    /// Goes on with the builder of the next log, which may have more to tell: that is collected here, under the
-    /// same lock, so that nothing falls between the two logs.
+    /// Goes on with the builder of the next log. What that has not collected yet is collected here, under the same lock,
+    /// so that nothing falls between the two logs.
     pub(super) fn switch<R: Replicated>(
         &mut self,
         core: &mut Core<R>,
@@ -93,7 +93,7 @@ impl Outbox {
         self.builder = previous;
     }
 
-    /// The core was rolled back to what the log holds. Peers that were noted since may not be in the log.
+    /// The core was rolled back to what the log holds. That may lack peers that were noted.
     pub(super) fn restart(&mut self, builder: BatchBuilder) {
         self.builder = builder;
         self.known_peers.change_all();
@@ -133,7 +133,7 @@ impl Outbox {
 }
 
 impl ReadOnly {
-    /// What a caller who wants to write gets.
+    /// The error for a caller who wants to write.
     fn to_error(&self) -> UpdateError {
         match self {
             Self::Full(error) => UpdateError::Full { reason: with_sources(error) },
@@ -145,7 +145,7 @@ impl ReadOnly {
 
 /// An outbox that was switched to the next log; see [`Outbox::switch`].
 pub(super) struct Switched {
-    /// What the builder of the next log had not collected yet; `None` if that log cannot tell of it.
+    /// What the builder of the next log had not collected yet; `None` if that log cannot represent it.
     pub(super) rest: Result<Option<Vec<Batch>>, SessionError>,
     /// The builder of the log that is to be replaced.
     pub(super) previous: BatchBuilder,

@@ -313,8 +313,8 @@ impl<H: Host, S: Storage> WriterThread<H, S> {
         result
     }
 
-    /// The next log, or the end of the present one, is to say which peers were met by now. Returns the time now;
-    /// `None` if the replica is not there any more.
+    /// Passes the known peers to the log, for the beginning of the next one or for the end of this one. Returns the wall
+    /// time; `None` if the replica is not there any more.
     fn note_peers(&mut self) -> Option<Time> {
         let host = self.host.upgrade()?;
         host.note_peers();
@@ -325,8 +325,8 @@ impl<H: Host, S: Storage> WriterThread<H, S> {
 
     // ---- when something fails ----
 
-    /// The storage has refused what is new. No peer and no caller has been told of it, so the replica can go back to
-    /// what its log holds.
+    /// The storage has refused what is new. It was neither acknowledged nor sent, so the replica can go back to what its
+    /// log holds.
     fn roll_back(&mut self, error: JournalError) {
         // What was appended before that stays.
         if let Err(error) = self.settle() {
@@ -346,7 +346,7 @@ impl<H: Host, S: Storage> WriterThread<H, S> {
         });
         drop(host);
         let Some((result, before, after)) = rolled_back else { return };
-        self.watermark.lose(before, NotDurable::Refused { cause: Arc::new(error) });
+        self.watermark.roll_back(before, NotDurable::Refused { cause: Arc::new(error) });
         match result {
             Ok(()) => self.watermark.advance(after),
             Err(error) => self.fail(JournalError::Rollback(Arc::new(error))),
@@ -376,7 +376,7 @@ impl<H: Host, S: Storage> WriterThread<H, S> {
     fn fail(&mut self, error: JournalError) {
         self.log.poison();
         let cause = Arc::new(error.clone());
-        // Before the watermark: a caller who learns of the failure must not be able to write.
+        // Before the watermark fails: a caller who sees that error must not be able to write.
         self.with_and_wake(|_, outbox| outbox.set_read_only(Some(ReadOnly::Failed(error))));
         self.watermark.fail(NotDurable::Unknown { cause });
     }
@@ -401,7 +401,7 @@ impl<H: Host, S: Storage> WriterThread<H, S> {
 }
 
 impl<H: Host, S: Storage> Drop for WriterThread<H, S> {
-    /// However the thread ends, nobody waits for it any longer.
+    /// However the thread ends, all who wait for the watermark get an error.
     fn drop(&mut self) {
         // A replica that was closed has another reason already. Otherwise something in this thread has panicked.
         self.with_and_wake(|_, outbox| outbox.close(ReadOnly::Failed(JournalError::Failed)));

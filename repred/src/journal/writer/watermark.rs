@@ -1,4 +1,4 @@
-//! [`Watermark`]: how far a replica is durable, and who waits for it.
+//! [`Watermark`]: the position up to which a replica is durable, and the callers that wait for it.
 
 use std::{
     collections::BTreeMap,
@@ -13,31 +13,33 @@ use crate::{
     unavailable::Unavailable,
 };
 
-/// How far a replica is durable. Whoever writes its journal moves it, whoever waits looks.
+/// The position up to which a replica is durable. The writer thread moves it; tasks and threads wait for it.
 pub(crate) struct Watermark {
     state: Mutex<State>,
+    /// The watermark has moved, or will not any more.
     moved: Condvar,
+    /// Whether the calling thread is one that the writer waits for.
     would_deadlock: Box<dyn Fn() -> bool + Send + Sync>,
 }
 
 #[derive(Default)]
 struct State {
     durable: LogPosition,
-    /// What was lost on the way: after one position and up to the other.
-    lost: Vec<(LogPosition, LogPosition, Arc<NotDurable>)>,
+    /// What was rolled back: everything after the first position and up to the second.
+    rolled_back: Vec<(LogPosition, LogPosition, Arc<NotDurable>)>,
     /// Nothing becomes durable any more.
     failed: Option<Arc<NotDurable>>,
-    /// By the positions that are waited for, which are in the order of time.
+    /// The tasks that wait, by the positions that they wait for. Later positions are settled later.
     waiting: BTreeMap<LogPosition, Vec<Waker>>,
 }
 
 impl State {
-    /// What has become of everything up to a position; `None` if that is open.
+    /// What became of everything up to a position; `None` while that is open.
     fn result(&self, position: LogPosition) -> Option<Result<(), NotDurable>> {
-        let is_lost = |(after, upto, _): &&(LogPosition, LogPosition, _)| {
+        let contains = |(after, upto, _): &&(LogPosition, LogPosition, _)| {
             !after.covers(position) && upto.covers(position)
         };
-        if let Some((_, _, error)) = self.lost.iter().find(is_lost) {
+        if let Some((_, _, error)) = self.rolled_back.iter().find(contains) {
             return Some(Err((**error).clone()));
         }
         if self.durable.covers(position) {
@@ -48,8 +50,8 @@ impl State {
 }
 
 impl Watermark {
-    /// Nothing is durable yet. `would_deadlock` says whether the thread that calls it is one without which nothing
-    /// becomes durable, so that it would wait for ever.
+    /// Nothing is durable yet. `would_deadlock` says whether the calling thread is one that the writer waits for, and
+    /// so must not wait for the writer.
     pub(crate) fn new(would_deadlock: impl Fn() -> bool + Send + Sync + 'static) -> Self {
         let (state, moved) = (Mutex::default(), Condvar::new());
         Self { state, moved, would_deadlock: Box::new(would_deadlock) }
@@ -63,10 +65,10 @@ impl Watermark {
         });
     }
 
-    /// What came since the last position, up to this one, is lost, and nothing of it is left.
-    pub(crate) fn lose(&self, upto: LogPosition, error: NotDurable) {
+    /// Everything from the watermark up to this position was rolled back, and nothing of it is left.
+    pub(crate) fn roll_back(&self, upto: LogPosition, error: NotDurable) {
         self.change(|state| {
-            state.lost.push((state.durable, upto, Arc::new(error)));
+            state.rolled_back.push((state.durable, upto, Arc::new(error)));
             state.durable = upto;
         });
     }
@@ -80,7 +82,7 @@ impl Watermark {
         let mut state = self.lock();
         change(&mut state);
         let mut woken = Vec::new();
-        // Only from the first on for which it is open.
+        // Those whose position is settled are the first ones.
         while let Some(entry) = state.waiting.first_entry() {
             let position = *entry.key();
             if state.result(position).is_none() {
