@@ -194,6 +194,7 @@ impl<R: Replicated> Applied<R> {
 
     /// Applies an update that was written here, and is the next of `own`. One that changes nothing is forgotten:
     /// nobody has heard of it, so it needs no dot.
+    #[inline]
     pub(super) fn local(
         &mut self,
         own: OriginIndex,
@@ -281,6 +282,7 @@ impl<R: Replicated> Applied<R> {
     }
 
     /// Reduces an update. Its changes, and whether there are none.
+    #[inline]
     fn reduce(&mut self, update: R::Update, stamp: Stamp) -> (R::Changes, bool) {
         self.health = Health::InUserCode;
         let changes = self.state.reduce(update, stamp);
@@ -290,6 +292,7 @@ impl<R: Replicated> Applied<R> {
     }
 
     /// Appends an update that was written here, and what its author, who is us, had seen: not what is deferred.
+    #[inline]
     fn record_local(
         &mut self,
         own: OriginIndex,

@@ -15,6 +15,7 @@ pub(super) struct UpdateEncoder {
 
 impl UpdateEncoder {
     /// Appends an encoded update. If it is refused, what is appended is garbage.
+    #[inline]
     pub(super) fn encode<R: Replicated>(
         &mut self,
         state: &R,

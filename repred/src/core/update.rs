@@ -94,6 +94,7 @@ impl<R: Replicated> Core<R> {
     }
 
     /// Stamps an encoded update and applies it.
+    #[inline]
     fn write(
         &mut self,
         update: R::Update,
