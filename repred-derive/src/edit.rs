@@ -275,14 +275,14 @@ fn before(input: &Struct<'_>) -> TokenStream {
             Role::With { .. } => quote! {
                 #update::#variant(_) => {
                     let __before = ::core::clone::Clone::clone(&self.#member);
-                    ::std::boxed::Box::new(move |__state: &mut Self| __state.#member = __before)
+                    #library::__private::Box::new(move |__state: &mut Self| __state.#member = __before)
                 }
             },
             _ => quote! {
                 #update::#variant(ref __update) => {
                     let __roll_back =
                         <#ty as #library::__private::Edit>::rollback(&self.#member, __update, __stamp);
-                    ::std::boxed::Box::new(
+                    #library::__private::Box::new(
                         move |__state: &mut Self| __roll_back(&mut __state.#member),
                     )
                 }
@@ -321,7 +321,7 @@ fn inverse(input: &Struct<'_>) -> TokenStream {
                 #update::#variant(ref __update) => {
                     let __inverse =
                         <#ty as #library::__private::Edit>::inverse(&self.#member, __update, __stamp)?;
-                    ::core::option::Option::Some(::std::boxed::Box::new(move |__state: &Self, __is_ours: &dyn ::core::ops::Fn(#library::__private::Dot) -> ::core::primitive::bool| {
+                    ::core::option::Option::Some(#library::__private::Box::new(move |__state: &Self, __is_ours: &dyn ::core::ops::Fn(#library::__private::Dot) -> ::core::primitive::bool| {
                         ::core::iter::Iterator::collect(::core::iter::Iterator::map(
                             ::core::iter::IntoIterator::into_iter(__inverse(&__state.#member, __is_ours)),
                             #update::#variant,
@@ -366,7 +366,7 @@ fn rebuild(input: &Struct<'_>) -> TokenStream {
             }
         });
         quote! {
-            let mut __updates = ::std::vec::Vec::new();
+            let mut __updates = #library::__private::Vec::new();
             #(#parts)*
             ::core::option::Option::Some(__updates)
         }
@@ -376,7 +376,7 @@ fn rebuild(input: &Struct<'_>) -> TokenStream {
         #[allow(unused_mut)]
         fn rebuild(
             &self,
-        ) -> ::core::option::Option<::std::vec::Vec<<Self as #library::__private::Reduce>::Update>> {
+        ) -> ::core::option::Option<#library::__private::Vec<<Self as #library::__private::Reduce>::Update>> {
             #body
         }
     }

@@ -1,9 +1,14 @@
 //! [`Changes`]: what a reducer reports; [`Superseded`] and [`ValueChanges`], the reports of those that replace.
 
-use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque},
+use alloc::{
+    boxed::Box,
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    string::String,
     sync::Arc,
+    vec::Vec,
 };
+#[cfg(feature = "std")]
+use std::collections::{HashMap, HashSet};
 
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 
@@ -58,7 +63,7 @@ impl Changes for bool {
 }
 
 /// An update of a type without values cannot happen, and so cannot change anything.
-impl Changes for std::convert::Infallible {
+impl Changes for core::convert::Infallible {
     fn is_empty(&self) -> bool {
         match *self {}
     }
@@ -89,7 +94,9 @@ macro_rules! collection {
         }
     )*};
 }
-collection!(Vec<T>, VecDeque<T>, BTreeSet<T>, BTreeMap<K, V>, HashSet<T, S>, HashMap<K, V, S>);
+collection!(Vec<T>, VecDeque<T>, BTreeSet<T>, BTreeMap<K, V>);
+#[cfg(feature = "std")]
+collection!(HashSet<T, S>, HashMap<K, V, S>);
 
 /// Empty when it has no characters.
 impl Changes for String {

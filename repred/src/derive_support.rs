@@ -1,7 +1,7 @@
 //! What the code written by `#[derive(Reduce)]` calls. No part of the public interface: it changes
 //! together with the derive crate, which is why that one is pinned to an exact version.
 
-use std::{fmt, marker::PhantomData};
+use core::{fmt, marker::PhantomData};
 
 use serde::{
     Deserializer,

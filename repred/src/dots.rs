@@ -1,5 +1,7 @@
 //! [`Dots`]: what an author had seen of one thing.
 
+use alloc::vec::Vec;
+
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{id::ReplicaId, small_vec::SmallVec, stamp::Dot};
@@ -101,7 +103,7 @@ impl Dots {
 }
 
 fn replace_earlier(there: &mut Dot, dot: Dot) -> Option<Dot> {
-    (there.seq < dot.seq).then(|| std::mem::replace(there, dot))
+    (there.seq < dot.seq).then(|| core::mem::replace(there, dot))
 }
 
 // What is in a `SmallVec` of these is in the order of the origins, no two of one.
@@ -109,7 +111,7 @@ impl FromIterator<Dot> for Dots {
     fn from_iter<I: IntoIterator<Item = Dot>>(dots: I) -> Self {
         let mut dots: Vec<_> = dots.into_iter().collect();
         // The latest of each origin comes first, and is the one that is kept.
-        dots.sort_unstable_by_key(|dot| (dot.origin, std::cmp::Reverse(dot.seq)));
+        dots.sort_unstable_by_key(|dot| (dot.origin, core::cmp::Reverse(dot.seq)));
         dots.dedup_by_key(|dot| dot.origin);
         Self(dots.into_iter().collect())
     }

@@ -1,6 +1,7 @@
 //! [`Edit`], the trait of states that are edited like plain data, and [`Editor`], what they are edited with.
 
-use std::{fmt, marker::PhantomData, ops::Deref};
+use alloc::{borrow::ToOwned, boxed::Box, string::String, vec::Vec};
+use core::{fmt, marker::PhantomData, ops::Deref};
 
 use crate::{
     id::ReplicaId,

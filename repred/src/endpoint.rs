@@ -1,6 +1,7 @@
 //! [`Endpoint`]: one end of a conversation, of any protocol.
 
-use std::{
+use alloc::{boxed::Box, vec::Vec};
+use core::{
     error::Error,
     fmt,
     task::{Context, Poll},

@@ -1,6 +1,6 @@
 //! [`ReplicaEvent`], which observers get, and the bounded ring that keeps events for slow observers.
 
-use std::{collections::VecDeque, sync::Arc};
+use alloc::{collections::VecDeque, sync::Arc};
 
 use crate::stamp::Stamp;
 

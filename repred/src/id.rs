@@ -1,6 +1,6 @@
 //! [`ReplicaId`]: the name of one replica.
 
-use std::fmt;
+use core::fmt;
 
 use serde::{Deserialize, Serialize};
 

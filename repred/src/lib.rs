@@ -1,12 +1,16 @@
 #![doc = include_str!("lib.md")]
 // docs.rs says beside each item which feature it needs; it has the nightly compiler that this takes.
 #![cfg_attr(docsrs, feature(doc_cfg))]
+#![cfg_attr(not(feature = "std"), no_std)]
 // What only an outer layer calls is dead where that layer is left out; with all of them, nothing is.
 #![cfg_attr(
     not(all(feature = "journal", feature = "net", feature = "testing")),
     allow(dead_code, unused_imports, unreachable_pub)
 )]
 // Bottom layer first; a module uses only those above it, and a test keeps it so.
+
+#[macro_use]
+extern crate alloc;
 
 // Words: what an update is called, and what it did.
 mod id;
@@ -109,5 +113,6 @@ pub mod __private {
         reset::{Reset, ResetDetail},
         stamp::{Dot, Stamp},
     };
+    pub use alloc::{boxed::Box, vec::Vec};
     pub use serde;
 }

@@ -1,5 +1,7 @@
 //! [`Reduce`], the trait of all states, and [`Replicated`], what a replica needs beyond it.
 
+use alloc::{boxed::Box, vec::Vec};
+
 use serde::{Serialize, Serializer, de::DeserializeOwned};
 
 use crate::{

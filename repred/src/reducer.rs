@@ -1,6 +1,7 @@
 //! [`Reducer`]: a closure as a reducer.
 
-use std::{fmt, marker::PhantomData, ops::Deref, sync::Arc};
+use alloc::{sync::Arc, vec::Vec};
+use core::{fmt, marker::PhantomData, ops::Deref};
 
 use serde::{Serialize, Serializer, de::DeserializeOwned};
 

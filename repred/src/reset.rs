@@ -1,7 +1,7 @@
 //! [`Reset`]: how a removal takes back what its author had seen, and nothing else; and [`ResetDetail`], what the removal
 //! carries for that.
 
-use std::collections::BTreeMap;
+use alloc::{boxed::Box, collections::BTreeMap, vec::Vec};
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 

@@ -1,6 +1,7 @@
 //! [`Schema`]: what the updates of a replica mean.
 
-use std::{fmt, hash::Hasher};
+use alloc::{borrow::ToOwned, string::String};
+use core::{fmt, hash::Hasher};
 
 use siphasher::sip::SipHasher24;
 
@@ -55,7 +56,7 @@ impl Schema {
     /// The schema named after a type, version 0: the default. Two programs have the same one if they use the same type
     /// from the same crate.
     pub fn of<T: ?Sized>() -> Self {
-        Self::new(std::any::type_name::<T>(), 0)
+        Self::new(core::any::type_name::<T>(), 0)
     }
 
     /// The schema that a peer or a file names, whose name is cut already.

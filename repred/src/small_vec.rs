@@ -1,5 +1,7 @@
 //! [`SmallVec`]: a list that is hardly ever longer than one.
 
+use alloc::vec::Vec;
+
 /// A list of which most have no element or one, and so need no allocation. Lists of equal elements are equal.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) enum SmallVec<T> {

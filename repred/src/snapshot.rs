@@ -1,6 +1,7 @@
 //! [`Snapshot`]: a state and the version it stands for, frozen together.
 
-use std::{fmt, hash::Hasher};
+use alloc::vec::Vec;
+use core::{fmt, hash::Hasher};
 
 use siphasher::sip128::{Hasher128, SipHasher24};
 

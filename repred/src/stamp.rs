@@ -1,6 +1,6 @@
 //! [`Dot`], the name of an update, and [`Stamp`], what a reducer may know of an update beside its content.
 
-use std::fmt;
+use core::fmt;
 
 use serde::{Deserialize, Serialize};
 

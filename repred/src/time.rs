@@ -1,6 +1,6 @@
 //! [`Time`], the hybrid logical clock that hands it out, and the two clocks of a [`Now`].
 
-use std::{fmt, time::Duration};
+use core::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -47,7 +47,7 @@ impl Time {
     }
 }
 
-impl std::ops::Add<Duration> for Time {
+impl core::ops::Add<Duration> for Time {
     type Output = Self;
 
     /// Saturates at the end of time, some 584,000 years from now.

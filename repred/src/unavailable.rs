@@ -1,6 +1,6 @@
 //! [`Unavailable`]: why a replica cannot be used at all.
 
-use std::{error::Error, fmt};
+use core::{error::Error, fmt};
 
 /// Why a replica cannot be used, whatever it is asked to do. Nothing was done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! [`VersionVector`]: what a replica has seen.
 
-use std::{cmp::Ordering, collections::BTreeMap, fmt};
+use alloc::{collections::BTreeMap, vec::Vec};
+use core::{cmp::Ordering, fmt};
 
 use serde::{Deserialize, Serialize};
 

@@ -1,5 +1,7 @@
 //! Adopting a snapshot: taking another state for ours.
 
+use alloc::vec::Vec;
+
 use super::{AdoptError, Core, Entry, apply::Disposition};
 use crate::{
     id::ReplicaId, reduce::Replicated, snapshot::Snapshot, time::Time, version::VersionVector,

@@ -13,7 +13,8 @@
 //!
 //! What is passed to it was checked before: it is the next update of its origin, and it was decoded.
 
-use std::{ops::RangeInclusive, sync::Arc};
+use alloc::{sync::Arc, vec::Vec};
+use core::ops::RangeInclusive;
 
 use super::{policy::ReceivePolicy, reduced::Reduced};
 use crate::{

@@ -1,6 +1,7 @@
 //! [`Block`]: what is applied together or not at all.
 
-use std::ops::Range;
+use alloc::{boxed::Box, vec::Vec};
+use core::ops::Range;
 
 use crate::{
     history::{Dependency, OriginIndex, SeqRange},

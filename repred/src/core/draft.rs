@@ -1,6 +1,7 @@
 //! [`Draft`]: an edit that is being made.
 
-use std::ops::Range;
+use alloc::{string::String, vec::Vec};
+use core::ops::Range;
 
 use super::{
     Core, EditError, Never, UpdateError,
@@ -130,7 +131,7 @@ impl<'c, R: Replicated + Edit> Draft<'c, R> {
     fn new(core: &'c mut Core<R>, wall: Time, inverting: Inverting) -> Self {
         let own = core.applied.intern(core.id());
         let last = core.last_stamp(own);
-        let mut payload = std::mem::take(&mut core.encoder.buffer);
+        let mut payload = core::mem::take(&mut core.encoder.buffer);
         payload.clear();
         let (updates, inverses) = (Vec::new(), Vec::new());
         Self { core, own, wall, last, updates, payload, mistake: None, inverting, inverses }
@@ -157,7 +158,7 @@ impl<'c, R: Replicated + Edit> Draft<'c, R> {
 
     /// Records what was reduced. From here on, nothing is rolled back.
     fn commit(mut self) -> Inverses<R> {
-        let updates = std::mem::take(&mut self.updates);
+        let updates = core::mem::take(&mut self.updates);
         let (own, first) = (self.own, self.core.entries().last(self.own) + 1);
         let count = updates.len();
         for (index, Written { stamp, changes, payload, .. }) in updates.into_iter().enumerate() {
@@ -166,7 +167,7 @@ impl<'c, R: Replicated + Edit> Draft<'c, R> {
             self.core.applied.commit_draft(own, stamp, changes, payload, step);
         }
         self.core.mark_edit(own, first);
-        let mut inverses = std::mem::take(&mut self.inverses);
+        let mut inverses = core::mem::take(&mut self.inverses);
         inverses.reverse();
         inverses
     }
@@ -204,7 +205,7 @@ impl<R: Replicated + Edit> Place<R> for Draft<'_, R> {
 impl<R: Replicated + Edit> Drop for Draft<'_, R> {
     fn drop(&mut self) {
         // Kept for its memory.
-        self.core.encoder.buffer = std::mem::take(&mut self.payload);
+        self.core.encoder.buffer = core::mem::take(&mut self.payload);
         let rollbacks = self.updates.drain(..).rev().map(|Written { rollback, .. }| rollback);
         self.core.applied.roll_back(rollbacks);
     }

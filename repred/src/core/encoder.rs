@@ -1,6 +1,6 @@
 //! [`UpdateEncoder`]: encoding updates that others can decode.
 
-use std::collections::BTreeSet;
+use alloc::{collections::BTreeSet, vec::Vec};
 
 use super::UpdateError;
 use crate::reduce::Replicated;

@@ -52,7 +52,7 @@ impl<R: Replicated> Core<R> {
             return Err(HistoryError::BelowFloor { floor: self.floor() });
         }
         let mut cursor = Cursor::new(history, frontier);
-        let runs = std::iter::from_fn(move || {
+        let runs = core::iter::from_fn(move || {
             loop {
                 match cursor.peek(history)? {
                     Missing::Entries(entries) => {

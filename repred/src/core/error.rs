@@ -1,7 +1,8 @@
 //! Why a core did not do what it was asked to. One enum for each operation; each says all there is to say,
 //! so that printing it is enough.
 
-use std::{error::Error, fmt, time::Duration};
+use alloc::string::String;
+use core::{error::Error, fmt, time::Duration};
 
 use crate::{
     encoding::{DecodeError, EncodeError},

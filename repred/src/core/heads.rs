@@ -1,6 +1,6 @@
 //! [`Heads`]: where each origin stands while received updates are checked.
 
-use std::collections::BTreeMap;
+use alloc::collections::BTreeMap;
 
 use super::ReceiveError;
 use crate::{

@@ -1,6 +1,6 @@
 //! [`CoreLimits`]: what a core takes at most.
 
-use std::time::Duration;
+use core::time::Duration;
 
 /// What a [`Core`](crate::sans_io::Core) takes at most. Each limit bounds memory that others could make it use.
 ///

@@ -20,7 +20,8 @@ mod restore;
 mod past;
 mod order;
 
-use std::{fmt, ops::RangeInclusive, time::Duration};
+use alloc::vec::Vec;
+use core::{fmt, ops::RangeInclusive, time::Duration};
 
 pub(crate) use self::{
     apply::Inverting,

@@ -1,5 +1,7 @@
 //! Receiving what others send: all of it is checked before any of it is [applied](super::apply).
 
+use alloc::vec::Vec;
+
 use super::{
     Core, ReceiveError,
     apply::{Disposition, IfEmpty, Step, Verified},

@@ -1,5 +1,7 @@
 //! Writing updates: each by itself, or several as one atomic step.
 
+use alloc::vec::Vec;
+
 use super::{Core, UpdateError, apply::Step};
 use crate::{
     history::{OriginIndex, SeqRange},
@@ -39,7 +41,7 @@ impl<R: Replicated> Core<R> {
         wall: Time,
     ) -> Result<Receipt<R::Changes>, UpdateError> {
         self.check_writable()?;
-        let mut payload = std::mem::take(&mut self.encoder.buffer);
+        let mut payload = core::mem::take(&mut self.encoder.buffer);
         payload.clear();
         let (state, limit) = (self.applied.state(), self.limits.update_bytes);
         let result = self.encoder.encode(state, &update, &mut payload, limit);

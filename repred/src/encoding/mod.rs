@@ -24,7 +24,8 @@ pub(crate) mod varint;
 mod read;
 mod write;
 
-use std::fmt;
+use alloc::{boxed::Box, string::ToString, vec::Vec};
+use core::fmt;
 
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -141,7 +142,7 @@ impl fmt::Display for EncodeError {
     }
 }
 
-impl std::error::Error for EncodeError {}
+impl core::error::Error for EncodeError {}
 
 impl serde::ser::Error for EncodeError {
     #[cold]
@@ -255,7 +256,7 @@ impl fmt::Display for DecodeError {
     }
 }
 
-impl std::error::Error for DecodeError {}
+impl core::error::Error for DecodeError {}
 
 const _: () = assert!(size_of::<DecodeError>() <= 16);
 

@@ -5,6 +5,8 @@
 //!
 //! Signed numbers are zigzagged to unsigned ones, so that small ones of either sign stay short.
 
+use alloc::vec::Vec;
+
 use super::DecodeError;
 
 macro_rules! varint {

@@ -1,6 +1,7 @@
 //! [`Writer`]: the serializer.
 
-use std::fmt::{self, Write as _};
+use alloc::{string::String, vec::Vec};
+use core::fmt::{self, Write as _};
 
 use serde::{Serialize, Serializer, ser};
 

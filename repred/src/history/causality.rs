@@ -12,7 +12,10 @@
 //!
 //! "Had not seen" can be answered only where everything is on record; a peer that forgets passes entries on without it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use alloc::{
+    collections::{BTreeMap, BTreeSet},
+    vec::Vec,
+};
 
 use super::{History, OriginIndex};
 use crate::version::VersionVector;
@@ -75,7 +78,7 @@ impl Causality {
     /// The origins of which something has come since `writer` has written last; `None` if that is not
     /// known, and it may be any. It writes now.
     fn take_fresh(&mut self, writer: OriginIndex) -> Option<BTreeSet<OriginIndex>> {
-        let fresh = std::mem::take(&mut self.fresh);
+        let fresh = core::mem::take(&mut self.fresh);
         (self.writer.replace(writer) == Some(writer)).then_some(fresh)
     }
 

@@ -1,6 +1,7 @@
 //! [`Cursor`]: how far one peer has been brought up to date, and what it lacks next.
 
-use std::{cmp::Reverse, collections::BinaryHeap};
+use alloc::{collections::BinaryHeap, vec::Vec};
+use core::cmp::Reverse;
 
 use super::{
     History, OriginIndex, Position, SeqRange,

@@ -9,6 +9,8 @@
 //! position of the entry that made it expire, and whoever gets the skip must get all up to there with it. Gaps that
 //! merge keep the later barrier: reaching further than needed costs a longer block, reaching less far costs convergence.
 
+use alloc::{boxed::Box, vec::Vec};
+
 use super::{
     History, OriginIndex, Position, SeqRange,
     gap::Gap,
@@ -181,7 +183,7 @@ impl History {
         let (end, barrier) = (small.end, large.barrier.max(small.barrier));
         // The smaller into the larger, so that a gap of many origins does not pay for each new skip.
         if large.ranges().len() < small.ranges().len() {
-            std::mem::swap(large, &mut small);
+            core::mem::swap(large, &mut small);
         }
         for &range in small.ranges() {
             if let Some(key) = large.add(range) {

@@ -1,6 +1,6 @@
 //! [`Frontier`]: how far a peer has seen each origin of a history.
 
-use std::collections::BTreeMap;
+use alloc::{collections::BTreeMap, vec::Vec};
 
 use super::{History, OriginIndex};
 use crate::{id::ReplicaId, version::VersionVector};

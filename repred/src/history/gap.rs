@@ -1,5 +1,7 @@
 //! [`Gap`]: a place in the history where only skips are left.
 
+use alloc::vec::Vec;
+
 use super::{OriginIndex, Position};
 
 /// Positions `start..=end` of the history, all of whose entries are forgotten: one range of seqs for each

@@ -1,5 +1,7 @@
 //! [`Missing`]: the next thing that a peer lacks.
 
+use alloc::vec::Vec;
+
 use super::{Edit, History, OriginIndex, Position, SeqRange, segment::Segment, span::Single};
 use crate::time::Time;
 

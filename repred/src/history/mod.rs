@@ -32,7 +32,8 @@ mod cursor;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeMap, ops::RangeInclusive, sync::Weak};
+use alloc::{boxed::Box, collections::BTreeMap, sync::Weak, vec::Vec};
+use core::ops::RangeInclusive;
 
 use self::{
     causality::Causality,
@@ -300,7 +301,7 @@ impl History {
             return;
         }
         let next = Segment::after(&self.open);
-        let mut full = std::mem::replace(&mut self.open, next);
+        let mut full = core::mem::replace(&mut self.open, next);
         let is_small = full.is_sparse() || full.len() <= 2;
         if is_small && !self.is_cut(&full) {
             self.split(&full);

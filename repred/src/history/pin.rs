@@ -7,7 +7,8 @@
 //! A pin is a token that its holder drops, whatever becomes of the session. The history cannot be told when that happens,
 //! as a token has no reference to it; it looks when somebody next changes it.
 
-use std::{ops::RangeInclusive, sync::Arc};
+use alloc::{sync::Arc, vec::Vec};
+use core::ops::RangeInclusive;
 
 use super::{History, Position, segment::Segment};
 
@@ -47,7 +48,7 @@ impl History {
         if self.pins.len() == pins {
             return;
         }
-        for (origin, seq, namer) in std::mem::take(&mut self.pending) {
+        for (origin, seq, namer) in core::mem::take(&mut self.pending) {
             self.expire_at(origin, seq, namer);
         }
         for border in borders {

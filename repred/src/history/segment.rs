@@ -1,6 +1,7 @@
 //! [`Segment`]: up to a thousand entries, one after the other in history order, as columns.
 
-use std::ops::Range;
+use alloc::vec::Vec;
+use core::ops::Range;
 
 use super::{OriginIndex, Position};
 use crate::time::Time;
@@ -257,7 +258,7 @@ impl Segment {
     /// All runs, in order.
     pub(super) fn runs(&self) -> impl Iterator<Item = Run> + '_ {
         let mut slot = 0;
-        std::iter::from_fn(move || {
+        core::iter::from_fn(move || {
             (slot < self.len()).then(|| {
                 let run = self.run(slot);
                 slot += run.len;

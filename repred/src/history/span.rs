@@ -1,5 +1,7 @@
 //! [`Span`]: a stretch of positions, which is kept in one of three ways.
 
+use alloc::boxed::Box;
+
 use super::{OriginIndex, Position, gap::Gap, segment::Segment};
 use crate::time::Time;
 

@@ -1,5 +1,7 @@
 //! Forgetting what a snapshot stands for.
 
+use alloc::{boxed::Box, vec::Vec};
+
 use super::{
     History, OriginIndex, Position, SeqRange,
     segment::{Run, Segment},
@@ -111,12 +113,12 @@ impl History {
     pub(crate) fn split_off(&mut self, version: &VersionVector) -> Vec<Leftover> {
         self.seal();
         let (end, generation, epoch) = (self.end(), self.generation + 1, self.epoch + 1);
-        let mut old = std::mem::replace(self, Self::new());
+        let mut old = core::mem::replace(self, Self::new());
         self.open = Segment::new(end);
         (self.generation, self.epoch) = (generation, epoch);
         self.keeps_everything = old.keeps_everything;
         // What an author had seen stays true, and the origins keep their places.
-        self.causality = std::mem::take(&mut old.causality);
+        self.causality = core::mem::take(&mut old.causality);
         self.causality.forget_writer();
         for origin in &old.origins {
             let index = self.intern(origin.id) as usize;
@@ -129,7 +131,7 @@ impl History {
             let index = self.intern(id) as usize;
             (self.origins[index].last, self.origins[index].floor) = (seq, seq);
         }
-        let spans = std::mem::take(&mut old.spans);
+        let spans = core::mem::take(&mut old.spans);
         let mut leftovers: Vec<_> =
             spans.into_values().flat_map(|span| old.leftovers(span, version)).collect();
         let edits = old.edits.values().map(|edit| edit.range);

@@ -1,6 +1,6 @@
 //! [`Assembler`]: puts together what comes in pieces, for sessions, backups and journals alike.
 
-use std::collections::BTreeSet;
+use alloc::{collections::BTreeSet, vec::Vec};
 
 use super::{
     error::ProtocolError,
@@ -130,7 +130,7 @@ impl Assembler {
                     self.staged()?.block.edit(range);
                 }
                 Item::Commit => {
-                    let Staged { block, places } = std::mem::take(self.staged()?);
+                    let Staged { block, places } = core::mem::take(self.staged()?);
                     self.staged = None;
                     receiver.block(block)?;
                     self.applied.extend(places);
@@ -217,7 +217,7 @@ impl Assembler {
 
     /// The origins of which something was applied since the last call, each with its place in the speaker's table.
     pub(crate) fn take_applied(&mut self) -> Vec<(usize, OriginIndex)> {
-        let places = std::mem::take(&mut self.applied);
+        let places = core::mem::take(&mut self.applied);
         let indexed = places.into_iter().map(|place| (place, self.table[place].index));
         indexed.filter_map(|(place, index)| Some((place, index?))).collect()
     }

@@ -1,5 +1,7 @@
 //! [`ProtocolError`]: what is wrong with what was said, whoever said it.
 
+use alloc::vec::Vec;
+
 use super::{message::Kind, wire::Malformed};
 
 /// What is wrong with what was said. Nothing of it was applied from that place on.

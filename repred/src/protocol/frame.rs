@@ -1,5 +1,7 @@
 //! Messages in a byte stream: each behind its length, a varint.
 
+use alloc::vec::Vec;
+
 use super::wire::Malformed;
 use crate::encoding::{DecodeError, varint::put_u64, varint::take_u64};
 

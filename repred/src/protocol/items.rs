@@ -3,6 +3,8 @@
 //! An origin is named by its place in the speaker's *table of origins*: those of the digest the speaker sent, in
 //! order, then each new one as it is first named. A name is a varint; that of a new origin is followed by its id.
 
+use alloc::vec::Vec;
+
 use super::{
     message::Kind,
     wire::{

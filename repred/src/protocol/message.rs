@@ -3,6 +3,8 @@
 //! PROTOCOL.md draws the layouts. Here the two directions of each stand side by side, so that a change of a
 //! message is a change of this file alone.
 
+use alloc::vec::Vec;
+
 use super::{
     reason::Reason,
     wire::{
@@ -182,8 +184,8 @@ impl<'a> Message<'a> {
                 let version = take_version(bytes, origins)?;
                 Self::Digest { version, floor: take_version(bytes, origins)? }
             }
-            Kind::Items => Self::Items(std::mem::take(bytes)),
-            Kind::Chunk => Self::Chunk(std::mem::take(bytes)),
+            Kind::Items => Self::Items(core::mem::take(bytes)),
+            Kind::Chunk => Self::Chunk(core::mem::take(bytes)),
             // Nothing is said behind these, and nothing was ever made of what was.
             Kind::Synced => return Ok(Self::Synced),
             Kind::Ping => return Ok(Self::Ping),

@@ -1,5 +1,7 @@
 //! [`Open`]: what each side says of itself before anything else.
 
+use alloc::vec::Vec;
+
 use super::{
     error::ProtocolError,
     wire::{
@@ -117,7 +119,7 @@ impl Open {
         let mut version =
             || u32::try_from(take_number(bytes)?).map_err(|_| Malformed("a schema version"));
         let (version, oldest, newest) = (version()?, version()?, version()?);
-        let name = std::str::from_utf8(bytes).map_err(|_| Malformed("a schema's name"))?;
+        let name = core::str::from_utf8(bytes).map_err(|_| Malformed("a schema's name"))?;
         if name.len() > Schema::MAX_NAME {
             return Err(Malformed("a schema's name"));
         }

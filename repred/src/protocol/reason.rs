@@ -1,6 +1,6 @@
 //! [`Reason`]: why a peer ended a conversation.
 
-use std::fmt;
+use core::fmt;
 
 /// Why a peer ended the conversation, in its own words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

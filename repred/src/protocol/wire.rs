@@ -1,5 +1,7 @@
 //! Numbers, ids, times and versions as bytes: each with its writer and its reader side by side.
 
+use alloc::vec::Vec;
+
 use crate::{
     encoding::{
         DecodeError,

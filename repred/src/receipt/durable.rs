@@ -1,11 +1,11 @@
 //! [`Durable`]: waiting until something will survive.
 
-use std::{
+use alloc::sync::Arc;
+use core::{
     error::Error,
     fmt,
     future::Future,
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll},
 };
 

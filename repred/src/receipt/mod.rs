@@ -2,7 +2,8 @@
 
 mod durable;
 
-use std::{fmt, future::IntoFuture, ops::Deref, sync::Arc};
+use alloc::sync::Arc;
+use core::{fmt, future::IntoFuture, ops::Deref};
 
 pub(crate) use self::durable::AwaitDurable;
 pub use self::durable::{Durable, NotDurable};

@@ -1,6 +1,6 @@
 //! [`SessionConfig`]: how a session behaves.
 
-use std::time::Duration;
+use core::time::Duration;
 
 use crate::{reduce::Replicated, schema::Schema};
 

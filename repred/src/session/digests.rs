@@ -1,6 +1,6 @@
 //! [`StateDigests`]: finding out whether two replicas that have seen the same hold the same.
 
-use std::time::Duration;
+use core::time::Duration;
 
 use super::{error::SessionError, outgoing::Outgoing};
 use crate::{core::Core, protocol::Message, reduce::Replicated, time::Monotonic};

@@ -1,6 +1,7 @@
 //! [`SessionError`]: why a conversation failed.
 
-use std::{fmt, time::Duration};
+use alloc::vec::Vec;
+use core::{fmt, time::Duration};
 
 use crate::{
     core::{AdoptError, ReceiveError, SnapshotError},
@@ -296,8 +297,8 @@ impl fmt::Display for SessionError {
     }
 }
 
-impl std::error::Error for SessionError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+impl core::error::Error for SessionError {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
         match self {
             // What it displays is what these do.
             Self::Receive(error) => error.source(),

@@ -1,5 +1,7 @@
 //! [`Greeting`]: what we said of ourselves, which is what the peer's answer is about.
 
+use alloc::vec::Vec;
+
 use super::{config::SessionConfig, error::SessionError};
 use crate::{
     core::Core,

@@ -1,5 +1,7 @@
 //! [`Incoming`]: what comes from the peer, and our answers to it.
 
+use alloc::vec::Vec;
+
 use super::{
     error::SessionError,
     receiver::{CoreReceiver, IfTrimmed, Outcome},

@@ -11,7 +11,8 @@ mod handshake;
 mod saving;
 mod loading;
 
-use std::{collections::VecDeque, time::Duration};
+use alloc::{collections::VecDeque, vec::Vec};
+use core::time::Duration;
 
 pub(crate) use self::receiver::{CoreReceiver, IfTrimmed};
 pub use self::{

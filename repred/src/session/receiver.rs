@@ -1,5 +1,7 @@
 //! [`CoreReceiver`]: applies to a core what an assembler has put together.
 
+use alloc::vec::Vec;
+
 use super::{config::SessionConfig, error::SessionError, outgoing::Outgoing};
 use crate::{
     core::{Block, Core, IfUnknown, ReceivePolicy, Received},

@@ -2,6 +2,8 @@
 //!
 //! A file has our open, our digest, what a new peer would get, and `synced`. A log continues with what came later.
 
+use alloc::vec::Vec;
+
 use super::{
     config::{SessionConfig, SessionLimits},
     error::SessionError,

@@ -1,6 +1,7 @@
 //! [`And`]: whether nobody has said no.
 
-use std::fmt;
+use alloc::boxed::Box;
+use core::fmt;
 
 use serde::{Deserialize, Serialize};
 

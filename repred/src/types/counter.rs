@@ -1,6 +1,7 @@
 //! [`Counter`]: a sum.
 
-use std::fmt;
+use alloc::{boxed::Box, vec::Vec};
+use core::fmt;
 
 use serde::{Deserialize, Serialize};
 

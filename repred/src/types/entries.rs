@@ -1,6 +1,6 @@
 //! What maps of reducers have in common: a `BTreeMap` that holds no value which is the default.
 
-use std::collections::BTreeMap;
+use alloc::{boxed::Box, collections::BTreeMap};
 
 use serde::{Serialize, de::DeserializeOwned};
 

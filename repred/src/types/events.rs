@@ -1,6 +1,7 @@
 //! [`Events`]: what has happened, once and in order.
 
-use std::fmt;
+use alloc::{boxed::Box, vec::Vec};
+use core::fmt;
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 

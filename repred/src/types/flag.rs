@@ -1,6 +1,7 @@
 //! [`Flag`] and [`DisableFlag`]: switches.
 
-use std::fmt;
+use alloc::{boxed::Box, vec::Vec};
+use core::fmt;
 
 use serde::{Deserialize, Serialize};
 

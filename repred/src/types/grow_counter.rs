@@ -1,6 +1,7 @@
 //! [`GrowCounter`]: a sum that only grows.
 
-use std::fmt;
+use alloc::{boxed::Box, vec::Vec};
+use core::fmt;
 
 use serde::{Deserialize, Serialize};
 

@@ -1,6 +1,6 @@
 //! `BTreeMap` as a reducer: a map of reducers from which nothing is removed.
 
-use std::collections::BTreeMap;
+use alloc::{boxed::Box, collections::BTreeMap, vec::Vec};
 
 use serde::{Serialize, de::DeserializeOwned};
 

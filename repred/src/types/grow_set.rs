@@ -1,10 +1,10 @@
 //! [`GrowSet`]: a set that only grows.
 
-use std::{
-    borrow::Borrow,
+use alloc::{
+    boxed::Box,
     collections::{BTreeSet, btree_set},
-    fmt,
 };
+use core::{borrow::Borrow, fmt};
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 

@@ -1,6 +1,7 @@
 //! [`LwwMap`]: a map of plain values, of which the last write wins.
 
-use std::{borrow::Borrow, collections::BTreeMap, fmt};
+use alloc::{boxed::Box, collections::BTreeMap, vec::Vec};
+use core::{borrow::Borrow, fmt};
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -192,7 +193,7 @@ where
         if latest.0 > stamp {
             return LwwMapChanges::unchanged(key);
         }
-        let (old, before) = std::mem::replace(latest, (stamp, value.clone()));
+        let (old, before) = core::mem::replace(latest, (stamp, value.clone()));
         LwwMapChanges { key, before, after: value, superseded: Superseded::changed([old.dot]) }
     }
 }

@@ -1,11 +1,11 @@
 //! [`Map`]: a map of reducers, from which keys can be removed.
 
-use std::{
-    borrow::Borrow,
+use alloc::{
+    boxed::Box,
     collections::{BTreeMap, btree_map},
-    fmt,
-    iter::Filter,
+    vec::Vec,
 };
+use core::{borrow::Borrow, fmt, iter::Filter};
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 

@@ -1,5 +1,7 @@
 //! [`MapChanges`]: what an update has changed in a map of reducers.
 
+use alloc::{boxed::Box, vec::Vec};
+
 use serde::Serialize;
 
 use crate::{changes::Changes, stamp::Dot};

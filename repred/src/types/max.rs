@@ -1,6 +1,7 @@
 //! [`Max`]: the largest value anybody has written.
 
-use std::{cmp::Reverse, fmt};
+use alloc::boxed::Box;
+use core::{cmp::Reverse, fmt};
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 

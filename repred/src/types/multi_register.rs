@@ -1,6 +1,7 @@
 //! [`MultiRegister`]: a value, or several where people disagree.
 
-use std::fmt;
+use alloc::{boxed::Box, vec::Vec};
+use core::fmt;
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 

@@ -1,6 +1,7 @@
 //! [`Or`]: whether anybody has said yes.
 
-use std::fmt;
+use alloc::boxed::Box;
+use core::fmt;
 
 use serde::{Deserialize, Serialize};
 

@@ -1,6 +1,7 @@
 //! [`Presence`]: who is there, as long as they say so.
 
-use std::{borrow::Borrow, collections::BTreeMap, fmt, time::Duration};
+use alloc::{boxed::Box, collections::BTreeMap, vec::Vec};
+use core::{borrow::Borrow, fmt, time::Duration};
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -235,7 +236,7 @@ where
             return changes;
         }
         self.latest = age;
-        let heartbeats = std::mem::take(&mut self.heartbeats.writes).into_iter();
+        let heartbeats = core::mem::take(&mut self.heartbeats.writes).into_iter();
         let (old, kept): (BTreeMap<_, _>, _) =
             heartbeats.partition(|(_, (heartbeat, _))| self.is_forgotten(*heartbeat, age));
         self.heartbeats.writes = kept;

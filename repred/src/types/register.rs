@@ -1,6 +1,7 @@
 //! [`Register`]: one value, of which the last write wins.
 
-use std::fmt;
+use alloc::{boxed::Box, vec::Vec};
+use core::fmt;
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -107,7 +108,7 @@ impl<T: Clone + Serialize + DeserializeOwned> Reduce for Register<T> {
             return ValueChanges::unchanged();
         }
         self.is_reset = false;
-        let before = std::mem::replace(&mut self.value, value);
+        let before = core::mem::replace(&mut self.value, value);
         let overwritten = self.latest.replace(stamp).map(|old| old.dot);
         ValueChanges::changed(before, self.value.clone(), overwritten)
     }

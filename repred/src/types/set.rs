@@ -1,10 +1,11 @@
 //! [`Set`]: a set of which an addition outlives a removal that did not see it.
 
-use std::{
-    borrow::Borrow,
+use alloc::{
+    boxed::Box,
     collections::{BTreeMap, btree_map},
-    fmt,
+    vec::Vec,
 };
+use core::{borrow::Borrow, fmt};
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 

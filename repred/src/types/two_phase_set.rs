@@ -1,10 +1,10 @@
 //! [`TwoPhaseSet`]: a set of which what was removed never comes back.
 
-use std::{
-    borrow::Borrow,
+use alloc::{
+    boxed::Box,
     collections::{BTreeSet, btree_set},
-    fmt,
 };
+use core::{borrow::Borrow, fmt};
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 

@@ -4,7 +4,7 @@ mod plan;
 mod table;
 mod open_snapshot;
 
-use std::collections::VecDeque;
+use alloc::{collections::VecDeque, vec::Vec};
 
 use self::{open_snapshot::OpenSnapshot, plan::Plan, table::OriginTable};
 use super::error::SessionError;
@@ -225,7 +225,7 @@ impl Outgoing {
         let Transfer::Block(block) = &mut self.transfer else {
             return Ok(false);
         };
-        if !std::mem::replace(&mut block.is_begun, true) {
+        if !core::mem::replace(&mut block.is_begun, true) {
             items.begin();
         }
         while let Some(edit) = block.edits.pop_front() {

@@ -1,5 +1,7 @@
 //! [`OpenSnapshot`]: a frozen state that goes to the peer in parts.
 
+use alloc::vec::Vec;
+
 use crate::{
     protocol::{Cause, Message, SnapshotHead},
     snapshot::{self, Snapshot},
@@ -28,7 +30,7 @@ impl OpenSnapshot {
 
     /// What the state stands for, once all of it is sent.
     pub(super) fn take_version(&mut self) -> VersionVector {
-        std::mem::take(&mut self.snapshot.version)
+        core::mem::take(&mut self.snapshot.version)
     }
 
     /// Appends the head, or the next part of at most so many bytes. Returns whether that was the last.

@@ -1,6 +1,6 @@
 //! [`Plan`]: where a block has to end.
 
-use std::collections::VecDeque;
+use alloc::{collections::VecDeque, vec::Vec};
 
 use crate::history::{Cursor, Dependency, Edit, History, Missing, Position, SeqRange};
 

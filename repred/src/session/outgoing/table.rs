@@ -1,5 +1,7 @@
 //! [`OriginTable`]: how origins are named to the peer.
 
+use alloc::vec::Vec;
+
 use crate::{
     history::{History, OriginIndex, SeqRange},
     protocol::{NamedRange, OriginName},
