@@ -5,6 +5,21 @@ use alloc::{collections::VecDeque, sync::Arc};
 use crate::stamp::Stamp;
 
 /// An event that an observer of a replica gets.
+///
+/// ```
+/// use futures::{FutureExt, StreamExt};
+/// use repred::{Counter, Replica, ReplicaEvent};
+///
+/// let votes = Replica::new(Counter::default());
+/// let mut events = votes.subscribe()?;
+/// votes.update(3)?;
+/// match events.next().now_or_never().flatten() {
+///     Some(ReplicaEvent::Changed { stamp, .. }) => assert_eq!(stamp.origin(), votes.id()?),
+///     Some(ReplicaEvent::Lagged) => { /* Some events are missing: read the state again. */ }
+///     event => panic!("{event:?}"),
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ReplicaEvent<C> {
@@ -39,7 +54,7 @@ impl<C> Clone for ReplicaEvent<C> {
     }
 }
 
-/// The latest events, once for all observers; each observer holds its place.
+/// The latest events, once for all observers; each observer has a place in it.
 #[derive(Debug)]
 pub(crate) struct EventRing<C> {
     ring: VecDeque<ReplicaEvent<C>>,
@@ -77,14 +92,14 @@ impl<C> EventRing<C> {
         }
     }
 
-    /// Tells every observer to read the state again, instead of whatever it has not been delivered yet.
+    /// Drops what observers have not received yet: each of them has lagged.
     pub(crate) fn clear(&mut self) {
         self.first = self.end();
         self.ring.clear();
         self.push(ReplicaEvent::Lagged);
     }
 
-    /// The place of a new observer, who is delivered what comes from now on.
+    /// The place of a new observer, which receives what happens from now on.
     pub(crate) fn observe(&mut self) -> u64 {
         self.observers += 1;
         self.end()
@@ -109,7 +124,7 @@ impl<C> EventRing<C> {
         Some(event.clone())
     }
 
-    /// The place of who has been delivered everything.
+    /// The place of an observer that has received everything.
     pub(crate) fn end(&self) -> u64 {
         self.first + self.ring.len() as u64
     }

@@ -10,6 +10,19 @@ use crate::{time::Time, version::VersionVector};
 /// A state, encoded, with the version it stands for and the largest time in it.
 ///
 /// It brings a replica up to date that lacks trimmed updates, at the cost of sending the whole state.
+///
+/// ```
+/// use repred::{Counter, Time, sans_io::Core};
+///
+/// let mut votes = Core::new(0xa.into(), Counter::default());
+/// votes.update(3, Time::from_micros(1))?;
+/// let snapshot = votes.snapshot()?;
+/// assert_eq!(*snapshot.version(), votes.version());
+/// assert_eq!(snapshot.time(), votes.latest_time());
+/// assert!(!snapshot.state().is_empty());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[doc(alias = "checkpoint")]
 #[derive(Clone, PartialEq, Eq)]
 pub struct Snapshot {
     pub(crate) version: VersionVector,

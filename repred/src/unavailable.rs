@@ -3,6 +3,15 @@
 use core::{error::Error, fmt};
 
 /// Why a replica cannot be used, whatever it is asked to do. Nothing was done.
+///
+/// ```
+/// use repred::{Counter, Replica, error::Unavailable};
+///
+/// let votes = Replica::new(Counter::default());
+/// let inside = votes.read(|_| votes.read(|votes| votes.value()))?;
+/// assert_eq!(inside, Err(Unavailable::Reentrant));
+/// # Ok::<(), Unavailable>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Unavailable {

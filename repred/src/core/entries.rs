@@ -10,6 +10,16 @@ use crate::{
 };
 
 /// An update as the history has kept it; see [`Core::history`](crate::sans_io::Core::history).
+///
+/// ```
+/// use repred::{Counter, Time, VersionVector, sans_io::Core};
+///
+/// let mut votes = Core::new(0xa.into(), Counter::default());
+/// votes.update(3, Time::from_micros(1))?;
+/// let entry = votes.history(&VersionVector::new())?.next().unwrap();
+/// assert_eq!((entry.stamp.dot.seq, entry.size, entry.update), (1, 1, Ok(3)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Entry<U> {

@@ -1,5 +1,5 @@
-//! Why a core did not do what it was asked to. One enum for each operation; each says all there is to say,
-//! so that printing it is enough.
+//! Why a core did not do what it was asked to. One enum for each operation; what an error wraps is its source, which its
+//! own text does not repeat.
 
 use alloc::string::String;
 use core::{error::Error, fmt, time::Duration};
@@ -82,7 +82,8 @@ pub enum ReceiveError {
         /// The seq that should have come.
         expected: u64,
     },
-    /// It claims to be written by us.
+    /// It claims to be written by us, and we have not written it: we are a restored copy, and
+    /// [need a new id](crate::sans_io::Core::needs_new_id), or the peer lies.
     OwnOrigin {
         /// What it calls itself.
         dot: Dot,
@@ -103,7 +104,8 @@ pub enum ReceiveError {
         /// How long until it is near enough.
         wait: Duration,
     },
-    /// Its bytes do not decode to an update of this schema.
+    /// Its bytes do not decode to an update of this schema: the fault of its origin, or of a peer that changed it on the
+    /// way.
     Decode {
         /// Its name.
         dot: Dot,
@@ -124,7 +126,7 @@ pub enum ReceiveError {
         /// What its author is said to have newly seen.
         dependency: Dot,
     },
-    /// The version has no room for another origin.
+    /// The version has no room for another origin. Raise the limit, if that many replicas are to write.
     TooManyOrigins {
         /// What is allowed: [`CoreLimits::origins`](crate::sans_io::CoreLimits::origins).
         limit: usize,
@@ -145,39 +147,39 @@ pub enum AdoptError {
         /// What the snapshot has seen.
         snapshot: VersionVector,
     },
-    /// Its largest time is too far ahead of our clock.
+    /// Its largest time is too far ahead of our clock. It will be accepted after the wait.
     TooFarAhead {
         /// Its time.
         time: Time,
         /// How long until it is near enough.
         wait: Duration,
     },
-    /// The version has no room for its origins.
+    /// The version has no room for its origins. Raise the limit, if that many replicas are to write.
     TooManyOrigins {
         /// What is allowed: [`CoreLimits::origins`](crate::sans_io::CoreLimits::origins).
         limit: usize,
     },
-    /// Its bytes do not decode to a state of this schema.
+    /// Its bytes do not decode to a state of this schema: it is of another program, or was changed on the way.
     Decode(DecodeError),
     /// The replica cannot be used.
     Unavailable(Unavailable),
 }
 
-/// Why there is no snapshot or digest of a state.
+/// Why there is no snapshot or digest of a state. The replica is unchanged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SnapshotError {
-    /// serde could not encode the state.
+    /// serde could not encode the state: a fault of the state's type.
     Encode(EncodeError),
     /// The replica cannot be used.
     Unavailable(Unavailable),
 }
 
-/// Why nothing was trimmed.
+/// Why nothing was trimmed. The replica is unchanged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TrimError {
-    /// Not all of it has been seen.
+    /// Not all of it has been seen, or reduced. Trim what is covered by [`reduced`](crate::sans_io::Core::reduced).
     NotSeen {
         /// What was asked to be trimmed.
         floor: VersionVector,
@@ -194,7 +196,7 @@ pub enum TrimError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HistoryError {
-    /// Some of them are trimmed.
+    /// Some of them are trimmed, and are only in the state now.
     BelowFloor {
         /// The history begins above this.
         floor: VersionVector,

@@ -82,8 +82,6 @@ pub struct Core<R: Replicated> {
     newest_schema: u32,
     /// How often the state was given up for another.
     discards: u64,
-    /// How many entries came that were known already.
-    known_again: u64,
 }
 
 impl<R: Replicated> Core<R> {
@@ -121,7 +119,6 @@ impl<R: Replicated> Core<R> {
             limits,
             newest_schema: 0,
             discards: 0,
-            known_again: 0,
         }
     }
 
@@ -403,11 +400,6 @@ impl<R: Replicated> Core<R> {
     /// Where the history stands. It moves with any change.
     pub(crate) fn log_position(&self) -> LogPosition {
         LogPosition { end: self.entries().end(), generation: self.entries().generation() }
-    }
-
-    /// How many entries came that were known already.
-    pub(crate) fn known_again(&self) -> u64 {
-        self.known_again
     }
 
     /// Changes when the state is given up for another: what peers think we have, we may have no more.

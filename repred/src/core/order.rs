@@ -55,6 +55,20 @@ impl<R: Replicated> Core<R> {
     /// Whether two updates were written without knowledge of each other: they are two, and neither
     /// [is before](Self::is_before) the other. O(log updates).
     ///
+    /// ```
+    /// use repred::{Counter, Dot, Time, sans_io::Core};
+    ///
+    /// let now = Time::from_micros(1);
+    /// let mut votes = Core::new(0xa.into(), Counter::default());
+    /// votes.keep_everything();
+    /// votes.update(3, now)?;
+    /// votes.update(4, now)?;
+    ///
+    /// let (first, second) = (Dot::new(0xa.into(), 1), Dot::new(0xa.into(), 2));
+    /// assert!(!votes.is_concurrent(first, second)?, "the author of the second knew the first");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// See [`OrderError`].

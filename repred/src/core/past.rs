@@ -15,6 +15,19 @@ impl<R: Replicated> Core<R> {
     ///
     /// The history then grows with every update, and cannot be trimmed. A snapshot that is adopted is kept
     /// as its beginning, and what others have forgotten stays forgotten.
+    ///
+    /// ```
+    /// use repred::{Register, Time, sans_io::Core};
+    ///
+    /// let mut title = Core::new(0xa.into(), Register::new(""));
+    /// title.keep_everything();
+    /// title.edit(Time::from_micros(1), |title| title.set("Shopping"))?;
+    /// title.edit(Time::from_micros(2), |title| title.set("Groceries"))?;
+    /// assert_eq!(title.history_len(), 2, "the first is superseded, and kept");
+    /// assert!(title.trim(&title.version()).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[doc(alias = "time travel")]
     pub fn keep_everything(&mut self) {
         self.applied.keep_everything();
     }

@@ -46,7 +46,6 @@ impl<R: Replicated> Core<R> {
         let Received { origin, seq, time, payload, seen } = entry;
         let head = Head { seq: history.last(origin), time: history.latest(origin) };
         if seq <= head.seq {
-            self.known_again += 1;
             return Ok(());
         }
         let stamp = Stamp::new(time, history.id(origin), seq);

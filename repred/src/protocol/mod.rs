@@ -22,7 +22,7 @@ pub(crate) use self::{
     assembler::{Assembler, AssemblyLimits, ReceivedSnapshot, Receiver},
     error::ProtocolError,
     frame::{FrameError, FrameReader, take_frame},
-    items::{ItemWriter, NamedRange, OriginName},
+    items::{Item, ItemReader, ItemWriter, NamedRange, OriginName},
     message::{Cause, Kind, Message, SnapshotHead},
     open::{MAX_OPEN, Open, PROTOCOL, Speaker},
     replay::{Audience, Replay},

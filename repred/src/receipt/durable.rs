@@ -42,6 +42,15 @@ impl Durable {
     /// Waits, and blocks the thread meanwhile. In a task, `.await` it instead. Inside of `reduce`, `read` or `edit` of the
     /// same replica this returns an error at once, where blocking on the future would wait for ever.
     ///
+    /// ```
+    /// use repred::{Counter, Replica, journal::Memory};
+    ///
+    /// let votes = Replica::builder(Counter::default()).open_in(Memory::new())?;
+    /// let durable = votes.update(3)?.durable();
+    /// durable.wait()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// See [`NotDurable`].

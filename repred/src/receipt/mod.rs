@@ -59,6 +59,14 @@ impl<C> Receipt<C> {
     /// Waits until the update will survive, and blocks the thread meanwhile. In a task, `.await` the receipt
     /// instead.
     ///
+    /// ```
+    /// use repred::{Counter, Replica, journal::Memory};
+    ///
+    /// let votes = Replica::builder(Counter::default()).open_in(Memory::new())?;
+    /// votes.update(3)?.wait()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// See [`NotDurable`].
@@ -66,17 +74,43 @@ impl<C> Receipt<C> {
         self.durable().wait()
     }
 
-    /// Ready when the update will survive; it is not bound to the receipt.
+    /// A future that is ready when the update will survive. It outlives the receipt.
+    ///
+    /// ```
+    /// use repred::{Counter, Replica, journal::Memory};
+    ///
+    /// let votes = Replica::builder(Counter::default()).open_in(Memory::new())?;
+    /// let durable = votes.update(3)?.durable();
+    /// futures::executor::block_on(durable)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn durable(&self) -> Durable {
         self.durable.clone()
     }
 
     /// The stamp that the update was given; `None` if it changed nothing, in which case it is neither kept nor sent.
+    ///
+    /// ```
+    /// use repred::{GrowSet, Replica};
+    ///
+    /// let words = Replica::new(GrowSet::default());
+    /// assert_eq!(words.update("milk")?.stamp().unwrap().origin(), words.id()?);
+    /// assert!(words.update("milk")?.stamp().is_none());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn stamp(&self) -> Option<Stamp> {
         self.stamp
     }
 
-    /// What the update changed.
+    /// What the update changed. The receipt dereferences to it.
+    ///
+    /// ```
+    /// use repred::{GrowSet, Replica};
+    ///
+    /// let words = Replica::new(GrowSet::default());
+    /// assert!(words.update("milk")?.changes(), "the word is new");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn changes(&self) -> &C {
         match &self.changes {
             Kept::Alone(changes) => changes,

@@ -6,6 +6,7 @@ use super::audited::Audited;
 use crate::{
     core::Core,
     id::ReplicaId,
+    protocol::{Item, ItemReader, Kind, Malformed},
     session::{Sending, Session, SessionConfig, SessionError},
     time::Now,
 };
@@ -19,6 +20,8 @@ pub(crate) struct Link {
     pub(crate) flights: [VecDeque<Flight>; 2],
     /// Whether nothing arrives at an end.
     pub(crate) is_blocked: [bool; 2],
+    /// Whether a block has begun to arrive at an end, and not ended.
+    is_in_block: [bool; 2],
 }
 
 /// A message on its way.
@@ -40,7 +43,13 @@ impl Link {
         let [core_a, core_b] = cores;
         let sessions =
             [Session::new(config_a, core_a, now[0]), Session::new(config_b, core_b, now[1])];
-        Self { ends, sessions, flights: Default::default(), is_blocked: [false; 2] }
+        Self {
+            ends,
+            sessions,
+            flights: Default::default(),
+            is_blocked: [false; 2],
+            is_in_block: [false; 2],
+        }
     }
 
     /// The end at which a replica is.
@@ -70,6 +79,33 @@ impl Link {
         }
         session.handle_sent(Sending::Done, now);
         Ok(Some(message))
+    }
+
+    /// How many entries of a message, which has just arrived at an end, are to be applied each by itself. `None` if that
+    /// cannot be counted, because a block ends in it.
+    pub(crate) fn count_single_entries(
+        &mut self,
+        end: usize,
+        message: &[u8],
+    ) -> Result<Option<u64>, Malformed> {
+        let (Kind::Items, body) = Kind::split(message)? else { return Ok(None) };
+        let (mut items, mut count, mut has_ended) = (ItemReader::new(body, 1 << 20), 0, false);
+        while let Some(item) = items.next()? {
+            match item {
+                Item::Run(..) => {
+                    while items.next_entry()?.is_some() {
+                        count += u64::from(!self.is_in_block[end]);
+                    }
+                }
+                Item::Begin => self.is_in_block[end] = true,
+                Item::Commit | Item::Abandon => {
+                    self.is_in_block[end] = false;
+                    has_ended = true;
+                }
+                Item::Skip(_) | Item::Edit(_) => {}
+            }
+        }
+        Ok((!has_ended).then_some(count))
     }
 
     /// What one end was told that the other has of an origin.

@@ -115,10 +115,15 @@ impl World<'_> {
         let Some(core) = &mut node.core else { return Ok(true) };
         let seen: Vec<_> =
             if self.trace.is_told() { core.entries().seqs().collect() } else { Vec::new() };
-        let before = (core.entries().end(), core.entries().epoch(), core.known_again());
+        let before = (core.entries().end(), core.entries().epoch());
         let heard = self.links[link].sessions[end].handle_message(core, &message, now);
-        let has_known_again = core.known_again() > before.2;
-        if (core.entries().end(), core.entries().epoch()) != (before.0, before.1) {
+        let after = (core.entries().end(), core.entries().epoch());
+        let single = self.links[link].count_single_entries(end, &message).unwrap_or_default();
+        // Each entry that is new makes the history longer.
+        let has_known_again = heard.is_ok()
+            && after.1 == before.1
+            && single.is_some_and(|single| after.0 - before.0 < single);
+        if after != before {
             node.is_dirty = true;
             if self.trace.is_told() {
                 self.trace.take_in(at, from, &seen, &node.version());
