@@ -267,7 +267,7 @@ fn a_counter_refuses_a_sum_that_is_out_of_range() {
     assert_eq!(counter.read(|counter| counter.value()), Ok(i64::MAX.into()), "it is wider");
 
     let mut state = i128::MAX.to_string();
-    state.insert_str(0, r#"{"parts":[],"value":"#);
+    state.insert_str(0, r#"{"origins":[],"value":"#);
     state.push('}');
     let full: Counter = serde_json::from_str(&state).unwrap();
     let counter = Replica::new(full);

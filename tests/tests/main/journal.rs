@@ -4,6 +4,7 @@
 
 use std::{
     collections::BTreeMap,
+    error::Error as _,
     io,
     sync::{Arc, Mutex},
 };
@@ -618,7 +619,8 @@ fn a_journal_of_another_state_is_refused() {
     let (disk, ..) = written(3, 8);
     let refused = open(disk, READER).map(drop).unwrap_err();
     assert!(matches!(refused, OpenError::Content(_)), "{refused}");
-    assert!(refused.to_string().contains("schema"), "{refused}");
+    let cause = refused.source().map(ToString::to_string).unwrap_or_default();
+    assert!(cause.contains("schema"), "{refused}: {cause}");
 }
 
 #[test]

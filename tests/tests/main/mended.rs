@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeSet,
+    error::Error as _,
     future::Future,
     task::{Context, Poll},
     time::Duration,
@@ -59,7 +60,8 @@ fn a_backup_that_cannot_be_joined_says_so() {
     there.trim(&there.version().unwrap()).unwrap();
     here.trim(&here.version().unwrap()).unwrap();
     let error = there.load(&mut &*saved(&here)).unwrap_err();
-    assert!(error.to_string().contains("cannot be joined"), "{error}");
+    let cause = error.source().map(ToString::to_string).unwrap_or_default();
+    assert!(cause.contains("cannot be joined"), "{error}: {cause}");
     assert_eq!(votes(&there), 10);
 }
 
