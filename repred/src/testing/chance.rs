@@ -1,15 +1,14 @@
-//! [`Chance`]: the decisions of a test, from a seed or from a list of decisions made before.
+//! [`Chance`]: random decisions of a test, from a seed or recorded.
 
 use std::ops::Range;
 
 use crate::stamp::Stamp;
 
-/// Where a test's decisions come from: a seed, or decisions that were made before.
+/// A generator of random decisions (SplitMix64), or a replay of recorded ones.
 ///
-/// Every decision is a number below a bound, and is recorded. That is what makes a failure repeatable,
-/// and small: a failing case is run again with fewer and lower decisions, whatever the closure makes of
-/// them (the idea is Hypothesis's: MacIver and Donaldson, *Test-Case Reduction via Test-Case Generation*,
-/// 2020). So prefer the simpler thing at lower numbers.
+/// Every decision is a number below a bound, and is recorded. So a failure can be repeated and *shrunk*:
+/// a failing case runs again with fewer and lower decisions (the idea is Hypothesis's: MacIver and Donaldson,
+/// *Test-Case Reduction via Test-Case Generation*, 2020). So prefer the simpler thing at lower numbers.
 ///
 /// ```
 /// use repred::testing::Chance;
@@ -45,7 +44,13 @@ pub(crate) struct Decision {
 }
 
 impl Chance {
-    /// The decisions that follow from a seed.
+    /// A generator with this seed. The same seed gives the same decisions.
+    ///
+    /// ```
+    /// use repred::testing::Chance;
+    ///
+    /// assert_eq!(Chance::new(7).below(1000), Chance::new(7).below(1000));
+    /// ```
     pub const fn new(seed: u64) -> Self {
         Self { source: Source::Seed(seed), made: Vec::new(), seen: Vec::new(), focus: u64::MAX }
     }
@@ -60,11 +65,17 @@ impl Chance {
         }
     }
 
-    /// A number below `bound`; the lowest is the simplest.
+    /// Returns a number below `bound`; the lowest is the simplest.
+    ///
+    /// ```
+    /// use repred::testing::Chance;
+    ///
+    /// assert!(Chance::new(7).below(3) < 3);
+    /// ```
     ///
     /// # Panics
     ///
-    /// If `bound` is zero.
+    /// Panics if `bound` is zero.
     #[track_caller]
     pub fn below(&mut self, bound: u64) -> u64 {
         assert!(bound > 0, "there is no number below zero");
@@ -79,7 +90,7 @@ impl Chance {
         value
     }
 
-    /// Any number; zero is the simplest.
+    /// Returns any number; zero is the simplest.
     ///
     /// ```
     /// use repred::testing::Chance;
@@ -97,34 +108,59 @@ impl Chance {
         value
     }
 
-    /// A number in a range; the lowest is the simplest.
+    /// Returns a number in a range; the lowest is the simplest.
+    ///
+    /// ```
+    /// use repred::testing::Chance;
+    ///
+    /// assert!((5..8).contains(&Chance::new(7).within(5..8)));
+    /// ```
     ///
     /// # Panics
     ///
-    /// If the range is empty.
+    /// Panics if the range is empty.
     #[track_caller]
     pub fn within(&mut self, range: Range<u64>) -> u64 {
         assert!(range.start < range.end, "there is no number in {range:?}");
         range.start + self.below(range.end - range.start)
     }
 
-    /// One of these; the first is the simplest.
+    /// Returns one of these items; the first is the simplest.
+    ///
+    /// ```
+    /// use repred::testing::Chance;
+    ///
+    /// assert!(["x", "y"].contains(Chance::new(7).pick(&["x", "y"])));
+    /// ```
     ///
     /// # Panics
     ///
-    /// If there are none.
+    /// Panics if there are none.
     #[track_caller]
     pub fn pick<'a, T>(&mut self, items: &'a [T]) -> &'a T {
         assert!(!items.is_empty(), "there is nothing to pick from");
         &items[self.below(items.len() as u64) as usize]
     }
 
-    /// True in `percent` of a hundred cases; false is the simplest.
+    /// Returns true in `percent` of a hundred cases; false is the simplest.
+    ///
+    /// ```
+    /// use repred::testing::Chance;
+    ///
+    /// let mut chance = Chance::new(7);
+    /// assert!(chance.percent(100) && !chance.percent(0));
+    /// ```
     pub fn percent(&mut self, percent: u64) -> bool {
         self.below(100) >= 100 - percent.min(100)
     }
 
-    /// Some of these, in their order; none is the simplest.
+    /// Returns some of these items, in their order; none is the simplest.
+    ///
+    /// ```
+    /// use repred::testing::Chance;
+    ///
+    /// assert!(Chance::new(7).some(0..9).is_sorted());
+    /// ```
     pub fn some<T>(&mut self, items: impl IntoIterator<Item = T>) -> Vec<T> {
         items.into_iter().filter(|_| self.below(2) == 1).collect()
     }

@@ -1,11 +1,12 @@
-//! Tests for reducers: their laws, and a network in which everything goes wrong.
+//! Property-based tests for reducers: their laws, and a simulated network with faults.
 //!
-//! * [`Laws`] checks, in every order, small histories of made-up updates: does the reducer commute, are its
-//!   changes truthful, does what travels arrive? Start here.
-//! * [`Simulation`] runs replicas of it through cuts, partitions, crashes, wrong clocks, trims and lies.
-//! * [`Diagram`] is how both draw what happened.
-//! * [`storage::check`] says whether a storage of your own does what a journal relies on.
-//! * [`Chance`] is where all get their decisions from, and what a closure that makes updates is given.
+//! * [`Laws`] generates small histories of updates and checks each in every order: does the reducer commute, are its
+//!   changes truthful, do updates and states survive encoding? Start here.
+//! * [`Simulation`] runs replicas through cut links, partitions, crashes, wrong clocks, trimmed histories and a peer
+//!   that lies (deterministic simulation testing).
+//! * [`Diagram`] draws what happened, in text and as SVG.
+//! * [`storage::check`] tests whether a storage of your own does what a journal relies on.
+//! * [`Chance`] is the generator of random decisions that all share, and that closures which make updates are given.
 //!
 //! ```
 //! use repred::{Register, testing::{Laws, Simulation}};

@@ -644,7 +644,7 @@ fn updates_that_never_meet_prove_nothing() {
     let set = || reducer(BTreeSet::new(), |set: &mut BTreeSet<u64>, new: u64| set.insert(new));
     let error = Laws::of(set).update_with(unique).run().unwrap_err();
     assert!(matches!(error, LawsError::Unproven(_)), "{error}");
-    assert!(error.to_string().contains("take keys from two or three"), "{error}");
+    assert!(error.to_string().contains("choose keys from two or three"), "{error}");
 }
 
 #[test]

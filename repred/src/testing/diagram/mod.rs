@@ -1,4 +1,4 @@
-//! [`Diagram`]: who wrote what and had seen what, drawn in text and as SVG.
+//! [`Diagram`]: a space-time diagram of updates, drawn in text and as SVG.
 
 mod layout;
 mod text;
@@ -50,39 +50,49 @@ pub(crate) struct Event {
 }
 
 impl Diagram {
-    /// With these lanes and nothing on them, from top to bottom.
+    /// Makes a diagram with these lanes, from top to bottom, and no events.
     pub fn new(lanes: Vec<String>) -> Self {
         Self { lanes, ..Self::default() }
     }
 
-    /// Says what it shows, in a title and a sentence. A picture has them above all else, text has not.
+    /// Sets a title and a sentence below it. Only the picture shows them.
+    ///
+    /// ```
+    /// use repred::testing::Diagram;
+    ///
+    /// let mut diagram = Diagram::new(vec!["a".into()]);
+    /// diagram.event(0, "a.1".into(), String::new());
+    /// diagram.entitle("One update".into(), "Nobody else writes.".into());
+    /// assert!(diagram.svg().contains("One update") && !diagram.text().contains("One update"));
+    /// ```
     pub fn entitle(&mut self, title: String, sentence: String) {
         (self.title, self.sentence) = (title, sentence);
     }
 
-    /// Says what came of it.
+    /// Sets the result that a picture shows below the lanes.
     pub(crate) fn conclude(&mut self, outcome: Vec<Line>) {
         self.outcome = outcome;
     }
 
-    /// Adds an event on a lane, after all others, and says which it is: what it is called, and more about
-    /// it, for which only a picture has room. Its first line stands at the dot, and all of it where one
-    /// points there.
+    /// Adds an event to a lane, after all others, and returns its index.
+    ///
+    /// Text shows the label only. A picture shows the first line of the note beside the event, and all of it in a
+    /// tooltip. See [`Diagram`] for an example.
     ///
     /// # Panics
     ///
-    /// If there is no such lane.
+    /// Panics if there is no such lane.
     pub fn event(&mut self, lane: usize, label: String, note: String) -> usize {
         assert!(lane < self.lanes.len(), "a lane below {}, not {lane}", self.lanes.len());
         self.events.push(Event { lane, label, note, seen: Vec::new() });
         self.events.len() - 1
     }
 
-    /// Says that an event had been seen before another one happened.
+    /// Draws an arrow: the author of the event `to` had seen the event `from`. See [`Diagram`] for an example.
     ///
     /// # Panics
     ///
-    /// If that had not happened yet, or there is none.
+    /// Panics unless `from` was added before `to`, and both exist.
     pub fn arrow(&mut self, from: usize, to: usize) {
         assert!(from < to, "what was seen has happened");
         self.events[to].seen.push(from);

@@ -1,14 +1,23 @@
-//! [`Coverage`]: what a test of the laws has looked at.
+//! [`Coverage`]: what a test of the laws has covered.
 
 use std::fmt;
 
-/// What a test of the laws has looked at. Its `Display` says it in a few lines.
+/// What a test of the laws has covered. Its `Display` is a few lines.
+///
+/// ```
+/// use repred::{Counter, testing::Laws};
+///
+/// let coverage = Laws::of(Counter::default).run().unwrap();
+/// assert!(coverage.complete >= 2, "all histories of two updates are among them");
+/// assert!(coverage.conflicts_percent() >= coverage.ties_percent());
+/// println!("{coverage}");
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Coverage {
-    /// Histories that were looked at, each in every order.
+    /// Histories that were checked, each in every order.
     pub histories: u64,
-    /// All histories of so many updates, and of fewer, were among them.
+    /// All histories of up to this many updates were among them.
     pub complete: usize,
     /// Origins in them.
     pub origins: usize,
@@ -23,12 +32,12 @@ pub struct Coverage {
 }
 
 impl Coverage {
-    /// In how many of a hundred histories concurrent updates changed the same place of the state.
+    /// Returns in how many of a hundred histories concurrent updates changed the same place of the state.
     pub fn conflicts_percent(&self) -> u64 {
         self.percent(self.with_conflicts)
     }
 
-    /// In how many of a hundred histories those were written at the same time, too.
+    /// Returns in how many of a hundred histories those were written at the same time, too.
     pub fn ties_percent(&self) -> u64 {
         self.percent(self.with_ties)
     }

@@ -1,4 +1,4 @@
-//! [`Laws`]: what a reducer has to keep, checked.
+//! [`Laws`]: a test of the laws that a reducer has to keep.
 
 mod case;
 mod author;
@@ -32,8 +32,8 @@ use crate::{edit::Edit, encoding, reduce::Replicated};
 
 /// A test of the laws that a reducer has to keep.
 ///
-/// One line is enough: updates are made up for any type, from the *tiny* domains of
-/// [`Chance::sample`]. A reducer that breaks a law gets a panic with the smallest case that was found.
+/// One line is enough: the kit makes up updates of any type, from the *tiny* domains of [`Chance::sample`]. If the
+/// reducer breaks a law, the test panics with a report of the smallest failing case (it is *shrunk*).
 ///
 /// ```
 /// use repred::{Counter, testing::Laws};
@@ -41,13 +41,13 @@ use crate::{edit::Edit, encoding, reduce::Replicated};
 /// Laws::of(Counter::default).check();
 /// ```
 ///
-/// # How it looks
+/// # How it searches
 ///
-/// Under causal delivery with one order per origin, every way in which updates can arrive is a path
-/// through the lattice of version vectors. So instead of trying some orders, each small history is
-/// checked *exactly*: at every cut, any two entries that may come next must commute. Ten updates of each
-/// of three origins have 5.6·10¹² orders, but 3,630 applications tell them all. First come all histories
-/// of one update, of two, and so on, as long as a budget lasts; then random ones of up to nine.
+/// Under causal delivery with one order per origin, every order in which updates can arrive is a path
+/// through the lattice of version vectors. So the kit does not sample orders, but checks each small history
+/// *exactly*: at every cut, any two entries that may come next must commute. Ten updates of each
+/// of three origins have 5.6·10¹² orders, and 3,630 calls of `reduce` cover them all. The kit first checks all
+/// histories of one update, of two, and so on, until a budget is used up; then random ones of up to nine.
 ///
 /// ```should_panic
 /// use repred::{reducer, testing::Laws};
@@ -63,8 +63,8 @@ use crate::{edit::Edit, encoding, reduce::Replicated};
 ///
 /// # Updates of your own making
 ///
-/// Made-up updates may be such as no author of yours would write. If a reducer is to keep the laws only
-/// for those that authors do write, say how they do it:
+/// Made-up updates may be ones that no author in your program writes. If your reducer keeps the laws only
+/// for updates that authors do write, say how they write them:
 ///
 /// ```
 /// use std::collections::{BTreeMap, BTreeSet};
@@ -106,7 +106,13 @@ pub struct Laws<R: Replicated> {
 }
 
 impl<R: Replicated> Laws<R> {
-    /// The laws, for what `make` makes: the state with which every replica begins.
+    /// A test of the reducer that `make` returns, in the state with which every replica begins.
+    ///
+    /// ```
+    /// use repred::{GrowSet, testing::Laws};
+    ///
+    /// Laws::of(GrowSet::<u8>::default).check();
+    /// ```
     pub fn of(make: impl Fn() -> R + 'static) -> Self {
         Self {
             subject: Subject::new(make),
@@ -122,7 +128,13 @@ impl<R: Replicated> Laws<R> {
 
     // ---- where updates come from ----
 
-    /// Takes updates from a list; the first is the simplest.
+    /// Takes updates from a list; the first counts as the simplest.
+    ///
+    /// ```
+    /// use repred::{Counter, testing::Laws};
+    ///
+    /// Laws::of(Counter::default).updates([1, -1, 1000]).check();
+    /// ```
     ///
     /// # Panics
     ///
@@ -139,7 +151,18 @@ impl<R: Replicated> Laws<R> {
         self.make_updates(move |_, chance| encoding::decode(chance.pick::<Vec<u8>>(&updates)).ok())
     }
 
-    /// Makes updates as an author does who sees this state.
+    /// Makes updates with a closure, which gets the state that the author of the update sees.
+    ///
+    /// ```
+    /// use repred::{Set, testing::Laws};
+    ///
+    /// Laws::of(Set::<char>::default)
+    ///     .update_with(|set, chance| match set.iter().next() {
+    ///         Some(element) if chance.percent(50) => set.removal(*element),
+    ///         _ => repred::types::SetUpdate::Insert(*chance.pick(&['x', 'y'])),
+    ///     })
+    ///     .check();
+    /// ```
     pub fn update_with(self, update: impl Fn(&R, &mut Chance) -> R::Update + 'static) -> Self {
         self.make_updates(move |state, chance| Some(update(state, chance)))
     }
@@ -155,13 +178,26 @@ impl<R: Replicated> Laws<R> {
 
     // ---- how much is looked at ----
 
-    /// How many random histories are looked at. Default 256.
+    /// Sets how many random histories are checked. Default 256.
+    ///
+    /// ```
+    /// use repred::{Counter, testing::Laws};
+    ///
+    /// // More than in other tests of the program.
+    /// Laws::of(Counter::default).histories(1000).check();
+    /// ```
     pub fn histories(mut self, count: u64) -> Self {
         self.histories = count;
         self
     }
 
-    /// How many updates the longest random histories have. Default 9.
+    /// Sets how many updates a history has at most. Default 9.
+    ///
+    /// ```
+    /// use repred::{Flag, testing::Laws};
+    ///
+    /// Laws::of(Flag::default).updates_per_history(5).check();
+    /// ```
     ///
     /// # Panics
     ///
@@ -172,7 +208,14 @@ impl<R: Replicated> Laws<R> {
         self
     }
 
-    /// How many origins write. Default 3; two that write and one that reads are three.
+    /// Sets how many origins write. Default 3.
+    ///
+    /// ```
+    /// use repred::{Flag, testing::Laws};
+    ///
+    /// let coverage = Laws::of(Flag::default).origins(2).run().unwrap();
+    /// assert_eq!(coverage.origins, 2);
+    /// ```
     ///
     /// # Panics
     ///
@@ -183,9 +226,16 @@ impl<R: Replicated> Laws<R> {
         self
     }
 
-    /// How many microseconds later than all that its author has seen an update may be written at most.
-    /// Default 2, so that times tie or not. With 1, concurrent updates tie as often as can be, and there
-    /// are far fewer histories to look at all of.
+    /// Sets how many microseconds after everything that its author has seen an update is written at most.
+    /// Default 2, so that the times of concurrent updates are sometimes equal and sometimes not. With 1, they are
+    /// equal as often as possible, and there are far fewer histories.
+    ///
+    /// ```
+    /// use repred::{Register, testing::Laws};
+    ///
+    /// let coverage = Laws::of(Register::<u8>::default).longest_delay(1).run().unwrap();
+    /// assert!(coverage.ties_percent() > 0);
+    /// ```
     ///
     /// # Panics
     ///
@@ -196,13 +246,28 @@ impl<R: Replicated> Laws<R> {
         self
     }
 
-    /// After how many calls of `reduce` to go from all small histories to random ones. Default 30,000.
+    /// Sets after how many calls of `reduce` the search goes from all small histories to random ones. Default 30,000.
+    ///
+    /// ```
+    /// use repred::{Counter, testing::Laws};
+    ///
+    /// // Random histories only.
+    /// let coverage = Laws::of(Counter::default).budget(0).run().unwrap();
+    /// assert_eq!(coverage.complete, 0);
+    /// ```
     pub fn budget(mut self, calls: u64) -> Self {
         self.budget = calls;
         self
     }
 
-    /// The seed of the random histories. Default 1.
+    /// Sets the seed of the random histories. Default 1. The same seed gives the same histories.
+    ///
+    /// ```
+    /// use repred::{Counter, testing::Laws};
+    ///
+    /// let run = |seed| Laws::of(Counter::default).budget(0).seed(seed).run().unwrap();
+    /// assert_eq!(run(7), run(7));
+    /// ```
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = seed;
         self
@@ -210,21 +275,46 @@ impl<R: Replicated> Laws<R> {
 
     // ---- what else the test says ----
 
-    /// States are equal if this says so, instead of if their encodings are. For states without an
-    /// encoding of their own, such as hash maps; whose digests then differ, so that
-    /// [`check_divergence`](crate::ReplicaBuilder::check_divergence) is not for them.
+    /// Compares states with a closure instead of by their encodings. This is for states that encode in no fixed
+    /// order, such as those with a hash map. The digests of such states differ, so
+    /// [`check_divergence`](crate::ReplicaBuilder::check_divergence) cannot be used with them.
+    ///
+    /// ```
+    /// use std::collections::HashSet;
+    /// use repred::{reducer, testing::Laws};
+    ///
+    /// Laws::of(|| reducer(HashSet::new(), |set: &mut HashSet<u8>, new| set.insert(new)))
+    ///     .equal(|one, other| **one == **other)
+    ///     .check();
+    /// ```
     pub fn equal(mut self, equal: impl Fn(&R, &R) -> bool + 'static) -> Self {
         self.subject.equal = Some(Box::new(move |one, other| equal(one.get(), other.get())));
         self
     }
 
-    /// Changes may be reported although the state is as it was. That costs a place in the history.
+    /// Permits changes that are not empty although the state is as it was. Such an update takes a place in the history.
+    ///
+    /// ```
+    /// use repred::{reducer, testing::Laws};
+    ///
+    /// let maximum = |state: &mut u8, new: u8| {
+    ///     *state = new.max(*state);
+    ///     true
+    /// };
+    /// Laws::of(move || reducer(0, maximum)).may_report_more().check();
+    /// ```
     pub fn may_report_more(mut self) -> Self {
         self.subject.may_report_more = true;
         self
     }
 
-    /// Checks that a second reduction of an update changes nothing.
+    /// Checks also that a second reduction of the same update changes nothing.
+    ///
+    /// ```
+    /// use repred::{GrowSet, testing::Laws};
+    ///
+    /// Laws::of(GrowSet::<u8>::default).idempotent().check();
+    /// ```
     pub fn idempotent(mut self) -> Self {
         self.claims.is_idempotent = true;
         self
@@ -250,8 +340,8 @@ impl<R: Replicated> Laws<R> {
         self
     }
 
-    /// Checks something of every state, such as that no stock is below zero. It has to hold wherever
-    /// updates meet, not only where they are written.
+    /// Checks an invariant of every state, such as that no stock is below zero. It has to hold on every replica in
+    /// every order of updates, not only on the author's.
     ///
     /// ```
     /// use repred::{Counter, testing::Laws};
@@ -268,7 +358,15 @@ impl<R: Replicated> Laws<R> {
         self
     }
 
-    /// Writes a picture of the case to this file if a law is broken.
+    /// Writes a picture of the failing case, as SVG, to this file if a law is broken.
+    ///
+    /// ```
+    /// use repred::{Counter, testing::Laws};
+    ///
+    /// let path = std::env::temp_dir().join("counter.svg");
+    /// Laws::of(Counter::default).draw(&path).check();
+    /// assert!(!path.exists(), "no law is broken");
+    /// ```
     pub fn draw(mut self, svg: impl Into<PathBuf>) -> Self {
         self.svg = Some(svg.into());
         self
@@ -278,9 +376,21 @@ impl<R: Replicated> Laws<R> {
 
     /// Checks the laws, and prints what was covered.
     ///
+    /// ```should_panic
+    /// use repred::{reducer, testing::Laws};
+    ///
+    /// // Subtraction stops at zero, so the order of updates matters.
+    /// let stock = || reducer(0, |stock: &mut u8, by: i8| {
+    ///     let before = *stock;
+    ///     *stock = stock.saturating_add_signed(by);
+    ///     *stock != before
+    /// });
+    /// Laws::of(stock).check();
+    /// ```
+    ///
     /// # Panics
     ///
-    /// If one is broken, with a report; and if the test proves nothing: see [`LawsError`].
+    /// Panics with a report if a law is broken, and if the test proves nothing: see [`LawsError`].
     #[track_caller]
     pub fn check(self) {
         match self.run() {
@@ -289,7 +399,15 @@ impl<R: Replicated> Laws<R> {
         }
     }
 
-    /// Checks the laws.
+    /// Checks the laws, and returns what was covered.
+    ///
+    /// ```
+    /// use repred::{Counter, testing::Laws};
+    ///
+    /// let coverage = Laws::of(Counter::default).run()?;
+    /// assert!(coverage.conflicts_percent() > 0);
+    /// # Ok::<(), repred::testing::LawsError>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -313,17 +431,26 @@ impl<R: Replicated> Laws<R> {
         }
     }
 
-    /// Checks the laws on one case that a report has told of.
+    /// Checks the laws on one case, in the lines that a report ends with.
+    ///
+    /// ```
+    /// use repred::{Counter, testing::Laws};
+    ///
+    /// Laws::of(Counter::default).replay(&[
+    ///     "a.1@1: 02", // 1
+    ///     "b.1@1: 01", // -1
+    /// ]);
+    /// ```
     ///
     /// # Panics
     ///
-    /// If one is broken, with a report; and if the lines tell of no case.
+    /// Panics with a report if a law is broken, and if the lines are not those of a case.
     #[track_caller]
     pub fn replay(self, lines: &[&str]) {
         let case = Case::parse(lines).unwrap_or_else(|error| panic!("{error}"));
         let result = examine(&self.subject, &self.claims, &case, &mut Coverage::default());
         if let Err(failure) = result {
-            let violation = Violation::tell(&self.subject, &case, &failure, Found::Again);
+            let violation = Violation::new(&self.subject, &case, &failure, Found::Again);
             panic!("\n{}", self.finish(violation));
         }
     }
@@ -365,7 +492,7 @@ impl<R: Replicated> Laws<R> {
             let made = recipe.follow(&self.subject);
             self.examine(made, &mut unused).err().map(|failing| *failing)
         });
-        let violation = Violation::tell(&self.subject, &small.case, &small.failure, found);
+        let violation = Violation::new(&self.subject, &small.case, &small.failure, found);
         LawsError::Broken(Box::new(self.finish(violation)))
     }
 
@@ -391,14 +518,14 @@ impl<R: Replicated> fmt::Debug for Laws<R> {
     }
 }
 
-/// Why the laws are not proved.
+/// Why a test of the laws failed.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum LawsError {
-    /// One is broken.
+    /// The reducer breaks a law. The text is the whole report of the violation.
     Broken(Box<Violation>),
-    /// No two concurrent updates ever changed the same place of the state, so nothing was proved. Updates
-    /// have to meet: take keys from two or three, and values from a few.
+    /// No two concurrent updates ever changed the same place of the state, so the test proves nothing. Make updates
+    /// that conflict: choose keys from two or three, and values from a few.
     Unproven(Coverage),
 }
 
@@ -409,7 +536,7 @@ impl fmt::Display for LawsError {
             Self::Unproven(coverage) => write!(
                 f,
                 "no two concurrent updates ever changed the same place of the state, so nothing was \
-                 proved: take keys from two or three, and values from a few ({coverage})"
+                 proved: choose keys from two or three, and values from a few ({coverage})"
             ),
         }
     }

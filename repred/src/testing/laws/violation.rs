@@ -1,4 +1,4 @@
-//! [`Violation`]: a broken law, with the smallest case that was found, to be read.
+//! [`Violation`]: a report of a broken law, with the smallest case that was found.
 
 use std::fmt;
 
@@ -9,20 +9,30 @@ use crate::testing::{
     line::{Line, indented, shorten},
 };
 
-/// A broken law, with the smallest case that was found. Its `Display` tells all of it.
+/// A broken law, with the smallest case that was found. Its `Display` is the whole report.
+///
+/// ```
+/// use repred::{reducer, testing::{Law, Laws, LawsError}};
+///
+/// // The last to arrive wins, which is another one on each replica.
+/// let title = || reducer(0, |title: &mut u8, new| std::mem::replace(title, new) != new);
+/// let Err(LawsError::Broken(violation)) = Laws::of(title).run() else { panic!() };
+/// assert_eq!(violation.law(), Law::Order);
+/// assert_eq!(violation.case().len(), 2, "two updates");
+/// assert!(violation.svg().starts_with("<svg"));
+/// ```
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Violation {
     law: Law,
     case: Vec<String>,
-    /// All that there is to say.
     report: String,
     svg: String,
 }
 
 impl Violation {
-    /// Tells of a case that breaks a law.
-    pub(crate) fn tell(subject: &Subject, case: &Case, failure: &LawFailure, found: Found) -> Self {
+    /// The report of a case that breaks a law.
+    pub(crate) fn new(subject: &Subject, case: &Case, failure: &LawFailure, found: Found) -> Self {
         let law = failure.law;
         let diagram = draw(subject, case, failure);
         let mut report =
@@ -51,18 +61,18 @@ impl Violation {
         self
     }
 
-    /// Which law is broken.
+    /// Returns the broken law.
     pub fn law(&self) -> Law {
         self.law
     }
 
-    /// The case, line by line, as [`Laws::replay`](super::Laws::replay) takes it.
+    /// Returns the case in lines, as [`Laws::replay`](super::Laws::replay) takes it.
     pub fn case(&self) -> &[String] {
         &self.case
     }
 
-    /// The case as a picture: a lane for each origin, time to the right, arrows for what had been seen; and
-    /// below it what came of it.
+    /// Returns the case as a picture in SVG: a lane for each origin, time to the right, arrows for what had been seen,
+    /// and below it the result.
     pub fn svg(&self) -> &str {
         &self.svg
     }

@@ -1,4 +1,4 @@
-//! [`SimulationFailure`]: a run that failed, made small enough to be read.
+//! [`SimulationFailure`]: a failed run, shrunk until it can be read.
 
 use std::fmt;
 
@@ -14,7 +14,7 @@ use crate::testing::{
     line::{Line, indented},
 };
 
-/// A run that failed. Its `Display` tells all of it.
+/// A failed run. Its `Display` is the whole report.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct SimulationFailure {
@@ -25,17 +25,17 @@ pub struct SimulationFailure {
 }
 
 impl SimulationFailure {
-    /// What did not hold.
+    /// Returns the guarantee that was broken.
     pub fn guarantee(&self) -> Guarantee {
         self.guarantee
     }
 
-    /// The seed of the run.
+    /// Returns the seed of the run.
     pub fn seed(&self) -> u64 {
         self.seed
     }
 
-    /// The end of the run as a picture: a lane for each replica, time to the right.
+    /// Returns the end of the run as a picture in SVG: a lane for each replica, time to the right.
     pub fn svg(&self) -> &str {
         &self.svg
     }
@@ -71,7 +71,7 @@ const TRIES: usize = 400;
 /// A run as the decisions of its beginning and of each of its steps.
 type Script = Vec<Vec<u64>>;
 
-/// Runs a failed run again, with fewer and fewer steps, and tells of the shortest that fails alike.
+/// Repeats a failed run with fewer and fewer steps, and reports the shortest that breaks the same guarantee.
 pub(crate) fn shrink(plan: &Plan, seed: u64) -> SimulationFailure {
     // The first part of a script is how the run begins; the others are its steps.
     let (mut script, mut broken, mut trace) = record(plan, seed);
@@ -95,7 +95,7 @@ pub(crate) fn shrink(plan: &Plan, seed: u64) -> SimulationFailure {
     tell(&plan.name, seed, script.len().saturating_sub(1), &broken, trace)
 }
 
-/// Runs a seed, noting down what is decided.
+/// Runs a seed, and records its decisions.
 fn record(plan: &Plan, seed: u64) -> (Script, Broken, Trace) {
     let mut script = Vec::new();
     let mut world = None;
@@ -149,7 +149,7 @@ fn tell(
     let Broken { guarantee, what, details } = broken;
     trace.end();
     let mut diagram = trace.diagram();
-    let mut report = format!("it does not hold that {guarantee}: {what}\n\n");
+    let mut report = format!("a guarantee is broken, \"{guarantee}\": {what}\n\n");
     if !details.is_empty() {
         details.iter().for_each(|line| report.push_str(&line.indented()));
         report.push('\n');
@@ -159,7 +159,7 @@ fn tell(
         report.push_str(&indented(line));
     }
     report.push_str(&how_to_go_on(seed, steps, *guarantee));
-    diagram.entitle(format!("`{name}`: it does not hold that {guarantee}"), what.clone());
+    diagram.entitle(format!("`{name}` breaks the guarantee \"{guarantee}\""), what.clone());
     diagram.conclude(details.clone());
     SimulationFailure { guarantee: *guarantee, seed, report, svg: diagram.svg() }
 }
@@ -168,7 +168,7 @@ fn how_to_go_on(seed: u64, steps: usize, guarantee: Guarantee) -> String {
     let steps = if steps == 1 { "one step".into() } else { format!("{steps} steps") };
     let end = seed + 1;
     let again = format!(
-        "\nThe run of seed {seed}, made as short as {steps}. To see it again: `.seeds({seed}..{end})`, or \
+        "\nThe run of seed {seed}, shrunk to {steps}. To repeat it: `.seeds({seed}..{end})`, or \
          REPRED_SEEDS={seed}..{end}\n"
     );
     if !guarantee.is_of_the_reducer() {

@@ -1,10 +1,10 @@
-//! [`Faults`]: what goes wrong in a run, and how often it did.
+//! [`Faults`]: the faults of a run, counted.
 
 use std::fmt;
 
 use crate::testing::Chance;
 
-/// How often each kind of fault has struck.
+/// How often each kind of fault occurred.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Faults {
@@ -12,13 +12,13 @@ pub struct Faults {
     pub cuts: u64,
     /// Messages lost with a link that was cut.
     pub lost: u64,
-    /// Messages that had to wait: not counted among the faults.
+    /// Messages that were delayed. Not counted as faults.
     pub delays: u64,
-    /// Times that some could not reach others, in one direction or both.
+    /// Partitions: some replicas could not reach others, in one direction or both.
     pub partitions: u64,
     /// Replicas that crashed.
     pub crashes: u64,
-    /// Of those, how many came back without the end of what they had written.
+    /// Crashes after which the log was torn: its end was missing.
     pub torn: u64,
     /// Clocks set to another time.
     pub skews: u64,
@@ -29,7 +29,14 @@ pub struct Faults {
 }
 
 impl Faults {
-    /// All of them, but for the delays.
+    /// Returns the number of all faults. Delays do not count.
+    ///
+    /// ```
+    /// use repred::{Counter, testing::Simulation};
+    ///
+    /// let faults = Simulation::of(Counter::default).runs(10).run().unwrap().faults;
+    /// assert!(faults.total() > faults.cuts);
+    /// ```
     pub fn total(&self) -> u64 {
         let Self { cuts, lost, delays: _, partitions, crashes, torn, skews, trims, lies } = self;
         cuts + lost + partitions + crashes + torn + skews + trims + lies
@@ -90,7 +97,7 @@ pub(crate) enum Lies {
     Forges,
 }
 
-/// What goes wrong in one run, and how often.
+/// Which faults occur in one run, and how often.
 #[derive(Clone, Debug)]
 pub(crate) struct Mix {
     pub(crate) durability: Durability,

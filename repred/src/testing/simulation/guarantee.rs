@@ -4,13 +4,13 @@ use std::fmt;
 
 use crate::testing::line::Line;
 
-/// What every run must keep.
+/// A property that every run must have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Guarantee {
     /// Nothing panics.
     Total,
-    /// In the end all have seen the same and hold the same state.
+    /// In the end all replicas have seen the same updates and hold the same state.
     Converges,
     /// A state is the fold of what its replica has seen.
     Fold,
@@ -18,21 +18,21 @@ pub enum Guarantee {
     ExactlyOnce,
     /// An update is reduced after everything that its author had seen.
     Causal,
-    /// What a replica tells of the order of two updates is so.
+    /// The order of two updates that a replica reports is the real one.
     Order,
-    /// An edit is taken in as one.
+    /// A replica has all updates of an edit or none.
     Atomic,
-    /// What an author was told to be safe, and what a peer was told to have arrived, stays.
+    /// An update that was reported as durable to its author, or as received to a peer, is never lost.
     NothingLost,
     /// Every update is as its author wrote it.
     NothingInvented,
-    /// No two updates have the same name.
+    /// No two updates have the same dot.
     Identity,
-    /// Nobody hears again what it told.
+    /// No update is sent back to the replica that it came from.
     NoEcho,
     /// Sessions fail only for a reason.
     Sessions,
-    /// Everybody comes to rest.
+    /// Replicas that have nothing new stop sending.
     Ends,
 }
 
@@ -47,23 +47,23 @@ impl fmt::Display for Guarantee {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Total => "nothing panics",
-            Self::Converges => "all come to the same state",
+            Self::Converges => "all replicas come to the same state",
             Self::Fold => "a state is the fold of what was seen",
             Self::ExactlyOnce => "every update is reduced once",
             Self::Causal => "causes come before their effects",
-            Self::Order => "the order of updates is told as it was",
-            Self::Atomic => "an edit is taken in as one",
-            Self::NothingLost => "nothing acknowledged is lost",
-            Self::NothingInvented => "nothing is invented",
-            Self::Identity => "no two updates have the same name",
-            Self::NoEcho => "nobody hears again what it told",
+            Self::Order => "the order of updates is reported as it was",
+            Self::Atomic => "an edit arrives whole",
+            Self::NothingLost => "no acknowledged update is lost",
+            Self::NothingInvented => "no update is invented",
+            Self::Identity => "no two updates have the same dot",
+            Self::NoEcho => "no update goes back to where it came from",
             Self::Sessions => "sessions fail only for a reason",
-            Self::Ends => "everybody comes to rest",
+            Self::Ends => "replicas stop sending when they have nothing new",
         })
     }
 }
 
-/// Something that must hold did not.
+/// A guarantee that was broken.
 #[derive(Clone, Debug)]
 pub(crate) struct Broken {
     pub(crate) guarantee: Guarantee,

@@ -1,4 +1,4 @@
-//! [`Simulation`]: replicas in a network in which everything goes wrong.
+//! [`Simulation`]: replicas in a simulated network with faults.
 
 mod faults;
 mod guarantee;
@@ -38,16 +38,16 @@ use super::{
 };
 use crate::{core::Core, id::ReplicaId, reduce::Replicated, session::SessionConfig};
 
-/// A test of a reducer, and of everything below it, in a network in which everything goes wrong.
+/// A deterministic simulation of replicas in a network with faults; it tests a reducer and everything below it.
 ///
 /// Each run draws two to five replicas and its own mix of faults from its seed: links that are cut with
-/// messages on their way, delays, partitions in one direction or both, clocks that jump, crashes with
-/// and without the end of the log, trimmed histories, a peer that lies. Then everything heals, and all
-/// must have seen the same and hold the same state, which must be the fold of all updates; nothing
-/// acknowledged may be lost, nothing invented, nothing reduced twice or before its cause.
+/// messages in flight, delays, partitions in one direction or both, clocks that jump, crashes with
+/// and without a torn log, trimmed histories, a peer that lies. Then all faults end. Every replica must
+/// have seen the same updates and hold the same state, which must be the fold of all updates. No acknowledged
+/// update may be lost, none invented, none reduced twice or before its causes.
 ///
-/// Time is virtual and all chance comes from the seed, so a run is always the same. Nothing waits: some
-/// hundred runs take a second.
+/// Time is virtual and every random decision comes from the seed, so a run can be repeated exactly. No thread
+/// sleeps: some hundred runs take a second.
 ///
 /// ```
 /// use repred::{Counter, testing::Simulation};
@@ -81,7 +81,13 @@ type MakeUpdate = dyn Fn(&Erased, &mut Chance) -> Option<ErasedUpdate> + Send + 
 type Equal = dyn Fn(&Erased, &Erased) -> bool + Send + Sync;
 
 impl<R: Replicated> Simulation<R> {
-    /// A simulation of what `make` makes: the state with which every replica begins.
+    /// A simulation of the reducer that `make` returns, in the state with which every replica begins.
+    ///
+    /// ```
+    /// use repred::{GrowSet, testing::Simulation};
+    ///
+    /// Simulation::of(GrowSet::<u8>::default).runs(10).check();
+    /// ```
     pub fn of(make: impl Fn() -> R + Send + Sync + 'static) -> Self {
         let plan = Plan {
             name: name_of::<R>(),
@@ -96,8 +102,17 @@ impl<R: Replicated> Simulation<R> {
         Self { plan, seeds: 0..50, svg: None, reducer: PhantomData }
     }
 
-    /// Makes updates as an author does who sees this state; otherwise they are made up, as
-    /// [`Chance::sample`] does.
+    /// Makes updates with a closure, which gets the state that the author of the update sees. Without one, the
+    /// simulation makes them up with [`Chance::sample`].
+    ///
+    /// ```
+    /// use repred::{Counter, testing::Simulation};
+    ///
+    /// Simulation::of(Counter::default)
+    ///     .update_with(|sum, chance| if sum.value() > 0 && chance.percent(30) { -1 } else { 1 })
+    ///     .runs(10)
+    ///     .check();
+    /// ```
     pub fn update_with(
         mut self,
         update: impl Fn(&R, &mut Chance) -> R::Update + Send + Sync + 'static,
@@ -108,13 +123,25 @@ impl<R: Replicated> Simulation<R> {
         self
     }
 
-    /// States are equal if this says so, instead of if their encodings are.
+    /// Compares states with a closure instead of by their encodings.
+    ///
+    /// ```
+    /// use repred::{Counter, testing::Simulation};
+    ///
+    /// Simulation::of(Counter::default).equal(|one, other| one.value() == other.value()).runs(10).check();
+    /// ```
     pub fn equal(mut self, equal: impl Fn(&R, &R) -> bool + Send + Sync + 'static) -> Self {
         self.plan.equal = Some(Box::new(move |one, other| equal(one.get(), other.get())));
         self
     }
 
-    /// How many replicas there are. Default 2 to 5.
+    /// Sets how many replicas a run has: a number of this range. Default `2..6`.
+    ///
+    /// ```
+    /// use repred::{Counter, testing::Simulation};
+    ///
+    /// Simulation::of(Counter::default).replicas(3..4).runs(10).check();
+    /// ```
     ///
     /// # Panics
     ///
@@ -125,14 +152,20 @@ impl<R: Replicated> Simulation<R> {
         self
     }
 
-    /// How many things happen in a run, before everything heals. Default 400, of which some 50 are faults.
+    /// Sets how many steps a run has before all faults end. Default 400, of which some 50 are faults.
+    ///
+    /// ```
+    /// use repred::{Counter, testing::Simulation};
+    ///
+    /// Simulation::of(Counter::default).steps(1000).runs(10).check();
+    /// ```
     pub fn steps(mut self, count: usize) -> Self {
         self.plan.steps = count;
         self
     }
 
-    /// Every replica [keeps everything](crate::sans_io::Core::keep_everything), so that none trims its history, and
-    /// what they tell of the order of updates is checked too. Default: what is superseded is forgotten.
+    /// Makes every replica [keep everything](crate::sans_io::Core::keep_everything). None trims its history then, and
+    /// the order of updates that each reports is checked too. By default replicas forget superseded updates.
     ///
     /// ```
     /// use repred::{Register, testing::Simulation};
@@ -144,29 +177,56 @@ impl<R: Replicated> Simulation<R> {
         self
     }
 
-    /// How many runs there are, with seeds from 0. Default 50.
+    /// Sets how many runs there are, with the seeds from 0 on. Default 50.
+    ///
+    /// ```
+    /// use repred::{Counter, testing::Simulation};
+    ///
+    /// assert_eq!(Simulation::of(Counter::default).runs(10).run().unwrap().runs, 10);
+    /// ```
     pub fn runs(mut self, count: u64) -> Self {
         self.seeds = 0..count;
         self
     }
 
-    /// Which seeds are run. The environment variable `REPRED_SEEDS`, such as `5..9`, takes precedence.
+    /// Sets the seeds of the runs. The environment variable `REPRED_SEEDS`, such as `5..9`, takes precedence.
+    ///
+    /// ```
+    /// use repred::{Counter, testing::Simulation};
+    ///
+    /// let run = || Simulation::of(Counter::default).seeds(7..8).run().unwrap();
+    /// assert_eq!(run().fingerprint, run().fingerprint);
+    /// ```
     pub fn seeds(mut self, seeds: Range<u64>) -> Self {
         self.seeds = seeds;
         self
     }
 
-    /// Writes a picture to this file if a run fails.
+    /// Writes a picture of the failed run, as SVG, to this file if a run fails.
+    ///
+    /// ```
+    /// use repred::{Counter, testing::Simulation};
+    ///
+    /// let path = std::env::temp_dir().join("run.svg");
+    /// Simulation::of(Counter::default).draw(&path).runs(10).check();
+    /// assert!(!path.exists(), "no run has failed");
+    /// ```
     pub fn draw(mut self, svg: impl Into<PathBuf>) -> Self {
         self.svg = Some(svg.into());
         self
     }
 
-    /// Runs all, and prints what has happened.
+    /// Runs all seeds, and prints a summary.
+    ///
+    /// ```
+    /// use repred::{Counter, testing::Simulation};
+    ///
+    /// Simulation::of(Counter::default).runs(10).check();
+    /// ```
     ///
     /// # Panics
     ///
-    /// If a run fails, with a report.
+    /// Panics with a report if a run fails.
     #[track_caller]
     pub fn check(self) {
         match self.run() {
@@ -175,15 +235,24 @@ impl<R: Replicated> Simulation<R> {
         }
     }
 
-    /// Runs all, on all cores.
+    /// Runs all seeds, on all cores of the machine, and returns a summary.
+    ///
+    /// ```
+    /// use repred::{reducer, testing::{Guarantee, Simulation}};
+    ///
+    /// // The last to arrive wins, which is another one on each replica.
+    /// let title = || reducer(0, |title: &mut u8, new| std::mem::replace(title, new) != new);
+    /// let failure = Simulation::of(title).run().unwrap_err();
+    /// assert!([Guarantee::Fold, Guarantee::Converges].contains(&failure.guarantee()));
+    /// ```
     ///
     /// # Errors
     ///
-    /// The run with the lowest seed that failed, made small.
+    /// The failed run of the lowest seed, shrunk to few steps.
     ///
     /// # Panics
     ///
-    /// If `REPRED_SEEDS` is set, and not like `0..100`.
+    /// Panics if `REPRED_SEEDS` is set to anything but a range such as `0..100`.
     pub fn run(self) -> Result<SimulationReport, Box<SimulationFailure>> {
         let seeds = env::var("REPRED_SEEDS").ok().map_or(self.seeds.clone(), |text| {
             parse(&text).unwrap_or_else(|| panic!("REPRED_SEEDS is like 0..100, not `{text}`"))
@@ -267,7 +336,7 @@ impl Plan {
     }
 }
 
-/// A panic, of the reducer or of anything below it, fails the run.
+/// Runs a closure of which a panic, of the reducer or of anything below it, fails the run.
 fn guarded<T>(run: impl FnOnce() -> Result<T, Broken>) -> Result<T, Broken> {
     quietly(run)
         .unwrap_or_else(|panic| Err(Broken::new(Guarantee::Total, format!("panic: {panic}"))))
@@ -278,7 +347,7 @@ fn parse(text: &str) -> Option<Range<u64>> {
     Some(from.parse().ok()?..to.parse().ok()?)
 }
 
-/// What has happened in all runs together. Its `Display` says it in a few lines.
+/// A summary of all runs. Its `Display` is a few lines.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SimulationReport {
@@ -292,9 +361,9 @@ pub struct SimulationReport {
     pub messages: u64,
     /// Their bytes.
     pub bytes: u64,
-    /// Runs in which trimming had parted some for good, so that not all could come to have everything.
+    /// Runs in which trimming had made it impossible that all replicas get every update.
     pub parted: u64,
-    /// A number that is another if anything else was said in any run.
+    /// A hash of all messages of all runs, by which two simulations can be compared.
     pub fingerprint: u64,
 }
 
