@@ -218,7 +218,7 @@ impl<T> ValueChanges<T> {
         Self { values: Some((before, after)), superseded: superseded.into_iter().collect() }
     }
 
-    /// The same about what is made of the values.
+    /// Applies `make` to the values before and after, and keeps the superseded dots.
     pub fn map<U>(self, make: impl Fn(T) -> U) -> ValueChanges<U> {
         let values = self.values.map(|(before, after)| (make(before), make(after)));
         ValueChanges { values, superseded: self.superseded }

@@ -8,9 +8,9 @@ use crate::{id::ReplicaId, small_vec::SmallVec, stamp::Dot};
 
 /// The latest dot of each of some origins, in the order of the origins.
 ///
-/// Held by a state, it says which updates something is due to. Sent with an update, it says what the
-/// update's author had seen: delivery is causal, so whoever has seen a dot has seen all before it of the
-/// same origin, and one dot for each origin says everything.
+/// A causal context: at most one dot per origin. In a state it names the updates that produced a value. In an update
+/// it says what the author had seen: delivery is causal, so whoever has seen a dot has seen all before it of the same
+/// origin, and one dot for each origin says everything.
 ///
 /// One dot takes no allocation. Lookups are O(log n) in the number of origins.
 ///

@@ -161,8 +161,8 @@ impl<R: Reduce, P: Place<R>> Editor<R, P> {
         self.place.now()
     }
 
-    /// The editor of a part that is always there: where it is, and which update of the whole an update of
-    /// it is.
+    /// The editor of a part that is always there. `find` borrows the part from the state; `wrap` turns an update of
+    /// the part into an update of the whole state.
     ///
     /// ```
     /// use repred::{Counter, Reduce, Replica, edit::{Edit, Editor, Place}};

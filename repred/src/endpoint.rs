@@ -131,7 +131,7 @@ pub trait Endpoint {
     /// [`poll_bytes`](Self::poll_bytes).
     fn close(&mut self, now: Now);
 
-    /// Whether the conversation has ended well.
+    /// Whether the conversation is over.
     fn is_closed(&self) -> bool;
 }
 

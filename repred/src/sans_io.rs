@@ -1,4 +1,4 @@
-//! Replication without I/O: what drives a copy of the state, and its conversations, by hand.
+//! Replication without I/O, for programs that do their own I/O and scheduling.
 //!
 //! A [`Core`] is one copy of the state, a [`Session`] is one conversation with one peer, and nothing here owns a
 //! socket, a task, a clock or a random source. Use it in a simulation, in a game's loop, or on a device without an

@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 )]
 pub struct Time(u64);
 
-/// A wall clock beyond this is wrong, and stamps after it would come to the end of numbers.
+/// The upper bound for readings of a wall clock. A later reading is wrong, and stamps derived from it could overflow.
 pub(crate) const MAX_WALL: Time = Time::from_micros(1 << 61);
 
 impl Time {

@@ -116,7 +116,8 @@ impl<R: Replicated> Core<R> {
             snapshot: version.clone(),
         })?;
         let beyond: Vec<Entry<R::Update>> = beyond.collect();
-        // What kept the others back may be in the snapshot.
+        // The update that started the deferral may be covered by the snapshot: if every remaining entry decodes,
+        // nothing is deferred any more.
         let is_free = beyond.iter().all(|entry| entry.update.is_ok());
         let is_reduced = |entry: &Entry<_>| self.applied.reduced().contains(entry.stamp.dot);
         let decide = |entry: Entry<R::Update>| {

@@ -11,7 +11,8 @@
 //!  Core::adopt ──────────▶ adopt ──▶ replace the state, then apply again what it has not seen
 //! ```
 //!
-//! What is passed to it was checked before: it is the next update of its origin, and it was decoded.
+//! What is passed to it was checked before: it is the next update of its origin, and it was decoded if it is to be
+//! reduced.
 
 use alloc::{sync::Arc, vec::Vec};
 use core::ops::RangeInclusive;
@@ -35,8 +36,9 @@ use crate::{
 
 /// A state, and the history of what was applied to it, which move together or not at all.
 ///
-/// The version is that of the history. The state has reduced all of it, but for what is deferred, and for what the
-/// state was stored with and whose entries follow from a log.
+/// The version is that of the history. The state has reduced exactly the history, with two exceptions: deferred
+/// entries are in the history only, and while the log of a trimmed history is read, the state is ahead of the
+/// history.
 pub(super) struct Applied<R: Replicated> {
     state: R,
     history: History,
@@ -167,8 +169,8 @@ impl<R: Replicated> Applied<R> {
         &mut self.events
     }
 
-    /// Whether updates of an origin are deferred when they arrive. What `writer` wrote, before this was read from its
-    /// log, was reduced at once, and is again, unless a newer version of the program wrote it.
+    /// Whether updates of an origin are deferred when they arrive. Updates that this replica wrote itself (`writer`,
+    /// while its log is read) are reduced even while others are deferred, unless one of its own is deferred.
     pub(super) fn defers(&self, origin: ReplicaId, writer: Option<ReplicaId>) -> bool {
         !self.reduced.is_all() && (writer != Some(origin) || self.has_deferred_of(origin))
     }
@@ -251,7 +253,8 @@ impl<R: Replicated> Applied<R> {
     ) {
         for range in ranges {
             let id = self.history.id(range.origin);
-            // What was forgotten of an origin of which nothing is deferred was reduced before that.
+            // A skip of an origin without deferred updates stands for updates that were reduced before deferring
+            // began.
             if !self.defers(id, policy.writer) {
                 self.reduced.observe(Dot::new(id, range.last));
             }
@@ -376,7 +379,8 @@ impl<R: Replicated> Applied<R> {
         let times = self.history.times();
         let leftovers = self.history.split_off(&snapshot.version);
         self.replay(leftovers, dispositions);
-        // Nothing was lost, but some of what was last had no time any more, being superseded.
+        // `split_off` drops the times of superseded entries, so an origin whose last entry was superseded has lost
+        // its latest time.
         self.history.raise_times(&times);
         self.begin_at(snapshot);
         Ok(())

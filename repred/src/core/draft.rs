@@ -31,7 +31,7 @@ struct Draft<'c, R: Replicated + Edit> {
     /// What went wrong first. Nothing is written after that.
     mistake: Option<UpdateError>,
     inverting: Inverting,
-    /// How to take each update back later, the first first.
+    /// The inverse of each update, in the order of writing.
     inverses: Inverses<R>,
 }
 

@@ -17,7 +17,8 @@ pub(super) struct Head {
     pub(super) time: Time,
 }
 
-/// Where all stand while a block is checked: as in the history, but for what the block has so far.
+/// The last seq and time of each origin while a block is checked: those of the history, overlaid with the items of
+/// the block so far.
 pub(super) struct Heads<'h> {
     history: &'h History,
     origins: BTreeMap<OriginIndex, Head>,

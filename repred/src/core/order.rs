@@ -45,7 +45,8 @@ impl<R: Replicated> Core<R> {
         if self.had_seen(later, earlier) {
             return Ok(true);
         }
-        // What had been seen when `a` was written had itself not seen `a`.
+        // If the author of `a` had seen `b`, then `b` was written before `a`, so the author of `b` cannot have seen
+        // `a`.
         if self.entries().is_recorded(later.origin, later.seq) || self.had_seen(earlier, later) {
             return Ok(false);
         }

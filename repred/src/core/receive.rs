@@ -54,7 +54,8 @@ impl<R: Replicated> Core<R> {
         checked?;
         Heads::of(self.entries()).check_seen(origin, stamp.dot, seen.unwrap_or_default())?;
         let disposition = self.decide(stamp.dot, payload, policy)?;
-        // What made it empty may come later, and be in the state already.
+        // While a log is read, the state may already have the later update that makes this one empty, so being empty
+        // does not prove that it can be forgotten.
         let if_empty = if policy.in_state.is_some() { IfEmpty::Keep } else { IfEmpty::Skip };
         let entry = Verified { origin, stamp, payload, disposition, dependencies: seen };
         self.applied.remote(entry, if_empty, Step::End, policy.in_state);

@@ -18,9 +18,10 @@ impl<R: Replicated> Core<R> {
         base.cloned().map_or_else(|| self.snapshot(), Ok)
     }
 
-    /// Begins with a state, ahead of the entries that it has reduced beyond `floor`. They have to follow, and are
-    /// then in the state already; what does not follow has to be [trimmed](Self::trim_unseen). There must be
-    /// nothing yet. Returns what the state is ahead by, which is nothing if the state is kept as the base.
+    /// Begins with a state, ahead of the entries that it has reduced beyond `floor`. The caller then supplies those
+    /// entries, which are stored without being reduced again, and calls [`trim_unseen`](Self::trim_unseen) for those
+    /// that the log lacks. There must be nothing yet. Returns what the state is ahead by, which is nothing if the
+    /// state is kept as the base.
     pub(crate) fn begin_with(
         &mut self,
         snapshot: &Snapshot,

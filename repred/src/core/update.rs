@@ -109,8 +109,8 @@ impl<R: Replicated> Core<R> {
         self.applied.local(own, stamp, update, payload, step)
     }
 
-    /// The stamp after which the next local update is stamped: of the last of our updates, but of the largest time
-    /// there is.
+    /// The lower bound for the next local stamp: the dot of our last update, with the largest time seen so far. It is
+    /// the stamp of no update.
     pub(super) fn last_stamp(&self, own: OriginIndex) -> Stamp {
         Stamp::new(self.applied.latest_time(), self.id(), self.entries().last(own))
     }

@@ -75,8 +75,8 @@ impl Causality {
         }
     }
 
-    /// The origins of which something has come since `writer` has written last; `None` if that is not
-    /// known, and it may be any. It writes now.
+    /// Records that `writer` writes now. Returns the origins whose updates have arrived since its previous write, or
+    /// `None` if that is not known, so that all origins have to be checked.
     fn take_fresh(&mut self, writer: OriginIndex) -> Option<BTreeSet<OriginIndex>> {
         let fresh = core::mem::take(&mut self.fresh);
         (self.writer.replace(writer) == Some(writer)).then_some(fresh)
@@ -219,8 +219,8 @@ impl History {
         Some(seen.before(seq).iter().map(|point| point.dependency))
     }
 
-    /// How many of `len` updates of an author can be told of as one, from `first` on: before the others it
-    /// had seen nothing new, and either all are on record or none.
+    /// The length of the longest run from `first`, of `len` at most, in which only the first entry adds dependencies
+    /// and that does not cross the beginning of the record.
     pub(super) fn uniform(&self, author: OriginIndex, first: u64, len: usize) -> usize {
         let seen = self.causality.author(author).filter(|seen| first <= seen.recorded);
         let Some(seen) = seen else { return len };

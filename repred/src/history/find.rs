@@ -39,7 +39,8 @@ impl History {
         if position >= self.open.start() {
             return (position < self.open.end()).then_some(SpanRef::Segment(&self.open));
         }
-        // Most look for where a span begins, and finding a key is cheaper than finding its neighbour.
+        // The fast path: most lookups are for the first position of a span, and an exact lookup is cheaper than a
+        // range query.
         if let Some(span) = self.spans.get(&position) {
             return Some(span.as_ref());
         }

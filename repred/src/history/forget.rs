@@ -43,7 +43,7 @@ impl History {
         let Some(place) = self.place(origin, seq) else {
             return;
         };
-        // An entry cannot name itself, and its bytes are not in the history's care yet.
+        // An update that names its own dot as superseded is ignored: its entry was appended just now.
         if place.position == namer {
             return;
         }

@@ -12,8 +12,8 @@ pub(crate) enum Missing<'h> {
     Skip(Skip),
 }
 
-/// Entries of one origin with consecutive seqs at consecutive positions. If it is on record what their
-/// author had seen, it is for all of them, and before the others than the first there was nothing new.
+/// Entries of one origin with consecutive seqs at consecutive positions. Either the dependencies of all these entries
+/// are recorded, or those of none; only the first entry may have any.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Entries<'h> {
     pub(crate) position: Position,

@@ -289,7 +289,8 @@ impl History {
         else {
             return;
         };
-        // In a gap that edit may end where another begins; the one that reaches further counts.
+        // A gap has one position for all its entries, so two edits can begin at the same position. The one that ends
+        // later counts.
         let reach = self.edits.get(&first.position).map_or(first.position, |edit| edit.last);
         if last.position > reach {
             self.edits.insert(first.position, Edit { range, last: last.position });

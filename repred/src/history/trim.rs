@@ -122,7 +122,8 @@ impl History {
         self.causality.forget_writer();
         for origin in &old.origins {
             let index = self.intern(origin.id) as usize;
-            // The time of what is taken out is that of a later entry, or of none that is here.
+            // Carry over an origin's latest time only if all its entries are covered by `version`. Otherwise its
+            // remaining entries are pushed again, and set the time.
             if origin.last <= version.seq(origin.id) {
                 self.origins[index].latest = origin.latest;
             }

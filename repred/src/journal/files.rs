@@ -47,7 +47,8 @@ impl Files {
         let folder = folder.as_ref().to_owned();
         if !folder.is_dir() {
             fs::create_dir_all(&folder)?;
-            // That the folder exists is in its parent, which may be the root of a relative path.
+            // The entry of the new folder is in its parent, so the parent is synced. `..` also serves for a relative
+            // path without a parent.
             sync_folder(&folder.join(".."))?;
         }
         let lock =

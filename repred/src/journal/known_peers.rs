@@ -54,7 +54,8 @@ impl KnownPeers {
         }
     }
 
-    /// What all peers have that count, of what this replica has; `None` if nothing may be trimmed.
+    /// The stable version: the part of `own` that every peer that `trimming` counts has acknowledged. `None` if
+    /// nothing may be trimmed.
     pub(super) fn stable(
         &self,
         trimming: &Trimming,

@@ -49,7 +49,7 @@ pub(crate) struct Log<S> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Recovery {
-    /// Bytes at the end that were cut off: what a crash has left of a write.
+    /// Bytes at the end that were cut off: an incomplete record, or one that may have been damaged.
     ///
     /// Updates in there were not acknowledged, unless [durability](Durability) was less than
     /// [`EveryUpdate`](Durability::EveryUpdate) or the disk has damaged the end of the file since. In both of these

@@ -299,7 +299,8 @@ impl<S: Storage> RecordLog<S> {
                 Err(error) => Err(self.fail(error)),
             };
         }
-        // Until this is done, a crash may bring the present file back: whether it does is unknown if this fails.
+        // Until the folder is synced, a crash may undo the renaming. If the sync fails, nobody can know which file
+        // survives.
         uninterrupted(|| storage.sync_names()).map_err(|error| self.fail(error))
     }
 

@@ -158,7 +158,7 @@ impl Window {
         Ok(())
     }
 
-    /// The bytes of the record at `offset`; some bytes, if there is no record.
+    /// The bytes of the record at `offset`, or those of a record's head if there is no valid length.
     fn record<S: Storage>(
         &mut self,
         storage: &mut S,

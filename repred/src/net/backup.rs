@@ -86,7 +86,7 @@ impl<R: Replicated> Replica<R> {
                 shared.check_writable(inner).map_err(LoadError::ReadOnly)?;
                 inner.notify_change();
                 let now = shared.now();
-                // Something else has no lengths either: it would seem to be a backup that was cut.
+                // Check the magic before the framing: a file that is no backup would be reported as one that was cut.
                 if !loading.has_begun()
                     && Speaker::of(Framing::Stream.begun(frames.rest())) == Speaker::Foreign
                 {

@@ -128,9 +128,9 @@ impl<R: Replicated> Replica<R> {
 /// A conversation with one peer over one transport: it moves bytes between an [`Endpoint`] and a [`Transport`], and
 /// knows nothing of what they say. [`Replica::connect`](crate::Replica::connect) makes one.
 ///
-/// It resolves to `Ok` when the peer ends the connection, and to an error when anything else does; see
-/// [`ConnectionError`]. It must be polled to do anything. Dropping it cuts the connection, which harms
-/// neither side.
+/// It resolves to `Ok` when the peer ends the connection, or when the last handle of the replica is dropped, and to
+/// an error otherwise; see [`ConnectionError`]. It must be polled to do anything. Dropping it cuts the connection,
+/// which harms neither side.
 #[must_use = "a connection does nothing unless it is spawned or awaited"]
 pub struct Connection<E, T> {
     endpoint: E,
@@ -201,7 +201,7 @@ impl<E: Endpoint + Unpin, T: Transport> Connection<E, T> {
             return Ok(Round::Idle);
         };
         if !filled? {
-            // The stream has ended: well, if nothing is missing.
+            // End of stream. It is clean if the endpoint may end here, and no message was cut.
             let is_whole = self.endpoint.may_end() && self.transport.received().is_empty();
             let cut = || ConnectionError::Io(io::ErrorKind::UnexpectedEof.into());
             return if is_whole { Ok(Round::Over) } else { Err(cut()) };

@@ -1,4 +1,4 @@
-//! What a replica with a journal has beside one without: it is opened, is durable, and is closed.
+//! What only a replica with a journal has: it is opened, is durable, is compacted, and is closed.
 //!
 //! This is the only file of `net` that knows how a journal is opened and written.
 

@@ -75,7 +75,7 @@ pub struct ReplicaEndpoint<R: Replicated> {
     key: Option<Key>,
     config: SessionConfig,
     framing: Framing,
-    /// Messages that may go only when the journal has everything that they rest on.
+    /// Messages that may go only when everything that they depend on is durable.
     pending: Pending,
     /// What may go to the peer now.
     ready: VecDeque<Vec<u8>>,
@@ -91,7 +91,7 @@ pub struct ReplicaEndpoint<R: Replicated> {
 /// A replica, and the key of a conversation in it.
 type Registered<R> = (Arc<Shared<R>>, Key);
 
-/// Messages that rest on what the journal may not have yet.
+/// Messages that depend on updates which may not be durable yet.
 #[derive(Default)]
 struct Pending {
     messages: VecDeque<Vec<u8>>,
@@ -200,7 +200,7 @@ impl<R: Replicated> ReplicaEndpoint<R> {
         self.note_failure(polled?)
     }
 
-    /// Moves what the session has to say to where it waits for the journal, and from there on.
+    /// Polls the session into `pending`, and moves that to `ready` once the journal is durable up to its position.
     fn poll_journaled(
         &mut self,
         shared: &Shared<R>,
@@ -394,7 +394,8 @@ fn receive<R: Replicated>(
             catch_unwind(AssertUnwindSafe(|| session.handle_message(core, frame.message, now)));
         handled
             .unwrap_or_else(|_| session.refuse(SessionError::Unavailable(Unavailable::Poisoned)))?;
-        // At once: our updates under the old id may follow in the same breath, and are the peer's now.
+        // Before the next message: the same buffer may hold updates under our old id, which must then count as
+        // another replica's.
         if core.needs_new_id() {
             core.set_id(new_id());
         }

@@ -105,7 +105,8 @@ impl<R: Replicated> Shared<R> {
         }
         // Dropped last, and so not under the lock: a waker may be anybody's code.
         let mut to_wake = ToWake::default();
-        // A panic under the lock is the user's code; whether it has done harm, the core knows.
+        // Mutex poisoning is ignored: only the user's code panics under this lock, and the core knows whether that
+        // has done harm.
         let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         let mut locked = Locked::new(&self.holder, me, inner, &mut to_wake);
         let done = act(&mut locked.inner);
@@ -182,7 +183,7 @@ impl<R: Replicated> Drop for Shared<R> {
 }
 
 impl<R: Replicated> Inner<R> {
-    /// Takes in a connection that is about to begin, until the other half is dropped.
+    /// Registers a connection that is about to begin. `sweep` removes it after the `Arc` was dropped.
     pub(super) fn link(&mut self, connection: &Arc<()>) -> Key {
         self.sweep();
         let key = self.key();

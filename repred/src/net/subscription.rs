@@ -134,7 +134,8 @@ impl<R: Replicated> Stream for Subscription<R> {
 
 impl<R: Replicated> Drop for Subscription<R> {
     fn drop(&mut self) {
-        // From inside `read` or `reduce` the place cannot be given back; then a bounded ring stays.
+        // If this thread holds the lock, the observer cannot be unregistered. The event ring then stays allocated;
+        // its capacity bounds the leak.
         if let Some(shared) = self.shared.upgrade() {
             let _ = shared.with(|inner| {
                 inner.core.events_mut().leave();

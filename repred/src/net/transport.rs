@@ -35,7 +35,7 @@ pub(super) mod sealed {
         /// All bytes that were read and not consumed.
         fn received(&self) -> &[u8];
 
-        /// So many of them are done with.
+        /// Drops the first `count` of the received bytes.
         fn consume(&mut self, count: usize);
 
         /// Where to append what is to be sent, if it takes more now.
@@ -44,7 +44,8 @@ pub(super) mod sealed {
         /// Whether nothing is left to write.
         fn is_empty(&self) -> bool;
 
-        /// Writes some of what was appended: how much is left. Ready with `false` when all is gone.
+        /// Writes some of what was appended. Ready with `true` if more is left, and with `false` when everything is
+        /// written and flushed.
         fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, TransportError>>;
 
         /// Says that nothing more will be sent.
@@ -183,7 +184,7 @@ impl<Io: AsyncBytes> sealed::Transport for ByteStream<Io> {
 pub struct Messages<S, M> {
     messages: S,
     received: Option<M>,
-    /// A stream need not bear being asked again.
+    /// A `Stream` need not support polling after its end.
     is_ended: bool,
     /// The next message; empty if there is none.
     to_send: Vec<u8>,

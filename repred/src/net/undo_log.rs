@@ -47,7 +47,8 @@ pub struct UndoLog<R: Replicated + Edit> {
     done: VecDeque<Inverses<R>>,
     undone: Vec<Inverses<R>>,
     limit: usize,
-    /// What was written through this log, also to take something back: what is due to it may be taken back.
+    /// The dots of all updates that were written through this log, by undoing and redoing, too. An inverse may only
+    /// revert values that these produced.
     written: BTreeSet<Dot>,
 }
 

@@ -267,7 +267,7 @@ impl Assembler {
         let is_again = |pair: &[Dependency]| pair[0].origin == pair[1].origin;
         let is_author = |dependency: &Dependency| dependency.origin == author;
         if seen.windows(2).any(is_again) || seen.iter().any(is_author) {
-            return Err(Malformed("each origin but the author's that was seen, and once").into());
+            return Err(Malformed("each cause once, and none of the author's own").into());
         }
         Ok(seen)
     }
@@ -310,7 +310,7 @@ impl Assembler {
         limits: AssemblyLimits,
     ) -> Result<(), ProtocolError> {
         if self.staged.is_some() || self.snapshot.is_some() {
-            return Err(Malformed("the end of what was begun").into());
+            return Err(Malformed("the end of the block or snapshot").into());
         }
         let (size, limit) = (head.size, limits.snapshot_bytes);
         if size > limit as u64 {

@@ -218,7 +218,7 @@ pub(crate) struct ItemReader<'a> {
 struct Run {
     left: u64,
     seq: u64,
-    /// The time of the next entry is the distance from here, at the least.
+    /// The earliest possible time of the next entry, in microseconds; the encoded distance is added to it.
     base: u64,
     len: u64,
 }
@@ -296,9 +296,7 @@ impl<'a> ItemReader<'a> {
         // Each of another origin, so of what is in the table, and of what is new and has an id.
         let origins = (self.origins + self.bytes.len() / 17) as u64;
         if len > origins.min(self.bytes.len() as u64 / 2) {
-            return Err(Malformed(
-                "as much that was seen as the run announces, of each origin once",
-            ));
+            return Err(Malformed("no more causes than there are origins, or bytes"));
         }
         (0..len).map(|_| Ok((self.origin()?, take_seq(&mut self.bytes)?))).collect()
     }

@@ -186,7 +186,7 @@ impl<'a> Message<'a> {
             }
             Kind::Items => Self::Items(core::mem::take(bytes)),
             Kind::Chunk => Self::Chunk(core::mem::take(bytes)),
-            // Nothing is said behind these, and nothing was ever made of what was.
+            // `synced` and `ping` have no body. Bytes behind them are ignored, as behind the reason of `bye`.
             Kind::Synced => return Ok(Self::Synced),
             Kind::Ping => return Ok(Self::Ping),
             Kind::Ack => {

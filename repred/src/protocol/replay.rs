@@ -22,7 +22,7 @@ pub(crate) trait Audience {
 
     fn receiver(&mut self) -> &mut Self::Receiver;
 
-    /// Somebody begins to write.
+    /// The writer of the file begins, or begins again.
     fn open(&mut self, open: Open) -> Result<(), ErrorOf<Self>>;
 
     /// What the writer had when it began.

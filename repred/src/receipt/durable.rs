@@ -95,8 +95,8 @@ pub enum NotDurable {
         /// What has happened.
         cause: Arc<dyn Error + Send + Sync>,
     },
-    /// It was waited for from inside of `reduce`, `read` or `edit` of the same replica, or by a waker that its
-    /// journal has called: it can only become durable afterwards. Wait then.
+    /// Waiting here would deadlock: the calling thread holds the replica's lock (inside `reduce`, `read` or `edit`),
+    /// or it is the journal's writer thread (inside a waker). Wait after returning.
     Unavailable(Unavailable),
 }
 

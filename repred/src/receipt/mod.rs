@@ -11,8 +11,8 @@ use crate::stamp::Stamp;
 
 /// What became of a local update: its changes, and the stamp it was given.
 ///
-/// It dereferences to the changes. Where there is a [journal](crate::journal::Journal), the update has been reduced
-/// when there is a receipt, and will survive when the receipt has been awaited:
+/// It dereferences to the changes. Where there is a [journal](crate::journal::Journal), `update` returns the receipt
+/// once the update is reduced; awaiting the receipt waits until the update is durable:
 ///
 /// ```
 /// use repred::{Counter, Replica, journal::Memory};

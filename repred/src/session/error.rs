@@ -99,14 +99,14 @@ pub enum SessionError {
         /// [`SessionLimits::snapshot_bytes`](crate::sans_io::SessionLimits::snapshot_bytes).
         limit: usize,
     },
-    /// An entry of ours is larger than the peer's limit, which has to be raised there.
+    /// An entry, a digest or a block of ours is larger than the peer's limit, which has to be raised there.
     TooLargeForPeer {
         /// About how many bytes it takes.
         size: usize,
         /// What the peer allows.
         limit: usize,
     },
-    /// No whole message came for this long.
+    /// No whole message came for this long, or the handshake was not completed in this time.
     Silent {
         /// [`SessionConfig::timeout`](crate::sans_io::SessionConfig::timeout).
         timeout: Duration,

@@ -88,8 +88,9 @@ impl Greeting {
         if peer.id == own {
             return Err(SessionError::SameId { id: own });
         }
-        // Compared with what our own open said, so that both sides come to the same answer, unless the
-        // peer's open was long on its way; then it is our clock's present that counts.
+        // Compare the peer's clock with the time in our own open, so that both sides decide alike, and with the
+        // present time, so that an open that was long on its way does not count as drift. The smaller difference
+        // counts.
         let drift = |ours: Time| ours.since(peer.wall).max(peer.wall.since(ours));
         if drift(self.wall).min(drift(wall)) > config.clock_drift {
             return Err(SessionError::ClockDrift { ours: self.wall, theirs: peer.wall });

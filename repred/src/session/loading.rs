@@ -155,7 +155,7 @@ impl<'a, R: Replicated> Audience for Reader<'a, R> {
         let ReceivedSnapshot { snapshot, floor, .. } = received;
         let core = self.receiver.core();
         if !core.version().is_empty() || !snapshot.version.covers(&floor) {
-            return Err(Malformed("a snapshot ahead of entries only where a log begins").into());
+            return Err(Malformed("the snapshot of a log only at the start of a journal").into());
         }
         self.in_state = Some(core.begin_with(&snapshot, &floor)?);
         Ok(())

@@ -237,7 +237,7 @@ impl Session {
         self.outgoing.as_ref().map(|outgoing| outgoing.acked().version(history))
     }
 
-    /// Whether the peer has confirmed to have all of a version; so it is if we do not send to it.
+    /// Whether the peer has acknowledged everything in a version. True if this session sends nothing.
     pub(crate) fn has_confirmed<R: Replicated>(
         &self,
         core: &Core<R>,
@@ -522,7 +522,7 @@ impl Session {
         }
         self.incoming = Incoming::new(theirs.iter().map(|(id, _)| id));
         let history = core.entries();
-        // What the peer is about to give up it will lack, should it come back from somebody else.
+        // The peer may discard its state, and then its digest does not say what it has. Assume that it has nothing.
         let (known, floor) = if can_join || self.config.discard_ours {
             (Frontier::new(history, theirs), floor)
         } else {

@@ -99,7 +99,7 @@ impl<'a, R: Replicated> CoreReceiver<'a, R> {
         let Self { core, policy, .. } = self;
         let (version, own_floor) = (core.version(), core.floor());
         if cause == Cause::LogBegins {
-            return Err(Malformed("a snapshot ahead of entries only where a log begins").into());
+            return Err(Malformed("the snapshot of a log only at the start of a journal").into());
         }
         if version.covers(&snapshot.version) {
             return Ok(Outcome::Needless);

@@ -94,8 +94,8 @@ impl<K: Ord, V> Presence<K, V> {
         presence.with_retention(RETENTION.max(lifetime))
     }
 
-    /// An entry is dropped when the latest heartbeat of anybody is this much later, or at the latest twice as much.
-    /// All replicas must begin with the same retention.
+    /// An entry is dropped between one and two retention periods after it, when some key has a heartbeat that is so
+    /// much later. All replicas must begin with the same retention.
     ///
     /// The default is five minutes, or the lifetime if that is longer: clocks may differ by as much, and the
     /// fastest one must not make everybody else disappear.

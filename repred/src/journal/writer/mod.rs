@@ -1,4 +1,4 @@
-//! [`LogWriter`]: the thread that writes the journal of a replica, with group commit.
+//! [`LogWriter`]: the handle of the thread that writes the journal of a replica, with group commit.
 //!
 //! An update is reduced at once, under the lock of its replica. The writer thread then collects everything that is
 //! new, writes and syncs it without that lock, and moves the [`Watermark`]: receipts become ready, and connections

@@ -214,7 +214,8 @@ impl<H: Host, S: Storage> WriterThread<H, S> {
         Ok(())
     }
 
-    /// Ignores an error of a compaction after which the present log is as good as before. True if there was none.
+    /// Swallows an error of a compaction that leaves the present log usable. Returns whether the compaction
+    /// succeeded.
     fn forgive(&self, result: Result<(), JournalError>) -> Result<bool, JournalError> {
         match result {
             Ok(()) => Ok(true),

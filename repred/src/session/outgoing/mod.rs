@@ -63,8 +63,8 @@ struct OpenBlock {
     is_begun: bool,
     /// What the peer had when the block was opened, should it be abandoned.
     before: Frontier,
-    /// Whatever is live now is sent live, however busy the state: otherwise the next block's end would
-    /// recede for ever.
+    /// Keeps the entries that are live now until the block is sent. Otherwise each further update of a busy state
+    /// would move the end of the next block further away.
     _pin: Pin,
 }
 
@@ -451,9 +451,9 @@ impl Outgoing {
         }
     }
 
-    /// The peer could not adopt our snapshot: it has trimmed `floor`, which the snapshot had not seen. If
-    /// we have seen that by now, another snapshot will do. If not, the peer has one for us, provided that
-    /// it has seen what we have trimmed; when we have adopted that, ours will do.
+    /// The peer could not adopt our snapshot: it has trimmed `floor`, which the snapshot had not seen. If we have
+    /// seen that by now, another snapshot will do. Otherwise we wait for the peer's snapshot, which it can only send
+    /// if its version covers our floor. After we have adopted that, ours will do.
     pub(super) fn declined<R: Replicated>(
         &mut self,
         core: &Core<R>,

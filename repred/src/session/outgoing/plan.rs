@@ -7,7 +7,8 @@ use crate::history::{Cursor, Dependency, Edit, History, Missing, Position, SeqRa
 /// What an entry or a skip takes in a block, beside its payload or ranges, at most.
 const PIECE: usize = 64;
 
-/// What a block holds, which is fixed when it is opened: what is in it may reach further, and that is in it then.
+/// The extent of a block, fixed when the block opens: the transitive closure over the barriers of its skips and the
+/// ends of its edits.
 pub(super) struct Plan {
     pub(super) end: Position,
     pub(super) edits: VecDeque<SeqRange>,

@@ -20,7 +20,7 @@ pub enum Law {
     Truthful,
     /// Every order that causal delivery allows gives the same state: concurrent updates commute.
     Order,
-    /// What a reducer named superseded can be left out, any of it, wherever the namer is not.
+    /// Removing any set of superseded updates does not change the state, as long as the superseding updates are kept.
     Superseded,
     /// A second reduction of the same update changes nothing. Checked where the reducer claims it.
     Idempotent,
