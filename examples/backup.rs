@@ -1,4 +1,4 @@
-//! A backup is what a peer would have been sent, in a file.
+//! A backup: a file with the messages that a new peer would get.
 //!
 //! It is saved, loaded into a new replica, and loaded again, which changes nothing. Then it is cut short,
 //! and the error says what that means.
@@ -22,8 +22,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let size = std::fs::metadata(&path)?.len();
     println!("saved 5 words in {size} bytes to {}", path.display());
 
-    // A backup goes into a new replica, which has an id of its own: the one that was saved may still be
-    // running, and two that write under one id would confuse everybody.
+    // A backup is loaded into a new replica, which has an id of its own: the replica that was saved may still
+    // run, and two replicas must never write under one id.
     let restored = Replica::new(GrowSet::<String>::default());
     restored.load(&mut File::open(&path)?)?;
     println!("restored: {}", show(&restored)?);
@@ -40,7 +40,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("cut short: {error}: {}", show(&partly)?);
     }
 
-    // What is no backup at all is told from one; the error behind the error says why.
+    // A file that is no backup is recognized; the error's source says why.
     std::fs::write(
         &path,
         "Dear diary, today I found out that a file is not always a backup, whatever it is called.",

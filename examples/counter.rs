@@ -1,8 +1,7 @@
-//! A counter: every vote counts exactly once, whichever way and however often it comes.
+//! A counter: every vote counts exactly once, however often it arrives.
 //!
-//! Three replicas in a ring, so that each vote comes to each of the others two ways; and one of the
-//! links is cut and made again, so that each side tells again what it has. A sum of what arrived would
-//! be too large.
+//! Three replicas are connected in a ring, so each vote can reach each of the others in two ways, and one connection is
+//! cut and made again. Merely adding up what arrives would count votes twice.
 //!
 //! ```text
 //! cargo run --example counter

@@ -43,7 +43,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         board.votes().add(2);
         board.high_score(70);
     })?;
-    // An edit is one step: whoever has a part of it has all. What is written can be read at once.
+    // An edit is one atomic step: a peer has all of it or nothing. What is written can be read at once.
     bob.edit(|board| {
         board.title().set("Shopping");
         board.tags().insert("food");

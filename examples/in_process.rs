@@ -30,7 +30,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut changes = viewer.subscribe()?;
     for text in ["Shop", "Shopping", "Groceries"] {
         editor.update(text.to_string())?;
-        // The viewer is told of whatever changes its state, whoever wrote it.
+        // The viewer gets all changes of its state, from local and remote updates.
         if let Some(ReplicaEvent::Changed { stamp, .. }) = pool.run_until(changes.next()) {
             let title = viewer.read(|title| title.to_string())?;
             println!("the viewer shows {title:?}, written by {:?}", stamp.origin());

@@ -1,8 +1,8 @@
 //! A board of cards to vote on, edited by two who are cut off from each other and then meet again.
 //!
 //! It is edited like plain data, nested as it is, and what each step changed is printed as JSON: the changes
-//! that the derive makes can be serialized. Apart, one removes a card that the other votes for, both write
-//! the title, and both add tags; when they meet, each is told what that changes for it, and both have the same.
+//! that the derive makes can be serialized. While they are apart, one removes a card that the other votes for, both
+//! write the title, and both add tags. When they connect, each gets the changes of its own state, and the states are equal.
 //!
 //! ```text
 //! cargo run --example votes
@@ -29,7 +29,7 @@ struct Card {
     tags: Set<String>,
 }
 
-/// Somebody with a replica of the board, who is told what changes in it.
+/// A person with a replica of the board and a subscription to its changes.
 struct Person {
     name: &'static str,
     board: Replica<Board>,
@@ -54,7 +54,7 @@ impl Person {
         self.show_changes()
     }
 
-    /// Shows what has changed since the last time, whoever wrote it.
+    /// Shows what has changed since the last call, by local and remote edits.
     fn show_changes(&mut self) -> Result<(), Box<dyn Error>> {
         let mut is_quiet = true;
         // What has changed already comes without waiting.

@@ -34,7 +34,7 @@ pub(crate) async fn listen(port: u16) -> Result<TcpListener, Failure> {
     })
 }
 
-/// Links with whoever connects.
+/// Runs a connection for each peer that connects.
 pub(crate) async fn accept(chat: Replica<Chat>, listener: TcpListener) {
     loop {
         match listener.accept().await {
@@ -42,7 +42,7 @@ pub(crate) async fn accept(chat: Replica<Chat>, listener: TcpListener) {
                 let chat = chat.clone();
                 tokio::spawn(async move {
                     if let Err(error) = run(&chat, stream).await {
-                        eprintln!("chat: somebody connected, in vain: {error}");
+                        eprintln!("chat: a peer could not be connected: {error}");
                     }
                 });
             }
@@ -54,19 +54,19 @@ pub(crate) async fn accept(chat: Replica<Chat>, listener: TcpListener) {
     }
 }
 
-/// Links with a peer, and again whenever that has ended.
+/// Connects to a peer, and again whenever the connection has ended.
 pub(crate) async fn keep(chat: Replica<Chat>, port: u16) {
-    let mut told = None;
+    let mut reported = None;
     loop {
         let problem = match TcpStream::connect(local(port)).await {
             Ok(stream) => run(&chat, stream).await.err().map(|error| error.to_string()),
             Err(_) => Some("nobody answers; trying again until somebody does".to_owned()),
         };
-        // Once is enough, until something else happens.
-        if let Some(problem) = problem.as_ref().filter(|_| problem != told) {
+        // Each problem is reported once, until another one takes its place.
+        if let Some(problem) = problem.as_ref().filter(|_| problem != reported) {
             eprintln!("chat: port {port}: {problem}");
         }
-        told = problem;
+        reported = problem;
         sleep(RETRY).await;
     }
 }

@@ -1,4 +1,4 @@
-//! A chat: what is typed reaches everybody once, also those who come later, and by way of others.
+//! A chat: each line reaches every replica exactly once, even one that starts later or is connected only indirectly.
 //!
 //! Start a few, each in a terminal of its own, and type; then stop and start some:
 //!
@@ -8,12 +8,12 @@
 //! cargo run --example chat -- cat 9003 9002
 //! ```
 //!
-//! Ann and Cat have no connection, and talk by way of Bob. When he is killed, each of them sees him go, and
-//! goes on typing; when he is back, all three have all of it. What is typed ([`keyboard`]) is written into a
-//! replica, and what arrives there, from wherever, is printed ([`screen`]); connections come and go ([`links`]).
+//! Ann and Cat have no connection, so Bob's replica passes their lines on. When Bob is killed, the other two see that
+//! he is gone, and can type on; when he is back, all three have every line. The [`keyboard`] writes lines into the
+//! replica, the [`screen`] prints what changes there, and [`links`] keeps the connections.
 //!
-//! With `--data DIR` the replica is in a folder. A line is printed when it is there, so what was printed once is
-//! printed again at the next start, whatever happened in between.
+//! With `--data DIR` the replica has a journal in that folder. A line is printed only when it is durable, so every line
+//! that was printed is printed again at the next start, even after a crash.
 
 mod arguments;
 mod keyboard;
@@ -53,10 +53,10 @@ struct Message {
     text: String,
 }
 
-/// Who was not heard for this long is gone.
+/// Somebody who sends no heartbeat for this long is gone.
 const LIFETIME: Duration = Duration::from_secs(3);
 
-/// How often we are heard in that time, so that a connection may break and be made again.
+/// Heartbeats in that time: one may be lost while a connection is made again.
 const BEATS: u32 = 4;
 
 /// How long to wait at the end until the others have what was typed.
@@ -158,7 +158,7 @@ async fn leave(chat: &Replica<Chat>, name: &str, data: Option<&Path>) -> Result<
     let own = chat.id()?;
     let has_spoken =
         chat.read(|chat| chat.messages.iter().any(|(stamp, _)| stamp.origin() == own))?;
-    // What is in a folder can be told later.
+    // What is durable can be sent after the next start.
     let has_to_tell = has_spoken && data.is_none();
     let delivered = async {
         loop {

@@ -30,13 +30,13 @@ pub(crate) struct Screen {
 }
 
 impl Screen {
-    /// Shows what happens from now on.
+    /// Shows what changes from now on.
     pub(crate) fn new(chat: &Replica<Chat>, own: String) -> Result<Self, Unavailable> {
         let changes = chat.subscribe()?;
         Ok(Self { own, changes, online: BTreeMap::new(), printed: BTreeMap::new() })
     }
 
-    /// Prints what was said before, and then whatever happens. What was said is printed when it is durable.
+    /// Prints all messages that there are, and then each new one, as soon as it is durable.
     pub(crate) async fn watch(mut self, chat: &Replica<Chat>) -> Result<Infallible, Failure> {
         self.print_all(chat).await?;
         let mut wait = LIFETIME;
@@ -44,9 +44,9 @@ impl Screen {
             let event = timeout(wait, self.changes.next()).await;
             wait = self.look_around(chat)?;
             match event {
-                Ok(Some(event)) => self.hear(chat, event).await?,
+                Ok(Some(event)) => self.on_event(chat, event).await?,
                 Ok(None) => return Err("the chat cannot go on: start again".into()),
-                // Nothing has happened, but somebody's time was up.
+                // Nothing has changed, but somebody's time may be up.
                 Err(_) => {}
             }
         }
@@ -54,7 +54,7 @@ impl Screen {
 
     /// Prints who has come and gone. Returns when to look again, at the latest.
     fn look_around(&mut self, chat: &Replica<Chat>) -> Result<Duration, Failure> {
-        let now = SystemClock::default().wall();
+        let now = SystemClock.wall();
         let (online, expiry) = chat.read(|chat| {
             let others = chat.online.iter(now).filter(|(name, _)| **name != self.own);
             let others = others.map(|(name, port)| (name.clone(), *port));
@@ -70,14 +70,14 @@ impl Screen {
         Ok(expiry.map_or(LIFETIME, |expiry| expiry.since(now)))
     }
 
-    /// Prints what an event tells of.
-    async fn hear(
+    /// Prints the message of an event.
+    async fn on_event(
         &mut self,
         chat: &Replica<Chat>,
         event: ReplicaEvent<ChatChanges>,
     ) -> Result<(), Failure> {
         let ReplicaEvent::Changed { stamp, changes, .. } = event else {
-            // So much at once that we are not told of each: some of all there is will be new.
+            // More has changed at once than the subscription holds: print whatever is not printed yet.
             return self.print_all(chat).await;
         };
         if let ChatChanges::Messages(changes) = &*changes
@@ -108,7 +108,7 @@ impl Screen {
 /// Prints a line, without what could lead a terminal astray: others have written it.
 fn line(line: &str) -> io::Result<()> {
     let line: String = line.chars().filter(|char| !char.is_control()).collect();
-    // `println!` panics when whoever read our lines is gone.
+    // `println!` panics when the reader of our lines is gone.
     let mut out = io::stdout().lock();
     writeln!(out, "{line}")?;
     out.flush()

@@ -17,7 +17,7 @@ pub(crate) struct Disk {
 }
 
 impl Disk {
-    /// Makes of a core that is new what it was when the node was killed. It goes on under the same id.
+    /// Fills a new core with what it held when the node was killed. It continues under the same id.
     pub(crate) fn open(
         directory: &Path,
         name: &str,

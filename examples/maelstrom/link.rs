@@ -1,4 +1,4 @@
-//! [`Link`]: a session over messages that may be lost, delayed, reordered or said twice.
+//! [`Link`]: a session over messages that may be lost, delayed, reordered or sent twice.
 //!
 //! A session wants its messages whole, in order and once. So they are numbered; what is not confirmed is
 //! sent again, and what comes early or again is dropped (go-back-n). Both ends of a link are in the same
@@ -32,12 +32,12 @@ pub(crate) struct Pace {
     pub(crate) flush: Duration,
     /// How long a confirmation waits for something to go with.
     pub(crate) ack: Duration,
-    /// How long to wait for a confirmation before everything is said again, until it is known how long
+    /// How long to wait for a confirmation before everything is sent again, until it is known how long
     /// one takes.
     pub(crate) again: Duration,
 }
 
-/// What is not confirmed is said again after twice the time that it takes at best, and then half as often
+/// What is not confirmed is sent again after twice the time that it takes at best, and then half as often
 /// each time, but never more often or less often than this.
 const OFTEN: Duration = Duration::from_millis(60);
 const SELDOM: Duration = Duration::from_millis(400);
@@ -48,23 +48,23 @@ pub(crate) struct Link {
     pace: Pace,
     epoch: u64,
     session: Session,
-    /// What was said and is not confirmed, or was not said yet.
+    /// What was sent and is not confirmed, or was not sent yet.
     queue: VecDeque<Vec<u8>>,
     /// The number of the first of the queue.
     first: u64,
-    /// How many of the queue were said at least once.
-    said: usize,
+    /// How many of the queue were sent at least once.
+    sent: usize,
     /// How many of the peer's messages have come.
-    heard: u64,
-    /// When what is to be said, confirmed or said again is due.
+    received: u64,
+    /// When what is to be sent, confirmed or sent again is due.
     flush_at: Option<Duration>,
     ack_at: Option<Duration>,
     again_at: Option<Duration>,
-    /// When a message was said first whose confirmation is waited for, and its number.
+    /// When a message was sent first whose confirmation is waited for, and its number.
     timed: Option<(Duration, u64)>,
     /// The shortest time that a confirmation took. Longer ones tell of what was lost as well.
     shortest: Option<Duration>,
-    /// How often everything was said again since the last one came.
+    /// How often everything was sent again since the last one came.
     repeats: u32,
 }
 
@@ -72,7 +72,7 @@ pub(crate) struct Link {
 const WINDOW: usize = 64;
 
 impl Link {
-    /// A link that has said nothing. Its epoch must be later than any before: the time will do.
+    /// A link that has sent nothing. Its epoch must be later than any before: the time will do.
     pub(crate) fn new<R: Replicated>(pace: Pace, epoch: u64, core: &mut Core<R>, now: Now) -> Self {
         Self {
             pace,
@@ -80,8 +80,8 @@ impl Link {
             session: Session::new(config::<R>(), core, now),
             queue: VecDeque::new(),
             first: 0,
-            said: 0,
-            heard: 0,
+            sent: 0,
+            received: 0,
             flush_at: None,
             ack_at: None,
             again_at: None,
@@ -100,7 +100,7 @@ impl Link {
         at: Duration,
     ) {
         if packet.epoch < self.epoch {
-            // It has to hear of the epoch.
+            // The sender does not know the new epoch yet: an ack has it.
             self.ack_at.get_or_insert(at);
             return;
         }
@@ -109,12 +109,12 @@ impl Link {
         }
         self.confirm(packet.ack, at);
         for (number, message) in (packet.first..).zip(&packet.messages) {
-            if number == self.heard {
-                self.heard += 1;
-                let heard = unhex(message).is_some_and(|message| {
+            if number == self.received {
+                self.received += 1;
+                let is_handled = unhex(message).is_some_and(|message| {
                     self.session.handle_message(core, &message, now).is_ok()
                 });
-                if !heard {
+                if !is_handled {
                     return self.begin(self.epoch + 1, core, now);
                 }
             }
@@ -135,35 +135,35 @@ impl Link {
             self.begin(self.epoch + 1, core, now);
         }
         self.fill(core, now);
-        if self.said < self.queue.len().min(WINDOW) {
+        if self.sent < self.queue.len().min(WINDOW) {
             self.flush_at.get_or_insert(at + self.pace.flush);
         }
         let is_due = |time: Option<Duration>| time.is_some_and(|time| time <= at);
-        let says_again = is_due(self.again_at);
-        if !(is_due(self.flush_at) || is_due(self.ack_at) || says_again) {
+        let sends_again = is_due(self.again_at);
+        if !(is_due(self.flush_at) || is_due(self.ack_at) || sends_again) {
             return None;
         }
-        let skip = if says_again { 0 } else { self.said };
+        let skip = if sends_again { 0 } else { self.sent };
         let count = self.queue.len().min(WINDOW);
         let messages = self.queue.range(skip..count.max(skip)).map(|message| hex(message));
         let messages: Vec<_> = messages.collect();
-        self.repeats = if says_again { self.repeats + 1 } else { self.repeats };
-        if says_again {
-            // Which of the two is confirmed could not be told.
+        self.repeats = if sends_again { self.repeats + 1 } else { self.repeats };
+        if sends_again {
+            // An ack would not say which of the two packets it confirms.
             self.timed = None;
-        } else if count > self.said {
+        } else if count > self.sent {
             self.timed.get_or_insert((at, self.first + count as u64));
         }
-        self.said = self.said.max(count);
+        self.sent = self.sent.max(count);
         (self.flush_at, self.ack_at) = (None, None);
-        // What else is said in the meantime does not put it off.
-        if says_again || self.said > 0 && self.again_at.is_none() {
+        // What else is sent in the meantime does not delay it.
+        if sends_again || self.sent > 0 && self.again_at.is_none() {
             self.again_at = Some(at + self.wait());
         }
         Some(Packet {
             epoch: self.epoch,
             first: self.first + skip as u64,
-            ack: self.heard,
+            ack: self.received,
             messages,
         })
     }
@@ -189,21 +189,21 @@ impl Link {
     }
 
     fn confirm(&mut self, ack: u64, at: Duration) {
-        let count = ack.saturating_sub(self.first).min(self.said as u64);
+        let count = ack.saturating_sub(self.first).min(self.sent as u64);
         if count > 0 {
             self.queue.drain(..count as usize);
             self.first += count;
-            self.said -= count as usize;
+            self.sent -= count as usize;
             self.repeats = 0;
-            if let Some((said, _)) = self.timed.take_if(|(_, number)| *number <= ack) {
-                let took = at.saturating_sub(said);
+            if let Some((sent, _)) = self.timed.take_if(|(_, number)| *number <= ack) {
+                let took = at.saturating_sub(sent);
                 self.shortest = Some(self.shortest.map_or(took, |shortest| shortest.min(took)));
             }
-            self.again_at = (self.said > 0).then_some(at + self.wait());
+            self.again_at = (self.sent > 0).then_some(at + self.wait());
         }
     }
 
-    /// How long to wait before everything is said again.
+    /// How long to wait before everything is sent again.
     fn wait(&self) -> Duration {
         let patience = self.shortest.map_or(self.pace.again, |took| 2 * took + self.pace.ack);
         let patience = patience.max(OFTEN);
@@ -216,7 +216,7 @@ impl Link {
     }
 }
 
-/// Packets are lost and said again, so sessions have patience; who is gone for long begins anew.
+/// Packets are lost and sent again, so sessions have patience; who is away for long gets a new session.
 fn config<R: Replicated>() -> SessionConfig {
     let mut config = SessionConfig::for_state::<R>();
     config.keep_alive = Duration::from_secs(20);
@@ -388,7 +388,7 @@ mod tests {
         let mut pair = Pair::new(1, [0, 0]);
         (0..200).for_each(|_| pair.tick());
         let (now, at) = (pair.now(), pair.at);
-        let first = pair.links[0].heard;
+        let first = pair.links[0].received;
         for message in ["zz", "0", "ffff"] {
             let epoch = pair.links[0].epoch;
             let messages = vec![message.to_owned()];

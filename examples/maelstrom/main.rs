@@ -34,7 +34,7 @@ use self::{
     workload::{NAMES, Workload},
 };
 
-/// What a node is told when it starts.
+/// The settings of a node.
 struct Arguments {
     workload: Workload,
     links: Links,

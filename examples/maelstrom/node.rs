@@ -24,7 +24,7 @@ pub(crate) enum Links {
     Star,
 }
 
-/// A node of a Maelstrom network. Lines come in, lines go out, and time is told.
+/// A node of a Maelstrom network. It takes lines and the time, and returns lines.
 #[derive(Debug)]
 pub(crate) struct Node {
     workload: Workload,
@@ -108,7 +108,7 @@ impl Node {
     fn handle_packet(&mut self, from: &str, body: &Value, now: Now) {
         let Ok(packet) = serde_json::from_value::<Packet>(body["packet"].clone()) else { return };
         let at = self.since(now);
-        // Who talks to us is linked with us, whatever we were told.
+        // A node that talks to us gets a link, whatever the topology says.
         let Self { links, core, pace, .. } = self;
         let link = links.entry(from.to_owned());
         let link = link.or_insert_with(|| Link::new(*pace, now.wall.as_micros(), core, now));
@@ -150,5 +150,5 @@ fn names(value: &Value) -> Vec<String> {
 
 /// The time, as a node wants it.
 pub(crate) fn now() -> Now {
-    SystemClock::default().now()
+    SystemClock.now()
 }

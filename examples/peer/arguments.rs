@@ -11,7 +11,7 @@ usage: cargo run --release --example peer -- [options] PORT [FIRST]
   PORT         the port on 127.0.0.1 to listen on
   FIRST        the port of a peer to connect to first; it may be started later
   --beat-ms N  milliseconds between two heartbeats, the same for all peers [1000]
-  --data DIR   keep what was heard in this folder, and know it again at the next start
+  --data DIR   keep the replica in this folder, and continue from it at the next start
   --recover    go on with what can be read if the folder is damaged
   --json       print {\"up\":[..]} and {\"down\":\"..\"} instead of UP .. and DOWN ..
   --help       print this
@@ -33,7 +33,7 @@ pub(crate) struct Arguments {
     pub(crate) beat: Duration,
     /// Whether to print JSON.
     pub(crate) is_json: bool,
-    /// Where to keep what was heard.
+    /// Where to keep the replica.
     pub(crate) data: Option<PathBuf>,
     /// Whether to go on with what can be read there.
     pub(crate) recovers: bool,

@@ -30,7 +30,7 @@ const RETRY: Duration = Duration::from_secs(1);
 /// How long somebody has to answer.
 const ANSWER: Duration = Duration::from_secs(3);
 
-/// Links with whoever connects.
+/// Runs a connection for each peer that connects.
 pub(crate) async fn accept(
     members: &Replica<Members>,
     listener: TcpListener,
@@ -119,7 +119,7 @@ fn unlinked(members: &Replica<Members>, own: SocketAddr) -> Result<Vec<SocketAdd
     Ok(addresses.take(TRIES).collect())
 }
 
-/// Whether there is a link with whoever wrote the last beat of this address.
+/// Whether there is a connection to the peer that wrote the last beat of this address.
 fn is_linked(members: &Replica<Members>, address: SocketAddr) -> Result<bool, Unavailable> {
     let beat = members.read(|members| members.stamp(&address))?;
     let peers = members.peers()?;

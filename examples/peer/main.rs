@@ -1,4 +1,4 @@
-//! A cluster whose members know of each other: who is up is itself replicated state.
+//! A cluster whose members know each other: the list of members that are up is itself replicated state.
 //!
 //! Start a few, each in a terminal of its own, and then stop and start some:
 //!
@@ -8,12 +8,12 @@
 //! cargo run --release --example peer -- 9003 9002
 //! ```
 //!
-//! Each writes a heartbeat under its address every second ([`members`]), links itself with some of the
-//! others ([`links`]), and prints whose beats it hears ([`roster`], [`report`]). Nobody is in charge: the
-//! third was told of the second only, and knows the first from the second's history.
+//! Each writes a heartbeat under its address every second ([`members`]), connects to some of the others ([`links`]), and
+//! prints which of them are up ([`roster`], [`report`]). Nobody is in charge: the third is given the address of the
+//! second only, and learns of the first from the second's replica.
 //!
-//! With `--data DIR`, a peer keeps its replica in a folder. It prints nothing that is not there yet, so
-//! whomever it has printed it knows again, also after it was killed, and it needs no other peer to start with.
+//! With `--data DIR`, a peer has a journal in that folder. It prints only what is durable, so after a restart, even after
+//! it was killed, it still knows every peer that it has printed, and needs no address to start with.
 
 mod arguments;
 mod links;
@@ -109,12 +109,12 @@ fn open_in(folder: &Path, builder: ReplicaBuilder<Members>) -> Result<Replica<Me
     })
 }
 
-/// How long somebody may be silent who is there.
+/// How long a peer may be silent before it counts as down.
 fn patience(arguments: &Arguments) -> Duration {
     LEAST_PATIENCE.max(arguments.beat * BEATS_MISSED)
 }
 
-/// Beats, listens and tells, until something fails.
+/// Writes heartbeats, connects and reports, until something fails.
 async fn take_part(
     members: &Replica<Members>,
     listener: TcpListener,
@@ -176,7 +176,7 @@ async fn beat(
     }
 }
 
-/// Says who is up: whenever that changes, and now and then.
+/// Reports which peers are up: whenever that changes, and as a reminder.
 async fn watch(
     members: &Replica<Members>,
     mut roster: Roster,
@@ -186,7 +186,7 @@ async fn watch(
     let mut reminder = Instant::now();
     loop {
         let now = Instant::now();
-        members.read(|members| roster.hear(members, now))?;
+        members.read(|members| roster.update(members, now))?;
         let fallen = roster.drop_silent(now);
         let has_changed = !fallen.is_empty() || roster.has_grown();
         if has_changed {
@@ -200,7 +200,7 @@ async fn watch(
             report.up(roster.alive())?;
             reminder = now + REMINDER;
         }
-        // A beat wakes us, or its absence does.
+        // Wakes at a change, or when a beat is missing.
         let wait = roster.next_silence().min(reminder).saturating_duration_since(Instant::now());
         let _ = timeout(wait, changes.next()).await;
     }

@@ -20,7 +20,7 @@ impl Report {
         Self { is_json }
     }
 
-    /// These were heard of when we were here before.
+    /// These were known before the restart.
     pub(crate) fn known(&mut self, addresses: impl Iterator<Item = SocketAddr>) -> io::Result<()> {
         self.list("known", addresses)
     }
@@ -48,7 +48,7 @@ impl Report {
         })
     }
 
-    // `println!` panics when whoever read our lines is gone.
+    // `println!` panics when the reader of our lines is gone.
     fn line(&mut self, line: String) -> io::Result<()> {
         let mut out = io::stdout().lock();
         writeln!(out, "{line}")?;
