@@ -168,7 +168,7 @@ fn a_reducer_that_does_not_commute_is_found_and_its_run_is_shortened() {
     assert!(writings <= 4, "{report}");
     assert!(report.contains("●") && report.contains("REPRED_SEEDS="), "{report}");
     let told =
-        ["@10000000", "  →  ", "the state: ", "what happened:", " takes in ", "run `Laws` first"];
+        ["@10000000", "  →  ", "the state: ", "what happened:", " receives ", "run `Laws` first"];
     told.iter().for_each(|told| assert!(report.contains(told), "{told} is not in {report}"));
 }
 

@@ -100,7 +100,7 @@ fn record(plan: &Plan, seed: u64) -> (Script, Broken, Trace) {
     let mut script = Vec::new();
     let mut world = None;
     let result = guarded(|| {
-        let world = world.insert(World::new(plan, Chance::new(seed), Trace::told())?);
+        let world = world.insert(World::new(plan, Chance::new(seed), Trace::recording())?);
         script.push(world.decided());
         for _ in 0..plan.steps {
             let stepped = world.step();
@@ -125,7 +125,7 @@ fn follow(plan: &Plan, script: &Script) -> Option<(Script, Broken, Trace)> {
     let mut world = None;
     let result = guarded(|| {
         let chance = Chance::again(parts.next().unwrap_or_default());
-        let world = world.insert(World::new(plan, chance, Trace::told())?);
+        let world = world.insert(World::new(plan, chance, Trace::recording())?);
         ran.push(world.decided());
         for part in parts {
             world.decide_by(Chance::again(part));

@@ -70,9 +70,9 @@ impl fmt::Display for Faults {
 /// When an update is durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Durability {
-    /// Before anybody hears of it. A replica keeps its id over a crash.
+    /// Before any peer receives it. A replica keeps its id over a crash.
     Strict,
-    /// Some time. After a crash a replica takes a new id.
+    /// At some later time. After a crash a replica takes a new id.
     Weak,
 }
 
@@ -89,11 +89,11 @@ pub(crate) enum Trims {
 /// How a liar lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lies {
-    /// It says the same again and again, but for items. Nobody is to notice.
+    /// It sends messages again and again, other than items. No replica is to notice.
     Repeats,
-    /// It says what is not so: cuts messages short, swaps and repeats them, changes bytes in them, and tells one what
-    /// it does not tell another. There is no defence against that but signatures; yet nobody is to
-    /// panic, to hang, or to take two different states for the same.
+    /// It forges: truncates messages, swaps and repeats them, flips bits in them, and sends different messages to
+    /// different peers. Only signatures would prevent that; yet no replica may panic, hang, or take two
+    /// different states for the same.
     Forges,
 }
 
@@ -129,7 +129,7 @@ pub(crate) struct Weights {
     pub(crate) trim: u64,
     pub(crate) sync: u64,
     pub(crate) wait: u64,
-    pub(crate) talk: u64,
+    pub(crate) exchange: u64,
 }
 
 impl Mix {
@@ -148,7 +148,7 @@ impl Mix {
             trim: often(2, 6),
             sync: often(2, 6),
             wait: often(2, 1),
-            talk: 50,
+            exchange: 50,
         };
         Self {
             durability: *chance.pick(&[Durability::Strict, Durability::Weak]),

@@ -287,7 +287,7 @@ impl<R: Replicated> Simulation<R> {
         }
     }
 
-    /// Runs the failed run again, smaller and smaller, and tells of it.
+    /// Shrinks the failed run, and reports it.
     fn tell(&self, seed: u64) -> SimulationFailure {
         let failure = shrink(&self.plan, seed);
         match &self.svg {

@@ -31,7 +31,7 @@ pub(crate) struct Node {
     pub(crate) durable: Vec<(ReplicaId, u64)>,
     /// What it may have trimmed.
     trimmed: VersionVector,
-    /// What others were told it has.
+    /// What peers were told that it has.
     pub(crate) promised: Vec<(ReplicaId, u64)>,
     /// How far its clock is ahead, in microseconds.
     pub(crate) skew: i64,
@@ -88,7 +88,7 @@ impl Node {
         journal.compact(core).map_err(not_written)
     }
 
-    /// Others were told that it has this.
+    /// Records what peers were told that it has.
     pub(crate) fn promise(&mut self, claims: &[(ReplicaId, u64)]) {
         for (id, claimed) in claims {
             match self.promised.iter_mut().find(|(other, _)| other == id) {
@@ -116,7 +116,7 @@ impl Node {
         Ok(is_torn)
     }
 
-    /// Comes back with what its disk has, read by a core that has nothing: under the id it had, if that is
+    /// Restarts with what its disk has, read by a core that has nothing: under the id it had, if that is
     /// safe, or else under that of the core.
     pub(crate) fn restart(
         &mut self,

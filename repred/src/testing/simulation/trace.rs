@@ -1,4 +1,4 @@
-//! [`Trace`]: what happened in a run, for those who want to know.
+//! [`Trace`]: what happened in a run, for its report.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -8,15 +8,15 @@ use crate::{
     testing::diagram::Diagram,
 };
 
-/// What happened in a run. A run that goes well is not told.
+/// What happened in a run. Only runs that have failed are recorded, when they are repeated.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Trace {
-    is_told: bool,
+    is_recording: bool,
     lines: VecDeque<String>,
-    /// How many lines were told, kept or not.
+    /// How many lines were logged, kept or not.
     count: usize,
     events: Vec<Event>,
-    /// For each replica, what it has heard of since its last event: the last event of each other.
+    /// For each replica, what it has received since its last event: the last event of each other author.
     heard: Vec<Vec<usize>>,
 }
 
@@ -39,21 +39,21 @@ const LINES: usize = 40;
 const EVENTS: usize = 30;
 
 impl Trace {
-    pub(crate) fn told() -> Self {
-        Self { is_told: true, ..Self::default() }
+    pub(crate) fn recording() -> Self {
+        Self { is_recording: true, ..Self::default() }
     }
 
-    pub(crate) fn is_told(&self) -> bool {
-        self.is_told
+    pub(crate) fn is_recording(&self) -> bool {
+        self.is_recording
     }
 
-    /// There are so many replicas.
+    /// Sets the number of replicas.
     pub(crate) fn begin(&mut self, replicas: usize) {
         self.heard = vec![Vec::new(); replicas];
     }
 
-    pub(crate) fn tell(&mut self, line: impl FnOnce() -> String) {
-        if self.is_told {
+    pub(crate) fn log(&mut self, line: impl FnOnce() -> String) {
+        if self.is_recording {
             if self.lines.len() == LINES {
                 self.lines.pop_front();
             }
@@ -64,16 +64,16 @@ impl Trace {
 
     /// Something other than an update happens to a replica.
     pub(crate) fn event(&mut self, lane: usize, label: &str, note: String) {
-        if self.is_told {
+        if self.is_recording {
             self.add(lane, label.to_owned(), None, note);
         }
     }
 
-    /// A replica writes what these stamps are given to.
+    /// A replica has written updates with these stamps.
     pub(crate) fn write(&mut self, lane: usize, stamps: &[Stamp], note: String) {
         let dots = || stamps.iter().map(|stamp| stamp.dot);
         let (Some(first), Some(last)) = (dots().next(), dots().next_back()) else { return };
-        if self.is_told {
+        if self.is_recording {
             let label =
                 if first == last { format!("{last:?}") } else { format!("{first:?}..{last:?}") };
             self.add(lane, label, Some(last), note);
@@ -85,13 +85,13 @@ impl Trace {
         self.events.push(Event { lane, label, dot, note, heard });
     }
 
-    /// A replica has come from one version to another by what it heard.
-    pub(crate) fn take_in(&mut self, lane: usize, from: usize, before: &Seqs, after: &Seqs) {
+    /// A replica has come from one version to another by a message.
+    pub(crate) fn receive(&mut self, lane: usize, from: usize, before: &Seqs, after: &Seqs) {
         let mut dots = Vec::new();
         for (id, seq) in after {
             let known = super::ledger::seq(before, *id);
             if *seq > known {
-                self.hear_of(lane, Dot::new(*id, *seq));
+                self.observe(lane, Dot::new(*id, *seq));
                 let first = Dot::new(*id, known + 1);
                 dots.push(match *seq - known {
                     1 => format!("{first:?}"),
@@ -101,11 +101,11 @@ impl Trace {
         }
         if !dots.is_empty() {
             let [lane, from] = [lane, from].map(name);
-            self.tell(|| format!("{lane} takes in {} from {from}", dots.join(", ")));
+            self.log(|| format!("{lane} receives {} from {from}", dots.join(", ")));
         }
     }
 
-    fn hear_of(&mut self, lane: usize, dot: Dot) {
+    fn observe(&mut self, lane: usize, dot: Dot) {
         let is_of = |event: &Event| {
             event.dot.is_some_and(|own| own.origin == dot.origin && own.seq <= dot.seq)
         };
@@ -117,7 +117,7 @@ impl Trace {
         }
     }
 
-    /// Nothing more happens: what was heard since the last event is drawn to the end.
+    /// The run is over: what was received since the last event of a replica is drawn at its end.
     pub(crate) fn end(&mut self) {
         for lane in 0..self.heard.len() {
             if !self.heard[lane].is_empty() {
@@ -126,17 +126,17 @@ impl Trace {
         }
     }
 
-    /// How many lines there were.
+    /// Returns how many lines were logged.
     pub(crate) fn count(&self) -> usize {
         self.count
     }
 
-    /// The last lines.
+    /// Returns the last lines.
     pub(crate) fn lines(&self) -> impl ExactSizeIterator<Item = &str> {
         self.lines.iter().map(String::as_str)
     }
 
-    /// The last events as a diagram.
+    /// Draws the last events.
     pub(crate) fn diagram(&self) -> Diagram {
         let mut diagram = Diagram::new((0..self.heard.len()).map(name).collect());
         let pasts = self.pasts();
@@ -165,7 +165,7 @@ impl Trace {
     }
 }
 
-/// What to call a replica, whatever its id is just now.
+/// The name of a replica in reports. Its id may change.
 pub(crate) fn name(node: usize) -> String {
     format!("#{node}")
 }
@@ -176,7 +176,7 @@ mod tests {
     use crate::time::Time;
 
     fn trace(replicas: usize) -> Trace {
-        let mut trace = Trace::told();
+        let mut trace = Trace::recording();
         trace.begin(replicas);
         trace
     }
@@ -189,12 +189,12 @@ mod tests {
     fn an_arrow_starts_at_the_author_of_a_relayed_update() {
         let (mut trace, a) = (trace(3), 0xa.into());
         trace.write(0, &[stamp(0xa, 1), stamp(0xa, 2)], "1; 2".into());
-        trace.take_in(1, 0, &[], &[(a, 2)]);
-        trace.take_in(2, 1, &[], &[(a, 2)]);
+        trace.receive(1, 0, &[], &[(a, 2)]);
+        trace.receive(2, 1, &[], &[(a, 2)]);
         trace.end();
         assert_eq!(
             trace.lines().collect::<Vec<_>>(),
-            ["#1 takes in a.1..a.2 from #0", "#2 takes in a.1..a.2 from #1"]
+            ["#1 receives a.1..a.2 from #0", "#2 receives a.1..a.2 from #1"]
         );
         let text = trace.diagram().text();
         let rows = [
@@ -209,9 +209,9 @@ mod tests {
     fn an_update_that_came_with_a_later_one_has_no_arrow() {
         let (mut trace, a, b) = (trace(3), 0xa.into(), 0xb.into());
         trace.write(0, &[stamp(0xa, 1)], String::new());
-        trace.take_in(1, 0, &[], &[(a, 1)]);
+        trace.receive(1, 0, &[], &[(a, 1)]);
         trace.write(1, &[stamp(0xb, 1)], String::new());
-        trace.take_in(2, 1, &[], &[(a, 1), (b, 1)]);
+        trace.receive(2, 1, &[], &[(a, 1), (b, 1)]);
         trace.write(2, &[stamp(0xc, 1)], String::new());
         assert_eq!(trace.diagram().svg().matches("marker-end").count(), 2);
     }
@@ -219,7 +219,7 @@ mod tests {
     #[test]
     fn a_long_trace_counts_the_lines_that_it_dropped() {
         let mut trace = trace(1);
-        (0..50).for_each(|line| trace.tell(|| line.to_string()));
+        (0..50).for_each(|line| trace.log(|| line.to_string()));
         assert_eq!((trace.count(), trace.lines().len()), (50, LINES));
     }
 }

@@ -1,4 +1,4 @@
-//! The end of a run, and what must hold.
+//! The end of a run, and the checks of every guarantee.
 
 use std::time::Duration;
 
@@ -24,9 +24,9 @@ use crate::{
 const MOVES: usize = 400_000;
 
 impl World<'_> {
-    /// Nothing goes wrong any more: everybody comes to have everything.
+    /// Ends all faults: every replica has to get every update.
     pub(crate) fn heal(&mut self) -> Result<(), Broken> {
-        self.trace.tell(|| "everything heals".into());
+        self.trace.log(|| "all faults end".into());
         self.links.clear();
         self.partition = None;
         // Whatever was written ahead of time has come.
@@ -58,7 +58,7 @@ impl World<'_> {
         self.check_end()
     }
 
-    /// Two that have seen the same and still talk hold the same state: otherwise they had been warned.
+    /// Two connected replicas of the same version hold the same state: otherwise their session had failed.
     pub(super) fn check_alarm(&self) -> Result<(), Broken> {
         for link in &self.links {
             let [one, other] = link.ends.map(|end| &self.nodes[end]);
@@ -71,7 +71,8 @@ impl World<'_> {
                 sorted(one.entries().seqs().collect()) == sorted(other.entries().seqs().collect());
             if is_same_version && one.state_digest() != other.state_digest() {
                 let ends = link.ends.map(name);
-                let what = format!("{} and {} differ, and do not know", ends[0], ends[1]);
+                let what =
+                    format!("{} and {} differ, and neither session has failed", ends[0], ends[1]);
                 let broken = Broken::new(Guarantee::Converges, what);
                 return Err(broken.with(self.two_replicas(link.ends)));
             }
@@ -84,11 +85,11 @@ impl World<'_> {
             let before = self.counts.messages;
             for link in (0..self.links.len()).rev() {
                 for end in 0..2 {
-                    if link < self.links.len() && self.say(link, end)? {
+                    if link < self.links.len() && self.send_next(link, end)? {
                         while link < self.links.len()
                             && !self.links[link].flights[1 - end].is_empty()
                         {
-                            self.hear(link, 1 - end)?;
+                            self.deliver(link, 1 - end)?;
                         }
                     }
                 }
@@ -97,7 +98,7 @@ impl World<'_> {
                 return Ok(());
             }
         }
-        Err(Broken::new(Guarantee::Ends, "they go on talking for ever"))
+        Err(Broken::new(Guarantee::Ends, "replicas do not stop sending"))
     }
 
     pub(super) fn check_end(&self) -> Result<(), Broken> {
@@ -109,7 +110,8 @@ impl World<'_> {
         }
         for (id, acknowledged) in &self.acknowledged {
             if seq(&versions[0], *id) < *acknowledged {
-                let what = format!("{id:?}.{acknowledged} was said to be safe, and is gone");
+                let what =
+                    format!("{id:?}.{acknowledged} was acknowledged as durable, and is lost");
                 return Err(Broken::new(Guarantee::NothingLost, what));
             }
         }

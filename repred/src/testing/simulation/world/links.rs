@@ -41,7 +41,7 @@ impl World<'_> {
         let link = Link::new(ends, configs, [one, other], now);
         self.links.push(link);
         self.block();
-        self.trace.tell(|| format!("{} and {} connect", name(ends[0]), name(ends[1])));
+        self.trace.log(|| format!("{} and {} connect", name(ends[0]), name(ends[1])));
     }
 
     pub(super) fn cut_any(&mut self, _at: usize) -> Result<(), Broken> {
@@ -57,7 +57,7 @@ impl World<'_> {
         self.counts.faults.cuts += 1;
         self.counts.faults.lost += link.in_flight();
         let ends = link.ends.map(name);
-        self.trace.tell(|| {
+        self.trace.log(|| {
             let lost = match link.in_flight() {
                 0 => "nothing lost".into(),
                 1 => "one message lost".into(),
@@ -87,7 +87,7 @@ impl World<'_> {
         };
         self.partition = Some((group, self.chance.percent(50)));
         self.counts.faults.partitions += 1;
-        self.trace.tell(|| format!("a partition: {group:b}"));
+        self.trace.log(|| format!("a partition: {group:b}"));
         self.block();
         Ok(())
     }

@@ -2,8 +2,8 @@
 
 mod writing;
 mod links;
-mod talk;
-mod trouble;
+mod messages;
+mod nodes;
 mod healing;
 mod order;
 
@@ -27,7 +27,7 @@ use crate::{
     time::{Monotonic, Now, Time},
 };
 
-/// What may happen to a world, at one of its replicas.
+/// A step of a world, at one of its replicas.
 type Action<W> = fn(&mut W, usize) -> Result<(), Broken>;
 
 /// Replicas, links, what is on its way, and what goes wrong.
@@ -35,21 +35,21 @@ pub(crate) struct World<'p> {
     plan: &'p Plan,
     chance: Chance,
     mix: Mix,
-    /// Some of what is said is not so.
+    /// Whether some messages are forged.
     has_forgers: bool,
     ledger: Arc<Mutex<Ledger>>,
     nodes: Vec<Node>,
     links: Vec<Link>,
-    /// Who cannot hear whom: those in the first set not those outside, and the other way round too.
+    /// Replicas of this set do not receive from those outside; if true, nor do those outside receive from them.
     partition: Option<(u64, bool)>,
     /// Microseconds since the run began.
     tick: u64,
     next_id: u128,
     /// First dots and lengths of edits.
     edits: Vec<(Dot, u64)>,
-    /// What each author was told to be safe.
+    /// The seq up to which each author was told that its updates are durable.
     acknowledged: BTreeMap<ReplicaId, u64>,
-    /// A message that a liar says later.
+    /// A message that a liar sends later.
     kept_back: Option<Vec<u8>>,
     /// Trimming may have parted some for good.
     is_parted: bool,
@@ -57,7 +57,7 @@ pub(crate) struct World<'p> {
     pub(crate) trace: Trace,
 }
 
-/// What a run has come to.
+/// The counts of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
     pub(crate) faults: Faults,
@@ -65,7 +65,7 @@ pub(crate) struct Counts {
     pub(crate) messages: u64,
     pub(crate) bytes: u64,
     pub(crate) parted: u64,
-    /// What was said, as a number.
+    /// A hash of all messages.
     pub(crate) fingerprint: u64,
 }
 
@@ -81,7 +81,7 @@ impl<'p> World<'p> {
         }
         let has_forgers = mix.liar.is_some_and(|(_, lies)| lies == Lies::Forges);
         // Only a run that failed has to be explained, and only if states can be compared as they print.
-        let is_explained = trace.is_told() && plan.equal.is_none();
+        let is_explained = trace.is_recording() && plan.equal.is_none();
         let ledger = Ledger::new(has_forgers, is_explained);
         let ledger = Arc::new(Mutex::new(ledger));
         let mut world = Self {
@@ -116,7 +116,7 @@ impl<'p> World<'p> {
         ReplicaId::from(self.next_id - 1)
     }
 
-    /// An id that no flipped bit of another makes, for who comes back.
+    /// An id for a replica that restarts, which no flipped bit of another id makes.
     fn strange_id(&mut self) -> ReplicaId {
         let id = u128::from(self.new_id());
         // Odd, so that no two are the same.
@@ -132,25 +132,25 @@ impl<'p> World<'p> {
         self.now(self.nodes[node].skew)
     }
 
-    /// Makes decisions by these from now on.
+    /// Takes decisions from another source from now on.
     pub(crate) fn decide_by(&mut self, chance: Chance) {
         self.chance = chance;
     }
 
-    /// What was decided since the last time this was asked.
+    /// Returns the decisions since the last call.
     pub(crate) fn decided(&mut self) -> Vec<u64> {
         let made = self.chance.made().iter().map(|decision| decision.value).collect();
         self.chance.forget();
         made
     }
 
-    /// Something happens.
+    /// One random step of the run.
     pub(crate) fn step(&mut self) -> Result<(), Broken> {
         self.tick += self.chance.pick(&[1, 0, 50, 1000]);
         let weights = self.mix.weights;
         let at = self.chance.below(self.nodes.len() as u64) as usize;
         let actions: [(u64, Action<Self>); 13] = [
-            (weights.talk, Self::talk),
+            (weights.exchange, Self::exchange),
             (weights.write, Self::write),
             (weights.edit, Self::edit),
             (weights.connect, Self::connect_any),

@@ -1,4 +1,4 @@
-//! Which of two updates was written with knowledge of the other.
+//! The check of the order of updates: which was written with knowledge of which.
 
 use super::World;
 use crate::{
@@ -14,8 +14,8 @@ const PAIRS: u64 = 64;
 const LONG: usize = 1000;
 
 impl World<'_> {
-    /// What a replica that keeps everything tells of the order of some updates is so. It may know nothing of
-    /// what came in a snapshot.
+    /// Checks the order of some updates that a replica which keeps everything reports. It may know nothing of
+    /// updates that came in a snapshot.
     pub(super) fn check_order(&mut self, at: usize) -> Result<(), Broken> {
         let mut version = self.nodes[at].version();
         version.retain(|(_, last)| *last > 0);

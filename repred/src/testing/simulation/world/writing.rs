@@ -38,7 +38,7 @@ impl World<'_> {
             core.set_id(ReplicaId::from(self.next_id));
             (node.id, self.next_id) = (core.id(), self.next_id + 1);
         }
-        let told = if self.trace.is_told() { show(&updates) } else { Vec::new() };
+        let told = if self.trace.is_recording() { show(&updates) } else { Vec::new() };
         let were_truthful = lock(ledger).untruthful.is_none();
         let receipts = core.update_all(updates, wall).map_err(|error| {
             Broken::new(Guarantee::Identity, format!("{:?} cannot write: {error}", node.id))
@@ -66,7 +66,7 @@ impl World<'_> {
         for (stamp, update) in given.iter().zip(told) {
             let Some(stamp) = stamp else {
                 let line = || format!("{} writes {update}: no changes, so not kept", name(at));
-                self.trace.tell(line);
+                self.trace.log(line);
                 continue;
             };
             stamps.push(*stamp);
@@ -75,7 +75,7 @@ impl World<'_> {
         }
         if !written.is_empty() {
             self.trace.write(at, &stamps, notes.join("; "));
-            self.trace.tell(|| format!("{} writes {}", name(at), written.join("; ")));
+            self.trace.log(|| format!("{} writes {}", name(at), written.join("; ")));
         }
     }
 

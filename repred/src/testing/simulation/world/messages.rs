@@ -1,4 +1,4 @@
-//! Messages that move, and what liars make of them.
+//! Messages between replicas, and what a liar makes of them.
 
 use super::World;
 use crate::{
@@ -15,14 +15,14 @@ use crate::{
 
 impl World<'_> {
     /// Some messages move on one link.
-    pub(super) fn talk(&mut self, _at: usize) -> Result<(), Broken> {
+    pub(super) fn exchange(&mut self, _at: usize) -> Result<(), Broken> {
         if self.links.is_empty() {
             return Ok(());
         }
         let link = self.chance.below(self.links.len() as u64) as usize;
         for _ in 0..=self.chance.below(4) {
             let end = self.chance.below(2) as usize;
-            if !self.say(link, end)? || !self.hear(link, 1 - end)? {
+            if !self.send_next(link, end)? || !self.deliver(link, 1 - end)? {
                 break;
             }
         }
@@ -30,7 +30,7 @@ impl World<'_> {
     }
 
     /// One end says its next message, if it has one. False if that was the end of the link.
-    pub(super) fn say(&mut self, link: usize, end: usize) -> Result<bool, Broken> {
+    pub(super) fn send_next(&mut self, link: usize, end: usize) -> Result<bool, Broken> {
         let at = self.links[link].ends[end];
         if self.mix.durability == Durability::Strict {
             self.put_on_disk(at)?;
@@ -59,7 +59,7 @@ impl World<'_> {
         flight.push_back(Flight { due: last.max(self.tick + delay), message });
     }
 
-    /// What a liar makes of a message.
+    /// Returns the messages that a liar sends in place of one.
     pub(super) fn lie(&mut self, at: usize, mut message: Vec<u8>) -> Vec<Vec<u8>> {
         let Some((_, lies)) = self.mix.liar.filter(|(liar, _)| *liar == at) else {
             return vec![message];
@@ -92,12 +92,12 @@ impl World<'_> {
                 vec![message]
             }
         };
-        self.trace.tell(|| format!("{} lies: {} messages instead of one", name(at), told.len()));
+        self.trace.log(|| format!("{} lies: {} messages instead of one", name(at), told.len()));
         told
     }
 
-    /// One end hears the next message that has arrived. False if that was the end of the link.
-    pub(super) fn hear(&mut self, link: usize, end: usize) -> Result<bool, Broken> {
+    /// Delivers the next message that has arrived at one end. False if that was the end of the link.
+    pub(super) fn deliver(&mut self, link: usize, end: usize) -> Result<bool, Broken> {
         let Link { flights, is_blocked, ends, .. } = &mut self.links[link];
         let (at, from) = (ends[end], ends[1 - end]);
         let Some(flight) = flights[end].front().filter(|_| !is_blocked[end]) else {
@@ -114,7 +114,7 @@ impl World<'_> {
         let node = &mut self.nodes[at];
         let Some(core) = &mut node.core else { return Ok(true) };
         let seen: Vec<_> =
-            if self.trace.is_told() { core.entries().seqs().collect() } else { Vec::new() };
+            if self.trace.is_recording() { core.entries().seqs().collect() } else { Vec::new() };
         let before = (core.entries().end(), core.entries().epoch());
         let heard = self.links[link].sessions[end].handle_message(core, &message, now);
         let after = (core.entries().end(), core.entries().epoch());
@@ -125,15 +125,15 @@ impl World<'_> {
             && single.is_some_and(|single| after.0 - before.0 < single);
         if after != before {
             node.is_dirty = true;
-            if self.trace.is_told() {
-                self.trace.take_in(at, from, &seen, &node.version());
+            if self.trace.is_recording() {
+                self.trace.receive(at, from, &seen, &node.version());
             }
         }
         // Of two, neither has anything that the other lacks from anybody else. But after a snapshot was
         // adopted, what had been sent just before is sent again.
         let is_between_two = self.nodes.len() == 2 && !self.may_part() && self.mix.liar.is_none();
         if has_known_again && is_between_two {
-            let what = format!("{} hears again what it knew", name(at));
+            let what = format!("{} receives what it already has", name(at));
             return Err(Broken::new(Guarantee::NoEcho, what));
         }
         match heard {
@@ -142,7 +142,7 @@ impl World<'_> {
         }
     }
 
-    /// A session has failed: that must be for a reason.
+    /// A session has failed. The run fails too, unless a fault explains the error.
     pub(super) fn over(&mut self, link: usize, error: &SessionError) -> Result<(), Broken> {
         let ends = self.remove(link).ends;
         let is_lied_to = self.mix.liar.is_some_and(|(liar, _)| ends.contains(&liar));
@@ -169,15 +169,16 @@ impl World<'_> {
             _ => is_lied_to,
         };
         if may {
-            self.trace.tell(|| format!("{} and {} part: {error}", name(ends[0]), name(ends[1])));
+            self.trace
+                .log(|| format!("{} and {} disconnect: {error}", name(ends[0]), name(ends[1])));
             return Ok(());
         }
         let what = format!("{} and {}: {error}", name(ends[0]), name(ends[1]));
         Err(Broken::new(Guarantee::Sessions, what))
     }
 
-    /// Whether two may have trimmed what the other has not seen. A block that is too large goes as a
-    /// snapshot, which is a trim that nobody else has agreed to.
+    /// Whether two replicas may each have trimmed what the other has not seen. A block that is too large goes as a
+    /// snapshot, which is a trim that no other replica has agreed to.
     pub(super) fn may_part(&self) -> bool {
         self.mix.trims == Trims::Forced || self.mix.block_bytes < 1 << 20
     }

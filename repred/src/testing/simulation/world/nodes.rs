@@ -1,4 +1,4 @@
-//! What goes wrong with a replica: crashes, clocks, trims, waiting.
+//! What happens to one replica: crashes, clocks, trims, syncs, timeouts.
 
 use super::World;
 use crate::{
@@ -27,7 +27,7 @@ impl World<'_> {
         self.counts.faults.crashes += 1;
         self.counts.faults.torn += u64::from(is_torn);
         self.trace.event(at, "crash", String::new());
-        self.trace.tell(|| format!("{} crashes", name(at)));
+        self.trace.log(|| format!("{} crashes", name(at)));
         Ok(())
     }
 
@@ -42,11 +42,11 @@ impl World<'_> {
         self.nodes[at].restart(core, &self.plan.config, now)?;
         let id = self.nodes[at].id;
         self.trace.event(at, "restart", String::new());
-        self.trace.tell(|| format!("{} is back, as {id:?}", name(at)));
+        self.trace.log(|| format!("{} restarts as {id:?}", name(at)));
         if is_strict { self.resume(at) } else { Ok(()) }
     }
 
-    /// Who keeps its id will write again what nobody has heard of.
+    /// A replica that keeps its id writes again the seqs that no other replica has received.
     pub(super) fn resume(&mut self, at: usize) -> Result<(), Broken> {
         if !self.has_forgers {
             self.check_restart(at)?;
@@ -58,7 +58,7 @@ impl World<'_> {
         Ok(())
     }
 
-    /// Who keeps its id must have kept all that anybody has heard of.
+    /// A replica that keeps its id must have kept every update that another has received.
     pub(super) fn check_restart(&self, at: usize) -> Result<(), Broken> {
         let node = &self.nodes[at];
         let version = node.version();
@@ -69,12 +69,12 @@ impl World<'_> {
             return Err(Broken::new(Guarantee::NothingLost, what));
         }
         if self.acknowledged.get(&node.id).is_some_and(|seq| *seq > own) {
-            let what = format!("{} has lost what its author was told to be safe", name(at));
+            let what = format!("{} has lost an update that was acknowledged as durable", name(at));
             return Err(Broken::new(Guarantee::NothingLost, what));
         }
         let knows = |other: &Node| seq(&other.version(), node.id) > own;
         if let Some(other) = self.nodes.iter().position(knows) {
-            let what = format!("{} has lost what {} has heard of", name(at), name(other));
+            let what = format!("{} has lost an update that {} has received", name(at), name(other));
             return Err(Broken::new(Guarantee::Identity, what));
         }
         Ok(())
@@ -85,7 +85,7 @@ impl World<'_> {
             let skew = self.chance.below(2 * self.mix.skew) as i64 - self.mix.skew as i64;
             self.nodes[at].skew = skew;
             self.counts.faults.skews += 1;
-            self.trace.tell(|| format!("{}'s clock is {skew} µs ahead", name(at)));
+            self.trace.log(|| format!("{}'s clock is {skew} µs ahead", name(at)));
         }
         Ok(())
     }
@@ -105,10 +105,10 @@ impl World<'_> {
         let Some(core) = &mut self.nodes[at].core else { return Ok(()) };
         core.trim(&floor).map_err(|error| Broken::new(Guarantee::Sessions, error.to_string()))?;
         self.counts.faults.trims += 1;
-        self.trace.tell(|| format!("{} trims {floor}", name(at)));
+        self.trace.log(|| format!("{} trims {floor}", name(at)));
         if self.chance.percent(30) {
             self.nodes[at].compact()?;
-            self.trace.tell(|| format!("{} compacts its journal", name(at)));
+            self.trace.log(|| format!("{} compacts its journal", name(at)));
         }
         Ok(())
     }
@@ -126,7 +126,7 @@ impl World<'_> {
         Ok(())
     }
 
-    /// Nothing happens for a while, and who has waited too long gives up.
+    /// Time passes, and sessions that have waited too long time out.
     pub(super) fn wait(&mut self, _at: usize) -> Result<(), Broken> {
         self.tick += self.chance.pick(&[1_000_000, 6_000_000, 30_000_000]);
         for link in (0..self.links.len()).rev() {
