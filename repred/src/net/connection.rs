@@ -246,8 +246,9 @@ impl<E: Endpoint + Unpin, T: Transport> Connection<E, T> {
         self.end = Some(End { result: Some(result), deadline, is_closed: false });
     }
 
-    /// Sends what is left, with the reason why it is over, and waits for the peer to close: if we closed
-    /// with something unread, its system might throw the reason away.
+    /// Sends what is left, with the reason why the conversation is over, and waits until the peer closes (a lingering
+    /// close). If we dropped the stream with bytes unread, TCP would reset it, and the peer's system might discard the
+    /// reason before the peer has read it.
     fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(end) = &mut self.end else {
             return Poll::Ready(());
@@ -293,20 +294,47 @@ impl<E: Endpoint + Unpin, T: Transport> Connection<E, T> {
 }
 
 impl<R: Replicated, T> Connection<ReplicaEndpoint<R>, T> {
-    /// Receive what the peer has, and send nothing of ours.
+    /// Receives what the peer has, and sends nothing of ours: for a backup, say.
+    ///
+    /// ```
+    /// use repred::{Counter, Replica, pipe};
+    ///
+    /// let votes = Replica::new(Counter::default());
+    /// let (here, _there) = pipe(1024);
+    /// let connection = votes.connect(here).receive_only();
+    /// # drop(connection);
+    /// ```
     pub fn receive_only(mut self) -> Self {
         self.endpoint = self.endpoint.receive_only();
         self
     }
 
-    /// Send what we have, and receive nothing of the peer's.
+    /// Sends what we have, and receives nothing of the peer's: for a display, say.
+    ///
+    /// ```
+    /// use repred::{Counter, Replica, pipe};
+    ///
+    /// let votes = Replica::new(Counter::default());
+    /// let (here, _there) = pipe(1024);
+    /// let connection = votes.connect(here).send_only();
+    /// # drop(connection);
+    /// ```
     pub fn send_only(mut self) -> Self {
         self.endpoint = self.endpoint.send_only();
         self
     }
 
-    /// Give up our state for the peer's if the two histories cannot be joined, instead of failing with
-    /// [`SessionError::BothTrimmed`]. What the peer has not seen of ours is lost here.
+    /// Gives up our state for the peer's if the two histories cannot be joined, instead of failing with
+    /// [`SessionError::BothTrimmed`]. Updates of ours that the peer has not seen are lost here.
+    ///
+    /// ```
+    /// use repred::{Counter, Replica, pipe};
+    ///
+    /// let votes = Replica::new(Counter::default());
+    /// let (here, _there) = pipe(1024);
+    /// let connection = votes.connect(here).discard_ours();
+    /// # drop(connection);
+    /// ```
     pub fn discard_ours(mut self) -> Self {
         self.endpoint = self.endpoint.discard_ours();
         self

@@ -10,15 +10,30 @@ use std::{
 
 use futures_io::{AsyncRead, AsyncWrite};
 
-/// Two ends of a byte stream in memory, each way holding at most `capacity` bytes: for replicas in one
-/// process, and for tests.
+/// Two ends of a byte stream in memory, for replicas in one process and for tests. Each direction holds at most
+/// `capacity` bytes.
 ///
-/// What is written at one end is read at the other. When an end is dropped or closed, the other reads
-/// what is left and then the end of the stream; what it writes is a broken pipe.
+/// What is written at one end is read at the other. When one end is dropped or closed, the other end reads what is left
+/// and then the end of the stream; writing to it fails with a broken pipe.
+///
+/// ```
+/// use futures::{AsyncReadExt, AsyncWriteExt};
+///
+/// # futures::executor::block_on(async {
+/// let (mut here, mut there) = repred::pipe(16);
+/// here.write_all(b"hello").await?;
+/// drop(here);
+/// let mut received = String::new();
+/// there.read_to_string(&mut received).await?;
+/// assert_eq!(received, "hello");
+/// # Ok::<(), std::io::Error>(())
+/// # }).unwrap();
+/// ```
 ///
 /// # Panics
 ///
 /// If `capacity` is 0: nothing would ever pass.
+#[doc(alias("duplex", "loopback", "channel"))]
 pub fn pipe(capacity: usize) -> (Pipe, Pipe) {
     assert!(capacity > 0, "a pipe that holds nothing passes nothing");
     let (left, right) = (Arc::new(Half::new(capacity)), Arc::new(Half::new(capacity)));
@@ -44,7 +59,7 @@ struct Half {
 struct Flow {
     bytes: VecDeque<u8>,
     is_closed: bool,
-    /// Who waits for bytes, or for room.
+    /// Tasks that wait for bytes, or for room.
     waiting: Vec<Waker>,
 }
 
@@ -58,7 +73,7 @@ impl Half {
         self.flow.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Acts on the flow, and wakes who waits for it if that moved anything.
+    /// Acts on the flow, and wakes the other side if that moved anything.
     fn act(
         &self,
         cx: &mut Context<'_>,

@@ -24,7 +24,7 @@ use crate::{
 /// What all handles, connections and observers of a replica share.
 pub(super) struct Shared<R: Replicated> {
     inner: Mutex<Inner<R>>,
-    /// Which thread holds the lock; 0 if none does. It tells a thread that would wait for itself.
+    /// The thread that holds the lock; 0 if none does. With it, a thread that would wait for itself gets an error.
     holder: Arc<AtomicUsize>,
     pub(super) platform: Platform,
     pub(super) config: SessionConfig,
@@ -38,11 +38,11 @@ pub(super) struct Inner<R: Replicated> {
     pub(super) links: BTreeMap<Key, Link>,
     /// What is kept for the journal, if there is one.
     pub(super) outbox: Option<Outbox>,
-    /// Who wants to be woken at the next change, once.
+    /// Woken at the next change, once: connections that have nothing to send, observers, waits.
     change_wakers: Vec<(Key, Waker)>,
-    /// Who wants to be woken when a peer confirms something, once.
+    /// Woken when a peer confirms something, once.
     ack_wakers: Vec<(Key, Waker)>,
-    /// Who is woken when the lock is let go.
+    /// Woken when the lock is released.
     to_wake: Vec<(Key, Waker)>,
     last_key: Key,
 }
@@ -53,7 +53,8 @@ pub(super) type Key = u64;
 /// A connection, from the call of `connect` to its end.
 #[derive(Debug)]
 pub(super) struct Link {
-    /// Gone when the connection is. One that is dropped inside `read` or `reduce` cannot say so itself.
+    /// Dead when the connection is dropped. A connection that is dropped inside `read` or `reduce` cannot take the lock
+    /// to unregister itself.
     connection: Weak<()>,
     /// `None` until the connection is first polled.
     pub(super) session: Option<Session>,
@@ -96,14 +97,14 @@ impl<R: Replicated> Shared<R> {
         move || holder.load(Ordering::Relaxed) == this_thread()
     }
 
-    /// Calls `act` under the lock, and afterwards wakes whom it said to wake.
+    /// Calls `act` under the lock, and releases the lock before it wakes tasks.
     pub(super) fn with<T>(&self, act: impl FnOnce(&mut Inner<R>) -> T) -> Result<T, Unavailable> {
         let me = this_thread();
         // Only this thread ever stores its own address, so it reads that only if it holds the lock.
         if self.holder.load(Ordering::Relaxed) == me {
             return Err(Unavailable::Reentrant);
         }
-        // Dropped last, and so not under the lock: a waker may be anybody's code.
+        // Dropped last, and so not under the lock: a waker may run code that uses this replica.
         let mut to_wake = ToWake::default();
         // Mutex poisoning is ignored: only the user's code panics under this lock, and the core knows whether that
         // has done harm.
@@ -135,7 +136,7 @@ impl<R: Replicated> Shared<R> {
     }
 }
 
-/// The lock. Its holder is known until this is dropped, be it by a panic of the user's code.
+/// The lock. Dropping it clears the holder, also when the user's code panics.
 struct Locked<'a, R: Replicated> {
     holder: &'a AtomicUsize,
     inner: MutexGuard<'a, Inner<R>>,
@@ -162,7 +163,7 @@ impl<R: Replicated> Drop for Locked<'_, R> {
     }
 }
 
-/// Who is woken when this is dropped.
+/// Wakes when it is dropped.
 #[derive(Default)]
 struct ToWake(Vec<(Key, Waker)>);
 
@@ -174,7 +175,7 @@ impl Drop for ToWake {
 }
 
 impl<R: Replicated> Drop for Shared<R> {
-    /// Nobody holds the replica any more: its connections have to see that, and end.
+    /// The last handle is gone: connections and observers have to notice, and end.
     fn drop(&mut self) {
         let inner = self.inner.get_mut().unwrap_or_else(PoisonError::into_inner);
         let waiting = inner.change_wakers.drain(..).chain(inner.ack_wakers.drain(..));
@@ -230,7 +231,7 @@ impl<R: Replicated> Inner<R> {
         links.into_iter().for_each(|key| self.record_peer(key, now));
     }
 
-    /// Forgets the connections that could not say that they were gone.
+    /// Forgets connections that were dropped where they could not take the lock.
     pub(super) fn sweep(&mut self) {
         self.links.retain(|_, link| link.connection.strong_count() > 0);
     }
@@ -241,7 +242,7 @@ impl<R: Replicated> Inner<R> {
         self.last_key
     }
 
-    /// Wakes all who wait for a change, once the lock is let go.
+    /// Wakes all tasks that wait for a change, once the lock is released.
     pub(super) fn notify_change(&mut self) {
         if self.change_wakers.is_empty() {
             return;
@@ -254,23 +255,23 @@ impl<R: Replicated> Inner<R> {
         }
     }
 
-    /// Wakes those who wait for a peer to confirm something, once the lock is let go. There are rarely any, and
-    /// peers confirm all the time.
+    /// Wakes the tasks that wait for an ack, once the lock is released. These are apart from those that wait for a
+    /// change: there are rarely any, and acks arrive all the time.
     pub(super) fn notify_ack(&mut self) {
         self.to_wake.append(&mut self.ack_wakers);
     }
 
-    /// Wakes this one at the next change.
+    /// Wakes a task at the next change.
     pub(super) fn wake_on_change(&mut self, key: Key, waker: &Waker) {
         register(&mut self.change_wakers, key, waker);
     }
 
-    /// Wakes this one when a peer confirms something.
+    /// Wakes a task at the next ack.
     pub(super) fn wake_on_ack(&mut self, key: Key, waker: &Waker) {
         register(&mut self.ack_wakers, key, waker);
     }
 
-    /// Wakes this one no more.
+    /// Drops the wakers of a connection or observer.
     pub(super) fn forget_wakers(&mut self, key: Key) {
         self.change_wakers.retain(|(other, _)| *other != key);
         self.ack_wakers.retain(|(other, _)| *other != key);

@@ -1,4 +1,4 @@
-//! [`UndoLog`]: taking back one's own edits.
+//! [`UndoLog`]: undo and redo of one's own edits.
 
 use std::{
     collections::{BTreeSet, VecDeque},
@@ -14,7 +14,7 @@ use crate::{
     time::Time,
 };
 
-/// Edits that can be taken back, and made again.
+/// Undo and redo of the edits that were made through this log.
 ///
 /// The log undoes what was written through it, edit by edit, and leaves alone what others have written. Undoing is an
 /// edit like any other: it writes updates that take back those of the edit. It takes back only what is still as the edit
@@ -41,6 +41,7 @@ use crate::{
 /// assert!(tags.read(|tags| tags.contains("drinks"))?);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias("undo", "redo", "undo manager", "revert"))]
 pub struct UndoLog<R: Replicated + Edit> {
     replica: Replica<R>,
     /// How to take back each edit, the latest last.
@@ -67,20 +68,50 @@ pub enum Undone {
 }
 
 impl<R: Replicated + Edit> UndoLog<R> {
-    /// A log of what is written through it, up to a thousand edits.
+    /// A log of up to a thousand edits.
+    ///
+    /// ```
+    /// use repred::{Counter, Replica, UndoLog};
+    ///
+    /// let votes = Replica::new(Counter::default());
+    /// assert_eq!(UndoLog::new(&votes).undo_len(), 0);
+    /// ```
     pub fn new(replica: &Replica<R>) -> Self {
         Self::with_limit(replica, 1000)
     }
 
-    /// A log of up to so many edits; the earliest are dropped.
+    /// A log of up to `limit` edits, at least one. The earliest are dropped.
+    ///
+    /// ```
+    /// use repred::{Counter, Replica, UndoLog};
+    ///
+    /// let votes = Replica::new(Counter::default());
+    /// let mut log = UndoLog::with_limit(&votes, 2);
+    /// for _ in 0..3 {
+    ///     log.edit(|votes| votes.add(1))?;
+    /// }
+    /// assert_eq!(log.undo_len(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn with_limit(replica: &Replica<R>, limit: usize) -> Self {
         let replica = replica.clone();
         let (done, undone, written) = (VecDeque::new(), Vec::new(), BTreeSet::new());
         Self { replica, done, undone, limit: limit.max(1), written }
     }
 
-    /// Edits the state as [`Replica::edit`] does, so that it can be undone. What was undone can no longer
-    /// be redone.
+    /// Edits the state as [`Replica::edit`] does, so that it can be undone. Edits that were undone before can no
+    /// longer be redone.
+    ///
+    /// ```
+    /// use repred::{Counter, Replica, UndoLog};
+    ///
+    /// let votes = Replica::new(Counter::default());
+    /// let mut log = UndoLog::new(&votes);
+    /// log.edit(|votes| votes.add(3))?;
+    /// log.undo()?;
+    /// assert_eq!(votes.read(|votes| votes.value())?, 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -98,6 +129,19 @@ impl<R: Replicated + Edit> UndoLog<R> {
     }
 
     /// Edits the state as [`Replica::try_edit`] does, so that it can be undone.
+    ///
+    /// ```
+    /// use repred::{Counter, Replica, UndoLog};
+    ///
+    /// let votes = Replica::new(Counter::default());
+    /// let mut log = UndoLog::new(&votes);
+    /// let refused = log.try_edit(|votes| {
+    ///     votes.add(3);
+    ///     Err::<(), _>("changed my mind")
+    /// });
+    /// assert!(refused.is_err());
+    /// assert_eq!(log.undo_len(), 0);
+    /// ```
     ///
     /// # Errors
     ///
@@ -125,11 +169,22 @@ impl<R: Replicated + Edit> UndoLog<R> {
         Ok(value)
     }
 
-    /// Takes back the latest edit that is not taken back yet.
+    /// Undoes the latest edit that is not undone yet.
+    ///
+    /// ```
+    /// use repred::{Counter, Replica, UndoLog, Undone};
+    ///
+    /// let votes = Replica::new(Counter::default());
+    /// let mut log = UndoLog::new(&votes);
+    /// log.edit(|votes| votes.add(3))?;
+    /// assert_eq!(log.undo()?, Undone::Edit);
+    /// assert_eq!(log.undo()?, Undone::Nothing);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///
-    /// See [`UpdateError`]; the replica is unchanged, and the edit cannot be taken back any more.
+    /// See [`UpdateError`]; the replica is unchanged, and the edit can no longer be undone.
     ///
     /// # Panics
     ///
@@ -141,11 +196,23 @@ impl<R: Replicated + Edit> UndoLog<R> {
         Ok(undone)
     }
 
-    /// Makes again the edit that was taken back last.
+    /// Redoes the edit that was undone last.
+    ///
+    /// ```
+    /// use repred::{Counter, Replica, UndoLog, Undone};
+    ///
+    /// let votes = Replica::new(Counter::default());
+    /// let mut log = UndoLog::new(&votes);
+    /// log.edit(|votes| votes.add(3))?;
+    /// log.undo()?;
+    /// assert_eq!(log.redo()?, Undone::Edit);
+    /// assert_eq!(votes.read(|votes| votes.value())?, 3);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///
-    /// See [`UpdateError`]; the replica is unchanged, and the edit cannot be made again any more.
+    /// See [`UpdateError`]; the replica is unchanged, and the edit can no longer be redone.
     ///
     /// # Panics
     ///
@@ -158,11 +225,32 @@ impl<R: Replicated + Edit> UndoLog<R> {
     }
 
     /// How many edits can be undone.
+    ///
+    /// ```
+    /// use repred::{Counter, Replica, UndoLog};
+    ///
+    /// let votes = Replica::new(Counter::default());
+    /// let mut log = UndoLog::new(&votes);
+    /// log.edit(|votes| votes.add(3))?;
+    /// assert_eq!(log.undo_len(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn undo_len(&self) -> usize {
         self.done.len()
     }
 
     /// How many edits can be redone.
+    ///
+    /// ```
+    /// use repred::{Counter, Replica, UndoLog};
+    ///
+    /// let votes = Replica::new(Counter::default());
+    /// let mut log = UndoLog::new(&votes);
+    /// log.edit(|votes| votes.add(3))?;
+    /// log.undo()?;
+    /// assert_eq!(log.redo_len(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn redo_len(&self) -> usize {
         self.undone.len()
     }
@@ -182,7 +270,7 @@ impl<R: Replicated + Edit> UndoLog<R> {
         self.done.push_back(inverses);
     }
 
-    /// Takes back an edit, and says how to take that back.
+    /// Undoes an edit, and returns how to undo that.
     fn take_back(&mut self, inverses: Inverses<R>) -> Result<(Undone, Inverses<R>), UpdateError> {
         let is_whole = inverses.iter().all(Option::is_some);
         let written = &self.written;
