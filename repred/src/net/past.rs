@@ -150,7 +150,7 @@ impl<R: Replicated> Replica<R> {
     ///
     /// let votes = Replica::new(Counter::default());
     /// votes.update(3)?;
-    /// assert_eq!(votes.snapshot()?.version, votes.version()?);
+    /// assert_eq!(*votes.snapshot()?.version(), votes.version()?);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
