@@ -17,13 +17,13 @@ impl<R: Replicated> Core<R> {
     /// use repred::{GrowSet, Time, sans_io::Core};
     ///
     /// let now = Time::from_micros(1);
-    /// let mut here = Core::new(0xa.into(), GrowSet::default());
-    /// let mut there = Core::new(0xb.into(), GrowSet::default());
-    /// here.update("milk", now)?;
-    /// there.update("rice", now)?;
+    /// let mut here = Core::new(0xa.into(), GrowSet::<u32>::default());
+    /// let mut there = Core::new(0xb.into(), GrowSet::<u32>::default());
+    /// here.update(7, now)?;
+    /// there.update(8, now)?;
     ///
     /// here.adopt(&there.snapshot()?, now)?;
-    /// assert!(here.state()?.contains("milk") && here.state()?.contains("rice"));
+    /// assert!(here.state()?.contains(&7) && here.state()?.contains(&8));
     /// assert_eq!(here.floor(), there.version());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -58,13 +58,13 @@ impl<R: Replicated> Core<R> {
     /// use repred::{GrowSet, Time, sans_io::Core};
     ///
     /// let now = Time::from_micros(1);
-    /// let mut here = Core::new(0xa.into(), GrowSet::default());
-    /// let mut there = Core::new(0xb.into(), GrowSet::default());
-    /// here.update("milk", now)?;
-    /// there.update("rice", now)?;
+    /// let mut here = Core::new(0xa.into(), GrowSet::<u32>::default());
+    /// let mut there = Core::new(0xb.into(), GrowSet::<u32>::default());
+    /// here.update(7, now)?;
+    /// there.update(8, now)?;
     ///
     /// here.discard_and_adopt(&there.snapshot()?, now)?;
-    /// assert!(!here.state()?.contains("milk") && here.state()?.contains("rice"));
+    /// assert!(!here.state()?.contains(&7) && here.state()?.contains(&8));
     /// assert!(here.needs_new_id());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```

@@ -100,7 +100,7 @@ pub(super) enum Step {
 pub(super) struct Drafted<R: Replicated + Edit> {
     pub(super) changes: R::Changes,
     pub(super) rollback: Rollback<R>,
-    /// How to undo it later, if that was asked for and can be told.
+    /// How to undo it later: `None` if that was not asked for, `Some(None)` if it cannot be undone.
     pub(super) inverse: Option<Option<Inverse<R>>>,
 }
 
@@ -243,8 +243,8 @@ impl<R: Replicated> Applied<R> {
         self.history.record_dependencies(origin, dependencies);
     }
 
-    /// Applies skips of other replicas: the places of updates that they have forgotten. Whoever gets them from here
-    /// must get all up to `barrier` with them.
+    /// Applies skips of other replicas: the places of updates that they have forgotten. A peer that gets them from
+    /// here must get all up to `barrier` with them.
     pub(super) fn skip(
         &mut self,
         ranges: &[SeqRange],

@@ -321,7 +321,7 @@ impl fmt::Display for ReceiveError {
             }
             Self::TooFarAhead { stamp, wait } => write!(
                 f,
-                "update {} is too far ahead of our clock; it can be taken in {wait:?} from now",
+                "update {} is too far ahead of our clock; it will be accepted in {wait:?}",
                 stamp.dot
             ),
             Self::Decode { dot, .. } => write!(f, "update {dot} cannot be decoded"),
@@ -355,8 +355,7 @@ impl fmt::Display for AdoptError {
             ),
             Self::TooFarAhead { time, wait } => write!(
                 f,
-                "the snapshot is of {time}, too far ahead of our clock; it can be taken in {wait:?} \
-                 from now"
+                "the snapshot is of {time}, too far ahead of our clock; it will be accepted in {wait:?}"
             ),
             Self::TooManyOrigins { limit } => {
                 write!(f, "there are over {limit} origins; raise the limit to go on")
@@ -383,7 +382,7 @@ impl fmt::Display for TrimError {
                 write!(f, "cannot trim {floor} when only {version} has been seen")
             }
             Self::KeepsEverything => {
-                f.write_str("this replica was told to keep everything, so nothing is trimmed")
+                f.write_str("this replica keeps everything, so nothing is trimmed")
             }
             Self::Unavailable(_) => f.write_str(UNAVAILABLE),
         }

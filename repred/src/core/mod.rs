@@ -223,7 +223,7 @@ impl<R: Replicated> Core<R> {
     /// ```
     /// use repred::{Register, Time, sans_io::Core};
     ///
-    /// let mut title = Core::new(0xa.into(), Register::new(""));
+    /// let mut title = Core::new(0xa.into(), Register::new(String::new()));
     /// title.edit(Time::from_micros(1), |title| title.set("Shopping"))?;
     /// title.edit(Time::from_micros(2), |title| title.set("Groceries"))?;
     /// assert_eq!(title.history_len(), 1, "the first is superseded");
@@ -287,9 +287,9 @@ impl<R: Replicated> Core<R> {
     /// use repred::{GrowSet, Time, sans_io::Core};
     ///
     /// let now = Time::from_micros(1);
-    /// let mut here = Core::new(0xa.into(), GrowSet::default());
-    /// let mut there = Core::new(0xb.into(), GrowSet::default());
-    /// here.update("milk", now)?;
+    /// let mut here = Core::new(0xa.into(), GrowSet::<u32>::default());
+    /// let mut there = Core::new(0xb.into(), GrowSet::<u32>::default());
+    /// here.update(7, now)?;
     /// assert_ne!(here.state_digest()?, there.state_digest()?);
     /// there.adopt(&here.snapshot()?, now)?;
     /// assert_eq!(here.state_digest()?, there.state_digest()?);

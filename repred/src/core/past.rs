@@ -19,7 +19,7 @@ impl<R: Replicated> Core<R> {
     /// ```
     /// use repred::{Register, Time, sans_io::Core};
     ///
-    /// let mut title = Core::new(0xa.into(), Register::new(""));
+    /// let mut title = Core::new(0xa.into(), Register::new(String::new()));
     /// title.keep_everything();
     /// title.edit(Time::from_micros(1), |title| title.set("Shopping"))?;
     /// title.edit(Time::from_micros(2), |title| title.set("Groceries"))?;

@@ -92,8 +92,8 @@ impl<R: Replicated> Core<R> {
         if fresh.iter().any(Fresh::is_deferred) {
             self.applied.begin_deferring(policy.in_state);
         }
-        // Skips stand for effects that come later in the block, so whoever gets them from here must get
-        // the rest of the block with them.
+        // Skips stand for effects that come later in the block, so a peer that gets them from here
+        // must get the rest of the block with them.
         let barrier = self.entries().end() + fresh.len() as u64 - 1;
         for item in fresh {
             match item {

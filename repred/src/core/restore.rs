@@ -46,8 +46,8 @@ impl<R: Replicated> Core<R> {
         }
     }
 
-    /// Goes on under the id that everything here was written under, after all of it was read from a log
-    /// that lost nothing anybody has heard of.
+    /// Writes under the id that everything here was written under, after all of it was read from a log that has lost
+    /// nothing that a peer may have seen.
     pub(crate) fn resume(&mut self, id: ReplicaId) {
         self.identity = Identity::Ours(id);
     }

@@ -20,10 +20,10 @@ impl<R: Replicated> Core<R> {
     /// ```
     /// use repred::{GrowSet, Time, sans_io::Core};
     ///
-    /// let mut words = Core::new(0xa.into(), GrowSet::default());
-    /// let receipt = words.update("milk", Time::from_micros(1))?;
+    /// let mut numbers = Core::new(0xa.into(), GrowSet::<u32>::default());
+    /// let receipt = numbers.update(7, Time::from_micros(1))?;
     /// assert_eq!(receipt.stamp().unwrap().dot.to_string(), "a.1");
-    /// let again = words.update("milk", Time::from_micros(2))?;
+    /// let again = numbers.update(7, Time::from_micros(2))?;
     /// assert!(again.stamp().is_none());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -55,10 +55,10 @@ impl<R: Replicated> Core<R> {
     /// ```
     /// use repred::{GrowSet, Time, sans_io::Core};
     ///
-    /// let mut words = Core::new(0xa.into(), GrowSet::default());
-    /// let receipts = words.update_all(["milk", "rice"], Time::from_micros(1))?;
+    /// let mut numbers = Core::new(0xa.into(), GrowSet::<u32>::default());
+    /// let receipts = numbers.update_all([7, 8], Time::from_micros(1))?;
     /// assert_eq!(receipts.len(), 2);
-    /// assert_eq!(words.version().to_string(), "{a:2}");
+    /// assert_eq!(numbers.version().to_string(), "{a:2}");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///

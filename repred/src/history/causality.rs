@@ -57,8 +57,8 @@ struct Point {
 }
 
 impl Causality {
-    /// Takes down what an author had newly seen before its update `seq`, which is later than all of its
-    /// that were taken down.
+    /// Records what an author had newly seen before its update `seq`, which is later than all of its updates that are
+    /// recorded.
     fn note(&mut self, author: OriginIndex, seq: u64, dependencies: &[Dependency]) {
         let index = author as usize;
         if self.authors.len() <= index {
@@ -67,7 +67,7 @@ impl Causality {
         self.authors[index].note(seq, dependencies);
     }
 
-    /// Takes note that something of an origin has come.
+    /// Counts an origin among those of which something has arrived since the writer wrote last.
     #[inline]
     pub(super) fn arrived(&mut self, origin: OriginIndex) {
         if self.writer != Some(origin) {
@@ -88,7 +88,7 @@ impl Causality {
         self.fresh.clear();
     }
 
-    /// Forgets what was told of updates after the last one there is of their author.
+    /// Forgets what is recorded of updates after the last one there is of their author.
     fn cut(&mut self, last: impl Fn(OriginIndex) -> u64) {
         for (author, seen) in (0..).zip(&mut self.authors) {
             seen.cut(last(author));
@@ -142,7 +142,7 @@ impl Author {
         &self.points[self.upto(seq - 1)..self.upto(seq)]
     }
 
-    /// The last of an origin that was seen before an update, as far as it was told; 0 if none.
+    /// The last of an origin that was seen before an update, as far as it is recorded; 0 if none.
     fn had_seen(&self, seq: u64, other: OriginIndex) -> u64 {
         let places = self.places.get(&other).map_or(&[][..], |places| places);
         let upto = places.partition_point(|&place| self.points[place].before <= seq);
@@ -156,10 +156,14 @@ impl Author {
 }
 
 impl History {
-    /// Takes down what the author of the update that was just pushed had newly seen before it, if that was
-    /// told, and if everything is kept.
-    pub(crate) fn record_dependencies(&mut self, author: OriginIndex, told: Option<&[Dependency]>) {
-        if let Some(dependencies) = told.filter(|_| self.keeps_everything) {
+    /// Records what the author of the update that was just pushed had newly seen before it, if the peer knows, and if
+    /// everything is kept.
+    pub(crate) fn record_dependencies(
+        &mut self,
+        author: OriginIndex,
+        known: Option<&[Dependency]>,
+    ) {
+        if let Some(dependencies) = known.filter(|_| self.keeps_everything) {
             self.causality.note(author, self.last(author), dependencies);
         }
     }
@@ -187,7 +191,7 @@ impl History {
         self.causality.note(own, self.last(own), &dependencies);
     }
 
-    /// Forgets what was told of updates that are not here any more.
+    /// Forgets what is recorded of updates that are not here any more.
     pub(crate) fn cut_dependencies(&mut self) {
         let origins = &self.origins;
         self.causality.cut(|author| origins.get(author as usize).map_or(0, |origin| origin.last));
@@ -273,7 +277,7 @@ mod tests {
             self.0.record_dependencies(origin, Some(&dependencies(seen)));
         }
 
-        fn told(&self, author: OriginIndex, seq: u64) -> Option<Vec<Dependency>> {
+        fn recorded(&self, author: OriginIndex, seq: u64) -> Option<Vec<Dependency>> {
             self.0.dependencies(author, seq).map(Iterator::collect)
         }
     }
@@ -287,9 +291,9 @@ mod tests {
         kept.receive(B, &[(A, 1)]);
         kept.receive(C, &[(B, 2)]);
         kept.write(A);
-        assert_eq!(kept.told(A, 1), Some(dependencies(&[(B, 1)])));
-        assert_eq!(kept.told(A, 2), Some(dependencies(&[])));
-        assert_eq!(kept.told(A, 3), Some(dependencies(&[(B, 2), (C, 1)])));
+        assert_eq!(kept.recorded(A, 1), Some(dependencies(&[(B, 1)])));
+        assert_eq!(kept.recorded(A, 2), Some(dependencies(&[])));
+        assert_eq!(kept.recorded(A, 3), Some(dependencies(&[(B, 2), (C, 1)])));
         let seen: Vec<_> = (1..=3).map(|seq| kept.0.had_seen(A, seq, B)).collect();
         assert_eq!(seen, [1, 1, 2]);
         assert_eq!(kept.0.had_seen(B, 1, A), 0);
@@ -304,8 +308,8 @@ mod tests {
         kept.write(C);
         kept.receive(B, &[]);
         kept.write(A);
-        assert_eq!(kept.told(C, 1), Some(dependencies(&[(A, 1), (B, 1)])));
-        assert_eq!(kept.told(A, 2), Some(dependencies(&[(B, 2), (C, 1)])));
+        assert_eq!(kept.recorded(C, 1), Some(dependencies(&[(A, 1), (B, 1)])));
+        assert_eq!(kept.recorded(A, 2), Some(dependencies(&[(B, 2), (C, 1)])));
     }
 
     #[test]
@@ -316,7 +320,7 @@ mod tests {
         kept.receive(B, &[]);
         kept.push(A);
         kept.0.record_own_dependencies(A, Some(&reduced));
-        assert_eq!(kept.told(A, 1), Some(dependencies(&[(B, 1)])));
+        assert_eq!(kept.recorded(A, 1), Some(dependencies(&[(B, 1)])));
     }
 
     #[test]
@@ -328,8 +332,8 @@ mod tests {
         kept.receive(A, &[]);
         kept.receive(B, &[(A, 2)]);
         assert!(kept.0.is_recorded(B, 1) && !kept.0.is_recorded(B, 2));
-        assert_eq!(kept.told(B, 3), None);
-        // What was told afterwards is true all the same.
+        assert_eq!(kept.recorded(B, 3), None);
+        // What is recorded of later updates is true all the same.
         assert_eq!([2, 3].map(|seq| kept.0.had_seen(B, seq, A)), [1, 2]);
     }
 
@@ -352,7 +356,7 @@ mod tests {
         for _ in 0..3 {
             kept.write(A);
         }
-        // b.9 was taken in elsewhere, and stands in between nowhere here.
+        // b.9 was applied elsewhere, and stands in between nowhere here.
         kept.receive(A, &[(B, 9)]);
         kept.receive(A, &[]);
         kept.push(A);

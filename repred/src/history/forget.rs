@@ -6,7 +6,7 @@
 //! A skip of a superseded update stands for an effect that comes later in the history, with the entry that superseded
 //! it. If a peer got the skip, and the link broke before that entry, the peer would claim an update whose effect it
 //! lacks, and two replicas of equal version would differ for good. So each place remembers, as its *barrier*, the
-//! position of the entry that made it expire, and whoever gets the skip must get all up to there with it. Gaps that
+//! position of the entry that made it expire, and a peer that gets the skip must get all up to there with it. Gaps that
 //! merge keep the later barrier: reaching further than needed costs a longer block, reaching less far costs convergence.
 
 use alloc::{boxed::Box, vec::Vec};
@@ -194,7 +194,7 @@ impl History {
         self.forget_edits(before);
     }
 
-    /// Forgets the edits that lie wholly in a gap: it is taken in as one anyway.
+    /// Forgets the edits that lie wholly in a gap: it is applied as one anyway.
     fn forget_edits(&mut self, start: Position) {
         if self.edits.is_empty() {
             return;

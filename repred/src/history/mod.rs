@@ -105,7 +105,7 @@ struct Origin {
     indexed_segment: Position,
 }
 
-/// Several updates of one origin that are taken in together or not at all.
+/// Several updates of one origin that are applied together or not at all.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Edit {
     pub(crate) range: SeqRange,
@@ -187,7 +187,7 @@ impl History {
         self.origins.iter().map(|origin| (origin.id, origin.latest)).collect()
     }
 
-    /// Takes note that there were entries of these times.
+    /// Raises the latest times of origins to those of entries that were here.
     pub(crate) fn raise_times(&mut self, times: &[(ReplicaId, Time)]) {
         for &(id, time) in times {
             let index = self.intern(id) as usize;
@@ -211,7 +211,7 @@ impl History {
         self.origins.iter().map(|origin| (origin.id, origin.floor)).collect()
     }
 
-    /// Whether whoever has seen this can be brought up to date by entries alone.
+    /// Whether a peer that has seen this can be brought up to date by entries alone.
     pub(crate) fn reaches(&self, known: &Frontier) -> bool {
         (0..).zip(&self.origins).all(|(index, origin)| origin.floor <= known.seq(self, index))
     }
@@ -261,7 +261,7 @@ impl History {
         self.open.expire((position - self.open.start()) as usize, 0);
     }
 
-    /// Appends skips that were taken in together. Each continues its origin. Returns their position.
+    /// Appends skips that were received together. Each continues its origin. Returns their position.
     pub(crate) fn push_skip(&mut self, ranges: &[SeqRange], barrier: Position) -> Position {
         self.seal();
         let position = self.end();
@@ -282,7 +282,7 @@ impl History {
         position
     }
 
-    /// Makes updates that were just taken in one edit. They must all be there.
+    /// Makes one edit of updates that were just appended. They must all be there.
     pub(crate) fn mark_edit(&mut self, range: SeqRange) {
         let (Some(first), Some(last)) =
             (self.place(range.origin, range.first), self.place(range.origin, range.last))

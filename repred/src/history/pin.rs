@@ -4,8 +4,8 @@
 //! barrier behind that end, and the end would have to move: on a map that is written faster than a slow peer reads, it
 //! would move for ever, and the peer would never get anything. So what is live when a block begins stays, and is sent.
 //!
-//! A pin is a token that its holder drops, whatever becomes of the session. The history cannot be told when that happens,
-//! as a token has no reference to it; it looks when somebody next changes it.
+//! A pin is a token that its holder drops, whatever becomes of the session. A token has no reference to the history, so the
+//! history finds out when it is next changed.
 
 use alloc::{sync::Arc, vec::Vec};
 use core::ops::RangeInclusive;

@@ -10,7 +10,7 @@ use crate::{stamp::Dot, testing::Chance};
 struct Line {
     origin: OriginIndex,
     seq: u64,
-    /// Its place in the order, which only skips that were taken in together share.
+    /// Its place in the order, which only skips that were applied together share.
     place: usize,
     /// Dead, and the place of the one that made it so: its own, if it was empty.
     expired_by: Option<usize>,

@@ -93,9 +93,9 @@ impl<C> Receipt<C> {
     /// ```
     /// use repred::{GrowSet, Replica};
     ///
-    /// let words = Replica::new(GrowSet::default());
-    /// assert_eq!(words.update("milk")?.stamp().unwrap().origin(), words.id()?);
-    /// assert!(words.update("milk")?.stamp().is_none());
+    /// let numbers = Replica::new(GrowSet::<u32>::default());
+    /// assert_eq!(numbers.update(7)?.stamp().unwrap().origin(), numbers.id()?);
+    /// assert!(numbers.update(7)?.stamp().is_none());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn stamp(&self) -> Option<Stamp> {
@@ -107,8 +107,8 @@ impl<C> Receipt<C> {
     /// ```
     /// use repred::{GrowSet, Replica};
     ///
-    /// let words = Replica::new(GrowSet::default());
-    /// assert!(words.update("milk")?.changes(), "the word is new");
+    /// let numbers = Replica::new(GrowSet::<u32>::default());
+    /// assert!(numbers.update(7)?.changes(), "the number is new");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn changes(&self) -> &C {
