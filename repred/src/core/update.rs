@@ -18,11 +18,11 @@ impl<R: Replicated> Core<R> {
     /// stands still or steps back does no harm.
     ///
     /// ```
-    /// use repred::{GrowSet, Time, sans_io::Core};
+    /// use repred::{Dot, GrowSet, Time, sans_io::Core};
     ///
     /// let mut numbers = Core::new(0xa.into(), GrowSet::<u32>::default());
     /// let receipt = numbers.update(7, Time::from_micros(1))?;
-    /// assert_eq!(receipt.stamp().unwrap().dot.to_string(), "a.1");
+    /// assert_eq!(receipt.stamp().unwrap().dot, Dot::new(0xa.into(), 1));
     /// let again = numbers.update(7, Time::from_micros(2))?;
     /// assert!(again.stamp().is_none());
     /// # Ok::<(), Box<dyn std::error::Error>>(())

@@ -105,10 +105,10 @@ impl<C> Receipt<C> {
     /// What the update changed. The receipt dereferences to it.
     ///
     /// ```
-    /// use repred::{GrowSet, Replica};
+    /// use repred::{Changes, GrowSet, Replica};
     ///
     /// let numbers = Replica::new(GrowSet::<u32>::default());
-    /// assert!(numbers.update(7)?.changes(), "the number is new");
+    /// assert!(!numbers.update(7)?.changes().is_empty(), "the number is new");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn changes(&self) -> &C {
