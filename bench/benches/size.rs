@@ -40,7 +40,7 @@ fn row<R: Replicated<Update = Update>>(name: &str, workload: &Workload, state: f
         full.update(update, Time::from_micros(micros)).expect("every update can be written");
     }
     let grown = resident().saturating_sub(before);
-    let all = full.history(&VersionVector::new()).expect("nothing is trimmed");
+    let all = full.entries_since(&VersionVector::new()).expect("nothing is trimmed");
     let payload: usize = all.map(|entry| entry.size).sum();
     let wire = catch_up(&mut full, &mut Core::new(0xb.into(), state())).bytes;
     let len = full.history_len() as f64;

@@ -9,7 +9,7 @@ use std::{collections::VecDeque, time::Duration};
 
 use repred::{
     Replicated,
-    sans_io::{Core, Now, Sending, Session, SessionConfig},
+    sans_io::{Core, Now, Session, SessionConfig, WriteProgress},
 };
 use serde::{Deserialize, Serialize};
 
@@ -179,7 +179,7 @@ impl Link {
             let mut message = Vec::new();
             match self.session.poll_message(core, now, &mut message) {
                 Ok(true) => {
-                    self.session.handle_sent(Sending::Done, now);
+                    self.session.handle_sent(WriteProgress::Complete, now);
                     self.queue.push_back(message);
                 }
                 Ok(false) => return,

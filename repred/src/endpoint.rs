@@ -10,7 +10,7 @@ use core::{
 use crate::{
     core::UpdateError,
     receipt::NotDurable,
-    session::{Sending, SessionError},
+    session::{SessionError, WriteProgress},
     time::{Monotonic, Now},
     unavailable::Unavailable,
 };
@@ -32,7 +32,7 @@ use crate::{
 /// ```
 /// use std::task::{Context, Poll};
 ///
-/// use repred::sans_io::{Endpoint, EndpointError, Now, Sending};
+/// use repred::sans_io::{Endpoint, EndpointError, Now, WriteProgress};
 ///
 /// /// Says everything again that it hears.
 /// #[derive(Default)]
@@ -103,7 +103,7 @@ pub trait Endpoint {
     /// # Errors
     ///
     /// Whatever ends the conversation.
-    fn handle_sent(&mut self, _sending: Sending, _now: Now) -> Result<(), EndpointError> {
+    fn handle_sent(&mut self, _progress: WriteProgress, _now: Now) -> Result<(), EndpointError> {
         Ok(())
     }
 
@@ -150,8 +150,8 @@ impl<E: Endpoint + ?Sized> Endpoint for Box<E> {
         (**self).poll_bytes(cx, now, out)
     }
 
-    fn handle_sent(&mut self, sending: Sending, now: Now) -> Result<(), EndpointError> {
-        (**self).handle_sent(sending, now)
+    fn handle_sent(&mut self, progress: WriteProgress, now: Now) -> Result<(), EndpointError> {
+        (**self).handle_sent(progress, now)
     }
 
     fn poll_timeout(&self) -> Option<Monotonic> {

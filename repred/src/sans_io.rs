@@ -9,6 +9,8 @@ pub use crate::{
     core::{Core, CoreLimits},
     endpoint::{Endpoint, EndpointError},
     protocol::{Framing, Reason},
-    session::{Direction, Loading, Saving, Sending, Session, SessionConfig, SessionLimits},
+    session::{
+        BackupReader, BackupWriter, Direction, Session, SessionConfig, SessionLimits, WriteProgress,
+    },
     time::{Monotonic, Now},
 };

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use repred::{
     Replicated,
     error::SessionError,
-    sans_io::{Core, Now, Sending, Session, SessionConfig},
+    sans_io::{Core, Now, Session, SessionConfig, WriteProgress},
 };
 
 /// One of the two ends of a [`Link`].
@@ -51,7 +51,7 @@ impl Link {
         if !self.sessions[side].poll_message(core, now, &mut message)? {
             return Ok(None);
         }
-        self.sessions[side].handle_sent(Sending::Done, now);
+        self.sessions[side].handle_sent(WriteProgress::Complete, now);
         let flight = &mut self.flights[1 - side];
         flight.push_back(message);
         Ok(flight.back().map(Vec::as_slice))

@@ -111,7 +111,7 @@ impl<R: Replicated> Core<R> {
         &self,
         version: &VersionVector,
     ) -> Result<Vec<Disposition<R::Update>>, AdoptError> {
-        let beyond = self.history(version).map_err(|_| AdoptError::BothTrimmed {
+        let beyond = self.entries_since(version).map_err(|_| AdoptError::BothTrimmed {
             floor: self.floor(),
             snapshot: version.clone(),
         })?;

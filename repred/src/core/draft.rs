@@ -159,7 +159,7 @@ impl<'c, R: Replicated + Edit> Draft<'c, R> {
     /// Records what was reduced. From here on, nothing is rolled back.
     fn commit(mut self) -> Inverses<R> {
         let updates = core::mem::take(&mut self.updates);
-        let (own, first) = (self.own, self.core.entries().last(self.own) + 1);
+        let (own, first) = (self.own, self.core.history().last(self.own) + 1);
         let count = updates.len();
         for (index, Written { stamp, changes, payload, .. }) in updates.into_iter().enumerate() {
             let step = if index + 1 == count { Step::End } else { Step::Inside };

@@ -16,7 +16,7 @@ use crate::{
 ///
 /// let mut votes = Core::new(0xa.into(), Counter::default());
 /// votes.update(3, Time::from_micros(1))?;
-/// let entry = votes.history(&VersionVector::new())?.next().unwrap();
+/// let entry = votes.entries_since(&VersionVector::new())?.next().unwrap();
 /// assert_eq!((entry.stamp.dot.seq, entry.size, entry.update), (1, 1, Ok(3)));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -43,20 +43,20 @@ impl<R: Replicated> Core<R> {
     /// let before = votes.version();
     /// votes.update(4, Time::from_micros(2))?;
     ///
-    /// let since: Vec<_> = votes.history(&before)?.map(|entry| entry.update.unwrap()).collect();
+    /// let since: Vec<_> = votes.entries_since(&before)?.map(|entry| entry.update.unwrap()).collect();
     /// assert_eq!(since, [4]);
-    /// assert_eq!(votes.history(&VersionVector::new())?.count(), 2);
+    /// assert_eq!(votes.entries_since(&VersionVector::new())?.count(), 2);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
     ///
     /// When `since` is below the floor, so that some of what it lacks is trimmed.
-    pub fn history(
+    pub fn entries_since(
         &self,
         since: &VersionVector,
     ) -> Result<impl Iterator<Item = Entry<R::Update>> + '_, HistoryError> {
-        let history = self.entries();
+        let history = self.history();
         let frontier = Frontier::new(history, since);
         if !history.reaches(&frontier) {
             return Err(HistoryError::BelowFloor { floor: self.floor() });

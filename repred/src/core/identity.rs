@@ -98,7 +98,7 @@ impl<R: Replicated> Core<R> {
     }
 
     fn last_of(&self, id: ReplicaId) -> u64 {
-        let history = self.entries();
+        let history = self.history();
         history.origin(id).map_or(0, |origin| history.last(origin))
     }
 }

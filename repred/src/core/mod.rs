@@ -166,7 +166,7 @@ impl<R: Replicated> Core<R> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn version(&self) -> VersionVector {
-        self.entries().version()
+        self.history().version()
     }
 
     /// What is reduced: less than the [`version`](Self::version) while updates of a newer version of the
@@ -214,7 +214,7 @@ impl<R: Replicated> Core<R> {
     /// ```
     #[doc(alias = "low watermark")]
     pub fn floor(&self) -> VersionVector {
-        self.entries().floor()
+        self.history().floor()
     }
 
     /// How many entries the history keeps. Skips do not count. O(entries / 1024) at best, O(entries) where
@@ -230,7 +230,7 @@ impl<R: Replicated> Core<R> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn history_len(&self) -> usize {
-        self.entries().entries()
+        self.history().entry_count()
     }
 
     /// About how many bytes the history takes: payloads, stamps and index. O(entries / 1024) at best.
@@ -245,7 +245,7 @@ impl<R: Replicated> Core<R> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn history_memory(&self) -> usize {
-        self.entries().memory()
+        self.history().memory()
     }
 
     /// The largest time that was used here or seen.
@@ -359,7 +359,7 @@ impl<R: Replicated> Core<R> {
         if !version.covers(floor) {
             return Err(TrimError::NotSeen { floor: floor.clone(), version });
         }
-        if self.entries().keeps_everything() {
+        if self.history().keeps_everything() {
             return Err(TrimError::KeepsEverything);
         }
         self.applied.trim(floor);
@@ -399,7 +399,7 @@ impl<R: Replicated> Core<R> {
 
     /// Where the history stands. It moves with any change.
     pub(crate) fn log_position(&self) -> LogPosition {
-        LogPosition { end: self.entries().end(), generation: self.entries().generation() }
+        LogPosition { end: self.history().end(), generation: self.history().generation() }
     }
 
     /// Changes when the state is given up for another: what peers think we have, we may have no more.
@@ -427,7 +427,7 @@ impl<R: Replicated> Core<R> {
     }
 
     #[inline]
-    pub(crate) fn entries(&self) -> &History {
+    pub(crate) fn history(&self) -> &History {
         self.applied.history()
     }
 

@@ -47,7 +47,7 @@ impl<R: Replicated> Core<R> {
         }
         // If the author of `a` had seen `b`, then `b` was written before `a`, so the author of `b` cannot have seen
         // `a`.
-        if self.entries().is_recorded(later.origin, later.seq) || self.had_seen(earlier, later) {
+        if self.history().is_recorded(later.origin, later.seq) || self.had_seen(earlier, later) {
             return Ok(false);
         }
         Err(OrderError::NotRecorded { dot: b })
@@ -78,14 +78,14 @@ impl<R: Replicated> Core<R> {
     }
 
     fn present(&self, dot: Dot) -> Result<Present, OrderError> {
-        let is_here = |&origin: &OriginIndex| (1..=self.entries().last(origin)).contains(&dot.seq);
-        let origin = self.entries().origin(dot.origin).filter(is_here);
+        let is_here = |&origin: &OriginIndex| (1..=self.history().last(origin)).contains(&dot.seq);
+        let origin = self.history().origin(dot.origin).filter(is_here);
         let origin = origin.ok_or(OrderError::NotSeen { dot })?;
         Ok(Present { origin, seq: dot.seq })
     }
 
     /// Whether it is on record that the author of one had seen the other.
     fn had_seen(&self, one: Present, other: Present) -> bool {
-        self.entries().had_seen(one.origin, one.seq, other.origin) >= other.seq
+        self.history().had_seen(one.origin, one.seq, other.origin) >= other.seq
     }
 }

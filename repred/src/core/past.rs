@@ -81,7 +81,7 @@ impl<R: Replicated> Core<R> {
         to: &VersionVector,
         state: &mut R,
     ) -> Result<(), AtError> {
-        let history = self.entries();
+        let history = self.history();
         let mut cursor = Cursor::new(history, Frontier::new(history, from));
         while let Some(missing) = cursor.peek(history) {
             match missing {

@@ -26,9 +26,9 @@ enum Fresh<'b, U> {
 impl<R: Replicated> Core<R> {
     /// The place of a peer's origin in the history's table.
     pub(crate) fn origin(&mut self, id: ReplicaId) -> Result<OriginIndex, ReceiveError> {
-        match self.entries().origin(id) {
+        match self.history().origin(id) {
             Some(origin) => Ok(origin),
-            None if self.entries().origins() >= self.limits.origins => {
+            None if self.history().origins() >= self.limits.origins => {
                 Err(ReceiveError::TooManyOrigins { limit: self.limits.origins })
             }
             None => Ok(self.applied.intern(id)),
@@ -42,7 +42,7 @@ impl<R: Replicated> Core<R> {
         policy: &ReceivePolicy<'_>,
     ) -> Result<(), ReceiveError> {
         self.check_health()?;
-        let history = self.entries();
+        let history = self.history();
         let Received { origin, seq, time, payload, seen } = entry;
         let head = Head { seq: history.last(origin), time: history.latest(origin) };
         if seq <= head.seq {
@@ -52,7 +52,7 @@ impl<R: Replicated> Core<R> {
         let checked = self.check_entry(head, stamp, policy.wall);
         self.note_own(&checked);
         checked?;
-        Heads::of(self.entries()).check_seen(origin, stamp.dot, seen.unwrap_or_default())?;
+        Heads::of(self.history()).check_seen(origin, stamp.dot, seen.unwrap_or_default())?;
         let disposition = self.decide(stamp.dot, payload, policy)?;
         // While a log is read, the state may already have the later update that makes this one empty, so being empty
         // does not prove that it can be forgotten.
@@ -83,7 +83,7 @@ impl<R: Replicated> Core<R> {
         let checked = self.check_block(block, policy);
         self.note_own(&checked);
         let fresh = checked?;
-        let is_fresh = |edit: &&SeqRange| edit.first > self.entries().last(edit.origin);
+        let is_fresh = |edit: &&SeqRange| edit.first > self.history().last(edit.origin);
         let edits: Vec<_> = block.edits().iter().filter(is_fresh).copied().collect();
         if fresh.is_empty() {
             return Ok(());
@@ -94,7 +94,7 @@ impl<R: Replicated> Core<R> {
         }
         // Skips stand for effects that come later in the block, so a peer that gets them from here
         // must get the rest of the block with them.
-        let barrier = self.entries().end() + fresh.len() as u64 - 1;
+        let barrier = self.history().end() + fresh.len() as u64 - 1;
         for item in fresh {
             match item {
                 Fresh::Entry(mut entry) => {
@@ -121,7 +121,7 @@ impl<R: Replicated> Core<R> {
         block: &'b Block,
         policy: &ReceivePolicy<'_>,
     ) -> Result<Vec<Fresh<'b, R::Update>>, ReceiveError> {
-        let history = self.entries();
+        let history = self.history();
         let mut heads = Heads::of(history);
         let mut fresh = Vec::with_capacity(block.items().len());
         for item in block.items() {
@@ -171,7 +171,7 @@ impl<R: Replicated> Core<R> {
             if range.last <= head.seq {
                 continue;
             }
-            let dot = Dot::new(self.entries().id(range.origin), range.first);
+            let dot = Dot::new(self.history().id(range.origin), range.first);
             check_seq(*head, dot, self.id())?;
             beyond.push(SeqRange { first: head.seq + 1, ..*range });
             head.seq = range.last;

@@ -29,7 +29,7 @@ impl<R: Replicated> Core<R> {
     ) -> Result<VersionVector, AdoptError> {
         debug_assert!(self.version().is_empty() && snapshot.version.covers(floor));
         // Earlier states can be computed only from one that has reduced nothing beyond the floor.
-        if self.entries().keeps_everything() && *floor != snapshot.version {
+        if self.history().keeps_everything() && *floor != snapshot.version {
             self.adopt(snapshot, MAX_WALL)?;
             return Ok(VersionVector::new());
         }

@@ -85,7 +85,7 @@ impl<R: Replicated> Core<R> {
             encoded.push((update, start..payload.len()));
         }
         let own = self.applied.intern(self.id());
-        let first = self.entries().last(own) + 1;
+        let first = self.history().last(own) + 1;
         let written = encoded.into_iter();
         let receipts = written
             .map(|(update, range)| self.write(update, &payload[range], wall, Step::Inside))
@@ -112,12 +112,12 @@ impl<R: Replicated> Core<R> {
     /// The lower bound for the next local stamp: the dot of our last update, with the largest time seen so far. It is
     /// the stamp of no update.
     pub(super) fn last_stamp(&self, own: OriginIndex) -> Stamp {
-        Stamp::new(self.applied.latest_time(), self.id(), self.entries().last(own))
+        Stamp::new(self.applied.latest_time(), self.id(), self.history().last(own))
     }
 
     /// Makes one edit of the local updates from `first` on.
     pub(super) fn mark_edit(&mut self, own: OriginIndex, first: u64) {
-        let last = self.entries().last(own);
+        let last = self.history().last(own);
         if last > first {
             self.applied.mark_edit(SeqRange { origin: own, first, last });
         }

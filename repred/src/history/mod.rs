@@ -316,7 +316,7 @@ impl History {
     // ---- size ----
 
     /// Entries that are kept, without skips. O(spans).
-    pub(crate) fn entries(&self) -> usize {
+    pub(crate) fn entry_count(&self) -> usize {
         let kept = self.spans.values().map(|span| match span {
             Span::Segment(segment) => segment.live_slots(),
             Span::Entry(_) => 1,

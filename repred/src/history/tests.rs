@@ -211,7 +211,7 @@ impl World {
         let live = self.lines.iter().filter(|line| line.expired_by.is_none());
         let live = live.filter(|line| line.seq > *self.floor.get(&line.origin).unwrap_or(&0));
         if self.pins.is_empty() {
-            assert_eq!(self.history.entries(), live.count(), "no more is kept than is live");
+            assert_eq!(self.history.entry_count(), live.count(), "no more is kept than is live");
         }
     }
 }
@@ -250,7 +250,7 @@ fn a_busy_register_keeps_one_entry_and_one_gap() {
             history.expire(Dot::new(history.id(origins[which]), seq), position);
         }
     }
-    assert_eq!(history.entries(), 2);
+    assert_eq!(history.entry_count(), 2);
     assert!(history.spans.len() <= 3, "{} spans", history.spans.len());
     assert!(history.origins.iter().all(|origin| origin.index.len() <= 2));
 }

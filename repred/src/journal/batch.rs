@@ -7,7 +7,7 @@ use crate::{
     log_position::LogPosition,
     protocol::Framing,
     reduce::Replicated,
-    session::{Saving, SessionConfig, SessionError},
+    session::{BackupWriter, SessionConfig, SessionError},
     time::{Now, Time},
 };
 
@@ -18,7 +18,7 @@ const FULL: usize = 1 << 20;
 /// written when it is not.
 #[derive(Debug)]
 pub(crate) struct BatchBuilder {
-    saving: Saving,
+    saving: BackupWriter,
     is_strict: bool,
     /// The id that the log says updates are written under; `None` before the first batch.
     id: Option<ReplicaId>,
@@ -63,7 +63,7 @@ impl BatchBuilder {
         is_strict: bool,
         now: Now,
     ) -> Result<Self, SessionError> {
-        Ok(Self::of(Saving::log(config, core, now)?, is_strict))
+        Ok(Self::of(BackupWriter::log(config, core, now)?, is_strict))
     }
 
     /// For a log that holds everything that the core has: collects what is new from now on.
@@ -74,10 +74,10 @@ impl BatchBuilder {
         now: Now,
     ) -> Self {
         let batched = core.log_position();
-        Self { batched, ..Self::of(Saving::at_end(config, core, now), is_strict) }
+        Self { batched, ..Self::of(BackupWriter::at_end(config, core, now), is_strict) }
     }
 
-    fn of(saving: Saving, is_strict: bool) -> Self {
+    fn of(saving: BackupWriter, is_strict: bool) -> Self {
         Self { saving, is_strict, id: None, batched: LogPosition::default(), message: Vec::new() }
     }
 

@@ -208,7 +208,7 @@ mod tests {
     use crate::{
         core::Core,
         protocol::Framing,
-        session::{Saving, SessionConfig},
+        session::{BackupWriter, SessionConfig},
         time::{Monotonic, Now, Time},
         types::LwwMap,
     };
@@ -220,7 +220,8 @@ mod tests {
     /// All there is in a core, each message by itself.
     fn messages(core: &mut Core<State>) -> Vec<Vec<u8>> {
         let now = Now { wall: Time::from_micros(1000), monotonic: Monotonic::ZERO };
-        let mut saving = Saving::new(&SessionConfig::for_state::<State>(), core, now).unwrap();
+        let mut saving =
+            BackupWriter::new(&SessionConfig::for_state::<State>(), core, now).unwrap();
         let mut messages = vec![Vec::new()];
         while saving.poll_message(core, messages.last_mut().unwrap()).unwrap() {
             messages.push(Vec::new());

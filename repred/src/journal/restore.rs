@@ -6,7 +6,7 @@ use crate::{
     id::ReplicaId,
     protocol::take_frame,
     reduce::Replicated,
-    session::{Loading, SessionConfig, SessionError},
+    session::{BackupReader, SessionConfig, SessionError},
     time::{MAX_WALL, Now, Time},
 };
 
@@ -16,7 +16,7 @@ use crate::{
 /// otherwise the next update would get the name of one that exists. So the log must have been written with every
 /// update durable before it was sent, or have been closed; and nothing whole may be missing at its end.
 pub(super) struct Restore {
-    loading: Loading,
+    loading: BackupReader,
     now: Now,
     /// The id under which the log was written last.
     id: Option<ReplicaId>,
@@ -33,7 +33,7 @@ pub(super) struct Restore {
 impl Restore {
     pub(super) fn new(config: SessionConfig, now: Now) -> Self {
         Self {
-            loading: Loading::log(config),
+            loading: BackupReader::log(config),
             // The limit on times far ahead is for peers. What was accepted once is accepted again, also if the wall
             // clock was set back since.
             now: Now { wall: MAX_WALL, ..now },

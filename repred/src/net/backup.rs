@@ -11,7 +11,7 @@ use crate::{
     protocol::{FrameError, FrameReader, Framing},
     protocol::{Malformed, Speaker},
     reduce::Replicated,
-    session::{Loading, Saving, SessionError},
+    session::{BackupReader, BackupWriter, SessionError},
     unavailable::Unavailable,
 };
 
@@ -45,7 +45,7 @@ impl<R: Replicated> Replica<R> {
     pub fn save(&self, writer: &mut impl Write) -> Result<(), SaveError> {
         let shared = self.shared();
         let saving =
-            shared.with(|inner| Saving::new(&shared.config, &mut inner.core, shared.now()));
+            shared.with(|inner| BackupWriter::new(&shared.config, &mut inner.core, shared.now()));
         let mut saving = saving??;
         let (mut bytes, mut message) = (Vec::new(), Vec::new());
         loop {
@@ -73,7 +73,7 @@ impl<R: Replicated> Replica<R> {
     /// See [`LoadError`]. The replica has what came before the damage, and can be used.
     pub fn load(&self, reader: &mut impl Read) -> Result<(), LoadError> {
         let shared = self.shared();
-        let mut loading = Loading::new(shared.config.clone());
+        let mut loading = BackupReader::new(shared.config.clone());
         let mut frames = FrameReader::new();
         while !loading.is_complete() {
             let count = match reader.read(frames.space()) {

@@ -25,7 +25,7 @@ use crate::{
     protocol::Framing,
     receipt::NotDurable,
     reduce::Replicated,
-    session::{Sending, SessionError},
+    session::{SessionError, WriteProgress},
     time::Monotonic,
     unavailable::Unavailable,
 };
@@ -225,8 +225,8 @@ impl<E: Endpoint + Unpin, T: Transport> Connection<E, T> {
         }
         let sending = match self.transport.poll_write(cx)? {
             Poll::Pending => return Ok(false),
-            Poll::Ready(true) => Sending::More,
-            Poll::Ready(false) => Sending::Done,
+            Poll::Ready(true) => WriteProgress::Partial,
+            Poll::Ready(false) => WriteProgress::Complete,
         };
         self.endpoint.handle_sent(sending, now)?;
         Ok(true)

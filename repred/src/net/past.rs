@@ -58,7 +58,7 @@ impl<R: Replicated> Replica<R> {
     /// votes.update(3)?;
     /// let before = votes.version()?;
     /// votes.update(4)?;
-    /// let entries = votes.history(&before)?;
+    /// let entries = votes.entries_since(&before)?;
     /// assert_eq!(entries.len(), 1);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -66,8 +66,11 @@ impl<R: Replicated> Replica<R> {
     /// # Errors
     ///
     /// When `since` is below the floor.
-    pub fn history(&self, since: &VersionVector) -> Result<Vec<Entry<R::Update>>, HistoryError> {
-        let entries = self.shared().with(|inner| Ok(inner.core.history(since)?.collect()));
+    pub fn entries_since(
+        &self,
+        since: &VersionVector,
+    ) -> Result<Vec<Entry<R::Update>>, HistoryError> {
+        let entries = self.shared().with(|inner| Ok(inner.core.entries_since(since)?.collect()));
         entries.unwrap_or_else(|error| Err(error.into()))
     }
 

@@ -18,7 +18,7 @@ use crate::{
     log_position::LogPosition,
     protocol::{FrameError, Framing, Malformed, Speaker},
     reduce::Replicated,
-    session::{Direction, Sending, Session, SessionConfig, SessionError},
+    session::{Direction, Session, SessionConfig, SessionError, WriteProgress},
     time::{Monotonic, Now},
     unavailable::Unavailable,
 };
@@ -297,8 +297,8 @@ impl<R: Replicated> Endpoint for ReplicaEndpoint<R> {
         if out.len() > start { Poll::Ready(Ok(())) } else { Poll::Pending }
     }
 
-    fn handle_sent(&mut self, sending: Sending, now: Now) -> Result<(), EndpointError> {
-        self.with_session(|session| session.handle_sent(sending, now)).map(drop)
+    fn handle_sent(&mut self, progress: WriteProgress, now: Now) -> Result<(), EndpointError> {
+        self.with_session(|session| session.handle_sent(progress, now)).map(drop)
     }
 
     fn poll_timeout(&self) -> Option<Monotonic> {

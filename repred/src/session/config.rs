@@ -92,9 +92,9 @@ impl SessionConfig {
 /// How much of what it was given the transport has taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(clippy::exhaustive_enums, reason = "there is nothing between the two")]
-pub enum Sending {
+pub enum WriteProgress {
     /// All of it.
-    Done,
+    Complete,
     /// Some of it; there is more.
-    More,
+    Partial,
 }

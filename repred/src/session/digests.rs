@@ -58,7 +58,7 @@ impl StateDigests {
         if self.version == Some(core.version_hash()) {
             return Ok(None);
         }
-        let history = core.entries();
+        let history = core.history();
         if !outgoing.is_drained(history) || !outgoing.acked().is_version_of(history) {
             return Ok(None);
         }

@@ -33,8 +33,8 @@ impl Greeting {
         wall: Time,
     ) -> (Self, Open) {
         let open = open(config, core, wall);
-        let known = Frontier::all_of(core.entries());
-        let cursor = Cursor::at_end(core.entries(), known);
+        let known = Frontier::all_of(core.history());
+        let cursor = Cursor::at_end(core.history(), known);
         let (version_hash, newest) = (open.version_hash, open.newest);
         (Self { wall, version_hash, newest, cursor, announced: Vec::new() }, open)
     }
@@ -65,7 +65,7 @@ impl Greeting {
         limit: usize,
     ) -> Result<Vec<u8>, SessionError> {
         let version = core.version();
-        let origins = version.iter().filter_map(|(id, _)| core.entries().origin(id));
+        let origins = version.iter().filter_map(|(id, _)| core.history().origin(id));
         self.announced = origins.collect();
         let mut digest = Vec::new();
         Message::Digest { version, floor: core.floor() }.encode(&mut digest);

@@ -94,7 +94,7 @@ impl Incoming {
             None => return None,
         }
         let applied = self.assembler.take_applied().into_iter();
-        let seqs = applied.map(|(place, origin)| (place as u64, core.entries().last(origin)));
+        let seqs = applied.map(|(place, origin)| (place as u64, core.history().last(origin)));
         let seqs: Vec<_> = seqs.filter(|&(_, seq)| seq > 0).collect();
         (!seqs.is_empty()).then_some(Message::Ack(seqs))
     }

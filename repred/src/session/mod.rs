@@ -8,18 +8,18 @@ mod receiver;
 mod incoming;
 mod digests;
 mod handshake;
-mod saving;
-mod loading;
+mod backup_writer;
+mod backup_reader;
 
 use alloc::{collections::VecDeque, vec::Vec};
 use core::time::Duration;
 
 pub(crate) use self::receiver::{CoreReceiver, IfTrimmed};
 pub use self::{
-    config::{Direction, Sending, SessionConfig, SessionLimits},
+    backup_reader::BackupReader,
+    backup_writer::BackupWriter,
+    config::{Direction, SessionConfig, SessionLimits, WriteProgress},
     error::SessionError,
-    loading::Loading,
-    saving::Saving,
 };
 use self::{
     digests::StateDigests, handshake::Greeting, incoming::Incoming, outgoing::Outgoing,
@@ -52,7 +52,7 @@ use crate::{
 /// cannot promise this has to end the session, and begin a new one.
 ///
 /// ```
-/// use repred::{Counter, Time, sans_io::{Core, Monotonic, Now, Sending, Session, SessionConfig}};
+/// use repred::{Counter, Time, sans_io::{Core, Monotonic, Now, WriteProgress, Session, SessionConfig}};
 ///
 /// let now = Now { wall: Time::from_micros(1), monotonic: Monotonic::ZERO };
 /// let mut a = Core::new(0xa.into(), Counter::default());
@@ -66,10 +66,10 @@ use crate::{
 /// loop {
 ///     let mut message = Vec::new();
 ///     if to_b.poll_message(&mut a, now, &mut message)? {
-///         to_b.handle_sent(Sending::Done, now);
+///         to_b.handle_sent(WriteProgress::Complete, now);
 ///         to_a.handle_message(&mut b, &message, now)?;
 ///     } else if to_a.poll_message(&mut b, now, &mut message)? {
-///         to_a.handle_sent(Sending::Done, now);
+///         to_a.handle_sent(WriteProgress::Complete, now);
 ///         to_b.handle_message(&mut a, &message, now)?;
 ///     } else {
 ///         break;
@@ -151,7 +151,7 @@ impl Session {
     /// The peer's id, once its open has arrived.
     ///
     /// ```
-    /// # use repred::{Counter, Time, sans_io::{Core, Monotonic, Now, Sending, Session, SessionConfig}};
+    /// # use repred::{Counter, Time, sans_io::{Core, Monotonic, Now, WriteProgress, Session, SessionConfig}};
     /// # let now = Now { wall: Time::from_micros(1), monotonic: Monotonic::ZERO };
     /// # let config = SessionConfig::for_state::<Counter>();
     /// # let (mut a, mut b) = (Core::new(0xa.into(), Counter::default()), Core::new(0xb.into(), Counter::default()));
@@ -171,7 +171,7 @@ impl Session {
     /// Whether the peer has sent all that we lacked when the session began. Once true, it stays true.
     ///
     /// ```
-    /// # use repred::{Counter, Time, sans_io::{Core, Monotonic, Now, Sending, Session, SessionConfig}};
+    /// # use repred::{Counter, Time, sans_io::{Core, Monotonic, Now, WriteProgress, Session, SessionConfig}};
     /// # let now = Now { wall: Time::from_micros(1), monotonic: Monotonic::ZERO };
     /// # let config = SessionConfig::for_state::<Counter>();
     /// # let (mut a, mut b) = (Core::new(0xa.into(), Counter::default()), Core::new(0xb.into(), Counter::default()));
@@ -190,7 +190,7 @@ impl Session {
     /// Whether the conversation is over, and the last message was sent or received.
     ///
     /// ```
-    /// # use repred::{Counter, Time, sans_io::{Core, Monotonic, Now, Sending, Session, SessionConfig}};
+    /// # use repred::{Counter, Time, sans_io::{Core, Monotonic, Now, WriteProgress, Session, SessionConfig}};
     /// # let now = Now { wall: Time::from_micros(1), monotonic: Monotonic::ZERO };
     /// # let config = SessionConfig::for_state::<Counter>();
     /// # let (mut a, mut b) = (Core::new(0xa.into(), Counter::default()), Core::new(0xb.into(), Counter::default()));
@@ -213,7 +213,7 @@ impl Session {
     /// and if nothing is sent to it. O(origins).
     ///
     /// ```
-    /// # use repred::{Counter, Time, sans_io::{Core, Monotonic, Now, Sending, Session, SessionConfig}};
+    /// # use repred::{Counter, Time, sans_io::{Core, Monotonic, Now, WriteProgress, Session, SessionConfig}};
     /// # let now = Now { wall: Time::from_micros(1), monotonic: Monotonic::ZERO };
     /// # let config = SessionConfig::for_state::<Counter>();
     /// # let (mut a, mut b) = (Core::new(0xa.into(), Counter::default()), Core::new(0xb.into(), Counter::default()));
@@ -228,12 +228,12 @@ impl Session {
     /// # Ok::<(), repred::error::SessionError>(())
     /// ```
     pub fn lag<R: Replicated>(&self, core: &Core<R>) -> Option<u64> {
-        self.outgoing.as_ref().map(|outgoing| outgoing.acked().behind(core.entries()))
+        self.outgoing.as_ref().map(|outgoing| outgoing.acked().behind(core.history()))
     }
 
     /// What the peer has confirmed to have, of what we have; `None` as for [`lag`](Self::lag). O(origins).
     pub(crate) fn confirmed<R: Replicated>(&self, core: &Core<R>) -> Option<VersionVector> {
-        let history = core.entries();
+        let history = core.history();
         self.outgoing.as_ref().map(|outgoing| outgoing.acked().version(history))
     }
 
@@ -251,7 +251,7 @@ impl Session {
 
     /// How much of an origin the peer has confirmed to have.
     pub(crate) fn acked_seq<R: Replicated>(&self, core: &Core<R>, id: ReplicaId) -> u64 {
-        let history = core.entries();
+        let history = core.history();
         let acked = self.outgoing.as_ref().zip(history.origin(id));
         acked.map_or(0, |(outgoing, origin)| outgoing.acked().seq(history, origin))
     }
@@ -259,7 +259,7 @@ impl Session {
     /// The longest message that the peer may send now.
     ///
     /// ```
-    /// # use repred::{Counter, Time, sans_io::{Core, Monotonic, Now, Sending, Session, SessionConfig}};
+    /// # use repred::{Counter, Time, sans_io::{Core, Monotonic, Now, WriteProgress, Session, SessionConfig}};
     /// # let now = Now { wall: Time::from_micros(1), monotonic: Monotonic::ZERO };
     /// # let config = SessionConfig::for_state::<Counter>();
     /// # let (mut a, mut b) = (Core::new(0xa.into(), Counter::default()), Core::new(0xb.into(), Counter::default()));
@@ -280,7 +280,7 @@ impl Session {
     /// Applies a message of the peer's.
     ///
     /// ```
-    /// # use repred::{Counter, Time, sans_io::{Core, Monotonic, Now, Sending, Session, SessionConfig}};
+    /// # use repred::{Counter, Time, sans_io::{Core, Monotonic, Now, WriteProgress, Session, SessionConfig}};
     /// # let now = Now { wall: Time::from_micros(1), monotonic: Monotonic::ZERO };
     /// # let config = SessionConfig::for_state::<Counter>();
     /// # let (mut a, mut b) = (Core::new(0xa.into(), Counter::default()), Core::new(0xb.into(), Counter::default()));
@@ -322,7 +322,7 @@ impl Session {
     /// calls do nothing.
     ///
     /// ```
-    /// # use repred::{Counter, Time, sans_io::{Core, Monotonic, Now, Sending, Session, SessionConfig}};
+    /// # use repred::{Counter, Time, sans_io::{Core, Monotonic, Now, WriteProgress, Session, SessionConfig}};
     /// # let now = Now { wall: Time::from_micros(1), monotonic: Monotonic::ZERO };
     /// # let config = SessionConfig::for_state::<Counter>();
     /// # let (mut a, mut b) = (Core::new(0xa.into(), Counter::default()), Core::new(0xb.into(), Counter::default()));
@@ -349,7 +349,7 @@ impl Session {
     /// The transport has sent some, or all, of what it was given.
     ///
     /// ```
-    /// # use repred::{Counter, Time, sans_io::{Core, Monotonic, Now, Sending, Session, SessionConfig}};
+    /// # use repred::{Counter, Time, sans_io::{Core, Monotonic, Now, WriteProgress, Session, SessionConfig}};
     /// # let now = Now { wall: Time::from_micros(1), monotonic: Monotonic::ZERO };
     /// # let config = SessionConfig::for_state::<Counter>();
     /// # let (mut a, mut b) = (Core::new(0xa.into(), Counter::default()), Core::new(0xb.into(), Counter::default()));
@@ -357,17 +357,17 @@ impl Session {
     /// # let mut to_a = Session::new(config.clone(), &mut b, now);
     /// let mut open = Vec::new();
     /// to_b.poll_message(&mut a, now, &mut open)?;
-    /// to_b.handle_sent(Sending::Done, now); // once the socket has taken all of it
+    /// to_b.handle_sent(WriteProgress::Complete, now); // once the socket has taken all of it
     /// # Ok::<(), repred::error::SessionError>(())
     /// ```
-    pub fn handle_sent(&mut self, all: Sending, now: Now) {
-        self.timers.sent(all, now.monotonic);
+    pub fn handle_sent(&mut self, progress: WriteProgress, now: Now) {
+        self.timers.sent(progress, now.monotonic);
     }
 
     /// Ends the session. A last message says so to the peer.
     ///
     /// ```
-    /// # use repred::{Counter, Time, sans_io::{Core, Monotonic, Now, Sending, Session, SessionConfig}};
+    /// # use repred::{Counter, Time, sans_io::{Core, Monotonic, Now, WriteProgress, Session, SessionConfig}};
     /// # let now = Now { wall: Time::from_micros(1), monotonic: Monotonic::ZERO };
     /// # let config = SessionConfig::for_state::<Counter>();
     /// # let (mut a, mut b) = (Core::new(0xa.into(), Counter::default()), Core::new(0xb.into(), Counter::default()));
@@ -521,7 +521,7 @@ impl Session {
             return Err(SessionError::BothTrimmed { ours: own_floor, theirs: floor });
         }
         self.incoming = Incoming::new(theirs.iter().map(|(id, _)| id));
-        let history = core.entries();
+        let history = core.history();
         // The peer may discard its state, and then its digest does not say what it has. Assume that it has nothing.
         let (known, floor) = if can_join || self.config.discard_ours {
             (Frontier::new(history, theirs), floor)
@@ -583,7 +583,7 @@ impl Session {
         self.discards = core.discards();
         match (outcome, &mut self.outgoing) {
             (Some(Outcome::Adopted(version)), Some(outgoing)) => {
-                outgoing.confirm_version(core.entries(), &version);
+                outgoing.confirm_version(core.history(), &version);
             }
             // Each waits for the other's: neither will do.
             (Some(Outcome::Declined { .. }), Some(outgoing)) if outgoing.is_waiting() => {
@@ -605,7 +605,7 @@ impl Session {
         let has_one_for_us = self.peer_sends() && !self.incoming.has_declined();
         let outgoing = self.outgoing.as_mut().ok_or(SessionError::unexpected(kind))?;
         match answer {
-            Message::Ack(seqs) => Ok(outgoing.confirm_places(core.entries(), &seqs)?),
+            Message::Ack(seqs) => Ok(outgoing.confirm_places(core.history(), &seqs)?),
             Message::Adopted(version) => outgoing.adopted(core, &version),
             Message::Declined { floor, has_seen_floor } => {
                 outgoing.declined(core, floor, has_seen_floor && has_one_for_us)
@@ -660,7 +660,7 @@ impl Session {
     /// unchanged then.
     ///
     /// ```
-    /// # use repred::{Counter, Time, sans_io::{Core, Monotonic, Now, Sending, Session, SessionConfig}};
+    /// # use repred::{Counter, Time, sans_io::{Core, Monotonic, Now, WriteProgress, Session, SessionConfig}};
     /// # let now = Now { wall: Time::from_micros(1), monotonic: Monotonic::ZERO };
     /// # let config = SessionConfig::for_state::<Counter>();
     /// # let (mut a, mut b) = (Core::new(0xa.into(), Counter::default()), Core::new(0xb.into(), Counter::default()));
@@ -754,7 +754,7 @@ impl Session {
     /// [`poll_message`](Self::poll_message), if nothing happens before.
     ///
     /// ```
-    /// # use repred::{Counter, Time, sans_io::{Core, Monotonic, Now, Sending, Session, SessionConfig}};
+    /// # use repred::{Counter, Time, sans_io::{Core, Monotonic, Now, WriteProgress, Session, SessionConfig}};
     /// # let now = Now { wall: Time::from_micros(1), monotonic: Monotonic::ZERO };
     /// # let config = SessionConfig::for_state::<Counter>();
     /// # let (mut a, mut b) = (Core::new(0xa.into(), Counter::default()), Core::new(0xb.into(), Counter::default()));

@@ -153,7 +153,7 @@ impl<R: Replicated> Receiver for CoreReceiver<'_, R> {
 
     fn heard(&mut self, origin: OriginIndex, last: u64) {
         if let Some(outgoing) = &mut self.outgoing {
-            outgoing.confirm(self.core.entries(), origin, last);
+            outgoing.confirm(self.core.history(), origin, last);
         }
     }
 }

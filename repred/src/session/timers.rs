@@ -1,7 +1,7 @@
 //! [`Timers`]: when a session speaks again, and when it gives up.
 
 use super::{
-    config::{Sending, SessionConfig},
+    config::{SessionConfig, WriteProgress},
     error::SessionError,
 };
 use crate::time::Monotonic;
@@ -30,10 +30,10 @@ impl Timers {
         self.stalled.get_or_insert(now);
     }
 
-    pub(super) fn sent(&mut self, sending: Sending, now: Monotonic) {
-        self.stalled = match sending {
-            Sending::Done => None,
-            Sending::More => Some(now),
+    pub(super) fn sent(&mut self, progress: WriteProgress, now: Monotonic) {
+        self.stalled = match progress {
+            WriteProgress::Complete => None,
+            WriteProgress::Partial => Some(now),
         };
     }
 

@@ -88,7 +88,7 @@ fn a_snapshot_keeps_what_it_has_not_seen() {
     assert_eq!(b.state().unwrap().value(), 33);
     assert_eq!(b.version().to_string(), "{1:2 2:2}");
     assert_eq!(b.floor().to_string(), "{1:2}");
-    assert_eq!(b.history(&b.floor()).unwrap().count(), 2);
+    assert_eq!(b.entries_since(&b.floor()).unwrap().count(), 2);
 }
 
 #[test]
@@ -128,9 +128,9 @@ fn only_seen_updates_can_be_folded_and_folded_ones_are_gone() {
     assert!(matches!(votes.trim(&beyond), Err(TrimError::NotSeen { .. })));
     votes.trim(&VersionVector::from_iter([(1.into(), 2)])).unwrap();
     assert_eq!(votes.history_len(), 1);
-    let error = votes.history(&VersionVector::new()).err().unwrap();
+    let error = votes.entries_since(&VersionVector::new()).err().unwrap();
     assert!(matches!(error, HistoryError::BelowFloor { .. }));
-    assert_eq!(votes.history(&votes.floor()).unwrap().count(), 1);
+    assert_eq!(votes.entries_since(&votes.floor()).unwrap().count(), 1);
 }
 
 #[test]
@@ -176,7 +176,7 @@ fn a_wide_register_map_keeps_one_entry_a_key() {
     assert!(map.history_memory() < 50 * 400, "{} bytes", map.history_memory());
     let _ = ReplicaEvent::<bool>::Lagged;
     let mut again = std::collections::BTreeMap::<u32, Register<u32>>::new();
-    for entry in map.history(&VersionVector::new()).unwrap() {
+    for entry in map.entries_since(&VersionVector::new()).unwrap() {
         again.reduce(entry.update.unwrap(), entry.stamp);
     }
     assert_eq!(again, *map.state().unwrap());

@@ -194,7 +194,7 @@ mod a_failed_edit {
         // It goes on as if nothing had happened.
         board.edit(touch_everything).unwrap();
         let seqs: Vec<_> = board
-            .history(&version.unwrap())
+            .entries_since(&version.unwrap())
             .unwrap()
             .iter()
             .map(|entry| entry.stamp.dot.seq)

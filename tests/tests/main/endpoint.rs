@@ -11,7 +11,7 @@ use repred::{
     error::{ConnectionError, EndpointError},
     net::{ByteStream, Platform},
     pipe,
-    sans_io::{Endpoint, Framing, Monotonic, Now, Sending},
+    sans_io::{Endpoint, Framing, Monotonic, Now, WriteProgress},
 };
 
 /// Says one line, and hears one; a protocol that is not ours.
@@ -200,8 +200,8 @@ impl Endpoint for Multiplexer {
         if out.len() > start { Poll::Ready(Ok(())) } else { Poll::Pending }
     }
 
-    fn handle_sent(&mut self, sending: Sending, now: Now) -> Result<(), EndpointError> {
-        self.each(|channel| channel.handle_sent(sending, now))
+    fn handle_sent(&mut self, progress: WriteProgress, now: Now) -> Result<(), EndpointError> {
+        self.each(|channel| channel.handle_sent(progress, now))
     }
 
     fn poll_timeout(&self) -> Option<Monotonic> {

@@ -284,12 +284,12 @@ fn a_log_for_older_readers_ends_before_the_pending_updates() {
     let core = |id: u128| repred::sans_io::Core::new(id.into(), old::Board::default());
     let config = || repred::sans_io::SessionConfig::new(Schema::new("board", 1));
     let mut core = core(1);
-    let mut saving = repred::sans_io::Saving::new(&config(), &mut core, now).unwrap();
+    let mut saving = repred::sans_io::BackupWriter::new(&config(), &mut core, now).unwrap();
     while saving.poll_message(&mut core, &mut Vec::new()).unwrap() {}
 
     let newer = new::board();
     write_new(&newer);
-    let mut loading = repred::sans_io::Loading::new(config());
+    let mut loading = repred::sans_io::BackupReader::new(config());
     for message in frames(&save(&newer)) {
         loading.handle_message(&mut core, &message, now).unwrap();
     }

@@ -13,7 +13,7 @@ use repred::{
     Counter, Durability, GrowSet, LwwMap, Reduce, ReplicaId, Stamp, Time, VersionVector,
     error::{JournalReadError, OpenError},
     journal::{Journal, JournalReader, Memory, Storage, Write},
-    sans_io::{Core, Loading, Monotonic, Now, Saving, SessionConfig},
+    sans_io::{BackupReader, BackupWriter, Core, Monotonic, Now, SessionConfig},
 };
 use repred_tests::{Chance, Disk};
 use serde::{Deserialize, Serialize};
@@ -227,8 +227,8 @@ impl Script {
 }
 
 fn tell(from: &mut Core<Notes>, to: &mut Core<Notes>) {
-    let mut saving = Saving::new(&config(), from, now()).unwrap();
-    let mut loading = Loading::new(config());
+    let mut saving = BackupWriter::new(&config(), from, now()).unwrap();
+    let mut loading = BackupReader::new(config());
     let mut message = Vec::new();
     while saving.poll_message(from, &mut message).unwrap() {
         loading.handle_message(to, &message, now()).unwrap();

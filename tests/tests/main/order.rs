@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use repred::{
     Counter, Dot, Register, Replica, ReplicaId, VersionVector,
     error::{OrderError, SessionError, Unavailable},
-    sans_io::{Core, Loading, Saving, SessionConfig},
+    sans_io::{BackupReader, BackupWriter, Core, SessionConfig},
 };
 use repred_tests::{Chance, LEFT, Model, Pair, RIGHT, Side, now_at};
 
@@ -121,8 +121,8 @@ impl World {
         let at = self.chance.within(self.forgetful..self.cores.len());
         let mut restored = self.core(at);
         let (config, now) = (self.config(), now_at(self.since));
-        let mut saving = Saving::new(&config, &mut self.cores[at], now).unwrap();
-        let mut loading = Loading::new(config);
+        let mut saving = BackupWriter::new(&config, &mut self.cores[at], now).unwrap();
+        let mut loading = BackupReader::new(config);
         let mut message = Vec::new();
         while saving.poll_message(&mut self.cores[at], &mut message).unwrap() {
             loading.handle_message(&mut restored, &message, now).unwrap();

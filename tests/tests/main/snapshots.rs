@@ -450,7 +450,7 @@ fn a_core_without_a_replica_folds_and_adopts() {
     let version = pair.cores[0].version();
     pair.cores[0].trim(&version).unwrap();
     assert_eq!(pair.cores[0].history_len(), 0);
-    assert!(pair.cores[0].history(&VersionVector::new()).is_err());
+    assert!(pair.cores[0].entries_since(&VersionVector::new()).is_err());
     pair.update(1, 100);
     pair.connect();
     pair.run_until_quiet();

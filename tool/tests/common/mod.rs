@@ -9,7 +9,7 @@ use std::{
 use repred::{
     Durability, Reduce, Replicated, Time,
     journal::{Files, Journal},
-    sans_io::{Core, Loading, Monotonic, Now, Saving, SessionConfig},
+    sans_io::{BackupReader, BackupWriter, Core, Monotonic, Now, SessionConfig},
 };
 
 /// A folder that is gone when this is dropped.
@@ -75,8 +75,8 @@ impl<R: Replicated + Default> Author<R> {
     /// Takes in all that another replica has.
     #[allow(dead_code, reason = "not all tests have peers")]
     pub(crate) fn hear(&mut self, peer: &mut Core<R>, config: &SessionConfig) {
-        let mut saving = Saving::new(config, peer, now()).unwrap();
-        let mut loading = Loading::new(config.clone());
+        let mut saving = BackupWriter::new(config, peer, now()).unwrap();
+        let mut loading = BackupReader::new(config.clone());
         let mut message = Vec::new();
         while saving.poll_message(peer, &mut message).unwrap() {
             loading.handle_message(&mut self.core, &message, now()).unwrap();

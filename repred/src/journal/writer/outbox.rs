@@ -107,7 +107,7 @@ impl Outbox {
         now: Time,
     ) {
         let stable = self.known_peers.stable(trimming, &core.reduced(), now);
-        if let Some(stable) = stable.filter(|_| !core.entries().keeps_everything()) {
+        if let Some(stable) = stable.filter(|_| !core.history().keeps_everything()) {
             // It is a part of what is reduced, so there is nothing that could be wrong with it.
             let trimmed = core.trim(&stable);
             debug_assert!(trimmed.is_ok(), "{trimmed:?}");

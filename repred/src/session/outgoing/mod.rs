@@ -135,7 +135,7 @@ impl Outgoing {
         out: &mut Vec<u8>,
     ) -> Result<bool, SessionError> {
         let mut items = ItemWriter::new(out);
-        if self.cursor.is_stale(core.entries()) {
+        if self.cursor.is_stale(core.history()) {
             self.start_over(core, &mut items)?;
             if !items.is_empty() {
                 return Ok(items.finish());
@@ -196,7 +196,7 @@ impl Outgoing {
         core: &mut Core<R>,
         items: &mut ItemWriter<'_>,
     ) -> Result<bool, SessionError> {
-        let history = core.entries();
+        let history = core.history();
         let Some(missing) = self.cursor.peek(history) else {
             return Ok(false);
         };
@@ -229,13 +229,13 @@ impl Outgoing {
             items.begin();
         }
         while let Some(edit) = block.edits.pop_front() {
-            items.edit(self.table.range(core.entries(), edit));
+            items.edit(self.table.range(core.history(), edit));
             if items.len() >= full {
                 return Ok(true);
             }
         }
         let end = block.end;
-        let history = core.entries();
+        let history = core.history();
         if let Some(missing) = self.cursor.peek_until(history, end) {
             return self.put(history, missing, items);
         }
@@ -343,9 +343,9 @@ impl Outgoing {
         core: &mut Core<R>,
         items: &mut ItemWriter<'_>,
     ) -> Result<(), SessionError> {
-        let known = self.known(core.entries());
-        if self.can_refresh(core.entries(), &known) {
-            self.cursor.refresh(core.entries());
+        let known = self.known(core.history());
+        if self.can_refresh(core.history(), &known) {
+            self.cursor.refresh(core.history());
             return Ok(());
         }
         if let Transfer::Block(block) = &self.transfer {
@@ -391,7 +391,7 @@ impl Outgoing {
         core: &Core<R>,
         known: Frontier,
     ) -> Result<(), SessionError> {
-        let history = core.entries();
+        let history = core.history();
         let reaches = history.reaches(&known);
         self.cursor = Cursor::new(history, known);
         if !reaches && matches!(self.transfer, Transfer::Live) {
@@ -431,7 +431,7 @@ impl Outgoing {
         if !matches!(self.transfer, Transfer::Answer(_)) {
             return Err(SessionError::unexpected(Kind::Adopted));
         }
-        self.confirm_version(core.entries(), version);
+        self.confirm_version(core.history(), version);
         self.transfer = Transfer::Live;
         // Our own floor may have risen since the snapshot was frozen.
         self.resume(core, self.cursor.frontier.clone())

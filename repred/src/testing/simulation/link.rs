@@ -7,7 +7,7 @@ use crate::{
     core::Core,
     id::ReplicaId,
     protocol::{Item, ItemReader, Kind, Malformed},
-    session::{Sending, Session, SessionConfig, SessionError},
+    session::{Session, SessionConfig, SessionError, WriteProgress},
     time::Now,
 };
 
@@ -77,7 +77,7 @@ impl Link {
         if !session.poll_message(core, now, &mut message)? {
             return Ok(None);
         }
-        session.handle_sent(Sending::Done, now);
+        session.handle_sent(WriteProgress::Complete, now);
         Ok(Some(message))
     }
 

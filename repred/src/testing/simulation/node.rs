@@ -65,7 +65,7 @@ impl Node {
 
     /// What it has seen.
     pub(crate) fn version(&self) -> Vec<(ReplicaId, u64)> {
-        self.core.as_ref().map_or_else(Vec::new, |core| core.entries().seqs().collect())
+        self.core.as_ref().map_or_else(Vec::new, |core| core.history().seqs().collect())
     }
 
     /// Puts everything on the disk. Says whether anything was not there yet.
@@ -73,7 +73,7 @@ impl Node {
         let core = self.core.as_mut().filter(|_| self.is_dirty);
         let (Some(core), Some(journal)) = (core, &mut self.journal) else { return Ok(false) };
         journal.write(core).and_then(|()| journal.sync()).map_err(not_written)?;
-        self.durable = core.entries().seqs().collect();
+        self.durable = core.history().seqs().collect();
         self.trimmed = self.trimmed.merged(&core.floor());
         self.is_dirty = false;
         Ok(true)
@@ -131,7 +131,7 @@ impl Node {
             let what = format!("comes back with {floor} trimmed, and had trimmed {}", self.trimmed);
             return Err(Broken::new(Guarantee::NothingLost, what));
         }
-        self.durable = core.entries().seqs().collect();
+        self.durable = core.history().seqs().collect();
         self.id = core.id();
         self.core = Some(core);
         Ok(())

@@ -27,7 +27,7 @@ use repred::{
     Counter, Dot, GrowSet, Pipe, Replica, Schema, Time, VersionVector,
     error::{AdoptError, ConnectionError, OrderError, ReceiveError, SessionError},
     pipe,
-    sans_io::{Core, Now, Reason, Sending, Session, SessionConfig},
+    sans_io::{Core, Now, Reason, Session, SessionConfig, WriteProgress},
 };
 use repred_tests::{
     Chance, Driven, LEFT, Network, Pair, RIGHT, now_at,

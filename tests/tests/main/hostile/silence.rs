@@ -34,7 +34,7 @@ fn a_peer_that_pings_is_alive_and_is_pinged() {
     for second in 1..100 {
         victim.now = now_at(Duration::from_secs(second));
         victim.hears(&wire::PING).unwrap();
-        victim.to_foe.handle_sent(Sending::Done, victim.now);
+        victim.to_foe.handle_sent(WriteProgress::Complete, victim.now);
         victim.to_foe.handle_timeout(victim.now).unwrap();
         let due = victim.to_foe.poll_timeout().unwrap();
         assert!(due > victim.now.monotonic || second % 5 == 0);
@@ -52,7 +52,7 @@ fn a_peer_that_pings_is_alive_and_is_pinged() {
 #[test]
 fn a_peer_that_reads_nothing_is_stalled_after_the_timeout() {
     let mut victim = Victim::new().met();
-    victim.to_foe.handle_sent(Sending::Done, victim.now);
+    victim.to_foe.handle_sent(WriteProgress::Complete, victim.now);
     victim.core.update(1, victim.now.wall).unwrap();
     victim.says();
     // It speaks, but does not read.
@@ -69,7 +69,7 @@ fn a_peer_that_reads_nothing_is_stalled_after_the_timeout() {
 #[test]
 fn a_session_whose_messages_are_stuck_does_not_ask_to_be_called_at_once() {
     let mut victim = Victim::new().met();
-    victim.to_foe.handle_sent(Sending::Done, victim.now);
+    victim.to_foe.handle_sent(WriteProgress::Complete, victim.now);
     victim.says();
     victim.now = now_at(Duration::from_secs(7));
     victim.hears(&wire::PING).unwrap();

@@ -68,7 +68,7 @@ impl World<'_> {
                 continue;
             }
             let is_same_version =
-                sorted(one.entries().seqs().collect()) == sorted(other.entries().seqs().collect());
+                sorted(one.history().seqs().collect()) == sorted(other.history().seqs().collect());
             if is_same_version && one.state_digest() != other.state_digest() {
                 let ends = link.ends.map(name);
                 let what =

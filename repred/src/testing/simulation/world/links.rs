@@ -72,7 +72,7 @@ impl World<'_> {
         let link = self.links.swap_remove(link);
         for end in 0..2 {
             let Some(core) = &self.nodes[link.ends[end]].core else { continue };
-            let origins = core.entries().seqs();
+            let origins = core.history().seqs();
             let claims: Vec<_> = origins.map(|(id, _)| (id, link.claimed(end, core, id))).collect();
             self.nodes[link.ends[1 - end]].promise(&claims);
         }

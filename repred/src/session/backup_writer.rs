@@ -1,4 +1,4 @@
-//! [`Saving`]: a copy as the messages of a file, which nobody answers.
+//! [`BackupWriter`]: a copy as the messages of a file, which nobody answers.
 //!
 //! A file has our open, our digest, what a new peer would get, and `synced`. A log continues with what came later.
 
@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Turns a copy into the messages of a backup: first those that a new peer would get, and then one for each change
-/// that follows. [`Loading`](crate::sans_io::Loading) reads them. [`Replica::save`](crate::Replica::save) does this with a writer.
+/// that follows. [`BackupReader`](crate::sans_io::BackupReader) reads them. [`Replica::save`](crate::Replica::save) does this with a writer.
 ///
 /// Write each message with its length. If nothing is acknowledged, to a user or to a peer, before the file is synced,
 /// then what was acknowledged survives a crash. Load a backup under a new id: peers may have seen updates of the old
@@ -29,12 +29,12 @@ use crate::{
 /// ```
 /// use repred::{
 ///     Counter, ReplicaId, Time,
-///     sans_io::{Core, Loading, Monotonic, Now, Saving, SessionConfig},
+///     sans_io::{Core, BackupReader, Monotonic, Now, BackupWriter, SessionConfig},
 /// };
 ///
 /// let now = Now { wall: Time::from_micros(1_700_000_000_000_000), monotonic: Monotonic::ZERO };
 /// let mut core = Core::new(ReplicaId::from(1), Counter::default());
-/// let mut saving = Saving::new(&SessionConfig::for_state::<Counter>(), &mut core, now)?;
+/// let mut saving = BackupWriter::new(&SessionConfig::for_state::<Counter>(), &mut core, now)?;
 /// let mut log: Vec<Vec<u8>> = Vec::new();
 /// for amount in [3, 4] {
 ///     core.update(amount, now.wall)?;
@@ -45,7 +45,7 @@ use crate::{
 /// }
 ///
 /// let mut again = Core::new(ReplicaId::from(2), Counter::default());
-/// let mut loading = Loading::new(SessionConfig::for_state::<Counter>());
+/// let mut loading = BackupReader::new(SessionConfig::for_state::<Counter>());
 /// for message in &log {
 ///     loading.handle_message(&mut again, message, now)?;
 /// }
@@ -54,7 +54,7 @@ use crate::{
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
-pub struct Saving {
+pub struct BackupWriter {
     outgoing: Outgoing,
     first: Vec<Vec<u8>>,
     is_complete: bool,
@@ -62,7 +62,7 @@ pub struct Saving {
     newest: u32,
 }
 
-impl Saving {
+impl BackupWriter {
     /// Begins with everything that the core has. O(origins), and O(state) if some of the history is trimmed.
     ///
     /// # Errors
@@ -106,7 +106,7 @@ impl Saving {
     ) -> Self {
         let nothing = VersionVector::new();
         let first = vec![digest(&nothing, &nothing), opening(config, core, now)];
-        let history = core.entries();
+        let history = core.history();
         let cursor = Cursor::at_end(history, Frontier::all_of(history));
         let SessionLimits { message_bytes, block_bytes, .. } = config.limits;
         let outgoing = Outgoing::new(cursor, &[], None, nothing, message_bytes, block_bytes);
@@ -122,7 +122,7 @@ impl Saving {
     ) -> Self {
         let (opening, have) = (opening(config, core, now), core.version());
         let first = vec![digest(&have, &core.floor()), opening];
-        let history = core.entries();
+        let history = core.history();
         let announced: Vec<_> = have.iter().filter_map(|(id, _)| history.origin(id)).collect();
         let SessionLimits { message_bytes, block_bytes, .. } = config.limits;
         let outgoing = Outgoing::new(
@@ -139,7 +139,7 @@ impl Saving {
     /// Whether this file can be continued. If not, the next one has to begin with everything: the state was replaced,
     /// or some entries were trimmed before they were written.
     pub(crate) fn can_continue<R: Replicated>(&self, core: &Core<R>) -> bool {
-        self.knows_schema(core) && self.outgoing.can_continue(core.entries())
+        self.knows_schema(core) && self.outgoing.can_continue(core.history())
     }
 
     /// Deferred updates are of a newer schema. A reader to whom the file has not announced that schema would refuse
@@ -178,12 +178,12 @@ impl Saving {
     /// ```
     /// use repred::{
     ///     Counter, Time,
-    ///     sans_io::{Core, Monotonic, Now, Saving, SessionConfig},
+    ///     sans_io::{Core, Monotonic, Now, BackupWriter, SessionConfig},
     /// };
     ///
     /// let now = Now { wall: Time::from_micros(1), monotonic: Monotonic::ZERO };
     /// let mut core = Core::new(1.into(), Counter::default());
-    /// let mut saving = Saving::new(&SessionConfig::for_state::<Counter>(), &mut core, now)?;
+    /// let mut saving = BackupWriter::new(&SessionConfig::for_state::<Counter>(), &mut core, now)?;
     /// assert!(!saving.is_complete());
     /// let mut messages = Vec::new();
     /// while saving.poll_message(&mut core, &mut messages)? {}

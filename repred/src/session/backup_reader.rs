@@ -1,4 +1,4 @@
-//! [`Loading`]: reads the messages of a file.
+//! [`BackupReader`]: reads the messages of a file.
 
 use super::{
     config::SessionConfig,
@@ -14,12 +14,12 @@ use crate::{
     version::VersionVector,
 };
 
-/// Reads a backup that [`Saving`](crate::sans_io::Saving) has made, one message at a time; see there for an example.
+/// Reads a backup that [`BackupWriter`](crate::sans_io::BackupWriter) has made, one message at a time; see there for an example.
 ///
 /// Updates that the core has already are ignored. A backup without an end is no error here: ask
 /// [`is_complete`](Self::is_complete).
 #[derive(Debug)]
-pub struct Loading {
+pub struct BackupReader {
     config: SessionConfig,
     replay: Replay,
     /// Set if the file is a log of the replica's own.
@@ -41,7 +41,7 @@ struct LogState {
     in_state: VersionVector,
 }
 
-impl Loading {
+impl BackupReader {
     /// Reads files of the schema, and within the limits, of `config`.
     pub fn new(config: SessionConfig) -> Self {
         Self { config, replay: Replay::default(), log: None, newest: 0 }
