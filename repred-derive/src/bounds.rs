@@ -5,13 +5,16 @@
 //! whether a map of trees can be reduced depends on whether a tree can, which is what is being said.
 
 use proc_macro2::{Ident, TokenStream};
-use quote::ToTokens;
+use quote::{ToTokens, quote};
 use syn::{
     GenericParam, Generics, Token, TypeParamBound, WherePredicate, parse_quote,
     punctuated::Punctuated,
 };
 
-use crate::ast::{Role, Struct, mentions};
+use crate::{
+    ast::{Role, Struct, mentions},
+    span::at,
+};
 
 /// The struct's generics without the parameters that `types` do not mention, which an enum of these types
 /// could not have.
@@ -73,7 +76,10 @@ impl Struct<'_> {
         let needing = types
             .into_iter()
             .filter(|ty| mentions(ty, &params) && !mentions(ty, &[&self.input.ident]));
-        let predicates = needing.map(|ty| -> WherePredicate { parse_quote!(#ty: #bound) });
+        let predicates = needing.map(|ty| -> WherePredicate {
+            let bound = at(ty, bound.clone());
+            parse_quote!(#ty: #bound)
+        });
         generics.make_where_clause().predicates.extend(predicates);
     }
 
@@ -87,8 +93,10 @@ impl Struct<'_> {
         types: impl IntoIterator<Item = &'t TokenStream>,
         bound: &TokenStream,
     ) {
-        let predicates =
-            types.into_iter().map(|ty| -> WherePredicate { parse_quote!(for<'__any> #ty: #bound) });
+        let predicates = types.into_iter().map(|ty| -> WherePredicate {
+            let (start, bound) = (at(ty, quote!(for<'__any>)), at(ty, bound.clone()));
+            parse_quote!(#start #ty: #bound)
+        });
         generics.make_where_clause().predicates.extend(predicates);
     }
 

@@ -4,7 +4,10 @@ use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
 use syn::{GenericParam, Generics, WherePredicate, parse_quote};
 
-use crate::ast::{Field, Role, Struct};
+use crate::{
+    ast::{Field, Role, Struct},
+    span::{around, at, carried, of_trait},
+};
 
 /// ```text
 /// struct BoardEditor<__P> { __editor: Editor<Board, __P> }
@@ -88,6 +91,23 @@ impl<'a> EditorType<'a> {
     }
 
     /// ```text
+    /// let _ = BoardUpdate::Title;
+    /// ```
+    ///
+    /// Without a mention of the fields that are reducers, the type checker would find no fault with a method where one
+    /// is none, and the borrow checker would then report it again at the derive.
+    fn mentions(&self) -> TokenStream {
+        let update = self.input.update_ident();
+        let reducers = self.input.replicated().filter(|field| matches!(field.role, Role::Reducer));
+        let mention = |field: &Field<'_>| {
+            let variant = &field.variant.ident;
+            let mention = at(&field.ty, quote!(#update::#variant));
+            quote!(let _ = #mention;)
+        };
+        reducers.map(mention).collect()
+    }
+
+    /// ```text
     /// fn title(&mut self) -> <Register<String> as Edit>::Editor<FieldPlace<'_, Board, Register<String>, __P>>
     /// where
     ///     for<'__any> Register<String>: Edit,
@@ -105,10 +125,13 @@ impl<'a> EditorType<'a> {
                 "Reduces an update into the field `{}`, and says whether that changed anything.",
                 field.name()
             );
+            let mentions = self.mentions();
             return quote! {
                 #[doc = #doc]
-                #vis fn #name(&mut self, update: #update_type) -> ::core::primitive::bool {
-                    #library::__private::Editor::update(&mut self.__editor, #update::#variant(update))
+                #vis fn #name(&mut self, __update: #update_type) -> ::core::primitive::bool {
+                    #mentions
+                    let __update = #update::#variant(__update);
+                    #library::__private::Editor::update(&mut self.__editor, __update)
                 }
             };
         }
@@ -120,16 +143,23 @@ impl<'a> EditorType<'a> {
             false => self.input.bind_if(&mut conditions, [ty], &quote!(#library::__private::Edit)),
         }
         let conditions = &conditions.where_clause;
+        let editor = of_trait(field, library, "Edit", "Editor");
+        let place = quote!(<#library::__private::FieldPlace<'_, #edited, __inner, __P>>);
+        let place = around(ty, ty, place);
+        let body = quote! {
+            #library::__private::Editor::field::<__inner>(
+                &mut self.__editor,
+                |__state| &__state.#member,
+                #update::#variant,
+            )
+        };
+        let body = around(ty, ty, body);
         quote! {
             #[doc = #doc]
-            #vis fn #name(&mut self) -> <#ty as #library::__private::Edit>::Editor<#library::__private::FieldPlace<'_, #edited, #ty, __P>>
+            #vis fn #name(&mut self) -> #editor #place
             #conditions
             {
-                #library::__private::Editor::field::<#ty>(
-                    &mut self.__editor,
-                    |__state| &__state.#member,
-                    #update::#variant,
-                )
+                #body
             }
         }
     }
@@ -189,7 +219,7 @@ fn reducer_generics(input: &Struct<'_>) -> Generics {
         }
     }
     input.bind(&mut generics, input.reducers(), &quote!(#library::__private::Reduce));
-    input.bind(&mut generics, input.with_updates(), &crate::expand::carried(&library));
+    input.bind(&mut generics, input.with_updates(), &carried(&library));
     input.bind(&mut generics, input.with_changes(), &quote!(#library::__private::Changes));
     generics
 }
@@ -214,13 +244,13 @@ fn edit_trait(input: &Struct<'_>) -> TokenStream {
     edit_conditions(input, &mut generics);
     let (impl_generics, arguments, where_clause) = generics.split_for_impl();
     let editor_arguments = editor_arguments(input);
-    let (before, inverse, rebuild) = (before(input), inverse(input), rebuild(input));
+    let (rollback, inverse, rebuild) = (rollback(input), inverse(input), rebuild(input));
     quote! {
         #[automatically_derived]
         impl #impl_generics #library::__private::Edit for #ident #arguments #where_clause {
             type Editor<__P: #library::__private::Place<Self>> = #editor<#editor_arguments>;
 
-            #before
+            #rollback
             #inverse
             #rebuild
         }
@@ -257,37 +287,40 @@ fn editor_arguments(input: &Struct<'_>) -> TokenStream {
 }
 
 /// ```text
-/// BoardUpdate::Title(ref __update) => {
-///     let __roll_back = Edit::rollback(&self.title, __update, __stamp);
-///     Box::new(move |__state| __roll_back(&mut __state.title))
-/// }
-/// BoardUpdate::HighScore(_) => {
-///     let __before = Clone::clone(&self.high_score);
-///     Box::new(move |__state| __state.high_score = __before)
+/// fn rollback(&self, __update: &BoardUpdate, __stamp: Stamp) -> Rollback<Self> {
+///     match *__update {
+///         BoardUpdate::Title(ref __update) => {
+///             let __roll_back = Edit::rollback(&self.title, __update, __stamp);
+///             Box::new(move |__state| __roll_back(&mut __state.title))
+///         }
+///         BoardUpdate::HighScore(_) => {
+///             let __before = Clone::clone(&self.high_score);
+///             Box::new(move |__state| __state.high_score = __before)
+///         }
+///     }
 /// }
 /// ```
-fn before(input: &Struct<'_>) -> TokenStream {
+fn rollback(input: &Struct<'_>) -> TokenStream {
     let (library, update) = (input.library(), input.update_ident());
     let arms = input.replicated().map(|field| {
         let Field { member, ty, role, variant, .. } = field;
         let variant = &variant.ident;
-        match role {
-            Role::With { .. } => quote! {
+        if let Role::With { .. } = role {
+            let arm = quote! {
                 #update::#variant(_) => {
                     let __before = ::core::clone::Clone::clone(&self.#member);
                     #library::__private::Box::new(move |__state: &mut Self| __state.#member = __before)
                 }
-            },
-            _ => quote! {
-                #update::#variant(ref __update) => {
-                    let __roll_back =
-                        <#ty as #library::__private::Edit>::rollback(&self.#member, __update, __stamp);
-                    #library::__private::Box::new(
-                        move |__state: &mut Self| __roll_back(&mut __state.#member),
-                    )
-                }
-            },
+            };
+            return at(ty, arm);
         }
+        let arm = quote! {
+            #update::#variant(ref __update) => {
+                let __roll_back = __inner(&self.#member, __update, __stamp);
+                #library::__private::Box::new(move |__state: &mut Self| __roll_back(&mut __state.#member))
+            }
+        };
+        around(ty, &of_trait(field, &library, "Edit", "rollback"), arm)
     });
     quote! {
         fn rollback(
@@ -301,35 +334,45 @@ fn before(input: &Struct<'_>) -> TokenStream {
 }
 
 /// ```text
-/// BoardUpdate::Title(ref __update) => {
-///     let __inverse = Edit::inverse(&self.title, __update, __stamp)?;
-///     Some(Box::new(move |__state, __is_ours| {
-///         __inverse(&__state.title, __is_ours).into_iter().map(BoardUpdate::Title).collect()
-///     }))
+/// fn inverse(&self, __update: &BoardUpdate, __stamp: Stamp) -> Option<Inverse<Self>> {
+///     match *__update {
+///         BoardUpdate::Title(ref __update) => {
+///             let __inverse = Edit::inverse(&self.title, __update, __stamp)?;
+///             Some(Box::new(move |__state, __is_ours| {
+///                 __inverse(&__state.title, __is_ours).into_iter().map(BoardUpdate::Title).collect()
+///             }))
+///         }
+///         BoardUpdate::HighScore(_) => None,
+///     }
 /// }
-/// BoardUpdate::HighScore(_) => None,
 /// ```
 fn inverse(input: &Struct<'_>) -> TokenStream {
     let (library, update) = (input.library(), input.update_ident());
-    let none = quote!(::core::option::Option::None);
+    let is_ours = quote! {
+        &dyn ::core::ops::Fn(#library::__private::Dot) -> ::core::primitive::bool
+    };
     let arms = input.replicated().map(|field| {
         let Field { member, ty, role, variant, .. } = field;
         let variant = &variant.ident;
-        match role {
-            Role::With { .. } => quote!(#update::#variant(_) => #none,),
-            _ => quote! {
-                #update::#variant(ref __update) => {
-                    let __inverse =
-                        <#ty as #library::__private::Edit>::inverse(&self.#member, __update, __stamp)?;
-                    ::core::option::Option::Some(#library::__private::Box::new(move |__state: &Self, __is_ours: &dyn ::core::ops::Fn(#library::__private::Dot) -> ::core::primitive::bool| {
+        if let Role::With { .. } = role {
+            return quote!(#update::#variant(_) => ::core::option::Option::None,);
+        }
+        let arm = quote! {
+            #update::#variant(ref __update) => {
+                let __inverse = __inner(&self.#member, __update, __stamp)?;
+                ::core::option::Option::Some(#library::__private::Box::new(
+                    move |__state: &Self, __is_ours: #is_ours| {
                         ::core::iter::Iterator::collect(::core::iter::Iterator::map(
-                            ::core::iter::IntoIterator::into_iter(__inverse(&__state.#member, __is_ours)),
+                            ::core::iter::IntoIterator::into_iter(
+                                __inverse(&__state.#member, __is_ours),
+                            ),
                             #update::#variant,
                         ))
-                    }))
-                }
-            },
-        }
+                    },
+                ))
+            }
+        };
+        around(ty, &of_trait(field, &library, "Edit", "inverse"), arm)
     });
     quote! {
         fn inverse(
@@ -343,27 +386,28 @@ fn inverse(input: &Struct<'_>) -> TokenStream {
 }
 
 /// ```text
-/// let mut __updates = Vec::new();
-/// __updates.extend(Edit::rebuild(&self.title)?.into_iter().map(BoardUpdate::Title));
-/// Some(__updates)
+/// fn rebuild(&self) -> Option<Vec<BoardUpdate>> {
+///     let mut __updates = Vec::new();
+///     __updates.extend(Edit::rebuild(&self.title)?.into_iter().map(BoardUpdate::Title));
+///     Some(__updates)
+/// }
 /// ```
 fn rebuild(input: &Struct<'_>) -> TokenStream {
     let (library, update) = (input.library(), input.update_ident());
     let body = if input.plain_fields().next().is_some() {
-        // What a function has made of a field, no update is known to make.
+        // Nobody knows which updates a function would need to make a field what it is.
         quote!(::core::option::Option::None)
     } else {
         let parts = input.replicated().map(|field| {
             let Field { member, ty, variant, .. } = field;
             let variant = &variant.ident;
-            quote! {
+            let part = quote! {
                 ::core::iter::Extend::extend(&mut __updates, ::core::iter::Iterator::map(
-                    ::core::iter::IntoIterator::into_iter(
-                        <#ty as #library::__private::Edit>::rebuild(&self.#member)?
-                    ),
+                    ::core::iter::IntoIterator::into_iter(__inner(&self.#member)?),
                     #update::#variant,
                 ));
-            }
+            };
+            around(ty, &of_trait(field, &library, "Edit", "rebuild"), part)
         });
         quote! {
             let mut __updates = #library::__private::Vec::new();

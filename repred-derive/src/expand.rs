@@ -1,18 +1,16 @@
 //! The generated code.
 //!
 //! Paths are absolute and traits' functions are called by their full names, because the user's module
-//! may have an `Option`, an `Ok` or a `clone` of its own. What the code does with a field has the span
-//! of the field's type, because that is where an error in it belongs.
+//! may have an `Option`, an `Ok` or a `clone` of its own.
 
-use std::iter;
-
-use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
-use quote::{ToTokens, format_ident, quote};
+use proc_macro2::{Delimiter, Group, Ident, TokenStream};
+use quote::quote;
 use syn::{Generics, Path, parse_quote};
 
 use crate::{
     ast::{Field, Role, Struct},
     bounds::narrowed,
+    span::{at, carried, ends, of_reducer},
 };
 
 /// ```text
@@ -48,7 +46,7 @@ pub(crate) fn expand(input: &Struct<'_>) -> TokenStream {
         update.serialize(),
         update.variants(),
         update.deserialize(),
-        changes.debug(),
+        changes.debug_if(),
         changes.clone(),
         changes.changes_trait(),
         changes.serialize_if(),
@@ -281,15 +279,28 @@ impl<'a> Enum<'a> {
     /// }
     /// ```
     fn debug(&self) -> TokenStream {
+        let debug = quote!(::core::fmt::Debug);
+        self.implement(&debug, &self.generics_where_values(&debug), &self.debug_method())
+    }
+
+    /// The same for changes, where a field's changes can be shown if its updates can. What cannot be shown is an error
+    /// of the update already.
+    fn debug_if(&self) -> TokenStream {
+        let debug = quote!(::core::fmt::Debug);
+        let generics = self.generics_if(self.generics_where_values(&debug), &debug, |field| {
+            matches!(field.role, Role::Reducer)
+        });
+        self.implement(&debug, &generics, &self.debug_method())
+    }
+
+    fn debug_method(&self) -> TokenStream {
         let body = self.match_self(|variant| {
             let name = variant.ident.to_string();
             quote!(::core::fmt::Formatter::debug_tuple(__f, #name).field(__value).finish())
         });
-        let method = quote! {
+        quote! {
             fn fmt(&self, __f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result { #body }
-        };
-        let bound = quote!(::core::fmt::Debug);
-        self.implement(&bound, &self.generics_where_values(&bound), &method)
+        }
     }
 
     /// ```text
@@ -350,10 +361,7 @@ impl<'a> Enum<'a> {
     fn serialize_if(&self) -> TokenStream {
         let library = &self.library;
         let serialize = quote!(#library::__private::serde::Serialize);
-        let mut generics = self.generics.clone();
-        let is_other = |variant: &&Variant<'_>| !variant.field.is_recursive(self.input.input);
-        let types = self.variants.iter().filter(is_other).map(|variant| &variant.ty);
-        self.input.bind_if(&mut generics, types, &serialize);
+        let generics = self.generics_if(self.generics.clone(), &serialize, |_| true);
         self.implement(&serialize, &generics, &self.serialize_method())
     }
 
@@ -504,6 +512,27 @@ impl<'a> Enum<'a> {
         generics
     }
 
+    /// `generics`, on the condition that the values of some fields are `bound`.
+    ///
+    /// That a field's type is a reducer is said once more. Otherwise the compiler would report a type that is none at
+    /// the derive as well, where it looks at the condition.
+    fn generics_if(
+        &self,
+        mut generics: Generics,
+        bound: &TokenStream,
+        is_asked: impl Fn(&Field<'_>) -> bool,
+    ) -> Generics {
+        let library = &self.library;
+        let asked = self.variants.iter().filter(|variant| {
+            is_asked(variant.field) && !variant.field.is_recursive(self.input.input)
+        });
+        let is_reducer = |variant: &&Variant<'_>| matches!(variant.field.role, Role::Reducer);
+        let reducers = asked.clone().filter(is_reducer).map(|variant| &variant.field.ty);
+        self.input.bind_if(&mut generics, reducers, &quote!(#library::__private::Reduce));
+        self.input.bind_if(&mut generics, asked.map(|variant| &variant.ty), bound);
+        generics
+    }
+
     /// The generics under which serde can carry the update. What a reducer's update needs for that is
     /// part of its being a reducer.
     fn carried_generics(&self) -> Generics {
@@ -527,55 +556,4 @@ impl<'a> Variant<'a> {
             |field: &'a Field<'a>| Self { field, ident: &field.variant.ident, ty: ty(field) };
         input.replicated().map(variant).collect()
     }
-}
-
-pub(crate) fn carried(library: &TokenStream) -> TokenStream {
-    quote!(#library::__private::serde::Serialize + #library::__private::serde::de::DeserializeOwned)
-}
-
-/// `<Register<String> as Reduce>::Update`
-pub(crate) fn of_reducer(field: &Field<'_>, library: &TokenStream, item: &str) -> TokenStream {
-    let (ty, item) = (&field.ty, format_ident!("{item}"));
-    let (open, close) = (quote!(<), quote!(as #library::__private::Reduce>::#item));
-    let (start, end) = ends(ty);
-    let (open, close) = (respanned(open, start, start), respanned(close, end, end));
-    quote!(#open #ty #close)
-}
-
-/// `tokens` as if they had been written where `place` is.
-pub(crate) fn at(place: &impl ToTokens, tokens: TokenStream) -> TokenStream {
-    let (start, end) = ends(place);
-    respanned(tokens, start, end)
-}
-
-/// What the generated functions take. Where a macro has made the struct, a span from there would make
-/// another variable of it.
-const PARAMETERS: [&str; 7] =
-    ["self", "__stamp", "__before", "__f", "__serializer", "__content", "__name"];
-
-/// Gives the first token the span `start`, and all others the span `end`: the compiler joins what is
-/// between, which macros cannot.
-fn respanned(tokens: TokenStream, start: Span, end: Span) -> TokenStream {
-    let spans = iter::once(start).chain(iter::repeat(end));
-    let respanned = tokens.into_iter().zip(spans).map(|(token, span)| {
-        let mut token = match token {
-            TokenTree::Ident(word) if PARAMETERS.iter().any(|name| word == name) => {
-                return TokenTree::Ident(word);
-            }
-            TokenTree::Group(group) => {
-                Group::new(group.delimiter(), respanned(group.stream(), start, end)).into()
-            }
-            token => token,
-        };
-        token.set_span(span);
-        token
-    });
-    respanned.collect()
-}
-
-/// The spans of the first and the last token.
-fn ends(tokens: &impl ToTokens) -> (Span, Span) {
-    let mut tokens = tokens.to_token_stream().into_iter();
-    let start = tokens.next().map_or_else(Span::call_site, |token| token.span());
-    (start, tokens.last().map_or(start, |token| token.span()))
 }

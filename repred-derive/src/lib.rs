@@ -6,6 +6,7 @@ mod id;
 mod attr;
 mod ast;
 mod valid;
+mod span;
 mod bounds;
 mod expand;
 mod edit;

@@ -3,7 +3,10 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use crate::ast::{Field, Struct};
+use crate::{
+    ast::{Field, Struct},
+    span::{around, of_trait},
+};
 
 /// ```text
 /// impl Reset for Board
@@ -14,7 +17,7 @@ use crate::ast::{Field, Struct};
 ///     fn reduce_resettable(..) -> BoardChanges { match __update { .. } }
 ///     fn seen(&self, __see: &mut dyn FnMut(Dot)) { Reset::seen(&self.title, __see); .. }
 ///     fn detail(&self) -> ResetDetail { ResetDetail::fields([Reset::detail(&self.title), ..]) }
-///     fn reset(..) -> bool { Reset::reset(&mut self.title, __seen, __detail.field(0), __obsolete) | .. }
+///     fn reset(..) -> bool { Reset::reset(&mut self.title, __seen, __detail.field(0), __superseded) | .. }
 ///     fn is_present(&self) -> bool { Reset::is_present(&self.title) || .. }
 ///     fn is_default(&self) -> bool { Reset::is_default(&self.title) && .. }
 /// }
@@ -34,28 +37,28 @@ pub(crate) fn expand(input: &Struct<'_>) -> TokenStream {
     let (impl_generics, arguments, where_clause) = generics.split_for_impl();
     let ident = &input.input.ident;
 
-    let each = |item: &dyn Fn(usize, &Field<'_>) -> TokenStream| -> Vec<TokenStream> {
-        input.replicated().enumerate().map(|(index, field)| item(index, field)).collect()
+    // What the code does with each field, `__inner` being the trait's function for its type.
+    let each = |item: &str, code: &dyn Fn(usize, &Field<'_>) -> TokenStream| -> Vec<TokenStream> {
+        let with_field = |(index, field): (usize, &Field<'_>)| {
+            around(&field.ty, &of_trait(field, &library, "Reset", item), code(index, field))
+        };
+        input.replicated().enumerate().map(with_field).collect()
     };
-    let arms = each(&|_, field| reduce_arm(field, input));
-    let seen =
-        each(&|_, Field { member, ty, .. }| quote!(<#ty as #reset>::seen(&self.#member, __see);));
-    let details =
-        each(&|_, Field { member, ty, .. }| quote!(<#ty as #reset>::detail(&self.#member)));
-    let resets = each(&|index, Field { member, ty, .. }| {
+    let arms = each("reduce_resettable", &|_, field| reduce_arm(field, input));
+    let seen = each("seen", &|_, Field { member, .. }| quote!(__inner(&self.#member, __see);));
+    let details = each("detail", &|_, Field { member, .. }| quote!(__inner(&self.#member)));
+    let resets = each("reset", &|index, Field { member, .. }| {
         quote! {
-            __has_changed |= <#ty as #reset>::reset(
+            __has_changed |= __inner(
                 &mut self.#member,
                 __seen,
                 #library::__private::ResetDetail::field(__detail, #index),
-                __obsolete,
+                __superseded,
             );
         }
     });
-    let there =
-        each(&|_, Field { member, ty, .. }| quote!(<#ty as #reset>::is_present(&self.#member)));
-    let blank =
-        each(&|_, Field { member, ty, .. }| quote!(<#ty as #reset>::is_default(&self.#member)));
+    let present = each("is_present", &|_, Field { member, .. }| quote!(__inner(&self.#member)));
+    let default = each("is_default", &|_, Field { member, .. }| quote!(__inner(&self.#member)));
     quote! {
         #[automatically_derived]
         // Where there is no field, nothing is reset.
@@ -81,7 +84,7 @@ pub(crate) fn expand(input: &Struct<'_>) -> TokenStream {
                 &mut self,
                 __seen: &#library::__private::Dots,
                 __detail: &#library::__private::ResetDetail,
-                __obsolete: &mut dyn ::core::ops::FnMut(#library::__private::Dot),
+                __superseded: &mut dyn ::core::ops::FnMut(#library::__private::Dot),
             ) -> ::core::primitive::bool {
                 let mut __has_changed = false;
                 #(#resets)*
@@ -89,11 +92,11 @@ pub(crate) fn expand(input: &Struct<'_>) -> TokenStream {
             }
 
             fn is_present(&self) -> ::core::primitive::bool {
-                false #(|| #there)*
+                false #(|| #present)*
             }
 
             fn is_default(&self) -> ::core::primitive::bool {
-                true #(&& #blank)*
+                true #(&& #default)*
             }
         }
     }
@@ -105,13 +108,12 @@ pub(crate) fn expand(input: &Struct<'_>) -> TokenStream {
 /// ),
 /// ```
 fn reduce_arm(field: &Field<'_>, input: &Struct<'_>) -> TokenStream {
-    let library = input.library();
     let (update, changes) = (input.update_ident(), input.changes_ident());
-    let Field { member, ty, variant, .. } = field;
+    let Field { member, variant, .. } = field;
     let variant = &variant.ident;
     quote! {
         #update::#variant(__update) => #changes::#variant(
-            <#ty as #library::__private::Reset>::reduce_resettable(&mut self.#member, __update, __stamp),
+            __inner(&mut self.#member, __update, __stamp),
         ),
     }
 }

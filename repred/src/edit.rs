@@ -12,7 +12,7 @@ use crate::{
 
 /// A reducer that is edited like plain data, in steps that are atomic.
 ///
-/// The derive and all ready-made types implement it. A reducer of your own takes part with a few lines:
+/// The derive and all ready-made types implement it. A reducer of your own needs a few lines:
 ///
 /// ```
 /// use repred::{Reduce, Replica, Stamp, edit::{Edit, Editor, Place, Rollback}};
@@ -63,52 +63,69 @@ use crate::{
             `#[reduce(with = ..)]`, are `Clone`"
 )]
 pub trait Edit: Reduce<Update: Send> + Sized + 'static {
-    /// What an edit of this is done with: [`Editor`] itself, or a type around one that has methods.
+    /// The editor of this type: [`Editor`] itself, or a type around one that has methods of its own.
     type Editor<P: Place<Self>>: From<Editor<Self, P>>;
 
-    /// Keeps what `update` may change, and returns a function that restores it if the edit fails. It is called before the
-    /// update is reduced.
+    /// How `update` is rolled back if the edit fails. Called before the update is reduced.
     ///
-    /// The returned function is called after everything that was reduced later has been restored. It must leave the
-    /// state exactly as it was, stamps included. It should keep no more than the update touches, because there is one for
-    /// each update of an edit.
+    /// The function that it returns is called when everything that was reduced after the update has been rolled back.
+    /// It must leave the state exactly as it was, stamps included. It should hold no more than the update touches,
+    /// because there is one for each update of an edit.
     fn rollback(&self, update: &Self::Update, stamp: Stamp) -> Rollback<Self>;
 
-    /// How other updates undo `update` later; `None`, the default, if none can. It is called before the update is
-    /// reduced. See [`UndoLog`](crate::UndoLog).
+    /// How `update` is undone later, by other updates; `None`, by default, if it cannot be. Called before the update
+    /// is reduced. `UndoLog` uses it.
+    ///
+    /// ```
+    /// use repred::{Counter, Stamp, Time, edit::Edit};
+    ///
+    /// let votes = Counter::default();
+    /// let undo = votes.inverse(&3, Stamp::new(Time::ZERO, 0xa.into(), 1)).unwrap();
+    /// assert_eq!(undo(&votes, &|_| true), [-3]);
+    /// ```
+    #[doc(alias = "undo")]
     fn inverse(&self, update: &Self::Update, stamp: Stamp) -> Option<Inverse<Self>> {
         let _ = (update, stamp);
         None
     }
 
-    /// Updates that turn a default into what a reader of this state sees; `None`, the default, if there are none. Undoing
-    /// a removal from a [`Map`](crate::Map) writes them.
+    /// The updates that turn the default into what this state shows; `None`, by default, if there are none. They
+    /// bring a value back when its removal from a [`Map`](crate::Map) is undone.
+    ///
+    /// ```
+    /// use repred::{Counter, Reduce, Stamp, Time, edit::Edit};
+    ///
+    /// let mut votes = Counter::default();
+    /// votes.reduce(3, Stamp::new(Time::ZERO, 0xa.into(), 1));
+    /// assert_eq!(votes.rebuild(), Some(vec![3]));
+    /// ```
     fn rebuild(&self) -> Option<Vec<Self::Update>> {
         None
     }
 }
 
-/// Puts back what an update has changed; see [`Edit::rollback`].
+/// Undoes an update of an edit that fails; see [`Edit::rollback`].
 pub type Rollback<R> = Box<dyn FnOnce(&mut R)>;
 
-/// Returns the updates that undo one, given the state at that moment, in which others may have written since. The
-/// function that it is given returns whether a dot belongs to the edits that are being undone, or to undoing them. See
-/// [`Edit::inverse`].
+/// Returns the updates that undo one, for the state as it is by then; see [`Edit::inverse`].
+///
+/// Others may have written since. The second argument says of a dot whether it belongs to the edits that are being
+/// undone, or to their undoing: what anybody else has written stands.
 pub type Inverse<R> =
     Box<dyn FnOnce(&R, &dyn Fn(Dot) -> bool) -> Vec<<R as Reduce>::Update> + Send>;
 
-/// Edits a state, or a part of one: it dereferences to what is there, and methods write.
+/// Edits a state, or a part of one: it dereferences to the state, and its methods write.
 ///
-/// What is written can be read at once. Each write is an [update](Reduce::Update), reduced as every other replica will
-/// reduce it. If one fails, for instance because it is too large, the rest of the edit runs on, and then all of it is
-/// rolled back and the edit returns the error. So methods that write need not return a `Result`.
+/// What is written can be read at once. Each write is an [update](Reduce::Update), and is reduced as every other
+/// replica will reduce it. If an update cannot be written, because it is too large, say, the error is kept to the
+/// end of the edit, which then changes nothing and returns the error. So no write returns a `Result`.
 ///
-/// The ready-made types have methods here: an `Editor` of a `Counter` has [`add`](Editor::add), and so on. The
-/// editor of a derived struct has a method for each field. All of them build on [`update`](Self::update),
-/// [`field`](Self::field) and [`keyed`](Self::keyed), as one of your own can.
+/// The editors of the ready-made types have their methods here: that of a `Counter` has [`add`](Editor::add), and so
+/// on. The editor of a derived struct has a method for each field. All of them build on [`update`](Self::update),
+/// [`field`](Self::field) and [`keyed`](Self::keyed), and so can those of your own.
 ///
-/// A function that takes an editor names its place: [`DynPlace`], with which an edit begins, or `impl Place<Poll>`
-/// for any.
+/// A function that takes an editor names its place: [`DynPlace`], with which an edit begins, or, with
+/// `impl Place<Poll>`, any.
 ///
 /// ```
 /// use repred::{Counter, Reduce, Register, Replica, edit::DynPlace};
@@ -140,7 +157,16 @@ impl<R: Reduce, P: Place<R>> Editor<R, P> {
         Self { place, of: PhantomData }
     }
 
-    /// Writes an update, and returns whether the state has changed.
+    /// Writes an update. Returns whether the state has changed.
+    ///
+    /// ```
+    /// use repred::{Counter, Replica};
+    ///
+    /// let votes = Replica::new(Counter::default());
+    /// assert!(votes.edit(|votes| votes.update(3))?);
+    /// assert!(!votes.edit(|votes| votes.update(0))?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn update(&mut self, update: R::Update) -> bool {
         self.place.update(update)
     }
@@ -151,12 +177,28 @@ impl<R: Reduce, P: Place<R>> Editor<R, P> {
         self.place.refuse(why.into());
     }
 
-    /// The replica that the updates are written by.
+    /// The id of the replica that writes the updates.
+    ///
+    /// ```
+    /// use repred::{Counter, Replica};
+    ///
+    /// let votes = Replica::new(Counter::default());
+    /// assert_eq!(votes.edit(|votes| votes.origin())?, votes.id()?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn origin(&self) -> ReplicaId {
         self.place.origin()
     }
 
     /// The wall time of the edit.
+    ///
+    /// ```
+    /// use repred::{Counter, Replica, Time};
+    ///
+    /// let votes = Replica::new(Counter::default());
+    /// assert!(votes.edit(|votes| votes.now())? > Time::ZERO);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn now(&self) -> Time {
         self.place.now()
     }
@@ -191,7 +233,17 @@ impl<R: Reduce, P: Place<R>> Editor<R, P> {
         Editor::new(FieldPlace { whole: &mut self.place, find, wrap }).into()
     }
 
-    /// The editor of a part that may not be there yet: what is not there reads as the default.
+    /// The editor of a part that may not exist yet, such as the value of a key. It reads as the default until it is
+    /// written. [`Keyed`] says where it is.
+    ///
+    /// ```
+    /// use repred::{Counter, Map, Replica};
+    ///
+    /// let votes = Replica::new(Map::<String, Counter>::default());
+    /// votes.edit(|votes| votes.keyed("tea".to_string()).add(3))?; // what `votes.entry("tea")` does
+    /// assert_eq!(votes.read(|votes| votes.get("tea").map(|votes| votes.value()))?, Some(3));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn keyed<K>(&mut self, key: K) -> <R::Value as Edit>::Editor<KeyedPlace<'_, R, K, P>>
     where
         R: Keyed<K>,
@@ -199,8 +251,34 @@ impl<R: Reduce, P: Place<R>> Editor<R, P> {
         Editor::new(KeyedPlace { whole: &mut self.place, key, absent: R::Value::default() }).into()
     }
 
-    /// The same editor, with its place behind a pointer: for functions that call themselves, whose types would otherwise
-    /// be infinite.
+    /// The same editor, with its place behind a pointer: for recursive functions, whose types would otherwise be
+    /// infinite.
+    ///
+    /// ```
+    /// use std::collections::BTreeMap;
+    /// use repred::{Counter, Reduce, Replica, edit::DynPlace};
+    /// use serde::{Deserialize, Serialize};
+    ///
+    /// #[derive(Reduce, Default, Serialize, Deserialize)]
+    /// struct Tree {
+    ///     visits: Counter,
+    ///     children: BTreeMap<String, Tree>,
+    /// }
+    ///
+    /// fn visit(tree: &mut TreeEditor<DynPlace<'_, Tree>>, path: &[&str]) {
+    ///     tree.visits().add(1);
+    ///     if let [child, path @ ..] = path {
+    ///         let mut children = tree.children();
+    ///         let mut child = children.entry(*child);
+    ///         visit(&mut child.as_mut().as_dyn(), path);
+    ///     }
+    /// }
+    ///
+    /// let tree = Replica::new(Tree::default());
+    /// tree.edit(|tree| visit(tree, &["a", "b"]))?;
+    /// assert_eq!(tree.read(|tree| tree.children["a"].children["b"].visits.value())?, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn as_dyn(&mut self) -> R::Editor<DynPlace<'_, R>>
     where
         R: Edit,
@@ -224,10 +302,10 @@ impl<R: Reduce + fmt::Debug, P: Place<R>> fmt::Debug for Editor<R, P> {
     }
 }
 
-/// A value, or something borrowed of which one is made: `&str` for `String`.
+/// A value, or something borrowed that one is made from, such as `&str` for `String`.
 ///
-/// `Into` is not used, because with it `set(7)` would not compile: a `u32` can be made of many types of number, and the
-/// compiler could not choose.
+/// `Into` would make numbers hard to write: for `set(7)` the compiler would ask which of the many types that a `u32`
+/// can be made from is meant.
 ///
 /// ```
 /// use repred::{Register, Replica};
@@ -236,6 +314,10 @@ impl<R: Reduce + fmt::Debug, P: Place<R>> fmt::Debug for Editor<R, P> {
 /// Replica::new(Register::<u32>::default()).edit(|number| number.set(7))?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{T}` is what is written here, not `{Self}`",
+    label = "expected `{T}`, or something borrowed that one is made from: `&str` for `String`, `&[T]` for `Vec<T>`"
+)]
 pub trait IntoValue<T> {
     /// The value.
     fn into_value(self) -> T;
@@ -271,18 +353,19 @@ impl<T: Clone> IntoValue<Vec<T>> for &[T] {
     }
 }
 
-/// Where an [`Editor`] reads and writes: a state that is being edited, or a part of one.
+/// Where an [`Editor`] reads and writes: a state that is being edited, or a part of one. Nothing but this module
+/// needs to implement it.
 pub trait Place<R: Reduce> {
-    /// What is there.
+    /// The state, or the part.
     fn state(&self) -> &R;
 
-    /// Writes an update, and says whether the state has changed by that.
+    /// Writes an update. Returns whether the state has changed.
     fn update(&mut self, update: R::Update) -> bool;
 
     /// Makes the whole edit fail.
     fn refuse(&mut self, why: String);
 
-    /// The replica that the updates are written by.
+    /// The id of the replica that writes the updates.
     fn origin(&self) -> ReplicaId;
 
     /// The wall time of the edit.
@@ -314,7 +397,7 @@ impl<R: Reduce, P: Place<R> + ?Sized> Place<R> for &mut P {
     }
 }
 
-/// What is the same for a part as for the whole.
+/// A part hands these on to the whole.
 macro_rules! as_the_whole {
     () => {
         fn refuse(&mut self, why: String) {
@@ -331,7 +414,7 @@ macro_rules! as_the_whole {
     };
 }
 
-/// A part that is always there; see [`Editor::field`].
+/// The place of a part that always exists; see [`Editor::field`].
 pub struct FieldPlace<'a, R: Reduce, C: Reduce, P> {
     whole: &'a mut P,
     find: fn(&R) -> &C,
@@ -356,23 +439,23 @@ impl<R: Reduce, C: Reduce, P> fmt::Debug for FieldPlace<'_, R, C, P> {
     }
 }
 
-/// A reducer with parts that have keys and need not be there, such as a map; see [`Editor::keyed`].
+/// A reducer with parts that have keys and need not exist, such as a map; see [`Editor::keyed`].
 pub trait Keyed<K>: Reduce {
-    /// What has a key.
+    /// The type of the parts.
     type Value: Edit + Default;
 
-    /// The part of a key, if it is there.
+    /// The part of a key, if it exists.
     fn find(&self, key: &K) -> Option<&Self::Value>;
 
     /// An update of a part as an update of the whole.
     fn wrap(key: &K, update: <Self::Value as Reduce>::Update) -> Self::Update;
 }
 
-/// A part that need not be there; see [`Editor::keyed`].
+/// The place of a part that need not exist; see [`Editor::keyed`].
 pub struct KeyedPlace<'a, R: Keyed<K>, K, P> {
     whole: &'a mut P,
     key: K,
-    /// What is read where nothing is.
+    /// What is read while the part does not exist.
     absent: R::Value,
 }
 

@@ -1,25 +1,20 @@
-use repred::{Counter, Flag, Map, Reduce, Register, Replica, Set};
+//! A field is read. What writes is the editor that the method of the same name returns.
+
+use std::collections::BTreeMap;
+
+use repred::{Counter, Reduce, Register, Replica};
 use serde::{Deserialize, Serialize};
 
-#[derive(Reduce, Clone, Default, Serialize, Deserialize)]
-struct Card {
-    text: Register<String>,
-    tags: Set<String>,
-}
-
-#[derive(Reduce, Clone, Default, Serialize, Deserialize)]
+#[derive(Reduce, Default, Serialize, Deserialize)]
 struct Board {
     title: Register<String>,
-    votes: Counter,
-    is_open: Flag,
-    tags: Set<String>,
-    cards: Map<u32, Card>,
+    ages: BTreeMap<String, Counter>,
 }
 
 fn main() {
     let board = Replica::new(Board::default());
     let _ = board.edit(|board| {
-        board.title.set("Groceries");
-        board.votes.add(1);
+        board.title = Register::new("Groceries".into());
+        board.ages.insert("jim".into(), Counter::default());
     });
 }

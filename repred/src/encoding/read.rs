@@ -8,7 +8,7 @@ use serde::{
     },
 };
 
-use super::{DecodeError, budget::Budget, varint};
+use super::{budget::Budget, error::DecodeError, varint};
 
 /// Reads the encoding of one value.
 #[derive(Debug)]

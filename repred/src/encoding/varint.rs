@@ -7,7 +7,7 @@
 
 use alloc::vec::Vec;
 
-use super::DecodeError;
+use super::error::DecodeError;
 
 macro_rules! varint {
     ($Unsigned:ident, $Signed:ident, $put:ident, $take:ident, $zigzag:ident, $unzigzag:ident) => {

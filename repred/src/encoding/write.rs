@@ -5,7 +5,7 @@ use core::fmt::{self, Write as _};
 
 use serde::{Serialize, Serializer, ser};
 
-use super::{EncodeError, budget::Budget, varint};
+use super::{budget::Budget, error::EncodeError, varint};
 
 /// Appends the encoding of one value.
 #[derive(Debug)]

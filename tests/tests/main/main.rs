@@ -9,6 +9,7 @@ mod layers;
 mod core;
 mod derive;
 mod editing;
+mod own_map;
 mod order;
 mod evolution;
 
