@@ -23,7 +23,8 @@ use crate::{small_vec::SmallVec, stamp::Dot};
 /// * **Superseded** dots name earlier updates that this one has made superfluous: every state in which
 ///   this update has been reduced is the same whether or not the named ones were. Their bytes are
 ///   dropped from the history, which is how a last-writer-wins map stays as small as its state. To name
-///   too few costs memory; to name one that still matters loses it.
+///   too few costs memory; to name one that still matters loses it. (In the literature: causal redundancy; Baquero,
+///   Almeida and Shoker, *Pure Operation-Based Replicated Data Types*, 2017.)
 ///
 /// `Option` and `()` do not implement `Changes`, on purpose: `map.insert(key, value)` returns `None` when it *did*
 /// change the map. Write `map.insert(key, value) != Some(value)` or the like.
@@ -43,6 +44,8 @@ use crate::{small_vec::SmallVec, stamp::Dot};
     note = "`Option` and `()` are no changes on purpose: `map.insert(..)` returns `None` when it did change the map, \
             and an update that is reported as empty is forgotten"
 )]
+#[doc(alias = "delta")]
+#[doc(alias = "effects")]
 pub trait Changes {
     /// Whether the update left the whole state as it was.
     ///
@@ -50,6 +53,20 @@ pub trait Changes {
     fn is_empty(&self) -> bool;
 
     /// Calls `name` with the dot of each update that this one has superseded; none, by default.
+    ///
+    /// ```
+    /// use repred::{Changes, Reduce, Register, Stamp, Time};
+    ///
+    /// let mut title = Register::<String>::default();
+    /// let first = Stamp::new(Time::from_micros(1), 0xa.into(), 1);
+    /// title.reduce("Groceries".into(), first);
+    /// let changes = title.reduce("Shopping".into(), Stamp::new(Time::from_micros(2), 0xb.into(), 1));
+    /// let mut dots = Vec::new();
+    /// changes.superseded(&mut |dot| dots.push(dot));
+    /// assert_eq!(dots, [first.dot]);
+    /// ```
+    #[doc(alias = "obsolete")]
+    #[doc(alias = "compaction")]
     fn superseded(&self, name: &mut dyn FnMut(Dot)) {
         let _ = name;
     }
@@ -154,13 +171,25 @@ pub struct Superseded {
 }
 
 impl Superseded {
-    /// Nothing was overwritten, because nothing changed: the update lost against what is there.
+    /// Nothing changed: the update lost.
+    ///
+    /// ```
+    /// assert!(!repred::types::Superseded::unchanged().has_changed());
+    /// ```
     pub const fn unchanged() -> Self {
         Self { changed: false, dots: SmallVec::None }
     }
 
-    /// The state changed, and these earlier updates are superseded by that: an `Option<Dot>`, a list of
-    /// dots, or none at all for a first value.
+    /// The state changed, and that superseded these earlier updates: an `Option<Dot>`, a list of dots, or none at all
+    /// for a first value.
+    ///
+    /// ```
+    /// use repred::{Dot, types::Superseded};
+    ///
+    /// let old = Dot::new(0xa.into(), 1);
+    /// assert!(Superseded::changed(Some(old)).has_changed());
+    /// assert!(Superseded::changed([]).dots().is_empty());
+    /// ```
     pub fn changed(dots: impl IntoIterator<Item = Dot>) -> Self {
         Self { changed: true, dots: dots.into_iter().collect() }
     }
@@ -170,7 +199,7 @@ impl Superseded {
         self.changed
     }
 
-    /// The dots that were named superseded.
+    /// The dots of the superseded updates.
     pub fn dots(&self) -> &[Dot] {
         self.dots.as_slice()
     }
@@ -218,23 +247,38 @@ impl<T> ValueChanges<T> {
         Self { values: Some((before, after)), superseded: superseded.into_iter().collect() }
     }
 
-    /// Applies `make` to the values before and after, and keeps the superseded dots.
+    /// Applies a function to both values.
+    ///
+    /// ```
+    /// use repred::types::ValueChanges;
+    ///
+    /// let changes = ValueChanges::changed(1, 2, None).map(|value| value * 10);
+    /// assert_eq!(changes.values(), Some((&10, &20)));
+    /// ```
     pub fn map<U>(self, make: impl Fn(T) -> U) -> ValueChanges<U> {
         let values = self.values.map(|(before, after)| (make(before), make(after)));
         ValueChanges { values, superseded: self.superseded }
     }
 
-    /// The value before and after.
+    /// The values before and after; `None` if nothing changed.
     pub fn values(&self) -> Option<(&T, &T)> {
         self.values.as_ref().map(|(before, after)| (before, after))
     }
 
-    /// The value before.
+    /// The value before; `None` if nothing changed.
+    ///
+    /// ```
+    /// assert_eq!(repred::types::ValueChanges::changed(1, 2, None).before(), Some(&1));
+    /// ```
     pub fn before(&self) -> Option<&T> {
         self.values.as_ref().map(|(before, _)| before)
     }
 
-    /// The value after.
+    /// The value after; `None` if nothing changed.
+    ///
+    /// ```
+    /// assert_eq!(repred::types::ValueChanges::changed(1, 2, None).after(), Some(&2));
+    /// ```
     pub fn after(&self) -> Option<&T> {
         self.values.as_ref().map(|(_, after)| after)
     }

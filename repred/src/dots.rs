@@ -22,6 +22,8 @@ use crate::{id::ReplicaId, small_vec::SmallVec, stamp::Dot};
 /// assert_eq!(seen.iter().collect::<Vec<_>>(), [Dot::new(a, 5), Dot::new(b, 7)]);
 /// assert!(seen.covers(Dot::new(a, 4)) && !seen.covers(Dot::new(b, 8)));
 /// ```
+#[doc(alias = "causal context")]
+#[doc(alias = "observed")]
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Dots(SmallVec<Dot>);
 
@@ -31,7 +33,15 @@ impl Dots {
         Self(SmallVec::None)
     }
 
-    /// Takes in a dot, unless there is a later one of its origin. An earlier one is replaced, and returned.
+    /// Adds a dot, unless there is a later one of its origin. Replaces an earlier one, and returns it.
+    ///
+    /// ```
+    /// use repred::{Dot, types::Dots};
+    ///
+    /// let mut seen = Dots::new();
+    /// assert_eq!(seen.insert(Dot::new(0xa.into(), 2)), None);
+    /// assert_eq!(seen.insert(Dot::new(0xa.into(), 5)), Some(Dot::new(0xa.into(), 2)));
+    /// ```
     pub fn insert(&mut self, dot: Dot) -> Option<Dot> {
         match &mut self.0 {
             SmallVec::None => {
@@ -57,19 +67,41 @@ impl Dots {
         }
     }
 
-    /// Whether the update of this dot was seen by whoever had seen these.
+    /// Whether a replica that had seen these dots had seen this one, too.
+    ///
+    /// ```
+    /// use repred::{Dot, types::Dots};
+    ///
+    /// let seen = Dots::from_iter([Dot::new(0xa.into(), 5)]);
+    /// assert!(seen.covers(Dot::new(0xa.into(), 4)) && !seen.covers(Dot::new(0xa.into(), 6)));
+    /// ```
     pub fn covers(&self, dot: Dot) -> bool {
         self.of(dot.origin).is_some_and(|seen| seen.seq >= dot.seq)
     }
 
-    /// The dot of an origin.
+    /// The dot of an origin, if it has one here.
+    ///
+    /// ```
+    /// use repred::{Dot, types::Dots};
+    ///
+    /// let seen = Dots::from_iter([Dot::new(0xa.into(), 5)]);
+    /// assert_eq!((seen.of(0xa.into()), seen.of(0xb.into())), (Some(Dot::new(0xa.into(), 5)), None));
+    /// ```
     pub fn of(&self, origin: ReplicaId) -> Option<Dot> {
         let dots = self.0.as_slice();
         let place = dots.binary_search_by_key(&origin, |dot| dot.origin).ok()?;
         Some(dots[place])
     }
 
-    /// Keeps the dots for which `keep` says so, and returns whether there are fewer now.
+    /// Keeps the dots for which `keep` returns true. Returns whether any was removed.
+    ///
+    /// ```
+    /// use repred::{Dot, types::Dots};
+    ///
+    /// let mut seen = Dots::from_iter([Dot::new(0xa.into(), 5), Dot::new(0xb.into(), 1)]);
+    /// assert!(seen.retain(|dot| dot.seq > 1));
+    /// assert_eq!(seen.len(), 1);
+    /// ```
     pub fn retain(&mut self, mut keep: impl FnMut(Dot) -> bool) -> bool {
         let kept: Vec<_> = self.iter().filter(|dot| keep(*dot)).collect();
         let are_fewer = kept.len() < self.len();
@@ -79,8 +111,15 @@ impl Dots {
         are_fewer
     }
 
-    /// The same without the dot of `author`: what an update has to say of what its author had seen, since an
-    /// author has always seen what it has written itself.
+    /// The same without the dot of `author`. That is what an update has to say of what its author had seen: an author
+    /// has always seen its own updates.
+    ///
+    /// ```
+    /// use repred::{Dot, types::Dots};
+    ///
+    /// let seen = Dots::from_iter([Dot::new(0xa.into(), 5), Dot::new(0xb.into(), 1)]);
+    /// assert_eq!(seen.excluding(0xa.into()), Dots::from_iter([Dot::new(0xb.into(), 1)]));
+    /// ```
     #[must_use]
     pub fn excluding(&self, author: ReplicaId) -> Self {
         self.iter().filter(|dot| dot.origin != author).collect()
@@ -91,12 +130,12 @@ impl Dots {
         self.0.as_slice().iter().copied()
     }
 
-    /// How many origins have a dot in here.
+    /// The number of dots, which is that of origins.
     pub fn len(&self) -> usize {
         self.0.as_slice().len()
     }
 
-    /// Whether there is none.
+    /// Whether there are no dots.
     pub fn is_empty(&self) -> bool {
         matches!(self.0, SmallVec::None)
     }

@@ -17,6 +17,9 @@ use serde::{Deserialize, Serialize};
 /// assert_eq!(id.to_string(), "000000000000000000000000000a11ce");
 /// assert_eq!(format!("{id:?}"), "a11ce");
 /// ```
+#[doc(alias = "actor")]
+#[doc(alias = "peer id")]
+#[doc(alias = "node")]
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ReplicaId([u8; 16]);
 

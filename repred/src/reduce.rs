@@ -62,6 +62,10 @@ use crate::{
     note = "a plain field of a derived struct wants a function: `#[reduce(with = path)]`, or `#[reduce(skip)]` if it is \
             local to this replica; a plain value can be held in a `Register<T>`"
 )]
+#[doc(alias = "crdt")]
+#[doc(alias = "op-based")]
+#[doc(alias = "apply")]
+#[doc(alias = "merge")]
 pub trait Reduce {
     /// The update: what is written, stored and sent. Others call it an operation or an event.
     ///
@@ -96,6 +100,7 @@ pub trait Reduce {
     note = "a replicated state implements `repred::Reduce` and derives `serde::Serialize` and `serde::Deserialize`; it is \
             `Send` and `'static`, and so are its updates; its changes are `Send`, `Sync` and `'static`"
 )]
+#[doc(alias = "crdt")]
 pub trait Replicated:
     Reduce<Update: Send + 'static, Changes: Send + Sync + 'static> + Send + Sized + 'static
 {

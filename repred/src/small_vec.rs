@@ -1,8 +1,8 @@
-//! [`SmallVec`]: a list that is hardly ever longer than one.
+//! [`SmallVec`]: a list that hardly ever has more than one element.
 
 use alloc::vec::Vec;
 
-/// A list of which most have no element or one, and so need no allocation. Lists of equal elements are equal.
+/// A list that needs no allocation for up to one element. Lists of equal elements are equal.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) enum SmallVec<T> {
     #[default]

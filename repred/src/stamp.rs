@@ -14,6 +14,8 @@ use crate::{id::ReplicaId, time::Time};
 /// let dot = Dot::new(0xa.into(), 7);
 /// assert_eq!(format!("{dot:?}"), "a.7");
 /// ```
+#[doc(alias = "op id")]
+#[doc(alias = "event id")]
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Dot {
     /// The replica that wrote the update.
@@ -57,6 +59,8 @@ impl fmt::Display for Dot {
 /// title.reduce("early".to_string(), Stamp::new(Time::from_micros(1), 0xb.into(), 1));
 /// assert_eq!(title.value(), "late");
 /// ```
+#[doc(alias = "timestamp")]
+#[doc(alias = "lamport")]
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Stamp {
     // The order of the fields is the order of stamps.

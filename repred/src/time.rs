@@ -19,6 +19,8 @@ use serde::{Deserialize, Serialize};
 /// assert_eq!(noon.since(Time::ZERO), Duration::from_secs(12 * 3600));
 /// assert_eq!(Time::ZERO.since(noon), Duration::ZERO);
 /// ```
+#[doc(alias = "hlc")]
+#[doc(alias = "hybrid logical clock")]
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]

@@ -27,6 +27,9 @@ use crate::{id::ReplicaId, stamp::Dot};
 /// assert!(new.contains(Dot::new(a, 4)) && !old.contains(Dot::new(a, 4)));
 /// assert_eq!(new.merged(&other).to_string(), "{a:5 b:2}");
 /// ```
+#[doc(alias = "vector clock")]
+#[doc(alias = "state vector")]
+#[doc(alias = "frontier")]
 #[derive(Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct VersionVector {
     /// Never holds a zero, so that equal versions are equal maps.
@@ -40,16 +43,38 @@ impl VersionVector {
     }
 
     /// The last seq seen of an origin; 0 if none.
+    ///
+    /// ```
+    /// use repred::VersionVector;
+    ///
+    /// let version = VersionVector::from_iter([(0xa.into(), 3)]);
+    /// assert_eq!((version.seq(0xa.into()), version.seq(0xb.into())), (3, 0));
+    /// ```
     pub fn seq(&self, origin: ReplicaId) -> u64 {
         self.seqs.get(&origin).copied().unwrap_or(0)
     }
 
     /// Whether the update of this dot has been seen.
+    ///
+    /// ```
+    /// use repred::{Dot, VersionVector};
+    ///
+    /// let version = VersionVector::from_iter([(0xa.into(), 3)]);
+    /// assert!(version.contains(Dot::new(0xa.into(), 3)) && !version.contains(Dot::new(0xa.into(), 4)));
+    /// ```
     pub fn contains(&self, dot: Dot) -> bool {
         (1..=self.seq(dot.origin)).contains(&dot.seq)
     }
 
     /// Whether everything in `other` has been seen here too.
+    ///
+    /// ```
+    /// use repred::VersionVector;
+    ///
+    /// let old = VersionVector::from_iter([(0xa.into(), 3)]);
+    /// let new = VersionVector::from_iter([(0xa.into(), 5), (0xb.into(), 1)]);
+    /// assert!(new.covers(&old) && new.covers(&new) && !old.covers(&new));
+    /// ```
     pub fn covers(&self, other: &Self) -> bool {
         other.iter().all(|(origin, seq)| seq <= self.seq(origin))
     }
@@ -65,6 +90,14 @@ impl VersionVector {
     }
 
     /// Whether each has seen something that the other has not.
+    ///
+    /// ```
+    /// use repred::VersionVector;
+    ///
+    /// let ours = VersionVector::from_iter([(0xa.into(), 3)]);
+    /// let theirs = VersionVector::from_iter([(0xb.into(), 1)]);
+    /// assert!(ours.is_concurrent(&theirs));
+    /// ```
     pub fn is_concurrent(&self, other: &Self) -> bool {
         !self.covers(other) && !other.covers(self)
     }
@@ -78,6 +111,15 @@ impl VersionVector {
     }
 
     /// The version that has seen what either has.
+    ///
+    /// ```
+    /// use repred::VersionVector;
+    ///
+    /// let ours = VersionVector::from_iter([(0xa.into(), 3)]);
+    /// let theirs = VersionVector::from_iter([(0xa.into(), 1), (0xb.into(), 1)]);
+    /// assert_eq!(ours.merged(&theirs).to_string(), "{a:3 b:1}");
+    /// ```
+    #[doc(alias = "join")]
     #[must_use]
     pub fn merged(&self, other: &Self) -> Self {
         let mut merged = self.clone();
@@ -85,13 +127,30 @@ impl VersionVector {
         merged
     }
 
-    /// What both have seen.
+    /// The version that has seen what both have.
+    ///
+    /// ```
+    /// use repred::VersionVector;
+    ///
+    /// let ours = VersionVector::from_iter([(0xa.into(), 3)]);
+    /// let theirs = VersionVector::from_iter([(0xa.into(), 1), (0xb.into(), 1)]);
+    /// assert_eq!(ours.common(&theirs).to_string(), "{a:1}");
+    /// ```
+    #[doc(alias = "meet")]
     #[must_use]
     pub fn common(&self, other: &Self) -> Self {
         self.iter().map(|(origin, seq)| (origin, seq.min(other.seq(origin)))).collect()
     }
 
     /// How many updates this has seen that `other` has not.
+    ///
+    /// ```
+    /// use repred::VersionVector;
+    ///
+    /// let ours = VersionVector::from_iter([(0xa.into(), 3)]);
+    /// let theirs = VersionVector::from_iter([(0xa.into(), 1), (0xb.into(), 1)]);
+    /// assert_eq!((ours.ahead_of(&theirs), theirs.ahead_of(&ours)), (2, 1));
+    /// ```
     pub fn ahead_of(&self, other: &Self) -> u64 {
         self.iter().fold(0, |sum: u64, (origin, seq)| {
             sum.saturating_add(seq.saturating_sub(other.seq(origin)))

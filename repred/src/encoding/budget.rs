@@ -47,7 +47,7 @@ impl Budget {
         self.levels += 1;
     }
 
-    /// Takes note of an element between these two positions.
+    /// Counts an element that lies between these two positions.
     #[inline]
     pub(super) fn spend_element(&mut self, start: usize, end: usize) -> Result<(), Exhausted> {
         if start == end {

@@ -2,7 +2,12 @@
 //! public interface is enough for nested editing, failed edits, undo, removals by what their author has seen, and
 //! superseding.
 
-use std::{collections::BTreeMap, ops::Deref};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    ops::Deref,
+    path::Path,
+};
 
 use repred::{
     Changes, Counter, Dot, Map, Reduce, Register, Replica, Set, Stamp, Time, UndoLog, Undone,
@@ -348,4 +353,62 @@ fn it_keeps_the_laws() {
 #[test]
 fn it_survives_the_simulator() {
     Simulation::of(Cards::default).check();
+}
+
+/// The rest of the promise: what the ready-made types import from the library, and the methods that they call, users
+/// can import and call.
+#[test]
+fn the_ready_made_types_use_the_public_interface_alone() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../repred/src");
+    let read = |file: &str| fs::read_to_string(source.join(file)).unwrap();
+    let words = |code: &str| -> Vec<String> {
+        let is_part = |c: char| c.is_alphanumeric() || c == '_';
+        code.split(|c| !is_part(c)).filter(|word| !word.is_empty()).map(str::to_owned).collect()
+    };
+    let after = |code: &str, start: &str| -> Vec<String> {
+        code.split(start).skip(1).flat_map(|rest| words(rest.split(';').next().unwrap())).collect()
+    };
+
+    let (lib, types, edit) = (read("lib.rs"), read("types/mod.rs"), read("edit.rs"));
+    let (lib, _) = lib.split_once("mod __private").unwrap();
+    let mut public: BTreeSet<String> = after(lib, "pub use self::").into_iter().collect();
+    public.extend(after(&types, "pub use crate::"));
+    for item in ["\npub struct ", "\npub trait ", "\npub type "] {
+        public.extend(edit.split(item).skip(1).map(|rest| words(rest)[0].clone()));
+    }
+    assert!(["Reduce", "Editor", "Reset"].iter().all(|name| public.contains(*name)), "{public:?}");
+
+    let layers = ["id", "time", "stamp", "dots", "changes", "reduce", "edit", "reset"];
+    // The clock of `time` is no method of what types use, and has names that iterators have, too.
+    let private: BTreeSet<String> = layers
+        .iter()
+        .filter(|layer| **layer != "time")
+        .flat_map(|layer| {
+            let code = read(&format!("{layer}.rs"));
+            let hidden = code.split("pub(crate) ").skip(1).filter_map(|rest| {
+                let name = rest.trim_start_matches("const ").strip_prefix("fn ")?;
+                Some(words(name)[0].clone())
+            });
+            hidden.collect::<Vec<_>>()
+        })
+        .collect();
+    assert!(private.contains("new"), "that of an editor was not found: {private:?}");
+
+    let mut files = 0;
+    for file in fs::read_dir(source.join("types")).unwrap() {
+        let path = file.unwrap().path();
+        let code = fs::read_to_string(&path).unwrap();
+        let code = code.split("#[cfg(test)]\nmod tests {").next().unwrap();
+        for word in after(code, "\nuse crate::") {
+            let is_known = layers.contains(&&*word) || public.contains(&word);
+            assert!(is_known, "{} imports `{word}`, which users cannot", path.display());
+        }
+        for name in &private {
+            let is_called = [format!(".{name}("), format!("Editor::{name}(")];
+            let is_called = is_called.iter().any(|call| code.contains(call));
+            assert!(!is_called, "{} calls `{name}`, which users cannot", path.display());
+        }
+        files += 1;
+    }
+    assert!(files > 15, "the types were not found");
 }
