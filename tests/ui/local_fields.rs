@@ -17,7 +17,7 @@ struct Board {
 }
 
 fn is_empty(text: &Register<String>) -> bool {
-    text.is_empty()
+    text.value().is_empty()
 }
 
 fn main() {}
