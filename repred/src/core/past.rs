@@ -32,7 +32,8 @@ impl<R: Replicated> Core<R> {
         self.applied.keep_everything();
     }
 
-    /// The state at an earlier version, which must be one that some replica had. `start` is the state that every replica began with. O(updates up to there, and origins).
+    /// The state at an earlier version, which must be one that some replica had. `start` is the state that every replica
+    /// began with. O(updates up to there, and origins).
     ///
     /// ```
     /// use repred::{Register, Time, sans_io::Core};
