@@ -9,7 +9,7 @@ use crate::{
     version::VersionVector,
 };
 
-/// An update as the history has kept it; see [`Core::history`](crate::sans_io::Core::history).
+/// An update as the history has kept it; see [`Core::entries_since`](crate::sans_io::Core::entries_since).
 ///
 /// ```
 /// use repred::{Counter, Time, VersionVector, sans_io::Core};

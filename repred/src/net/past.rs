@@ -49,7 +49,7 @@ impl<R: Replicated> Replica<R> {
         self.shared().with(|inner| inner.core.history_memory())
     }
 
-    /// The entries that a replica at version `since` lacks; see [`Core::history`](crate::sans_io::Core::history).
+    /// The entries that a replica at version `since` lacks; see [`Core::entries_since`](crate::sans_io::Core::entries_since).
     ///
     /// ```
     /// use repred::{Counter, Replica};
