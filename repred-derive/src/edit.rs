@@ -72,7 +72,7 @@ impl<'a> EditorType<'a> {
         quote! {
             #[doc = #doc]
             // Not all fields need be edited, and the fields' types may be more private than the struct.
-            #[allow(dead_code, private_bounds, private_interfaces)]
+            #[allow(dead_code, private_bounds, private_interfaces, clippy::type_complexity)]
             #vis struct #ident #impl_generics #where_clause {
                 __editor: #library::__private::Editor<#edited, __P>,
             }
@@ -85,7 +85,7 @@ impl<'a> EditorType<'a> {
         let methods = self.input.replicated().map(|field| self.method(field));
         quote! {
             #[automatically_derived]
-            #[allow(dead_code, private_bounds, private_interfaces)]
+            #[allow(dead_code, private_bounds, private_interfaces, clippy::type_complexity)]
             impl #impl_generics #ident #arguments #where_clause { #(#methods)* }
         }
     }

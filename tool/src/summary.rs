@@ -76,7 +76,7 @@ impl Summary {
                 self.writer = self.writer.map(|writer| Writer { id: *id, ..writer });
             }
             JournalEvent::Schema { schema, newest, .. } => {
-                self.schema = Some((schema.clone(), *newest))
+                self.schema = Some((schema.clone(), *newest));
             }
             JournalEvent::Snapshot { snapshot, floor } => self.snapshot(snapshot, floor),
             JournalEvent::Entry(entry) => self.entry(entry),
