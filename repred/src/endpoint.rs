@@ -217,7 +217,7 @@ impl fmt::Display for EndpointError {
 
 impl Error for EndpointError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        // Each says what the error inside says, so that is passed over.
+        // `Display` prints the inner error, so its source is the next in the chain.
         match self {
             Self::Session(error) => error.source(),
             Self::ReadOnly(error) => error.source(),

@@ -71,7 +71,8 @@ pub(super) struct Verified<'a, U> {
     pub(super) dependencies: Option<&'a [Dependency]>,
 }
 
-/// What becomes of an update from elsewhere. Its entry is kept in the history in any case.
+/// What to do with a received update. Its entry is appended to the history, unless the update changes nothing and
+/// `IfEmpty::Skip` applies; then only its place is.
 pub(super) enum Disposition<U> {
     Reduce(U),
     /// It is left to a newer version of the program, which knows what it means; so is what arrives after it.
@@ -213,8 +214,8 @@ impl<R: Replicated> Applied<R> {
         self.record_local(own, stamp, changes, payload, step)
     }
 
-    /// Applies an update of another replica, which is the next of its origin. If it is the first that is deferred,
-    /// all that is here by then counts as reduced, and so does `in_state`, whose entries are still to come.
+    /// Applies the next update of another replica. If it is the first that is deferred, everything in the history up
+    /// to now is marked as reduced, and so is everything in `in_state`, even where its entries have not arrived yet.
     pub(super) fn remote(
         &mut self,
         entry: Verified<'_, R::Update>,

@@ -71,7 +71,7 @@ pub enum EditError<E> {
     Update(UpdateError),
 }
 
-/// Why an entry from a peer was not applied. What came before it was applied; of the entry itself, nothing.
+/// Why a received entry or block was refused. Earlier entries and blocks stay applied; nothing of the refused one is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ReceiveError {

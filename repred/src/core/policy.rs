@@ -24,7 +24,7 @@ pub(crate) enum IfUnknown {
 }
 
 impl ReceivePolicy<'_> {
-    /// For updates of which the state has none, written elsewhere.
+    /// For updates of other replicas, none of which the state has reduced yet.
     pub(crate) fn new(wall: Time, if_unknown: IfUnknown) -> Self {
         Self { wall, if_unknown, in_state: None, writer: None }
     }

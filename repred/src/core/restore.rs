@@ -20,8 +20,8 @@ impl<R: Replicated> Core<R> {
 
     /// Begins with a state, ahead of the entries that it has reduced beyond `floor`. The caller then supplies those
     /// entries, which are stored without being reduced again, and calls [`trim_unseen`](Self::trim_unseen) for those
-    /// that the log lacks. There must be nothing yet. Returns what the state is ahead by, which is nothing if the
-    /// state is kept as the base.
+    /// that the log lacks. There must be nothing yet. Returns the version that the state has reduced already, which
+    /// is empty if the snapshot is kept as the base of the history.
     pub(crate) fn begin_with(
         &mut self,
         snapshot: &Snapshot,
@@ -39,7 +39,7 @@ impl<R: Replicated> Core<R> {
         Ok(snapshot.version.clone())
     }
 
-    /// Trims what the state has reduced up to `version` and of which no entries have come.
+    /// Marks as trimmed every update in `version` whose entry did not arrive; the state has these already.
     pub(crate) fn trim_unseen(&mut self, version: &VersionVector) {
         if !self.version().covers(version) {
             self.applied.trim_unseen(version);

@@ -82,7 +82,8 @@ impl Causality {
         (self.writer.replace(writer) == Some(writer)).then_some(fresh)
     }
 
-    /// Nothing is known any more of what has come since somebody has written.
+    /// Clears the set of origins that have arrived since the last local write. The next write has to check all
+    /// origins.
     pub(super) fn forget_writer(&mut self) {
         self.writer = None;
         self.fresh.clear();
@@ -197,8 +198,8 @@ impl History {
         self.causality.cut(|author| origins.get(author as usize).map_or(0, |origin| origin.last));
     }
 
-    /// The last update of an origin of which it is on record that an author had seen it before the update
-    /// `seq`; 0 if there is none. O(log updates).
+    /// The latest update of an origin that an author is recorded to have seen before it wrote its update `seq`; 0 if
+    /// there is none. O(log updates).
     pub(crate) fn had_seen(&self, author: OriginIndex, seq: u64, other: OriginIndex) -> u64 {
         self.causality.author(author).map_or(0, |seen| seen.had_seen(seq, other))
     }
@@ -223,8 +224,8 @@ impl History {
         Some(seen.before(seq).iter().map(|point| point.dependency))
     }
 
-    /// The length of the longest run from `first`, of `len` at most, in which only the first entry adds dependencies
-    /// and that does not cross the beginning of the record.
+    /// The length of the longest run from `first`, of `len` at most, in which only the first entry has dependencies
+    /// and that does not extend past the last recorded seq.
     pub(super) fn uniform(&self, author: OriginIndex, first: u64, len: usize) -> usize {
         let seen = self.causality.author(author).filter(|seen| first <= seen.recorded);
         let Some(seen) = seen else { return len };

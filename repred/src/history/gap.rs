@@ -7,9 +7,9 @@ use super::{OriginIndex, Position};
 /// Positions `start..=end` of the history, all of whose entries are forgotten: one range of seqs for each
 /// origin. (An origin's seqs grow along the history, so what it has in a stretch of it is one range.)
 ///
-/// A gap is sent and applied as one: its ranges were interleaved once, and that order is gone. Only neighbours merge, so
-/// that a gap keeps its place among the entries: a skip that moved past an entry would be applied before something that
-/// its author had seen, or after something whose author had seen it.
+/// A gap is sent and applied as one: its ranges were interleaved once, and that order is gone. Only adjacent gaps
+/// merge. If a skip moved past an entry, it could be applied before something that it depends on, or after something
+/// that depends on it.
 #[derive(Debug)]
 pub(super) struct Gap {
     pub(super) start: Position,

@@ -31,7 +31,7 @@ pub(super) struct Segment {
     expired: [u64; SLOTS.div_ceil(64)],
     expired_slots: usize,
     expired_bytes: usize,
-    /// The latest position of an entry that named one of expired slots as superseded.
+    /// The latest position of any entry that superseded an expired slot of this segment.
     barrier: Position,
 }
 

@@ -23,7 +23,7 @@ pub(super) struct Single {
     pub(super) payload: Box<[u8]>,
 }
 
-/// The same, where the open segment is one, too.
+/// A borrowed span. Unlike [`Span`], it can also be the open segment.
 #[derive(Clone, Copy)]
 pub(super) enum SpanRef<'h> {
     Segment(&'h Segment),

@@ -32,9 +32,9 @@ pub(crate) struct BatchBuilder {
 pub(crate) enum Collected {
     Nothing,
     Batch(Batch),
-    /// Something that messages cannot add to this log, so that a compacted one has to replace it. A snapshot has
-    /// replaced the state, which only the beginning of a log can hold; or updates are deferred of a newer version of
-    /// the schema than the beginning of this log announces.
+    /// The core has changed in a way that cannot be appended to this log, so the log has to be compacted. A snapshot
+    /// has replaced the state, which only the beginning of a log can hold; or updates are deferred of a newer version
+    /// of the schema than the beginning of this log announces.
     NeedsCompaction,
 }
 

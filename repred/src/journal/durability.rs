@@ -11,7 +11,7 @@ use std::time::Duration;
 /// | the process crashes or is killed | all survive | all survive | all survive |
 /// | the operating system crashes, or power fails | all survive | those of the last interval may be lost | those of the last half minute or so may be lost (Linux) |
 /// | the disk is full | all survive; an update that is refused has not happened | the same | the same |
-/// | a sync fails | all survive; whether those do that waited for this sync is unknown | those before the last successful sync survive | unknown |
+/// | a sync fails | what was acknowledged survives; what waited for this sync may or may not | those before the last successful sync survive | unknown |
 /// | bytes on the disk change later | the journal [says where](crate::error::OpenError::Damaged) when it is opened; what comes before can be recovered. The last record may look as if it had never been written in full, and is cut off | the same, for all that was written since the last sync | the same, for all that was written since the journal was opened or compacted |
 /// | the replica's id afterwards | the same, unless the last record or one before it is damaged | a new one, unless the journal was closed | a new one, unless the journal was closed |
 /// | the cost of an update | a share of a sync: all updates that come during one share the next | a write | a write |
@@ -42,6 +42,6 @@ pub enum Durability {
     EveryUpdate,
     /// When the operating system has it. The journal syncs this much later at the latest.
     Interval(Duration),
-    /// When the operating system has it. The journal never syncs, so the system writes to the disk when it likes.
+    /// When the operating system has it. The journal syncs only when it is opened or compacted.
     System,
 }

@@ -69,7 +69,7 @@ pub(crate) enum IfDamaged {
 }
 
 impl<S: Storage> Log<S> {
-    /// Opens the log in a storage, or begins one, and makes a new core what the log says.
+    /// Opens the log in a storage, or creates one, and restores a new core from it.
     pub(crate) fn open<R: Replicated>(
         storage: S,
         core: &mut Core<R>,
@@ -118,7 +118,7 @@ impl<S: Storage> Log<S> {
             match batch_builder.collect(core)? {
                 Collected::Batch(batch) => self.append(&batch)?,
                 Collected::Nothing => return self.sync(),
-                // The core does nothing meanwhile that would need one.
+                // This cannot happen: the core does not change during this call.
                 Collected::NeedsCompaction => return Err(JournalError::Failed),
             }
         }
@@ -147,8 +147,9 @@ impl<S: Storage> Log<S> {
         read
     }
 
-    /// Makes a core what the log says, whatever it is now. The core keeps its id, because what is lost was never sent.
-    /// `initial` is the state that the core began with, and `fresh` an id that nobody ever had.
+    /// Resets the core to the content of the log, and discards its present state. The core keeps its id, because what
+    /// is lost was never sent. `initial` is the state that the core began with, and `fresh` an id that nobody ever
+    /// had.
     pub(crate) fn roll_back<R: Replicated>(
         &mut self,
         core: &mut Core<R>,

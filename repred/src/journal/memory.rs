@@ -178,7 +178,7 @@ impl Write {
         match self {
             Self::Bytes { offset, bytes } => {
                 let end = offset + bytes.len();
-                // Bytes before these, which did not get to the disk, read as zeros.
+                // If earlier bytes were lost, the hole before this write reads as zeros.
                 if file.len() < end {
                     file.resize(end, 0);
                 }

@@ -10,7 +10,7 @@
 //! closed  …
 //! ```
 //!
-//! Three things are told apart when a file is read, whatever a crash or a broken disk has done to it:
+//! A reader distinguishes three cases, except that an invalid record at the end of the file may be torn or damaged:
 //!
 //! * **A record that is sound.** The hash is that of the generation of the file, the offset of the record, and its
 //!   length and content, so nothing that is old or misplaced is taken for a record. The check is a part of the same
@@ -47,7 +47,7 @@ const LENGTH: usize = 8;
 /// The last byte of a record. It is not zero, as what is not written yet is.
 const END: u8 = 0xff;
 
-/// The longest record. One is held in memory as a whole; a head that says more was never written.
+/// The longest record. A reader buffers a whole record, and treats a head with a larger length as invalid.
 pub(super) const MAX_RECORD: u64 = 1 << 30;
 
 /// One thing that happened to a journal.

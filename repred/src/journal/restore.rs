@@ -25,7 +25,7 @@ pub(super) struct Restore {
     /// Whoever opened the log last promised that nothing is sent before it is durable.
     is_strict: bool,
     latest: Time,
-    /// The offset up to which the log holds what it was begun with; 0 if that is not whole.
+    /// The end of the log's initial content, its snapshot or its entries; 0 if that is incomplete.
     pub(super) base: u64,
     pub(super) peers: KnownPeers,
 }

@@ -197,8 +197,8 @@ impl Window {
         Ok(if is_torn { Tail::Torn(len) } else { Tail::Invalid(len) })
     }
 
-    /// Whether a later record says that what is invalid at the beginning of `bytes` was durable once. That record may
-    /// begin at any of the bytes, since the length of an invalid record says nothing.
+    /// Whether a later valid record says that the file was synced beyond the invalid bytes, so that they were durable
+    /// once. The search tries every byte, because the length of an invalid record cannot be trusted.
     fn was_synced<S: Storage>(
         &mut self,
         storage: &mut S,

@@ -6,17 +6,17 @@ use std::io;
 /// [`Memory`](super::Memory) implement it; implement it for a place of your own, such as a browser's storage or a raw
 /// flash device, and run [`testing::storage::check`](crate::testing::storage::check) on it.
 ///
-/// Names are made of lower-case letters, digits, `-` and `.`. The journal writes to a file by appending, by truncating
-/// it, and by renaming a new file over an old one.
+/// Names are made of lower-case letters, digits, `-` and `.`. The journal appends to a file, overwrites zeros that it
+/// wrote ahead, and truncates. Compaction writes a new file, and renames it to the name of the next generation.
 ///
 /// **Durability is the point.** What is written may be lost in a crash of the machine until it is synced: the content
 /// of a file by [`sync`](Self::sync) (`fdatasync`), and that it exists under its name by
 /// [`sync_names`](Self::sync_names) (`fsync` of the folder). An implementation that returns from either too early
 /// loses updates that were acknowledged. Before that, parts of what was written may survive, in any order.
 ///
-/// **Errors** are those of the operating system. The journal tries an operation again after
-/// [`Interrupted`](io::ErrorKind::Interrupted), and never after any other error: whatever fails, what was acknowledged
-/// stays as it is.
+/// **Errors** are those of the operating system. The journal tries an operation again at once after
+/// [`Interrupted`](io::ErrorKind::Interrupted). After a write that was refused it removes the partial bytes, and may
+/// try again later. After a sync that failed it writes nothing more.
 ///
 /// ```
 /// use repred::journal::{Memory, Storage};

@@ -34,7 +34,8 @@ pub enum Trimming {
     /// Nothing is trimmed. The default.
     #[default]
     Never,
-    /// A peer counts if it was connected to this replica itself within this time. While no peer was, nothing is trimmed.
+    /// A peer counts if it was connected to this replica itself within this time, and is among the last 1,024 that
+    /// were. While no peer was, nothing is trimmed.
     ///
     /// Two groups of replicas that were not connected within this time, and both trim, may be separated for good. A peer
     /// without a journal has a new id after each restart; its last id counts until its lease ends.

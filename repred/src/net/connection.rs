@@ -43,10 +43,10 @@ impl<R: Replicated> Replica<R> {
     /// update that has arrived stays, and the next connection continues from there. A replica may have any number of
     /// connections, even several to one peer.
     ///
-    /// `Ok` means that the stream ended between two messages, not that the peer left on purpose. Whom to connect to, and
-    /// when to connect again, is up to the program. Print a
-    /// [`ConnectionError::Session`](crate::error::ConnectionError::Session): it comes again until somebody does what it
-    /// says.
+    /// `Ok` means that the stream ended between two messages, not that the peer left on purpose. Whom to connect to,
+    /// and when to connect again, is up to the program. Log a
+    /// [`ConnectionError::Session`](crate::error::ConnectionError::Session): most of them come again until somebody
+    /// removes the cause that the message names.
     ///
     /// ```no_run
     /// # use repred::{Counter, Replica};

@@ -22,10 +22,10 @@ use crate::{
 ///
 /// A clone is another handle to the same replica, and dropping the last handle ends its connections.
 ///
-/// Methods that are not futures take the replica's lock: they block for no longer than a reduction takes. With a
-/// [journal](Self::open), three things also wait for the disk: [`close`](Self::close), [`compact`](Self::compact)
-/// and dropping the last handle. When the disk is full, the next call waits until the refused updates are rolled
-/// back.
+/// All other methods take the replica's lock. They can wait while another thread encodes the state, reads the
+/// history, applies a block, or is in a closure of `read` or `edit`. With a [journal](Self::open), three things also
+/// wait for the disk: [`close`](Self::close), [`compact`](Self::compact) and dropping the last handle. When the disk
+/// is full, the next call waits until the refused updates are rolled back.
 ///
 /// ```
 /// use repred::{Replica, pipe, reducer};
@@ -81,7 +81,8 @@ impl<R: Replicated> Replica<R> {
 
     // ---- writing and reading ----
 
-    /// Writes an update. It is reduced when this returns, and on its way to the peers.
+    /// Writes an update, and reduces it. Connections send it afterwards; where there is a journal, only once it is
+    /// durable.
     ///
     /// The receipt holds the changes, and the update's stamp if there were any changes. Awaiting the receipt waits
     /// until the update is durable.

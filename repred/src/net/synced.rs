@@ -40,8 +40,9 @@ impl<R: Replicated> Replica<R> {
         Synced::new(self.shared(), Side::Ours)
     }
 
-    /// Waits until all peers that are connected now have confirmed everything that this replica has now. What was
-    /// written here is then in two places at least; where the peers have journals, it is durable there.
+    /// Waits until all peers that are connected now have confirmed everything that this replica has now. If any
+    /// connection counted, another replica then has everything that this one had. If that peer has a journal, it is
+    /// as durable there as the peer's `Durability` promises.
     ///
     /// Connections count as for [`synced`](Self::synced), except those that send nothing.
     ///

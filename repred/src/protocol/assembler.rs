@@ -267,7 +267,7 @@ impl Assembler {
         let is_again = |pair: &[Dependency]| pair[0].origin == pair[1].origin;
         let is_author = |dependency: &Dependency| dependency.origin == author;
         if seen.windows(2).any(is_again) || seen.iter().any(is_author) {
-            return Err(Malformed("each cause once, and none of the author's own").into());
+            return Err(Malformed("each dependency once, and none on the author itself").into());
         }
         Ok(seen)
     }

@@ -77,7 +77,7 @@ pub(crate) struct ItemWriter<'o> {
 }
 
 impl<'o> ItemWriter<'o> {
-    /// The most that stands before the entries of a run, but for what their author had seen.
+    /// The most bytes of a run's head, without its dependencies.
     pub(crate) const MAX_RUN_HEAD: usize = 64;
     /// The most that one thing takes that an author had seen: a new origin, and a seq.
     pub(crate) const MAX_SEEN: usize = 5 + 16 + 10;
@@ -296,7 +296,7 @@ impl<'a> ItemReader<'a> {
         // Each of another origin, so of what is in the table, and of what is new and has an id.
         let origins = (self.origins + self.bytes.len() / 17) as u64;
         if len > origins.min(self.bytes.len() as u64 / 2) {
-            return Err(Malformed("no more causes than there are origins, or bytes"));
+            return Err(Malformed("no more dependencies than there are origins, or bytes"));
         }
         (0..len).map(|_| Ok((self.origin()?, take_seq(&mut self.bytes)?))).collect()
     }

@@ -7,7 +7,8 @@
 //!                       └────────────┴──▶ Assembler ──▶ Receiver    entries, skips, blocks, snapshots
 //! ```
 //!
-//! [`Session`](crate::sans_io::Session)s take part in conversations of them, and journals and backups keep them. Numbers are varints.
+//! [`Session`](crate::sans_io::Session)s exchange these messages; journals and backups store them. Numbers are
+//! varints.
 
 mod wire;
 mod reason;

@@ -17,7 +17,7 @@ const MAGIC: [u8; 4] = *b"rpd\x01";
 /// The version of the protocol that this crate speaks.
 pub(crate) const PROTOCOL: u8 = 1;
 
-/// No open is longer. Anybody can connect, so nothing more is read of who has not said one.
+/// No open is longer. Anybody can connect, so a longer first message is refused before the rest of it arrives.
 pub(crate) const MAX_OPEN: usize = 256;
 
 /// A peer that takes fewer bytes than this in one message cannot take part.

@@ -69,7 +69,8 @@ pub enum SessionError {
     Adopt(AdoptError),
     /// There was no snapshot or digest to send.
     Snapshot(SnapshotError),
-    /// A message is malformed. What stood in it before that place was applied, and nothing after it.
+    /// A message is malformed. Complete entries and blocks before that place were applied; an open block, and
+    /// everything after the place, were dropped.
     Malformed {
         /// What should have been there.
         expected: &'static str,

@@ -19,7 +19,7 @@ pub(super) struct Greeting {
     version_hash: u128,
     /// The newest version of the schema of which we may have updates.
     newest: u32,
-    /// Where a peer stands that had what we had.
+    /// The cursor for a peer that has everything that we had when we made our open.
     cursor: Cursor,
     /// The origins of our digest, in order.
     announced: Vec<OriginIndex>,

@@ -48,8 +48,8 @@ use crate::{
 /// 3. [`handle_sent`](Self::handle_sent) when the transport has taken what was given to it.
 ///
 /// After an error of a `handle_*` the session is over, but `poll_message` has a last message for the peer, with the
-/// reason. All other methods are getters. Messages must arrive whole, in order, and once; a transport that
-/// cannot promise this has to end the session, and begin a new one.
+/// reason. [`close`](Self::close) ends the session. The other methods are getters. Messages must arrive whole, in
+/// order, and once; a transport that cannot promise this has to end the session, and begin a new one.
 ///
 /// ```
 /// use repred::{Counter, Time, sans_io::{Core, Monotonic, Now, WriteProgress, Session, SessionConfig}};

@@ -41,7 +41,8 @@ pub(crate) enum Outcome {
     Adopted(VersionVector),
     /// Nothing in it is needed.
     Needless,
-    /// We have trimmed what it has not seen; and whether we have seen what its sender has trimmed.
+    /// We have trimmed updates that the snapshot does not have. `has_seen_floor` says whether our version covers its
+    /// sender's floor.
     Declined { has_seen_floor: bool },
 }
 

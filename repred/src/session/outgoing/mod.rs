@@ -286,7 +286,7 @@ impl Outgoing {
         let seen_bytes = seen.as_ref().map_or(0, |seen| seen.len() * ItemWriter::MAX_SEEN);
         let head = ItemWriter::MAX_RUN_HEAD + seen_bytes;
         let (count, size) = fitting(entries, head, self.full().saturating_sub(items.len()));
-        // Of several, the first fits.
+        // If there are several, the first one fits by itself.
         if count == 1 && !self.has_room(items, head + size)? {
             return Ok(false);
         }
@@ -352,7 +352,7 @@ impl Outgoing {
             if block.is_begun {
                 items.abandon();
             }
-            // What is frozen, in other states, stays as it is.
+            // In the other states the snapshot is frozen already, and stays valid.
             self.transfer = Transfer::Live;
         }
         core.release_pins();
