@@ -408,7 +408,7 @@ impl fmt::Display for AtError {
                 write!(f, "the history begins with {floor}; what was before is not known")
             }
             Self::Forgotten => f.write_str(
-                "some of the updates up to there were forgotten; a replica that is to tell keeps everything",
+                "some of the updates up to there were forgotten; only a replica that keeps everything can tell",
             ),
             Self::Decode(_) => f.write_str("an update or the snapshot that led there cannot be decoded"),
             Self::Unavailable(_) => f.write_str(UNAVAILABLE),

@@ -589,7 +589,7 @@ mod the_past {
             assert_eq!(format!("{:?}", board.at(&version, Board::default()).unwrap()), state);
         }
         let refused = board.trim(&board.version().unwrap());
-        assert!(refused.unwrap_err().to_string().contains("keep everything"));
+        assert!(refused.unwrap_err().to_string().contains("keeps everything"));
     }
 
     #[test]
