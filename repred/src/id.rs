@@ -25,11 +25,24 @@ pub struct ReplicaId([u8; 16]);
 
 impl ReplicaId {
     /// The id with these bytes, most significant first.
+    ///
+    /// ```
+    /// use repred::ReplicaId;
+    ///
+    /// let id = ReplicaId::from_bytes([0xab; 16]);
+    /// assert_eq!(id.to_bytes(), [0xab; 16]);
+    /// ```
     pub const fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(bytes)
     }
 
     /// The sixteen bytes of the id, most significant first.
+    ///
+    /// ```
+    /// use repred::ReplicaId;
+    ///
+    /// assert_eq!(ReplicaId::from(1).to_bytes()[15], 1);
+    /// ```
     pub const fn to_bytes(self) -> [u8; 16] {
         self.0
     }

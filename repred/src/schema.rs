@@ -34,12 +34,26 @@ impl Schema {
     pub const MAX_NAME: usize = 40;
 
     /// A schema by name and version.
+    ///
+    /// ```
+    /// use repred::Schema;
+    ///
+    /// let schema = Schema::new("shopping list", 2);
+    /// assert_eq!((schema.name(), schema.version()), ("shopping list", 2));
+    /// ```
     pub fn new(name: &str, version: u32) -> Self {
         Self { name: shorten(name), version, oldest: version }
     }
 
     /// This version understands all versions since `oldest`: since then, fields and variants were only added at the end,
     /// or renamed.
+    ///
+    /// ```
+    /// use repred::Schema;
+    ///
+    /// let schema = Schema::new("shopping list", 3).grown_from(2);
+    /// assert!(schema.fits(&Schema::new("shopping list", 2)));
+    /// ```
     #[must_use]
     pub fn grown_from(mut self, oldest: u32) -> Self {
         self.oldest = oldest.min(self.version);
@@ -47,6 +61,13 @@ impl Schema {
     }
 
     /// Whether replicas of the two can be connected.
+    ///
+    /// ```
+    /// use repred::Schema;
+    ///
+    /// let list = Schema::new("shopping list", 2);
+    /// assert!(list.fits(&list) && !list.fits(&Schema::new("board", 2)));
+    /// ```
     pub fn fits(&self, other: &Self) -> bool {
         let (older, newer) =
             if self.version < other.version { (self, other) } else { (other, self) };
@@ -55,6 +76,13 @@ impl Schema {
 
     /// The schema named after a type, version 0: the default. Two programs have the same one if they use the same type
     /// from the same crate.
+    ///
+    /// ```
+    /// use repred::{Counter, Schema};
+    ///
+    /// let schema = Schema::of::<Counter>();
+    /// assert_eq!((schema.name(), schema.version()), ("repred::types::counter::Counter", 0));
+    /// ```
     pub fn of<T: ?Sized>() -> Self {
         Self::new(core::any::type_name::<T>(), 0)
     }
@@ -65,16 +93,36 @@ impl Schema {
     }
 
     /// The name, cut to [`MAX_NAME`](Self::MAX_NAME) bytes.
+    ///
+    /// ```
+    /// use repred::Schema;
+    ///
+    /// let schema = Schema::new(&"x".repeat(100), 1);
+    /// assert_eq!(schema.name().len(), Schema::MAX_NAME);
+    /// ```
     pub fn name(&self) -> &str {
         &self.name
     }
 
     /// The version.
+    ///
+    /// ```
+    /// use repred::Schema;
+    ///
+    /// assert_eq!(Schema::new("board", 2).version(), 2);
+    /// ```
     pub fn version(&self) -> u32 {
         self.version
     }
 
     /// The oldest version that this one understands.
+    ///
+    /// ```
+    /// use repred::Schema;
+    ///
+    /// assert_eq!(Schema::new("board", 2).oldest(), 2);
+    /// assert_eq!(Schema::new("board", 2).grown_from(1).oldest(), 1);
+    /// ```
     pub fn oldest(&self) -> u32 {
         self.oldest
     }

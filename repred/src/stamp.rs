@@ -26,6 +26,13 @@ pub struct Dot {
 
 impl Dot {
     /// The dot of the update number `seq` of `origin`.
+    ///
+    /// ```
+    /// use repred::Dot;
+    ///
+    /// let dot = Dot::new(0xa.into(), 3);
+    /// assert_eq!(format!("{dot:?}"), "a.3");
+    /// ```
     pub const fn new(origin: ReplicaId, seq: u64) -> Self {
         Self { origin, seq }
     }
@@ -72,11 +79,26 @@ pub struct Stamp {
 
 impl Stamp {
     /// The stamp of the update number `seq` of `origin`, written at `time`.
+    ///
+    /// ```
+    /// use repred::{Stamp, Time};
+    ///
+    /// let early = Stamp::new(Time::from_micros(1), 0xb.into(), 9);
+    /// let late = Stamp::new(Time::from_micros(2), 0xa.into(), 1);
+    /// assert!(early < late, "the later write wins");
+    /// ```
     pub const fn new(time: Time, origin: ReplicaId, seq: u64) -> Self {
         Self { time, dot: Dot::new(origin, seq) }
     }
 
     /// The replica that wrote the update.
+    ///
+    /// ```
+    /// use repred::{Stamp, Time};
+    ///
+    /// let stamp = Stamp::new(Time::from_micros(1), 0xb.into(), 9);
+    /// assert_eq!(stamp.origin(), 0xb.into());
+    /// ```
     pub const fn origin(&self) -> ReplicaId {
         self.dot.origin
     }

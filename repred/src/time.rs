@@ -34,16 +34,36 @@ impl Time {
     pub const ZERO: Self = Self(0);
 
     /// The time this many microseconds after the beginning of 1970.
+    ///
+    /// ```
+    /// use repred::Time;
+    ///
+    /// assert_eq!(Time::from_micros(7).as_micros(), 7);
+    /// ```
     pub const fn from_micros(micros: u64) -> Self {
         Self(micros)
     }
 
     /// Microseconds since the beginning of 1970.
+    ///
+    /// ```
+    /// use repred::Time;
+    ///
+    /// assert_eq!(Time::ZERO.as_micros(), 0);
+    /// ```
     pub const fn as_micros(self) -> u64 {
         self.0
     }
 
     /// How much later this is than `earlier`; zero if it is not.
+    ///
+    /// ```
+    /// use repred::Time;
+    ///
+    /// let (early, late) = (Time::from_micros(2), Time::from_micros(5));
+    /// assert_eq!(late.since(early).as_micros(), 3);
+    /// assert_eq!(early.since(late).as_micros(), 0);
+    /// ```
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(self.0.saturating_sub(earlier.0))
     }
@@ -92,22 +112,51 @@ impl Monotonic {
     pub const ZERO: Self = Self(0);
 
     /// The reading this many microseconds after the start.
+    ///
+    /// ```
+    /// use repred::sans_io::Monotonic;
+    ///
+    /// assert_eq!(Monotonic::from_micros(7).as_micros(), 7);
+    /// ```
     pub const fn from_micros(micros: u64) -> Self {
         Self(micros)
     }
 
     /// Microseconds since the start.
+    ///
+    /// ```
+    /// use repred::sans_io::Monotonic;
+    ///
+    /// assert_eq!(Monotonic::ZERO.as_micros(), 0);
+    /// ```
     pub const fn as_micros(self) -> u64 {
         self.0
     }
 
     /// How much time has gone by since `earlier`; zero if that is later.
+    ///
+    /// ```
+    /// use repred::sans_io::Monotonic;
+    ///
+    /// let (early, late) = (Monotonic::from_micros(2), Monotonic::from_micros(5));
+    /// assert_eq!(late.since(early).as_micros(), 3);
+    /// ```
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(self.0.saturating_sub(earlier.0))
     }
 
     /// The reading after so much time, rounded up to a microsecond: a deadline is never early. `None` if no
     /// reading is that late.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use repred::sans_io::Monotonic;
+    ///
+    /// let deadline = Monotonic::from_micros(2).checked_add(Duration::from_nanos(1));
+    /// assert_eq!(deadline, Some(Monotonic::from_micros(3)));
+    /// assert_eq!(Monotonic::ZERO.checked_add(Duration::MAX), None);
+    /// ```
     pub fn checked_add(self, duration: Duration) -> Option<Self> {
         let micros = u64::try_from(duration.as_nanos().div_ceil(1000)).ok()?;
         self.0.checked_add(micros).map(Self)

@@ -38,6 +38,12 @@ pub struct VersionVector {
 
 impl VersionVector {
     /// The version that has seen nothing.
+    ///
+    /// ```
+    /// use repred::VersionVector;
+    ///
+    /// assert!(VersionVector::new().is_empty());
+    /// ```
     pub const fn new() -> Self {
         Self { seqs: BTreeMap::new() }
     }
@@ -80,11 +86,27 @@ impl VersionVector {
     }
 
     /// Whether this has seen less than `other`, and nothing that `other` has not.
+    ///
+    /// ```
+    /// use repred::VersionVector;
+    ///
+    /// let old = VersionVector::from_iter([(0xa.into(), 3)]);
+    /// let new = VersionVector::from_iter([(0xa.into(), 5)]);
+    /// assert!(old.is_before(&new) && !old.is_before(&old));
+    /// ```
     pub fn is_before(&self, other: &Self) -> bool {
         self != other && other.covers(self)
     }
 
     /// Whether this has seen everything in `other`, and more.
+    ///
+    /// ```
+    /// use repred::VersionVector;
+    ///
+    /// let old = VersionVector::from_iter([(0xa.into(), 3)]);
+    /// let new = VersionVector::from_iter([(0xa.into(), 5)]);
+    /// assert!(new.is_after(&old) && !new.is_after(&new));
+    /// ```
     pub fn is_after(&self, other: &Self) -> bool {
         other.is_before(self)
     }
@@ -103,6 +125,15 @@ impl VersionVector {
     }
 
     /// Records that all updates of the dot's origin up to the dot have been seen.
+    ///
+    /// ```
+    /// use repred::{Dot, VersionVector};
+    ///
+    /// let mut version = VersionVector::new();
+    /// version.observe(Dot::new(0xa.into(), 3));
+    /// version.observe(Dot::new(0xa.into(), 2));
+    /// assert_eq!(version.seq(0xa.into()), 3);
+    /// ```
     pub fn observe(&mut self, dot: Dot) {
         if dot.seq > 0 {
             let seq = self.seqs.entry(dot.origin).or_default();
@@ -158,16 +189,36 @@ impl VersionVector {
     }
 
     /// Whether nothing has been seen.
+    ///
+    /// ```
+    /// use repred::VersionVector;
+    ///
+    /// assert!(!VersionVector::from_iter([(0xa.into(), 3)]).is_empty());
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.seqs.is_empty()
     }
 
     /// The number of origins of which something has been seen.
+    ///
+    /// ```
+    /// use repred::VersionVector;
+    ///
+    /// assert_eq!(VersionVector::from_iter([(0xa.into(), 3)]).len(), 1);
+    /// ```
     pub fn len(&self) -> usize {
         self.seqs.len()
     }
 
     /// The origins of which something has been seen, in their order, each with its last seq.
+    ///
+    /// ```
+    /// use repred::VersionVector;
+    ///
+    /// let version = VersionVector::from_iter([(0xb.into(), 1), (0xa.into(), 3)]);
+    /// let seqs: Vec<_> = version.iter().collect();
+    /// assert_eq!(seqs, [(0xa.into(), 3), (0xb.into(), 1)]);
+    /// ```
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (ReplicaId, u64)> + Clone {
         self.seqs.iter().map(|(&origin, &seq)| (origin, seq))
     }
