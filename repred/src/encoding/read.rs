@@ -479,7 +479,6 @@ mod tests {
     fn endless_nesting_is_too_deep() {
         #[derive(Debug, PartialEq, Deserialize)]
         enum List {
-            #[allow(dead_code)]
             More(Box<List>),
             End,
         }

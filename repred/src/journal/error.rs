@@ -11,11 +11,11 @@ pub enum OpenError {
     /// Another replica uses the journal, in this process or in another. Close that one first.
     InUse(io::Error),
     /// The storage failed: a fault of the disk, of permissions, or of a full disk. Mend that, and open the journal
-    /// again. If the disk cannot read some part of a file any more, [`recover`](super::Journal::recover) goes on with
+    /// again. If the disk cannot read some part of a file any more, [`recover`](super::Journal::recover) opens it with
     /// what comes before that part.
     Io(io::Error),
     /// A file is not as it was written: a fault of the disk, or of a program that has changed the file. The record at
-    /// `offset` was whole once. [`recover`](super::Journal::recover) goes on with the records before it, under a new
+    /// `offset` was whole once. [`recover`](super::Journal::recover) keeps the records before it, under a new
     /// id, and gets from peers what they have of the rest.
     Damaged {
         /// The name of the file.

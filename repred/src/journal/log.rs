@@ -53,9 +53,9 @@ pub struct Recovery {
     ///
     /// Updates in there were not acknowledged, unless [durability](Durability) was less than
     /// [`EveryUpdate`](Durability::EveryUpdate) or the disk has damaged the end of the file since. In both of these
-    /// cases the replica goes on under another id, and gets back what its peers have.
+    /// cases the replica takes another id, and gets back what its peers have.
     pub torn_bytes: u64,
-    /// The id under which the journal was written, if the replica goes on under another one.
+    /// The id under which the journal was written, if the replica has taken another one.
     pub former_id: Option<ReplicaId>,
 }
 

@@ -106,7 +106,7 @@ impl Memory {
         Self { disk: Arc::new(Mutex::new(disk)) }
     }
 
-    /// The disk that a new process finds after this one was killed while the operating system goes on: nothing is
+    /// The disk that a new process finds after this one was killed while the operating system kept running: nothing is
     /// lost. Later changes of the one do not show on the other.
     ///
     /// ```

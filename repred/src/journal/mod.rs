@@ -106,7 +106,7 @@ impl<S: Storage> Journal<S> {
     /// Opens the journal in a storage, or begins one, and makes `core` what the journal says. The core must be new, and
     /// have an id that nobody ever had. O(what the journal holds).
     ///
-    /// The core goes on under the id of the journal if every update of that id that was ever sent is in the journal. So
+    /// The core keeps the id of the journal if every update of that id that was ever sent is in the journal. So
     /// it does after a crash if durability is [`EveryUpdate`](Durability::EveryUpdate), and always after a
     /// [`close`](Self::close); but not if a damaged record may be missing at the [end](Recovery::torn_bytes). Otherwise
     /// it keeps its new id: under the old one, it could give an update the name of one that a peer has.
@@ -253,7 +253,7 @@ impl<S: Storage> Journal<S> {
     ///
     /// # Errors
     ///
-    /// See [`JournalError`]. After [`Refused`](JournalError::Refused), the old file goes on as it was.
+    /// See [`JournalError`]. After [`Refused`](JournalError::Refused), the old file is in use as before.
     pub fn compact<R: Replicated>(&mut self, core: &mut Core<R>) -> Result<(), JournalError> {
         let mut next = self.log.batch_builder(core)?;
         self.log.write_next(core, &mut next)?;
@@ -263,7 +263,7 @@ impl<S: Storage> Journal<S> {
     }
 
     /// Writes what is new, and a last record that says that nothing is missing: the next core that opens the journal
-    /// goes on under the same id, whatever the durability was.
+    /// keeps the id, whatever the durability was.
     ///
     /// # Errors
     ///

@@ -207,7 +207,7 @@ pub enum JournalReadError {
     /// The storage failed. Try again, and check the disk if it fails again.
     Io(io::Error),
     /// The file is not as it was written: a fault of the disk, or of a program that has changed the file.
-    /// [`recover`](super::Journal::recover) goes on with what comes before.
+    /// [`recover`](super::Journal::recover) keeps what comes before.
     Damaged {
         /// The name of the file.
         file: String,

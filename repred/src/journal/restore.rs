@@ -10,7 +10,7 @@ use crate::{
     time::{MAX_WALL, Now, Time},
 };
 
-/// Applies the records of a log to a new core, and decides under which id the core goes on.
+/// Applies the records of a log to a new core, and decides which id the core has from then on.
 ///
 /// Going on under the id of the log is safe only if no replica has seen an update of that id that is not in the log:
 /// otherwise the next update would get the name of one that exists. So the log must have been written with every
@@ -92,7 +92,7 @@ impl Restore {
         Ok(())
     }
 
-    /// Ends the log, and gives the core the id that it goes on under: that of the log, or else the new one that it has.
+    /// Ends the log, and gives the core its id: that of the log, or else the new one that it has.
     /// Returns the id of the log in the latter case. `has_all` says that no record is missing at the end.
     pub(super) fn finish<R: Replicated>(
         self,

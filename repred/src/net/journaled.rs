@@ -246,7 +246,7 @@ impl<R: Replicated> Replica<R> {
     ///
     /// # Errors
     ///
-    /// See [`JournalError`]. After [`Refused`](JournalError::Refused), the journal goes on as it was.
+    /// See [`JournalError`]. After [`Refused`](JournalError::Refused), the journal is in use as before.
     pub fn compact(&self) -> Result<(), JournalError> {
         let Some(log_writer) = &self.shared().log_writer else { return Ok(()) };
         // The thread that does it needs the lock.
@@ -254,7 +254,7 @@ impl<R: Replicated> Replica<R> {
         log_writer.compact()
     }
 
-    /// Writes what is new, closes the journal, and waits for that. Another replica can open the journal then, and goes on
+    /// Writes what is new, closes the journal, and waits for that. Another replica can then open the journal, and keeps
     /// under the same id. This replica can only be read from then on. Dropping the last handle does the same.
     ///
     /// ```

@@ -1,7 +1,9 @@
 //! Endpoints: other protocols, and several documents, over the transports that replicas use.
 
 use std::{
+    cell::OnceCell,
     collections::VecDeque,
+    rc::Rc,
     task::{Context, Poll},
 };
 
@@ -17,12 +19,13 @@ use repred::{
 /// Says one line, and hears one; a protocol that is not ours.
 struct Line {
     to_say: Option<&'static str>,
-    heard: Option<String>,
+    /// Shared, so that it can be looked at when the connection is over.
+    heard: Rc<OnceCell<String>>,
 }
 
 impl Line {
     fn new(to_say: &'static str) -> Self {
-        Self { to_say: Some(to_say), heard: None }
+        Self { to_say: Some(to_say), heard: Rc::default() }
     }
 }
 
@@ -32,7 +35,8 @@ impl Endpoint for Line {
             return Ok(0);
         };
         let line = String::from_utf8(bytes[..end].to_vec());
-        self.heard = Some(line.map_err(|error| EndpointError::Other(error.into()))?);
+        let line = line.map_err(|error| EndpointError::Other(error.into()))?;
+        assert_eq!(self.heard.set(line), Ok(()), "one line is said");
         Ok(end + 1)
     }
 
@@ -48,19 +52,19 @@ impl Endpoint for Line {
     }
 
     fn may_end(&self) -> bool {
-        self.heard.is_some()
+        self.heard.get().is_some()
     }
 
     fn close(&mut self, _now: Now) {}
 
     fn is_closed(&self) -> bool {
-        self.heard.is_some() && self.to_say.is_none()
+        self.heard.get().is_some() && self.to_say.is_none()
     }
 }
 
-fn connect<E: Endpoint + Unpin>(
-    a: E,
-    b: E,
+fn connect(
+    a: impl Endpoint + Unpin,
+    b: impl Endpoint + Unpin,
 ) -> (Result<(), ConnectionError>, Result<(), ConnectionError>) {
     let (left, right) = pipe(1 << 16);
     let a = Connection::new(a, ByteStream::new(left), Platform::system());
@@ -68,62 +72,27 @@ fn connect<E: Endpoint + Unpin>(
     block_on(join(a, b))
 }
 
-/// Lends an endpoint to a connection, so that it can be looked at afterwards.
-struct Lent<'a, E>(&'a mut E);
-
-impl<E: Endpoint> Endpoint for Lent<'_, E> {
-    fn handle_bytes(&mut self, bytes: &[u8], now: Now) -> Result<usize, EndpointError> {
-        self.0.handle_bytes(bytes, now)
-    }
-
-    fn poll_bytes(
-        &mut self,
-        cx: &mut Context<'_>,
-        now: Now,
-        out: &mut Vec<u8>,
-    ) -> Poll<Result<(), EndpointError>> {
-        self.0.poll_bytes(cx, now, out)
-    }
-
-    fn may_end(&self) -> bool {
-        self.0.may_end()
-    }
-
-    fn close(&mut self, now: Now) {
-        self.0.close(now);
-    }
-
-    fn is_closed(&self) -> bool {
-        self.0.is_closed()
-    }
-}
-
 #[test]
 fn a_transport_carries_a_protocol_that_is_not_ours() {
-    let (mut a, mut b) = (Line::new("hello\n"), Line::new("good day\n"));
-    let ended = connect(Lent(&mut a), Lent(&mut b));
+    let (a, b) = (Line::new("hello\n"), Line::new("good day\n"));
+    let (a_heard, b_heard) = (Rc::clone(&a.heard), Rc::clone(&b.heard));
+    let ended = connect(a, b);
     assert!(matches!(ended, (Ok(()), Ok(()))), "{ended:?}");
-    assert_eq!((a.heard.as_deref(), b.heard.as_deref()), (Some("good day"), Some("hello")));
+    assert_eq!(a_heard.get().map(String::as_str), Some("good day"));
+    assert_eq!(b_heard.get().map(String::as_str), Some("hello"));
 }
 
 #[test]
 fn a_stream_that_ends_before_the_endpoint_allows_it_is_an_error() {
-    let (mut a, mut b) = (Line::new("no end of line"), Line::new("good day\n"));
-    let (left, right) = pipe(1 << 16);
-    let speaks = Connection::new(Lent(&mut a), ByteStream::new(left), Platform::system());
-    let hears = Connection::new(Lent(&mut b), ByteStream::new(right), Platform::system());
-    let (ended, cut) = block_on(join(speaks, hears));
+    let (ended, cut) = connect(Line::new("no end of line"), Line::new("good day\n"));
     assert!(ended.is_ok(), "{ended:?}");
     assert!(matches!(cut, Err(ConnectionError::Io(_))), "{cut:?}");
 }
 
 #[test]
 fn the_error_of_another_protocol_reaches_the_caller() {
-    let (left, right) = pipe(1 << 16);
-    let (mut a, mut b) = (Line::new("good day\n"), Noise(VecDeque::from([b"\xff\n".to_vec()])));
-    let hears = Connection::new(Lent(&mut a), ByteStream::new(left), Platform::system());
-    let speaks = Connection::new(Lent(&mut b), ByteStream::new(right), Platform::system());
-    let (failed, _) = block_on(join(hears, speaks));
+    let noise = Noise(VecDeque::from([b"\xff\n".to_vec()]));
+    let (failed, _) = connect(Line::new("good day\n"), noise);
     assert!(matches!(failed, Err(ConnectionError::Endpoint(_))), "{failed:?}");
 }
 

@@ -39,7 +39,7 @@ impl Clock for HostClock {
     }
 }
 
-/// A timer for who polls all the time, and needs no waker.
+/// A timer for a driver that polls all the time, and needs no waker. Nothing is blocked by it.
 fn sleep(duration: Duration) -> impl Future<Output = ()> + Send {
     let deadline = HostClock.monotonic().checked_add(duration);
     poll_fn(move |_| match deadline {

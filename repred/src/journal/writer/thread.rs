@@ -230,7 +230,7 @@ impl<H: Host, S: Storage> WriterThread<H, S> {
     }
 
     fn compact(&mut self) -> Result<(), JournalError> {
-        // The next log is written while the replica goes on. What was new before has to be durable before it is
+        // The next log is written while the replica is in use. What was new before has to be durable before it is
         // trimmed, so it goes to the present log first.
         self.write_new()?;
         if self.write_next()? { Ok(()) } else { self.write_next_at_once() }

@@ -379,7 +379,7 @@ impl Outgoing {
         !self.cursor.is_stale(history) || self.can_refresh(history, &self.known(history))
     }
 
-    /// Begins with a snapshot, and goes on with all that its sender has not trimmed.
+    /// Begins with a snapshot, which the entries beyond its sender's floor follow.
     pub(super) fn send_ahead(&mut self, snapshot: Snapshot, floor: VersionVector) {
         let cause = Cause::LogBegins;
         self.transfer = Transfer::Snapshot(OpenSnapshot::new(snapshot, floor, cause));

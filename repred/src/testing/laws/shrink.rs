@@ -38,7 +38,7 @@ pub(crate) fn shrink(
     }
 }
 
-/// Takes the first of a pass's candidates that fails, and goes on from there until none does.
+/// Takes the first of a pass's candidates that fails, and continues from there until none does.
 fn improve(
     best: &mut Failing,
     pass: fn(&Recipe) -> Vec<Recipe>,
