@@ -11,6 +11,7 @@ pub use crate::{
     },
     encoding::{DecodeError, EncodeError},
     endpoint::EndpointError,
+    fork::Fork,
     receipt::NotDurable,
     session::SessionError,
     unavailable::Unavailable,

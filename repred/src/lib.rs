@@ -16,6 +16,7 @@ extern crate alloc;
 mod id;
 mod time;
 mod stamp;
+mod fork;
 mod small_vec;
 mod dots;
 mod changes;

@@ -6,6 +6,7 @@ use core::{error::Error, fmt, time::Duration};
 
 use crate::{
     encoding::{DecodeError, EncodeError},
+    fork::Fork,
     id::ReplicaId,
     stamp::{Dot, Stamp},
     time::Time,
@@ -126,6 +127,9 @@ pub enum ReceiveError {
         /// What its author is said to have newly seen.
         dependency: Dot,
     },
+    /// Another update of this name is here: two replicas have written under one id. See
+    /// [`SessionError::Forked`](crate::error::SessionError::Forked).
+    Forked(Fork),
     /// The version has no room for another origin. Raise the limit, if that many replicas are to write.
     TooManyOrigins {
         /// What is allowed: [`CoreLimits::origins`](crate::sans_io::CoreLimits::origins).
@@ -147,6 +151,9 @@ pub enum AdoptError {
         /// What the snapshot has seen.
         snapshot: VersionVector,
     },
+    /// It has seen another update of some name than we have: two replicas have written under one id. See
+    /// [`SessionError::Forked`](crate::error::SessionError::Forked).
+    Forked(Fork),
     /// Its largest time is too far ahead of our clock. It will be accepted after the wait.
     TooFarAhead {
         /// Its time.
@@ -325,6 +332,7 @@ impl fmt::Display for ReceiveError {
                 stamp.dot
             ),
             Self::Decode { dot, .. } => write!(f, "update {dot} cannot be decoded"),
+            Self::Forked(fork) => fork.fmt(f),
             Self::MissingDependency { dot, dependency } => {
                 write!(
                     f,
@@ -353,6 +361,7 @@ impl fmt::Display for AdoptError {
                 "we have trimmed {floor}, which the snapshot of {snapshot} has not seen; one of the \
                  two has to be discarded"
             ),
+            Self::Forked(fork) => fork.fmt(f),
             Self::TooFarAhead { time, wait } => write!(
                 f,
                 "the snapshot is of {time}, too far ahead of our clock; it will be accepted in {wait:?}"

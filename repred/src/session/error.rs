@@ -5,6 +5,7 @@ use core::{fmt, time::Duration};
 
 use crate::{
     core::{AdoptError, ReceiveError, SnapshotError},
+    fork::Fork,
     id::ReplicaId,
     protocol::{Kind, Malformed, PROTOCOL, ProtocolError, Reason},
     schema::Schema,
@@ -62,6 +63,23 @@ pub enum SessionError {
         ours: VersionVector,
         /// What is trimmed there.
         theirs: VersionVector,
+    },
+    /// The two sides have different updates of one name: two replicas have written under one id, such as a replica and
+    /// a copy of its folder, or one that was restored from a backup and the one it was made of. Nothing of either half
+    /// has reached the other in this session, and the other side reports the same.
+    ///
+    /// Both replicas can be used, but neither connects with the other again before one of the two has rejoined
+    /// (`Replica::rejoin`): it takes the others' state, and writes its own updates that they lack again under a new id.
+    /// If the id is ours, that is us or the other replica that writes under it. If not, it is one of the two that write
+    /// under that id, and also each replica that has updates of the half that rejoins. Open copies and backups with
+    /// `restored()`, so that they get an id of their own.
+    Forked {
+        /// Under whose id two have written.
+        origin: ReplicaId,
+        /// The first seq at which the two are known to differ; they may have parted earlier.
+        seq: u64,
+        /// Whether that is the id of this replica, so that it is one of the two.
+        is_ours: bool,
     },
     /// An entry could not be applied.
     Receive(ReceiveError),
@@ -161,11 +179,27 @@ impl SessionError {
             | Self::Adopt(AdoptError::Unavailable(_)) => Reason::Failed,
             Self::Receive(_) | Self::Adopt(_) => Reason::Refused,
             Self::Silent { .. } | Self::Stalled { .. } => Reason::TimedOut,
-            Self::Diverged { .. } => Reason::Diverged,
+            Self::Diverged { .. } | Self::Forked { .. } => Reason::Diverged,
             Self::NewerSchema => Reason::Finished,
             Self::Snapshot(_) | Self::Discarded | Self::Unavailable(_) | Self::Peer(_) => {
                 Reason::Failed
             }
+        }
+    }
+
+    /// The fork that this reports, if it does.
+    ///
+    /// ```
+    /// use repred::error::SessionError;
+    ///
+    /// let forked = SessionError::Forked { origin: 0xa.into(), seq: 6, is_ours: true };
+    /// assert_eq!(forked.fork().unwrap().seq, 6);
+    /// assert!(SessionError::BothDiscard.fork().is_none());
+    /// ```
+    pub fn fork(&self) -> Option<Fork> {
+        match *self {
+            Self::Forked { origin, seq, is_ours } => Some(Fork { origin, seq, is_ours }),
+            _ => None,
         }
     }
 
@@ -204,9 +238,16 @@ impl From<Unavailable> for SessionError {
     }
 }
 
+impl From<Fork> for SessionError {
+    fn from(Fork { origin, seq, is_ours }: Fork) -> Self {
+        Self::Forked { origin, seq, is_ours }
+    }
+}
+
 impl From<ReceiveError> for SessionError {
     fn from(error: ReceiveError) -> Self {
         match error {
+            ReceiveError::Forked(fork) => fork.into(),
             ReceiveError::Unavailable(error) => Self::Unavailable(error),
             error => Self::Receive(error),
         }
@@ -216,6 +257,7 @@ impl From<ReceiveError> for SessionError {
 impl From<AdoptError> for SessionError {
     fn from(error: AdoptError) -> Self {
         match error {
+            AdoptError::Forked(fork) => fork.into(),
             AdoptError::Unavailable(error) => Self::Unavailable(error),
             error => Self::Adopt(error),
         }
@@ -261,6 +303,7 @@ impl fmt::Display for SessionError {
                 "we have trimmed {ours} and the other side {theirs}, which cannot be joined; one of \
                  the two has to discard its state"
             ),
+            &Self::Forked { origin, seq, is_ours } => Fork { origin, seq, is_ours }.fmt(f),
             Self::Receive(error) => error.fmt(f),
             Self::Adopt(error) => error.fmt(f),
             Self::Snapshot(error) => error.fmt(f),
