@@ -4,7 +4,10 @@ use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{id::ReplicaId, time::Time};
+use crate::{
+    id::ReplicaId,
+    time::{Short, Time},
+};
 
 /// The name of an update: its origin, and its place among that origin's updates.
 ///
@@ -106,6 +109,6 @@ impl Stamp {
 
 impl fmt::Debug for Stamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}@{}", self.dot, self.time.as_micros())
+        write!(f, "{:?}@{}", self.dot, Short(self.time))
     }
 }

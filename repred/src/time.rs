@@ -4,11 +4,15 @@ use core::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-/// A point in time as stamps carry it: microseconds since 1970, from a hybrid logical clock.
+/// A point in time as stamps carry it: since 1970, in ticks of 1/32 µs, from a hybrid logical clock.
 ///
 /// It is close to the wall clock, but never behind anything its replica has seen, and it strictly
 /// increases from one update of a replica to the next: when the wall clock stands still or steps back,
-/// the next microsecond is used instead.
+/// the next tick is used instead.
+///
+/// A tick is this short so that a replica may write 32 million updates a second before its times run
+/// ahead of the wall clock, and no shorter, so that a time takes eight bytes as a varint until 2041, as
+/// microseconds would.
 ///
 /// ```
 /// use std::time::Duration;
@@ -18,22 +22,31 @@ use serde::{Deserialize, Serialize};
 /// assert_eq!(noon + Duration::from_micros(5), Time::from_micros(43_200_000_005));
 /// assert_eq!(noon.since(Time::ZERO), Duration::from_secs(12 * 3600));
 /// assert_eq!(Time::ZERO.since(noon), Duration::ZERO);
+///
+/// let next = Time::from_ticks(noon.as_ticks() + 1);
+/// assert!(next > noon && next.as_micros() == noon.as_micros());
+/// assert_eq!(next.to_string(), "43200.000000031s");
 /// ```
 #[doc(alias = "hlc")]
 #[doc(alias = "hybrid logical clock")]
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Time(u64);
 
-/// The upper bound for readings of a wall clock. A later reading is wrong, and stamps derived from it could overflow.
-pub(crate) const MAX_WALL: Time = Time::from_micros(1 << 61);
+/// The upper bound for readings of a wall clock, in the year 4253. A later reading is wrong, and stamps derived from
+/// it could overflow.
+pub(crate) const MAX_WALL: Time = Time::from_ticks(1 << 61);
+
+const TICKS_PER_SECOND: u64 = 1_000_000 * Time::TICKS_PER_MICRO;
 
 impl Time {
     /// The beginning of 1970; no stamp is earlier.
     pub const ZERO: Self = Self(0);
 
-    /// The time this many microseconds after the beginning of 1970.
+    /// How many ticks a microsecond has.
+    pub const TICKS_PER_MICRO: u64 = 32;
+
+    /// The time this many microseconds after the beginning of 1970; the end of time, some 18,000 years from now, if it
+    /// is later than that.
     ///
     /// ```
     /// use repred::Time;
@@ -41,10 +54,10 @@ impl Time {
     /// assert_eq!(Time::from_micros(7).as_micros(), 7);
     /// ```
     pub const fn from_micros(micros: u64) -> Self {
-        Self(micros)
+        Self(micros.saturating_mul(Self::TICKS_PER_MICRO))
     }
 
-    /// Microseconds since the beginning of 1970.
+    /// Microseconds since the beginning of 1970, rounded down: several times may have the same.
     ///
     /// ```
     /// use repred::Time;
@@ -52,10 +65,32 @@ impl Time {
     /// assert_eq!(Time::ZERO.as_micros(), 0);
     /// ```
     pub const fn as_micros(self) -> u64 {
+        self.0 / Self::TICKS_PER_MICRO
+    }
+
+    /// The time this many ticks after the beginning of 1970.
+    ///
+    /// ```
+    /// use repred::Time;
+    ///
+    /// assert_eq!(Time::from_ticks(64), Time::from_micros(2));
+    /// ```
+    pub const fn from_ticks(ticks: u64) -> Self {
+        Self(ticks)
+    }
+
+    /// Ticks of 1/32 µs since the beginning of 1970. This is exact, and what is encoded.
+    ///
+    /// ```
+    /// use repred::Time;
+    ///
+    /// assert_eq!(Time::from_micros(2).as_ticks(), 64);
+    /// ```
+    pub const fn as_ticks(self) -> u64 {
         self.0
     }
 
-    /// How much later this is than `earlier`; zero if it is not.
+    /// How much later this is than `earlier`, rounded down to a nanosecond; zero if it is not.
     ///
     /// ```
     /// use repred::Time;
@@ -65,27 +100,51 @@ impl Time {
     /// assert_eq!(early.since(late).as_micros(), 0);
     /// ```
     pub const fn since(self, earlier: Self) -> Duration {
-        Duration::from_micros(self.0.saturating_sub(earlier.0))
+        let ticks = self.0.saturating_sub(earlier.0);
+        let nanos = ticks % TICKS_PER_SECOND * 1_000 / Self::TICKS_PER_MICRO;
+        Duration::new(ticks / TICKS_PER_SECOND, nanos as u32)
     }
 }
 
 impl core::ops::Add<Duration> for Time {
     type Output = Self;
 
-    /// Saturates at the end of time, some 584,000 years from now.
+    /// Rounds to the nearest tick, so that `early + late.since(early)` is `late`. Saturates at the end of time, some
+    /// 18,000 years from now.
     #[inline]
     fn add(self, duration: Duration) -> Self {
         // In 64 bits, because every update asks the clock.
-        let seconds = duration.as_secs().saturating_mul(1_000_000);
-        let micros = seconds.saturating_add(duration.subsec_micros().into());
-        Self(self.0.saturating_add(micros))
+        let seconds = duration.as_secs().saturating_mul(TICKS_PER_SECOND);
+        let rest = (u64::from(duration.subsec_nanos()) * Self::TICKS_PER_MICRO + 500) / 1_000;
+        Self(self.0.saturating_add(seconds.saturating_add(rest)))
     }
 }
 
-/// Seconds since 1970, with all six decimals.
+/// Seconds since 1970, with nine decimals: no two times look the same.
 impl fmt::Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{:06}s", self.0 / 1_000_000, self.0 % 1_000_000)
+        let since = self.since(Self::ZERO);
+        write!(f, "{}.{:09}s", since.as_secs(), since.subsec_nanos())
+    }
+}
+
+/// `Time(7)` is 7 µs after the beginning of 1970, and `Time(7+3)` three ticks later.
+impl fmt::Debug for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Time({})", Short(*self))
+    }
+}
+
+/// A time as debugging output shows it: microseconds, and the ticks beyond them if there are any.
+pub(crate) struct Short(pub(crate) Time);
+
+impl fmt::Display for Short {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0.as_micros())?;
+        match self.0.0 % Time::TICKS_PER_MICRO {
+            0 => Ok(()),
+            ticks => write!(f, "+{ticks}"),
+        }
     }
 }
 
@@ -180,7 +239,7 @@ pub struct Now {
 }
 
 /// A hybrid logical clock (Kulkarni and others, *Logical Physical Clocks*, 2014), with the logical part
-/// folded into the microseconds.
+/// folded into the ticks: 32 of them fit into a microsecond, which is as fine as most clocks are read.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct HybridClock {
     /// The largest time handed out or seen.
@@ -222,6 +281,23 @@ mod tests {
         );
         assert_eq!(after(Duration::from_micros(u64::MAX - 6)), None);
         assert_eq!(after(Duration::MAX), None);
+    }
+
+    #[test]
+    fn a_time_survives_the_way_through_a_duration_and_no_two_look_the_same() {
+        let noon = Time::from_micros(1_700_000_000_000_000);
+        let mut before = String::new();
+        for ticks in 0..3 * Time::TICKS_PER_MICRO {
+            let time = Time::from_ticks(noon.as_ticks() + ticks);
+            assert_eq!(noon + time.since(noon), time);
+            assert_eq!(Time::ZERO + time.since(Time::ZERO), time);
+            assert!(time.to_string() > before);
+            before = time.to_string();
+        }
+        assert_eq!(Time::from_micros(u64::MAX), Time::from_ticks(u64::MAX));
+        assert_eq!(Time::ZERO + Duration::MAX, Time::from_ticks(u64::MAX));
+        assert_eq!(format!("{:?}", Time::from_ticks(7 * 32)), "Time(7)");
+        assert_eq!(format!("{:?}", Time::from_ticks(7 * 32 + 3)), "Time(7+3)");
     }
 
     #[test]

@@ -30,7 +30,7 @@ pub struct Open {
     pub id: u128,
     /// A hash of the speaker's version. Any will do that is not the listener's.
     pub version_hash: u128,
-    /// The speaker's wall time in microseconds since 1970.
+    /// The speaker's wall time in ticks of 1/32 µs since 1970.
     pub wall: u64,
     /// The longest message, in bytes.
     pub max_message: u64,
@@ -186,7 +186,7 @@ impl Items {
         }
     }
 
-    /// Entries of one origin from a seq on, each with its time and its payload. Times have to grow.
+    /// Entries of one origin from a seq on, each with its time in ticks and its payload. Times have to grow.
     #[must_use]
     pub fn run(self, origin: Origin, first: u64, entries: &[(u64, &[u8])]) -> Self {
         self.run_of(origin, first, entries.len() as u64, entries)

@@ -9,15 +9,16 @@ const DAY: u64 = 86_400;
 /// The time by the system's clock.
 pub(crate) fn now() -> Time {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Time::from_micros(u64::try_from(now.as_micros()).unwrap_or(u64::MAX))
+    Time::ZERO + now
 }
 
-/// A time as `2023-11-14T22:13:20.000000Z`.
+/// A time as `2023-11-14T22:13:20.000000000Z`.
 pub(crate) fn text(time: Time) -> String {
-    let (seconds, micros) = (time.as_micros() / 1_000_000, time.as_micros() % 1_000_000);
+    let since = time.since(Time::ZERO);
+    let (seconds, nanos) = (since.as_secs(), since.subsec_nanos());
     let (year, month, day) = date(seconds / DAY);
     let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{micros:06}Z")
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{nanos:09}Z")
 }
 
 /// The date so many days after the beginning of 1970 (Howard Hinnant, *chrono-Compatible Low-Level
@@ -88,14 +89,14 @@ mod tests {
     #[test]
     fn a_time_is_read_as_it_was_written() {
         for (seconds, expected) in [
-            (0, "1970-01-01T00:00:00.000000Z"),
-            (951_782_400, "2000-02-29T00:00:00.000000Z"),
-            (1_700_000_000, "2023-11-14T22:13:20.000000Z"),
-            (4_107_542_399, "2100-02-28T23:59:59.000000Z"),
+            (0, "1970-01-01T00:00:00.000000000Z"),
+            (951_782_400, "2000-02-29T00:00:00.000000000Z"),
+            (1_700_000_000, "2023-11-14T22:13:20.000000000Z"),
+            (4_107_542_399, "2100-02-28T23:59:59.000000000Z"),
         ] {
             let time = Time::from_micros(seconds * 1_000_000);
             assert_eq!(text(time), expected);
-            assert_eq!(parse(&expected.replace(".000000", "")), Ok(time));
+            assert_eq!(parse(&expected.replace(".000000000", "")), Ok(time));
         }
     }
 

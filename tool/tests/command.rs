@@ -77,9 +77,9 @@ fn a_log_lists_each_update() {
         &[
             "-- opened by a, nothing is told before it is on the disk",
             &format!("-- LwwMap<String, u32> ({schema})"),
-            "2023-11-14T22:13:20.000000Z  a.1              6 B  [\"tea\",5]",
-            "2023-11-14T22:13:20.000001Z  a.2              7 B  edit 2..3 [\"milk\",2]",
-            "2023-11-14T22:13:20.000002Z  a.3              6 B  edit 2..3 [\"tea\",6]",
+            "2023-11-14T22:13:20.000000000Z  a.1              6 B  [\"tea\",5]",
+            "2023-11-14T22:13:20.000000031Z  a.2              7 B  edit 2..3 [\"milk\",2]",
+            "2023-11-14T22:13:20.000000062Z  a.3              6 B  edit 2..3 [\"tea\",6]",
             "-- closed",
         ],
     );
@@ -109,7 +109,7 @@ fn a_log_can_be_filtered() {
     peer.update(("rice".into(), Some(9)), now().wall).unwrap();
     author.hear(&mut peer, &config());
 
-    let rice = "2023-11-14T22:13:20.000000Z  b0b.1            7 B  [\"rice\",9]";
+    let rice = "2023-11-14T22:13:20.000000000Z  b0b.1            7 B  [\"rice\",9]";
     assert_said(&repred(&["log", "--origin", "b0"], folder.path()), 0, &[rice]);
     assert_said(&repred(&["log", "--limit", "1"], folder.path()), 0, &[rice]);
     let since = repred(&["log", "--since", "2023-11-14T22:13:20Z"], folder.path());
@@ -124,9 +124,9 @@ fn a_log_for_programs_has_an_object_on_each_line() {
     let folder = Folder::new("json");
     prices(&folder).close();
     let id = "0000000000000000000000000000000a";
-    let entry = |micros: u32, seq: u32, size: u32, rest: &str| {
+    let entry = |nanos: u32, seq: u32, size: u32, rest: &str| {
         format!(
-            r#"{{"kind":"entry","time":"2023-11-14T22:13:20.00000{micros}Z","micros":170000000000000{micros},"origin":"{id}","seq":{seq},"size":{size},{rest}}}"#
+            r#"{{"kind":"entry","time":"2023-11-14T22:13:20.{nanos:09}Z","micros":1700000000000000,"origin":"{id}","seq":{seq},"size":{size},{rest}}}"#
         )
     };
     let log = repred(&["log", "--json"], folder.path());
@@ -136,8 +136,8 @@ fn a_log_for_programs_has_an_object_on_each_line() {
         lines[2..],
         [
             entry(0, 1, 6, r#""update":["tea",5]"#),
-            entry(1, 2, 7, r#""edit":[2,3],"update":["milk",2]"#),
-            entry(2, 3, 6, r#""edit":[2,3],"update":["tea",6]"#),
+            entry(31, 2, 7, r#""edit":[2,3],"update":["milk",2]"#),
+            entry(62, 3, 6, r#""edit":[2,3],"update":["tea",6]"#),
             r#"{"kind":"closed"}"#.to_owned(),
         ]
     );
@@ -156,7 +156,7 @@ fn updates_of_an_unknown_type_are_bytes() {
         &[
             "-- opened by a, told before it is on the disk",
             "-- votes, version 1; not known to this command, so its updates are shown as bytes",
-            "2023-11-14T22:13:20.000000Z  a.1              1 B  01",
+            "2023-11-14T22:13:20.000000000Z  a.1              1 B  01",
             "-- closed",
         ],
     );
@@ -187,7 +187,7 @@ fn a_journal_in_numbers_also_while_it_is_in_use() {
             "forgotten  0 updates",
             "garbage    at least 0 bytes; what is superseded is known only with the type",
             "origins    1",
-            "  0000000000000000000000000000000a  seq 3, floor 0, 3 entries, the last at 2023-11-14T22:13:20.000002Z",
+            "  0000000000000000000000000000000a  seq 3, floor 0, 3 entries, the last at 2023-11-14T22:13:20.000000062Z",
         ],
     );
 }
@@ -298,7 +298,7 @@ fn a_graph_has_a_node_for_each_update_and_arrows_to_its_causes() {
     let svg = fs::read_to_string(&picture).unwrap();
     assert_eq!(svg.matches("<circle").count(), 7);
     assert_eq!(svg.matches("marker-end").count(), 1);
-    assert!(svg.contains("[\"rice\",3]\nb0b.3 at 2023-11-14T22:13:20.000002Z<"), "{svg}");
+    assert!(svg.contains("[\"rice\",3]\nb0b.3 at 2023-11-14T22:13:20.000000062Z<"), "{svg}");
 
     let last = repred(&["graph", "--limit", "2", args[1], args[2]], folder.path());
     assert!(last.out.starts_with("2 updates"), "{}{}", last.out, last.err);

@@ -67,9 +67,9 @@ fn updates_are_shown_as_json(name: &str) {
         [
             "-- opened by a, nothing is told before it is on the disk",
             "-- board, version 2",
-            r#"2023-11-14T22:13:20.000000Z  a.1              3 B  {"Votes":3}"#,
-            r#"2023-11-14T22:13:20.000001Z  a.2              6 B  edit 2..3 {"Names":"jim"}"#,
-            r#"2023-11-14T22:13:20.000002Z  a.3              4 B  edit 2..3 {"Latest":[7,null]}"#,
+            r#"2023-11-14T22:13:20.000000000Z  a.1              3 B  {"Votes":3}"#,
+            r#"2023-11-14T22:13:20.000000031Z  a.2              6 B  edit 2..3 {"Names":"jim"}"#,
+            r#"2023-11-14T22:13:20.000000062Z  a.3              4 B  edit 2..3 {"Latest":[7,null]}"#,
         ]
     );
 }
@@ -94,7 +94,7 @@ fn garbage_is_told_exactly_and_left_out(name: &str) {
         log.lines().collect::<Vec<_>>(),
         [
             "                             a.1..999  forgotten",
-            r#"2023-11-14T22:13:20.000999Z  a.1000           6 B  {"Latest":[1,999]}"#,
+            r#"2023-11-14T22:13:20.000031218Z  a.1000           6 B  {"Latest":[1,999]}"#,
         ]
     );
     let check = board(&["check"], folder.path());
@@ -151,7 +151,7 @@ fn what_cannot_be_reduced_is_damage(name: &str) {
     assert!(said.out.contains("is whole") && said.out.contains("does not fit"), "{}", said.out);
     assert_eq!(said.code, 1);
     let log = board(&["log", "--origin", "a"], folder.path());
-    assert_eq!(log.out, "2023-11-14T22:13:20.000000Z  a.1              2 B  cf0f\n");
+    assert_eq!(log.out, "2023-11-14T22:13:20.000000000Z  a.1              2 B  cf0f\n");
 }
 
 fn another_schema_is_refused(name: &str) {
@@ -164,6 +164,6 @@ fn another_schema_is_refused(name: &str) {
         assert_eq!(said.code, 2);
     }
     let log = board(&["log", "--limit", "1"], folder.path());
-    assert_eq!(log.out, "2023-11-14T22:13:20.000000Z  a.1              1 B  06\n");
+    assert_eq!(log.out, "2023-11-14T22:13:20.000000000Z  a.1              1 B  06\n");
     assert!(board(&["stat"], folder.path()).out.contains("garbage    at least 0 bytes"));
 }

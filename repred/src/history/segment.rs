@@ -15,7 +15,7 @@ pub(super) const SLOTS: usize = if cfg!(test) { 8 } else { 1024 };
 const MAX_OFFSET: usize = u16::MAX as usize;
 
 /// Entries at consecutive positions. The cost of an entry beyond its payload is two bytes for where it
-/// starts, four for its time, and one bit that says whether it is expired.
+/// starts, four or five for its time, and one bit that says whether it is expired.
 #[derive(Debug)]
 pub(super) struct Segment {
     /// The position of slot 0.
@@ -55,9 +55,10 @@ pub(super) struct Run {
 
 #[derive(Debug)]
 enum Times {
-    /// Relative to the first.
-    Near { base: Time, offsets: Vec<u32> },
-    /// When an entry is over an hour away from the first of its segment, or before it.
+    /// Relative to the first: the lower four bytes of each distance in ticks, and the fifth. There is no fifth while
+    /// all are within 134 seconds of the first.
+    Near { base: Time, offsets: Vec<u32>, fifth: Vec<u8> },
+    /// When an entry is over nine hours away from the first of its segment, or before it.
     Far(Vec<Time>),
 }
 
@@ -67,7 +68,7 @@ impl Segment {
             start,
             run_starts: Vec::new(),
             offsets: Vec::new(),
-            times: Times::Near { base: Time::ZERO, offsets: Vec::new() },
+            times: Times::with_capacity(0),
             payload: Vec::new(),
             expired: [0; SLOTS.div_ceil(64)],
             expired_slots: 0,
@@ -86,7 +87,7 @@ impl Segment {
             // A little more, lest a slightly longer one has to move after all.
             let bytes = before.payload.len().min(MAX_OFFSET);
             next.payload.reserve(bytes + bytes / 8);
-            next.times = Times::Near { base: Time::ZERO, offsets: Vec::with_capacity(slots) };
+            next.times = Times::with_capacity(slots);
         }
         next
     }
@@ -127,7 +128,9 @@ impl Segment {
     /// Bytes held for the segment, with what is reserved.
     pub(super) fn memory(&self) -> usize {
         let times = match &self.times {
-            Times::Near { offsets, .. } => offsets.capacity() * size_of::<u32>(),
+            Times::Near { offsets, fifth, .. } => {
+                offsets.capacity() * size_of::<u32>() + fifth.capacity()
+            }
             Times::Far(times) => times.capacity() * size_of::<Time>(),
         };
         size_of::<Self>()
@@ -166,7 +169,10 @@ impl Segment {
         self.offsets.shrink_to_fit();
         self.payload.shrink_to_fit();
         match &mut self.times {
-            Times::Near { offsets, .. } => offsets.shrink_to_fit(),
+            Times::Near { offsets, fifth, .. } => {
+                offsets.shrink_to_fit();
+                fifth.shrink_to_fit();
+            }
             Times::Far(times) => times.shrink_to_fit(),
         }
     }
@@ -278,18 +284,28 @@ impl Segment {
 }
 
 impl Times {
+    fn with_capacity(slots: usize) -> Self {
+        Self::Near { base: Time::ZERO, offsets: Vec::with_capacity(slots), fifth: Vec::new() }
+    }
+
     #[inline]
     fn push(&mut self, time: Time) {
         match self {
             Self::Far(times) => times.push(time),
-            Self::Near { base, offsets } => {
+            Self::Near { base, offsets, fifth } => {
                 if offsets.is_empty() {
                     *base = time;
                 }
-                let offset = time.as_micros().checked_sub(base.as_micros());
-                match offset.and_then(|offset| u32::try_from(offset).ok()) {
-                    Some(offset) => offsets.push(offset),
-                    None => {
+                match time.as_ticks().checked_sub(base.as_ticks()) {
+                    Some(offset) if offset >> 32 == 0 && fifth.is_empty() => {
+                        offsets.push(offset as u32);
+                    }
+                    Some(offset) if offset >> 40 == 0 => {
+                        fifth.resize(offsets.len(), 0);
+                        offsets.push(offset as u32);
+                        fifth.push((offset >> 32) as u8);
+                    }
+                    _ => {
                         let mut times: Vec<_> = (0..offsets.len()).map(|i| self.at(i)).collect();
                         times.push(time);
                         *self = Self::Far(times);
@@ -301,8 +317,9 @@ impl Times {
 
     fn at(&self, slot: usize) -> Time {
         match self {
-            Self::Near { base, offsets } => {
-                Time::from_micros(base.as_micros() + u64::from(offsets[slot]))
+            Self::Near { base, offsets, fifth } => {
+                let fifth = fifth.get(slot).map_or(0, |fifth| u64::from(*fifth));
+                Time::from_ticks(base.as_ticks() + (fifth << 32 | u64::from(offsets[slot])))
             }
             Self::Far(times) => times[slot],
         }
@@ -329,6 +346,24 @@ mod tests {
         assert_eq!(segment.payload(2), [3, 3, 3]);
         assert_eq!(segment.time(2), Time::from_micros(hour));
         assert_eq!(segment.time(3), Time::from_micros(9 * hour));
+    }
+
+    #[test]
+    fn times_are_exact_however_far_apart_they_are() {
+        let second = 1_000_000 * Time::TICKS_PER_MICRO;
+        let apart =
+            [1, 100 * second, 134 * second, 135 * second, 9 * 3600 * second, 10 * 3600 * second];
+        for until in 1..=apart.len() {
+            let mut segment = Segment::new(0);
+            let times: Vec<_> =
+                apart[..until].iter().map(|apart| Time::from_ticks(1 << 55 | apart)).collect();
+            for (seq, time) in (1..).zip(&times) {
+                segment.push(0, seq, *time, b"");
+            }
+            let kept: Vec<_> = (0..until).map(|slot| segment.time(slot)).collect();
+            assert_eq!(kept, times);
+            assert_eq!(matches!(segment.times, Times::Far(_)), until == apart.len());
+        }
     }
 
     #[test]

@@ -101,7 +101,7 @@ impl KnownPeers {
         let mut peers = BTreeMap::new();
         while !bytes.is_empty() {
             let id = ReplicaId::from_bytes(take(&mut bytes).ok()?);
-            let seen = Time::from_micros(take_u64(&mut bytes).ok()?);
+            let seen = Time::from_ticks(take_u64(&mut bytes).ok()?);
             let has = take_version(&mut bytes, usize::MAX).ok()?;
             peers.insert(id, KnownPeer { seen, has });
         }
@@ -113,7 +113,7 @@ fn encode<'a>(peers: impl IntoIterator<Item = (&'a ReplicaId, &'a KnownPeer)>) -
     let mut bytes = Vec::new();
     for (id, KnownPeer { seen, has }) in peers {
         bytes.extend_from_slice(&id.to_bytes());
-        put_u64(&mut bytes, seen.as_micros());
+        put_u64(&mut bytes, seen.as_ticks());
         put_version(&mut bytes, has);
     }
     bytes

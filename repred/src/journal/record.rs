@@ -129,7 +129,7 @@ impl Record<'_> {
             }
             Self::Named { id } => bytes.extend_from_slice(&id.to_bytes()),
             Self::Batch { latest, messages } => {
-                put_u64(bytes, latest.as_micros());
+                put_u64(bytes, latest.as_ticks());
                 bytes.extend_from_slice(messages);
             }
             Self::Peers { known } => bytes.extend_from_slice(known),
@@ -164,7 +164,7 @@ impl Record<'_> {
             }
             2 => Record::Named { id: ReplicaId::from_bytes(body.try_into().ok()?) },
             3 => {
-                let latest = Time::from_micros(take_u64(&mut body).ok()?);
+                let latest = Time::from_ticks(take_u64(&mut body).ok()?);
                 Record::Batch { latest, messages: body }
             }
             4 if body.is_empty() => Record::Closed,

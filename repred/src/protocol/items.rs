@@ -192,7 +192,7 @@ impl RunWriter<'_> {
     #[inline]
     pub(crate) fn entry(&mut self, time: Time, payload: &[u8]) {
         // Times strictly increase, so the distance less one is the number to send.
-        let distance = self.before.map_or(0, |before| time.as_micros() - before.as_micros() - 1);
+        let distance = self.before.map_or(0, |before| time.as_ticks() - before.as_ticks() - 1);
         let len = payload.len() as u64;
         let is_same = len == self.len;
         put_number(self.out, distance << 1 | u64::from(is_same));
@@ -218,7 +218,7 @@ pub(crate) struct ItemReader<'a> {
 struct Run {
     left: u64,
     seq: u64,
-    /// The earliest possible time of the next entry, in microseconds; the encoded distance is added to it.
+    /// The earliest possible time of the next entry, in ticks; the encoded distance is added to it.
     base: u64,
     len: u64,
 }
@@ -269,8 +269,8 @@ impl<'a> ItemReader<'a> {
             run.len = take_number(&mut self.bytes)?;
         }
         let time = run.base + (head >> 1);
-        if time > MAX_TIME.as_micros() {
-            return Err(Malformed("a time before the year 146,000"));
+        if time > MAX_TIME.as_ticks() {
+            return Err(Malformed("a time before the year 6536"));
         }
         let (seq, len) = (run.seq, run.len);
         if len > self.bytes.len() as u64 {
@@ -281,11 +281,11 @@ impl<'a> ItemReader<'a> {
         run.base = time + 1;
         run.seq += 1;
         run.left -= 1;
-        Ok(Some(RunEntry { seq, time: Time::from_micros(time), payload }))
+        Ok(Some(RunEntry { seq, time: Time::from_ticks(time), payload }))
     }
 
     fn begin_run(&mut self, range: NamedRange) -> Result<(), Malformed> {
-        let base = take_time(&mut self.bytes)?.as_micros();
+        let base = take_time(&mut self.bytes)?.as_ticks();
         let NamedRange { first, last, .. } = range;
         self.run = Run { left: last - first + 1, seq: first, base, len: 0 };
         Ok(())
@@ -400,7 +400,7 @@ mod tests {
 
         let mut items = ItemReader::new(&bytes, 3);
         assert_eq!(items.next(), Ok(Some(Item::Run(range, Some(seen.clone())))));
-        let entry = RunEntry { seq: 2, time: Time::from_micros(9), payload: b"" };
+        let entry = RunEntry { seq: 2, time: Time::from_ticks(9), payload: b"" };
         assert_eq!(items.next_entry(), Ok(Some(entry)));
         assert_eq!((items.next_entry(), items.next()), (Ok(None), Ok(None)));
 
@@ -427,7 +427,7 @@ mod tests {
         let mut run = items.run(range, Time::from_micros(1));
         run.entry(Time::from_micros(1), b"0123456789");
         let before = run.out.len();
-        run.entry(Time::from_micros(40), b"0123456789");
+        run.entry(Time::from_micros(2), b"0123456789");
         assert_eq!(run.out.len() - before, 11);
     }
 }

@@ -16,8 +16,8 @@ use crate::{
 /// leaves room to calculate.
 pub(crate) const MAX_SEQ: u64 = 1 << 62;
 
-/// Times beyond this are lies too, and the limit leaves room to calculate.
-pub(crate) const MAX_TIME: Time = Time::from_micros(1 << 62);
+/// Times beyond this, in the year 6536, are lies too, and the limit leaves room to calculate.
+pub(crate) const MAX_TIME: Time = Time::from_ticks(1 << 62);
 
 /// Bytes that are no message; what should have been there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,12 +67,12 @@ pub(super) fn take_hash(bytes: &mut &[u8]) -> Result<u128, Malformed> {
 }
 
 pub(super) fn put_time(bytes: &mut Vec<u8>, time: Time) {
-    put_u64(bytes, time.as_micros());
+    put_u64(bytes, time.as_ticks());
 }
 
 pub(super) fn take_time(bytes: &mut &[u8]) -> Result<Time, Malformed> {
-    let time = Time::from_micros(take_number(bytes)?);
-    if time <= MAX_TIME { Ok(time) } else { Err(Malformed("a time before the year 146,000")) }
+    let time = Time::from_ticks(take_number(bytes)?);
+    if time <= MAX_TIME { Ok(time) } else { Err(Malformed("a time before the year 6536")) }
 }
 
 /// Takes a seq, or a count of seqs: at least 1.

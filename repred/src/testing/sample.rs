@@ -157,7 +157,7 @@ impl Sampler<'_> {
             script.extend(stamp.origin().to_bytes().iter().rev().map(|byte| u64::from(*byte)));
         }
         if matches!(part, Part::Stamp | Part::Time) {
-            script.push(stamp.time.as_micros());
+            script.push(stamp.time.as_ticks());
         }
         read(Sampler { chance, script: &mut script, domain, depth })
     }

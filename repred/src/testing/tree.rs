@@ -14,7 +14,11 @@ use serde::{
 };
 
 use super::line::Line;
-use crate::{encoding::EncodeError, id::ReplicaId};
+use crate::{
+    encoding::EncodeError,
+    id::ReplicaId,
+    time::{Short, Time},
+};
 
 /// A value, as a tree. It prints much as `Debug` would.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -386,7 +390,7 @@ impl Serializer for TreeBuilder {
         let inner = Tree::of(value)?;
         Ok(match (name, &inner) {
             ("ReplicaId", Tree::Record(_, bytes)) => Tree::Name(replica(bytes)),
-            ("Time", Tree::Leaf(micros)) => Tree::Name(micros.clone()),
+            ("Time", Tree::Leaf(ticks)) => Tree::Name(time(ticks)),
             _ => Tree::Record(name.into(), vec![("", inner)]),
         })
     }
@@ -451,6 +455,10 @@ impl Serializer for TreeBuilder {
 }
 
 /// An id from the bytes it consists of, as `Debug` shows it.
+fn time(ticks: &str) -> String {
+    ticks.parse().map_or("?".into(), |ticks| Short(Time::from_ticks(ticks)).to_string())
+}
+
 fn replica(bytes: &[(&'static str, Tree)]) -> String {
     let byte = |tree: &Tree| match tree {
         Tree::Leaf(text) => text.parse::<u8>().ok(),

@@ -35,7 +35,7 @@ fn saved(replica: &Replica<Counter>) -> Vec<u8> {
 fn met(core: &mut Core<Counter>) -> Session {
     let now = now_at(Duration::ZERO);
     let config = SessionConfig::for_state::<Counter>();
-    let open = wire::Open::new(0xdead, now.wall.as_micros(), &config.schema);
+    let open = wire::Open::new(0xdead, now.wall.as_ticks(), &config.schema);
     let mut session = Session::new(config, core, now);
     session.handle_message(core, &open.encode(), now).unwrap();
     session
@@ -90,7 +90,7 @@ fn a_replica_that_receives_unknown_entries_of_its_own_takes_a_new_id() {
     core.update(1, now.wall).unwrap();
     let mut session = met(&mut core);
     session.handle_message(&mut core, &wire::digest(&[(US, 1)], &[]), now).unwrap();
-    let (time, five) = (now.wall.as_micros() + 10, wire::signed(5));
+    let (time, five) = (now.wall.as_ticks() + 10, wire::signed(5));
     let items = wire::Items::new().run(wire::Origin::At(0), 2, &[(time, &five)]).encode();
     assert!(session.handle_message(&mut core, &items, now).is_err());
     assert!(matches!(core.update(7, now.wall), Err(UpdateError::IdTaken { .. })));

@@ -213,7 +213,7 @@ fn an_update_that_does_not_decode_is_refused_and_what_came_before_is_kept() {
 fn a_time_a_year_ahead_is_refused_with_how_long_to_wait() {
     const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
     let mut victim = Victim::new().met();
-    let ahead = wall() + YEAR.as_micros() as u64;
+    let ahead = (Time::from_ticks(wall()) + YEAR).as_ticks();
     let items = Items::new().run(Origin::New(0, FOE), 1, &[(wall(), ONE), (ahead, ONE)]);
     let error = victim.hears(&items.encode()).unwrap_err();
     let SessionError::Receive(ReceiveError::TooFarAhead { stamp, wait }) = &error else {

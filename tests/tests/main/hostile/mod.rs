@@ -49,7 +49,7 @@ struct Victim {
 }
 
 fn wall() -> u64 {
-    now_at(Duration::ZERO).wall.as_micros()
+    now_at(Duration::ZERO).wall.as_ticks()
 }
 
 fn schema() -> Schema {

@@ -13,10 +13,10 @@ impl Port {
     pub(crate) fn new() -> Self {
         let victim = Replica::builder(Counter::default())
             .id(VICTIM.into())
-            .clock(|| Time::from_micros(wall()))
+            .clock(|| Time::from_ticks(wall()))
             .build();
         let friend =
-            Replica::builder(Counter::default()).clock(|| Time::from_micros(wall())).build();
+            Replica::builder(Counter::default()).clock(|| Time::from_ticks(wall())).build();
         let mut network = Network::of([victim, friend]);
         network.update(0, 100);
         network.connect(0, 1);

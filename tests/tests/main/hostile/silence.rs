@@ -108,7 +108,7 @@ fn run_to_its_end(
 
 fn impatient() -> Replica<Counter> {
     Replica::builder(Counter::default())
-        .clock(|| Time::from_micros(wall()))
+        .clock(|| Time::from_ticks(wall()))
         .keep_alive(Duration::from_millis(20))
         .timeout(Duration::from_millis(200))
         .build()

@@ -4,7 +4,7 @@ use super::*;
 
 fn snapshot_of(value: i64) -> (Vec<u8>, u128) {
     let mut core = Core::new(0xd.into(), Counter::default());
-    core.update(value, Time::from_micros(wall())).unwrap();
+    core.update(value, Time::from_ticks(wall())).unwrap();
     let snapshot = core.snapshot().unwrap();
     (snapshot.state().to_vec(), core.state_digest().unwrap())
 }
@@ -68,7 +68,7 @@ fn a_snapshot_over_the_limit_is_refused_at_its_header() {
 fn a_snapshot_whose_state_does_not_decode_is_refused() {
     // The digest of these bytes, which are no counter: a set of that many strings.
     let mut set = Core::new(1.into(), GrowSet::default());
-    let now = Time::from_micros(wall());
+    let now = Time::from_ticks(wall());
     for word in ["to", "be", "or", "not", "to be, that is the question"] {
         set.update(word.to_string(), now).unwrap();
     }
@@ -89,7 +89,7 @@ fn a_snapshot_from_the_future_is_refused() {
     let mut victim = Victim::new().met();
     let (state, digest) = snapshot_of(77);
     let hour = Duration::from_secs(3600);
-    let ahead = wall() + hour.as_micros() as u64;
+    let ahead = (Time::from_ticks(wall()) + hour).as_ticks();
     let head = wire::snapshot(state.len() as u64, digest, ahead, &[(FOE, 9)]);
     victim.hears(&head).unwrap();
     let error = victim.hears(&wire::chunk(&state)).unwrap_err();
