@@ -34,6 +34,11 @@ pub struct Fork {
 }
 
 impl Fork {
+    /// Seen from the replica `own`.
+    pub(crate) fn at(dot: Dot, own: ReplicaId) -> Self {
+        Self { origin: dot.origin, seq: dot.seq, is_ours: dot.origin == own }
+    }
+
     /// The name that two updates have.
     ///
     /// ```

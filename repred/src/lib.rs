@@ -14,8 +14,11 @@ extern crate alloc;
 
 // Words: what an update is called, and what it did.
 mod id;
+mod token;
+mod epochs;
 mod time;
 mod stamp;
+mod leaf;
 mod fork;
 mod small_vec;
 mod dots;
@@ -23,6 +26,7 @@ mod changes;
 
 // Meaning: what has been seen, and how updates become a state.
 mod version;
+mod seen;
 mod encoding;
 mod reduce;
 mod reducer;

@@ -5,7 +5,7 @@ use core::{fmt, hash::Hasher};
 
 use siphasher::sip128::{Hasher128, SipHasher24};
 
-use crate::{time::Time, version::VersionVector};
+use crate::{seen::Seen, time::Time, version::VersionVector};
 
 /// A state, encoded, with the version it stands for and the largest time in it.
 ///
@@ -26,6 +26,8 @@ use crate::{time::Time, version::VersionVector};
 #[derive(Clone, PartialEq, Eq)]
 pub struct Snapshot {
     pub(crate) version: VersionVector,
+    /// The version, with what binds it to the content of what was seen.
+    pub(crate) seen: Seen,
     pub(crate) time: Time,
     pub(crate) state: Vec<u8>,
 }

@@ -4,7 +4,8 @@ use alloc::vec::Vec;
 
 use super::{AdoptError, Core, Entry, apply::Disposition};
 use crate::{
-    id::ReplicaId, reduce::Replicated, snapshot::Snapshot, time::Time, version::VersionVector,
+    id::ReplicaId, reduce::Replicated, seen::Seen, snapshot::Snapshot, time::Time,
+    version::VersionVector,
 };
 
 impl<R: Replicated> Core<R> {
@@ -33,6 +34,7 @@ impl<R: Replicated> Core<R> {
     /// See [`AdoptError`]; the replica is unchanged.
     pub fn adopt(&mut self, snapshot: &Snapshot, wall: Time) -> Result<(), AdoptError> {
         self.check_health()?;
+        self.check_fork(&snapshot.seen).map_err(AdoptError::Forked)?;
         if self.version().covers(&snapshot.version) {
             return Ok(());
         }
@@ -87,7 +89,7 @@ impl<R: Replicated> Core<R> {
     pub(crate) fn start_over(&mut self, state: &[u8], id: ReplicaId) -> Result<(), AdoptError> {
         self.check_health()?;
         let (version, time) = (VersionVector::new(), Time::ZERO);
-        let start = Snapshot { version, time, state: state.to_vec() };
+        let start = Snapshot { version, seen: Seen::default(), time, state: state.to_vec() };
         self.applied.replace(&start, &start.version).map_err(AdoptError::Decode)?;
         self.applied.forget_base();
         self.resume(id);

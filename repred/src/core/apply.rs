@@ -22,14 +22,18 @@ use crate::{
     changes::Changes,
     edit::{Edit, Inverse, Rollback},
     encoding::{DecodeError, EncodeError},
+    epochs::Epochs,
     event::{EventRing, ReplicaEvent},
     history::{Dependency, History, Leftover, OriginIndex, Pin, Position, SeqRange},
     id::ReplicaId,
+    leaf::Leaf,
     receipt::Receipt,
     reduce::Replicated,
+    seen::{OriginHead, Seen},
     snapshot::{self, Snapshot},
     stamp::{Dot, Stamp},
     time::{HybridClock, MAX_WALL, Time},
+    token::{Epoch, Token},
     unavailable::Unavailable,
     version::VersionVector,
 };
@@ -51,6 +55,18 @@ pub(super) struct Applied<R: Replicated> {
     health: Health,
     /// Of the current version, once it was asked for.
     version_hash: Option<u128>,
+    own_epoch: OwnEpoch,
+}
+
+/// The epoch of what is written here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum OwnEpoch {
+    /// It will not be copied, and begins none.
+    None,
+    /// The next update begins one, with this share of chance in its mark.
+    Next(u32),
+    /// It has this mark.
+    Begun(u32),
 }
 
 /// Whether the state can be trusted.
@@ -123,6 +139,7 @@ impl<R: Replicated> Applied<R> {
             events: EventRing::new(events),
             health: Health::Sound,
             version_hash: None,
+            own_epoch: OwnEpoch::Next(0),
         }
     }
 
@@ -229,7 +246,7 @@ impl<R: Replicated> Applied<R> {
                 let (changes, is_empty) = self.reduce(update, stamp);
                 let forgets = if_empty == IfEmpty::Skip && !self.history.keeps_everything();
                 if is_empty && forgets {
-                    self.history.push_empty(origin, stamp.time);
+                    self.history.push_empty(origin, stamp.time, payload);
                     self.note_time(stamp.time);
                 } else {
                     self.record(origin, stamp, changes, payload, step);
@@ -308,6 +325,12 @@ impl<R: Replicated> Applied<R> {
     ) -> Receipt<R::Changes> {
         let receipt = self.record(own, stamp, changes, payload, step);
         self.history.record_own_dependencies(own, self.reduced.version());
+        if let OwnEpoch::Next(chance) = self.own_epoch {
+            let document = self.history.document();
+            let mark = Leaf { document, stamp, payload }.epoch_mark(chance);
+            self.history.begin_epoch(own, Epoch { first: stamp.dot.seq, mark });
+            self.own_epoch = OwnEpoch::Begun(mark);
+        }
         receipt
     }
 
@@ -355,9 +378,9 @@ impl<R: Replicated> Applied<R> {
         self.history.trim(floor);
     }
 
-    /// Trims all up to a version, also what is not in the history.
-    pub(super) fn trim_unseen(&mut self, version: &VersionVector) {
-        self.history.stand_for(version);
+    /// Trims all that was seen, also what is not in the history.
+    pub(super) fn trim_unseen(&mut self, seen: &Seen) {
+        self.history.stand_for(seen);
         self.version_hash = None;
     }
 
@@ -378,8 +401,12 @@ impl<R: Replicated> Applied<R> {
     ) -> Result<(), DecodeError> {
         self.replace_state(snapshot)?;
         let times = self.history.times();
+        let before = self.history.version();
         let leftovers = self.history.split_off(&snapshot.version);
         self.replay(leftovers, dispositions);
+        for head in snapshot.seen.heads() {
+            self.history.learn(head, before.seq(head.id));
+        }
         // `split_off` drops the times of superseded entries, so an origin whose last entry was superseded has lost
         // its latest time.
         self.history.raise_times(&times);
@@ -398,6 +425,15 @@ impl<R: Replicated> Applied<R> {
         self.replace_state(snapshot)?;
         self.reduced = Reduced::All;
         drop(self.history.split_off(floor));
+        self.history.forget_content();
+        for head in snapshot.seen.heads() {
+            let seq = floor.seq(head.id).min(head.seq);
+            // Of what follows the floor, the epochs come with it.
+            let epochs: Epochs = head.epochs.iter().copied().collect();
+            let epochs = epochs.upto(seq).as_slice().to_vec();
+            let token = if seq == head.seq { head.token } else { Token::UNKNOWN };
+            self.history.learn(&OriginHead { id: head.id, seq, token, epochs }, 0);
+        }
         self.begin_at(snapshot);
         Ok(())
     }
@@ -457,6 +493,36 @@ impl<R: Replicated> Applied<R> {
         self.history.cut_dependencies();
         self.note_time(snapshot.time);
         self.events.clear();
+    }
+
+    // ---- content ----
+
+    /// The next update that is written here begins an epoch.
+    pub(super) fn begin_epoch(&mut self, chance: u32) {
+        self.own_epoch = OwnEpoch::Next(chance);
+    }
+
+    /// What is written here is in no epoch.
+    pub(super) fn begin_no_epoch(&mut self) {
+        self.own_epoch = OwnEpoch::None;
+    }
+
+    /// Whether what is written here is in epochs.
+    pub(super) fn has_epochs(&self) -> bool {
+        self.own_epoch != OwnEpoch::None
+    }
+
+    /// The mark of the epoch that was begun here, if any was.
+    pub(super) fn own_epoch(&self) -> Option<u32> {
+        match self.own_epoch {
+            OwnEpoch::Begun(mark) => Some(mark),
+            OwnEpoch::None | OwnEpoch::Next(_) => None,
+        }
+    }
+
+    /// The history, where only what is known of its content changes.
+    pub(super) fn content(&mut self) -> &mut History {
+        &mut self.history
     }
 
     // ---- what moves nothing ----

@@ -1,7 +1,9 @@
 //! [`Identity`]: the id under which updates are written, and whether it is ours alone.
 
 use super::Core;
-use crate::{id::ReplicaId, reduce::Replicated, version::VersionVector};
+use crate::{
+    fork::Fork, id::ReplicaId, reduce::Replicated, seen::Seen, stamp::Dot, version::VersionVector,
+};
 
 /// The id under which updates are written here.
 #[derive(Clone, Copy, Debug)]
@@ -80,16 +82,60 @@ impl<R: Replicated> Core<R> {
     /// ```
     pub fn set_id(&mut self, id: ReplicaId) {
         self.identity = Identity::Ours(id);
+        if self.applied.has_epochs() {
+            self.applied.begin_epoch(0);
+        }
         if self.last_of(id) > 0 {
             self.identity.take();
         }
     }
 
-    /// Compares what a peer claims to have seen with what we have written.
-    pub(crate) fn check_id(&mut self, version: &VersionVector) {
-        if self.is_ahead_of_us(version) {
-            self.identity.take();
+    /// The next update that is written here begins an *epoch*: from it on, what is written here can be told from what a
+    /// copy of this replica writes under the same id, whatever is forgotten of both.
+    ///
+    /// A core begins one by itself with the first update after it was made, and after [`set_id`](Self::set_id). Call
+    /// this when a replica is opened again that may have been copied meanwhile, with 32 bits of `chance`. They tell two
+    /// copies apart that write the same update at the same time.
+    ///
+    /// ```
+    /// use repred::{Counter, Time, error::AdoptError, sans_io::Core};
+    ///
+    /// let now = Time::from_micros(1);
+    /// let mut one = Core::new(0xa.into(), Counter::default());
+    /// let mut copy = Core::new(0xa.into(), Counter::default());
+    /// one.begin_epoch(0x5eed_0001);
+    /// copy.begin_epoch(0x5eed_0002);
+    /// one.update(3, now)?;
+    /// copy.update(3, now)?;
+    /// assert!(matches!(one.adopt(&copy.snapshot()?, now), Err(AdoptError::Forked(_))));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn begin_epoch(&mut self, chance: u32) {
+        self.applied.begin_epoch(chance);
+    }
+
+    /// This replica will never be copied: its id is random, and nothing of it is stored. So it begins no epochs, which
+    /// take seven bytes each.
+    pub(crate) fn begin_no_epochs(&mut self) {
+        self.applied.begin_no_epoch();
+    }
+
+    /// Compares what somebody claims to have seen with what we have written.
+    ///
+    /// If that is more than we have, we are a copy that goes on from an earlier state, and need a new id. But if it is
+    /// of the epoch that was begun here, there is somebody who goes on from the same memory, such as a forked virtual
+    /// machine, and may have written something else where we have written.
+    pub(crate) fn check_id(&mut self, seen: &Seen) -> Result<(), Fork> {
+        let (own, last) = (self.id(), self.last_of(self.id()));
+        let head = seen.heads().iter().find(|head| head.id == own && head.seq > last);
+        let Some(head) = head else {
+            return Ok(());
+        };
+        if self.applied.own_epoch() == Some(head.token.epoch) {
+            return Err(Fork::at(Dot::new(own, last + 1), own));
         }
+        self.identity.take();
+        Ok(())
     }
 
     /// Whether a version has seen updates under our id that are not here.

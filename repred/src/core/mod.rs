@@ -10,6 +10,7 @@ mod encoder;
 mod reduced;
 mod apply;
 mod identity;
+mod content;
 mod update;
 mod draft;
 mod heads;
@@ -42,7 +43,7 @@ pub use self::{
 use self::{apply::Applied, encoder::UpdateEncoder, identity::Identity};
 use crate::{
     event::EventRing,
-    history::{History, Pin, Position},
+    history::{History, Pin, Position, WithEpochs},
     id::ReplicaId,
     log_position::LogPosition,
     reduce::Replicated,
@@ -323,7 +324,9 @@ impl<R: Replicated> Core<R> {
     /// When `reduce` has panicked, or serde cannot carry the state.
     pub fn snapshot(&self) -> Result<Snapshot, SnapshotError> {
         let state = self.encode_state()?;
-        Ok(Snapshot { version: self.reduced(), time: self.latest_time(), state })
+        let version = self.reduced();
+        let seen = self.history().seen_at(&version, WithEpochs::Yes);
+        Ok(Snapshot { version, seen, time: self.latest_time(), state })
     }
 
     // ---- forgetting ----

@@ -4,6 +4,7 @@ use super::{AdoptError, Core, SnapshotError, identity::Identity};
 use crate::{
     id::ReplicaId,
     reduce::Replicated,
+    seen::Seen,
     snapshot::Snapshot,
     time::{MAX_WALL, Time},
     version::VersionVector,
@@ -20,29 +21,29 @@ impl<R: Replicated> Core<R> {
 
     /// Begins with a state, ahead of the entries that it has reduced beyond `floor`. The caller then supplies those
     /// entries, which are stored without being reduced again, and calls [`trim_unseen`](Self::trim_unseen) for those
-    /// that the log lacks. There must be nothing yet. Returns the version that the state has reduced already, which
-    /// is empty if the snapshot is kept as the base of the history.
+    /// that the log lacks. There must be nothing yet. Returns what the state has reduced already, which
+    /// is nothing if the snapshot is kept as the base of the history.
     pub(crate) fn begin_with(
         &mut self,
         snapshot: &Snapshot,
         floor: &VersionVector,
-    ) -> Result<VersionVector, AdoptError> {
+    ) -> Result<Seen, AdoptError> {
         debug_assert!(self.version().is_empty() && snapshot.version.covers(floor));
         // Earlier states can be computed only from one that has reduced nothing beyond the floor.
         if self.history().keeps_everything() && *floor != snapshot.version {
             self.adopt(snapshot, MAX_WALL)?;
-            return Ok(VersionVector::new());
+            return Ok(Seen::default());
         }
         self.check_health()?;
         self.check_snapshot(snapshot, MAX_WALL)?;
         self.applied.replace(snapshot, floor).map_err(AdoptError::Decode)?;
-        Ok(snapshot.version.clone())
+        Ok(snapshot.seen.clone())
     }
 
-    /// Marks as trimmed every update in `version` whose entry did not arrive; the state has these already.
-    pub(crate) fn trim_unseen(&mut self, version: &VersionVector) {
-        if !self.version().covers(version) {
-            self.applied.trim_unseen(version);
+    /// Marks as trimmed every update in `seen` whose entry did not arrive; the state has these already.
+    pub(crate) fn trim_unseen(&mut self, seen: &Seen) {
+        if !self.version().covers(&seen.version()) {
+            self.applied.trim_unseen(seen);
         }
     }
 
@@ -50,6 +51,8 @@ impl<R: Replicated> Core<R> {
     /// nothing that a peer may have seen.
     pub(crate) fn resume(&mut self, id: ReplicaId) {
         self.identity = Identity::Ours(id);
+        // It has been closed meanwhile, and may have been copied.
+        self.begin_epoch(0);
     }
 
     /// Raises the clock to a time that was used: no later stamp is before it.

@@ -40,7 +40,7 @@ pub(crate) struct Cursor {
     queue: BinaryHeap<Reverse<(Position, OriginIndex)>>,
     /// Those of the history when the cursor was made; see [`is_stale`](Self::is_stale).
     generation: u64,
-    epoch: u64,
+    numbering: u64,
 }
 
 impl Cursor {
@@ -53,7 +53,7 @@ impl Cursor {
             tail: history.end(),
             queue: BinaryHeap::new(),
             generation: history.generation(),
-            epoch: history.epoch(),
+            numbering: history.numbering(),
         };
         for origin in 0..history.origins() as OriginIndex {
             cursor.enqueue(history, origin);
@@ -64,9 +64,9 @@ impl Cursor {
     /// A cursor of a peer that has everything before the end: it lacks what comes from now on.
     pub(crate) fn at_end(history: &History, frontier: Frontier) -> Self {
         let end = history.end();
-        let (generation, epoch) = (history.generation(), history.epoch());
+        let (generation, numbering) = (history.generation(), history.numbering());
         let queue = BinaryHeap::new();
-        Self { frontier, at: end, scan_end: end, tail: end, queue, generation, epoch }
+        Self { frontier, at: end, scan_end: end, tail: end, queue, generation, numbering }
     }
 
     /// Whether entries were taken out of the history since the cursor was made, so that it has to be
@@ -77,7 +77,7 @@ impl Cursor {
 
     /// Whether what is left still stands where it stood.
     pub(crate) fn is_in_place(&self, history: &History) -> bool {
-        self.epoch == history.epoch()
+        self.numbering == history.numbering()
     }
 
     /// Makes a stale cursor good again after the history has lost only what the peer has.

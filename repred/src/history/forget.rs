@@ -51,6 +51,7 @@ impl History {
             self.pending.push((origin, seq, namer));
             return;
         }
+        self.mark_if_last(origin, seq);
         if place.span == self.open.start() && !self.open.is_empty() {
             if !self.open.is_expired(place.slot) {
                 self.open.expire(place.slot, namer);

@@ -26,6 +26,7 @@ mod find;
 mod forget;
 mod pin;
 mod trim;
+mod content;
 mod frontier;
 mod missing;
 mod cursor;
@@ -43,6 +44,7 @@ use self::{
 };
 pub(crate) use self::{
     causality::Dependency,
+    content::WithEpochs,
     cursor::Cursor,
     frontier::Frontier,
     gap::SeqRange,
@@ -50,7 +52,9 @@ pub(crate) use self::{
     pin::Pin,
     trim::Leftover,
 };
-use crate::{id::ReplicaId, time::Time, version::VersionVector};
+use crate::{
+    epochs::Epochs, id::ReplicaId, leaf::Leaf, stamp::Stamp, time::Time, version::VersionVector,
+};
 
 /// A place in this replica's history. Positions grow, are never reused, and mean nothing elsewhere; 0 is
 /// before all of them.
@@ -81,12 +85,14 @@ pub(crate) struct History {
     /// to be next may be gone. A skip is not taken out, so a busy register makes no cursor stale.
     generation: u64,
     /// Counts how often all was taken out and put back, so that no position means what it meant: a block that was
-    /// planned in an earlier epoch has to be abandoned.
-    epoch: u64,
+    /// planned in an earlier numbering has to be abandoned.
+    numbering: u64,
     /// Nothing is forgotten here.
     keeps_everything: bool,
     /// What the authors of the entries had seen, if nothing is forgotten here.
     causality: Causality,
+    /// Which document the entries are of.
+    document: [u8; 16],
 }
 
 #[derive(Debug)]
@@ -103,6 +109,17 @@ struct Origin {
     /// The start of the last open segment for which the index has a key, so that most appends need no look at it. 0
     /// is the start of no segment.
     indexed_segment: Position,
+    /// When the replica was opened anew that writes under this id.
+    epochs: Epochs,
+    /// The mark of an entry that was forgotten, or asked for, when it was the last.
+    marked: Marked,
+}
+
+/// An entry and its mark. The first was the last of its origin at some moment.
+#[derive(Clone, Copy, Debug, Default)]
+struct Marked {
+    seq: u64,
+    mark: u32,
 }
 
 /// Several updates of one origin that are applied together or not at all.
@@ -124,9 +141,10 @@ impl History {
             pins: Vec::new(),
             pending: Vec::new(),
             generation: 0,
-            epoch: 0,
+            numbering: 0,
             keeps_everything: false,
             causality: Causality::default(),
+            document: [0; 16],
         }
     }
 
@@ -147,6 +165,8 @@ impl History {
             latest: Time::ZERO,
             index: BTreeMap::new(),
             indexed_segment: 0,
+            epochs: Epochs::default(),
+            marked: Marked::default(),
         });
         index
     }
@@ -225,8 +245,8 @@ impl History {
     }
 
     /// Changes when positions lose their meaning.
-    pub(crate) fn epoch(&self) -> u64 {
-        self.epoch
+    pub(crate) fn numbering(&self) -> u64 {
+        self.numbering
     }
 
     /// Changes whenever entries are taken out other than by becoming skips.
@@ -256,7 +276,11 @@ impl History {
     }
 
     /// Appends the place of an entry whose changes were empty.
-    pub(crate) fn push_empty(&mut self, index: OriginIndex, time: Time) {
+    pub(crate) fn push_empty(&mut self, index: OriginIndex, time: Time, payload: &[u8]) {
+        let (document, seq) = (self.document, self.last(index) + 1);
+        let stamp = Stamp::new(time, self.id(index), seq);
+        let mark = Leaf { document, stamp, payload }.mark();
+        self.origins[index as usize].marked = Marked { seq, mark };
         let position = self.push(index, time, b"");
         self.open.expire((position - self.open.start()) as usize, 0);
     }

@@ -26,6 +26,8 @@ struct World {
     place_of: BTreeMap<Position, usize>,
     floor: BTreeMap<OriginIndex, u64>,
     pins: Vec<Pin>,
+    /// The mark of the last entry of an origin, unless that came as a skip.
+    marks: BTreeMap<OriginIndex, Option<u32>>,
 }
 
 fn payload(origin: OriginIndex, seq: u64) -> Vec<u8> {
@@ -51,7 +53,14 @@ impl World {
             place_of: BTreeMap::new(),
             floor: BTreeMap::new(),
             pins: Vec::new(),
+            marks: BTreeMap::new(),
         }
+    }
+
+    fn mark(&mut self, origin: OriginIndex, time: Time, payload: &[u8]) {
+        let stamp = Stamp::new(time, self.history.id(origin), self.history.last(origin));
+        let leaf = Leaf { document: self.history.document(), stamp, payload };
+        self.marks.insert(origin, Some(leaf.mark()));
     }
 
     fn line(&mut self, origin: OriginIndex, expired_by: Option<usize>, position: Position) {
@@ -66,6 +75,7 @@ impl World {
         let time = Time::from_micros(seq * if seq.is_multiple_of(50) { 1 << 33 } else { 10 } + 1);
         let position = self.history.push(origin, time, &payload(origin, seq));
         self.line(origin, None, position);
+        self.mark(origin, time, &payload(origin, seq));
         self.places += 1;
         while self.below(2) == 0 {
             self.expire(position);
@@ -97,6 +107,7 @@ impl World {
         for range in ranges {
             for seq in range.first..=range.last {
                 let (origin, place) = (range.origin, self.places);
+                self.marks.insert(origin, None);
                 self.lines.push(Line { origin, seq, place, expired_by: Some(place) });
             }
         }
@@ -112,7 +123,8 @@ impl World {
                 let time = self.history.latest(origin) + std::time::Duration::from_micros(1);
                 let position = self.history.end();
                 // A full segment is sealed first, which moves nothing.
-                self.history.push_empty(origin, time);
+                self.history.push_empty(origin, time, b"nothing");
+                self.mark(origin, time, b"nothing");
                 self.line(origin, Some(self.places), position);
                 self.places += 1;
             }
@@ -207,6 +219,10 @@ impl World {
                 let reached = self.place_of.range(..=closure_end).next_back().map(|(_, &at)| at);
                 assert!(reached >= line.expired_by, "a skip waits for its effect");
             }
+        }
+        for (&origin, &mark) in &self.marks {
+            let known = self.history.mark(origin, history.last(origin));
+            assert_eq!(known, mark, "the last update of an origin is known, whatever is forgotten");
         }
         let live = self.lines.iter().filter(|line| line.expired_by.is_none());
         let live = live.filter(|line| line.seq > *self.floor.get(&line.origin).unwrap_or(&0));

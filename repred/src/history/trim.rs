@@ -3,11 +3,12 @@
 use alloc::{boxed::Box, vec::Vec};
 
 use super::{
-    History, OriginIndex, Position, SeqRange,
+    History, Marked, OriginIndex, Position, SeqRange,
     segment::{Run, Segment},
     span::Span,
 };
 use crate::{
+    seen::Seen,
     stamp::{Dot, Stamp},
     version::VersionVector,
 };
@@ -33,7 +34,9 @@ impl History {
         // First, while gaps still hold what they held: sealing may merge some.
         self.seal();
         for (id, seq) in floor.iter() {
-            let index = self.intern(id) as usize;
+            let index = self.intern(id);
+            self.mark_if_last(index, seq);
+            let index = index as usize;
             let origin = &mut self.origins[index];
             debug_assert!(seq <= origin.last);
             origin.floor = origin.floor.max(seq);
@@ -59,13 +62,16 @@ impl History {
         self.edits.retain(|_, edit| edit.range.last > origins[edit.range.origin as usize].floor);
     }
 
-    /// Trims all up to a version, also what is not here.
-    pub(crate) fn stand_for(&mut self, version: &VersionVector) {
-        for (id, seq) in version.iter() {
-            let index = self.intern(id) as usize;
-            self.origins[index].last = self.origins[index].last.max(seq);
+    /// Trims all that was seen, also what is not here.
+    pub(crate) fn stand_for(&mut self, seen: &Seen) {
+        for head in seen.heads() {
+            let index = self.intern(head.id);
+            self.mark_last(index);
+            let ours = self.last(index);
+            self.origins[index as usize].last = ours.max(head.seq);
+            self.learn(head, ours);
         }
-        self.trim(version);
+        self.trim(&seen.version());
     }
 
     fn trim_span(&mut self, start: Position) {
@@ -112,16 +118,19 @@ impl History {
     /// at `version` and has nothing beyond it.
     pub(crate) fn split_off(&mut self, version: &VersionVector) -> Vec<Leftover> {
         self.seal();
-        let (end, generation, epoch) = (self.end(), self.generation + 1, self.epoch + 1);
+        let (end, generation, numbering) = (self.end(), self.generation + 1, self.numbering + 1);
         let mut old = core::mem::replace(self, Self::new());
         self.open = Segment::new(end);
-        (self.generation, self.epoch) = (generation, epoch);
-        self.keeps_everything = old.keeps_everything;
+        (self.generation, self.numbering) = (generation, numbering);
+        (self.keeps_everything, self.document) = (old.keeps_everything, old.document);
         // What an author had seen stays true, and the origins keep their places.
         self.causality = core::mem::take(&mut old.causality);
         self.causality.forget_writer();
-        for origin in &old.origins {
+        for (was, origin) in (0..).zip(&old.origins) {
             let index = self.intern(origin.id) as usize;
+            self.origins[index].epochs = origin.epochs.clone();
+            self.origins[index].marked =
+                Marked { seq: origin.last, mark: old.mark(was, origin.last).unwrap_or_default() };
             // Carry over an origin's latest time only if all its entries are covered by `version`. Otherwise its
             // remaining entries are pushed again, and set the time.
             if origin.last <= version.seq(origin.id) {
@@ -184,6 +193,14 @@ impl History {
                 }
                 leftovers
             }
+        }
+    }
+
+    /// Forgets what is known of the content of what was here: all of it was given up, and what comes may be of another
+    /// content.
+    pub(crate) fn forget_content(&mut self) {
+        for origin in &mut self.origins {
+            (origin.epochs, origin.marked) = Default::default();
         }
     }
 

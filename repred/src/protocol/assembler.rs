@@ -12,6 +12,7 @@ use crate::{
     core::{Block, Received},
     history::{Dependency, OriginIndex, SeqRange},
     id::ReplicaId,
+    seen::Seen,
     snapshot::{self, Snapshot},
     version::VersionVector,
 };
@@ -341,7 +342,9 @@ impl Assembler {
             return Err(Malformed("the snapshot that was announced"));
         }
         let SnapshotHead { time, version, floor, cause, .. } = head;
-        Ok(Some(ReceivedSnapshot { snapshot: Snapshot { version, time, state }, floor, cause }))
+        let seen = Seen::from(&version);
+        let snapshot = Snapshot { version, seen, time, state };
+        Ok(Some(ReceivedSnapshot { snapshot, floor, cause }))
     }
 }
 

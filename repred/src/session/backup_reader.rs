@@ -10,6 +10,7 @@ use crate::{
     id::ReplicaId,
     protocol::{Audience, Cause, Kind, Malformed, Open, ProtocolError, ReceivedSnapshot, Replay},
     reduce::Replicated,
+    seen::Seen,
     time::Now,
     version::VersionVector,
 };
@@ -39,6 +40,7 @@ struct LogState {
     writer: Option<ReplicaId>,
     /// What the state has reduced, though the entries may be still to come.
     in_state: VersionVector,
+    seen: Seen,
 }
 
 impl BackupReader {
@@ -62,8 +64,8 @@ impl BackupReader {
 
     /// Ends the reading of a log. Entries that the state has reduced and that did not follow count as trimmed.
     pub(crate) fn finish<R: Replicated>(self, core: &mut Core<R>) {
-        if let Some(LogState { in_state, .. }) = self.log {
-            core.trim_unseen(&in_state);
+        if let Some(LogState { seen, .. }) = self.log {
+            core.trim_unseen(&seen);
         }
     }
 
@@ -109,7 +111,7 @@ impl BackupReader {
         let result = replay.message(message, &mut reader);
         let in_state = reader.in_state.take();
         if let (Some(log), Some(in_state)) = (log, in_state) {
-            log.in_state = in_state;
+            (log.in_state, log.seen) = (in_state.version(), in_state);
         }
         result
     }
@@ -122,7 +124,7 @@ struct Reader<'a, R: Replicated> {
     newest: &'a mut u32,
     is_log: bool,
     /// What a log has begun with, if this message was the end of that.
-    in_state: Option<VersionVector>,
+    in_state: Option<Seen>,
 }
 
 impl<'a, R: Replicated> Audience for Reader<'a, R> {
@@ -144,8 +146,7 @@ impl<'a, R: Replicated> Audience for Reader<'a, R> {
     }
 
     fn digest(&mut self, version: &VersionVector) -> Result<(), SessionError> {
-        self.receiver.core().check_id(version);
-        Ok(())
+        Ok(self.receiver.core().check_id(&Seen::from(version))?)
     }
 
     fn snapshot(&mut self, received: ReceivedSnapshot) -> Result<(), SessionError> {

@@ -31,6 +31,7 @@ use crate::{
     id::ReplicaId,
     protocol::{Cause, Kind, MAX_OPEN, Message, Open, Reason},
     reduce::Replicated,
+    seen::Seen,
     time::{Monotonic, Now},
     version::VersionVector,
 };
@@ -512,7 +513,7 @@ impl Session {
         theirs: &VersionVector,
         floor: VersionVector,
     ) -> Result<(), SessionError> {
-        core.check_id(theirs);
+        core.check_id(&Seen::from(theirs))?;
         let own_floor = core.floor();
         let discards =
             self.config.discard_ours || self.peer.as_ref().is_some_and(|peer| peer.discards);

@@ -51,7 +51,7 @@ impl OpenSnapshot {
     }
 
     fn head(&self) -> SnapshotHead {
-        let Snapshot { version, time, state } = &self.snapshot;
+        let Snapshot { version, time, state, .. } = &self.snapshot;
         SnapshotHead {
             size: state.len() as u64,
             digest: snapshot::digest([&**state]),

@@ -115,9 +115,9 @@ impl World<'_> {
         let Some(core) = &mut node.core else { return Ok(true) };
         let seen: Vec<_> =
             if self.trace.is_recording() { core.history().seqs().collect() } else { Vec::new() };
-        let before = (core.history().end(), core.history().epoch());
+        let before = (core.history().end(), core.history().numbering());
         let heard = self.links[link].sessions[end].handle_message(core, &message, now);
-        let after = (core.history().end(), core.history().epoch());
+        let after = (core.history().end(), core.history().numbering());
         let single = self.links[link].count_single_entries(end, &message).unwrap_or_default();
         // Each entry that is new makes the history longer.
         let has_known_again = heard.is_ok()
