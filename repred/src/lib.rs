@@ -100,7 +100,8 @@ pub use self::journal::{Durability, Trimming};
 #[cfg(feature = "net")]
 #[doc(inline)]
 pub use self::net::{
-    Connection, PeerStatus, Pipe, Replica, ReplicaBuilder, Subscription, UndoLog, Undone, pipe,
+    Connection, Health, Notice, PeerStatus, Pipe, Problem, ProblemKind, Replica, ReplicaBuilder,
+    Subscription, UndoLog, Undone, pipe,
 };
 
 #[cfg(feature = "derive")]

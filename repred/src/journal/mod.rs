@@ -44,7 +44,7 @@ pub use self::redb::Redb;
 use self::batch::{Batch, BatchBuilder, Collected};
 pub(crate) use self::log::{IfDamaged, Log};
 #[cfg(feature = "net")]
-pub(crate) use self::writer::{Host, LogWriter, Outbox, ReadOnly, WritePolicy};
+pub(crate) use self::writer::{Host, LogWriter, Outbox, ReadOnly, WritePolicy, WriterReport};
 pub use self::{
     durability::Durability,
     error::{JournalError, OpenError},

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::{
     builder::{Parts, ReplicaBuilder},
+    health::{ProblemKind, Topic, text_of},
     journal_parts::JournalSettings,
     replica::Replica,
     shared::Shared,
@@ -16,7 +17,7 @@ use crate::{
     id::ReplicaId,
     journal::{
         Durability, Files, Host, IfDamaged, JournalError, Log, LogWriter, OpenError, Outbox,
-        Recovery, Storage, Trimming, WritePolicy,
+        Recovery, Storage, Trimming, WritePolicy, WriterReport,
     },
     receipt::{Durable, NotDurable},
     reduce::Replicated,
@@ -304,5 +305,22 @@ impl<R: Replicated> Host for Shared<R> {
 
     fn new_id(&self) -> ReplicaId {
         self.platform.random_id()
+    }
+
+    fn report(&self, report: WriterReport) {
+        let now = self.now();
+        let _ = self.with(|inner| match report {
+            WriterReport::NotCompacted(error) => {
+                inner.raise(ProblemKind::CompactionFails { error: text_of(&error) }, now);
+            }
+            WriterReport::Compacted => inner.clear(Topic::CompactionFails),
+            WriterReport::Refused(error) => {
+                inner.raise(ProblemKind::StorageRefuses { error: text_of(&error) }, now);
+            }
+            WriterReport::Accepted => inner.clear(Topic::StorageRefuses),
+            WriterReport::Failed(error) => {
+                inner.hold(ProblemKind::JournalFailed { error: text_of(&error) }, now);
+            }
+        });
     }
 }

@@ -19,6 +19,10 @@ mod alarm;
 mod pipe;
 mod transport;
 
+// What is wrong in the background.
+mod health;
+mod monitor;
+
 // The replica, and what is behind its lock.
 #[cfg(feature = "journal")]
 mod journal_parts;
@@ -37,6 +41,7 @@ mod connection;
 mod synced;
 mod subscription;
 mod filtered;
+mod notices;
 mod backup;
 mod undo_log;
 #[cfg(feature = "journal")]
@@ -48,6 +53,9 @@ pub use self::{
     clock::Clock,
     connection::{Connection, ConnectionError},
     filtered::Filtered,
+    health::{Health, Problem, ProblemKind},
+    monitor::Notice,
+    notices::Notices,
     pipe::{Pipe, pipe},
     platform::Platform,
     random::Random,

@@ -9,14 +9,16 @@ use std::{
 };
 
 use super::{
+    health::{ProblemKind, text_of},
     replica::Replica,
     shared::{Inner, Key, Shared},
 };
 use crate::{
+    core::ReceiveError,
     endpoint::{Endpoint, EndpointError},
     id::ReplicaId,
     log_position::LogPosition,
-    protocol::{FrameError, Framing, Malformed, Speaker},
+    protocol::{FrameError, Framing, Malformed, Reason, Speaker},
     reduce::Replicated,
     session::{Direction, Session, SessionConfig, SessionError, WriteProgress},
     time::{Monotonic, Now},
@@ -155,7 +157,13 @@ impl<R: Replicated> ReplicaEndpoint<R> {
     }
 
     fn note_failure<T>(&mut self, result: Result<T, EndpointError>) -> Result<T, EndpointError> {
-        self.has_failed |= matches!(result, Err(EndpointError::Session(_)));
+        if let Err(EndpointError::Session(error)) = &result {
+            self.has_failed = true;
+            if let (Some(shared), Some(key)) = (self.shared.upgrade(), self.key) {
+                // Nobody holds the lock here, since the session has just been used under it.
+                let _ = shared.with(|inner| note_refusal(inner, key, error, shared.now()));
+            }
+        }
         result
     }
 
@@ -265,6 +273,10 @@ impl<R: Replicated> Endpoint for ReplicaEndpoint<R> {
             }
             if has_turned || inner.core.log_position() != before {
                 inner.notify_change();
+                inner.look(now);
+            }
+            if let Some(peer) = inner.synced_peer(key) {
+                inner.note_fine(peer, now);
             }
             inner.notify_ack();
             Ok(received?)
@@ -349,9 +361,40 @@ impl<R: Replicated> Endpoint for ReplicaEndpoint<R> {
 /// Begins the session if it has not.
 fn begin<R: Replicated>(inner: &mut Inner<R>, key: Key, config: &SessionConfig, now: Now) {
     let Inner { core, links, .. } = inner;
-    if let Some(link) = links.get_mut(&key) {
-        link.session.get_or_insert_with(|| Session::new(config.clone(), core, now));
+    if let Some(link) = links.get_mut(&key).filter(|link| link.session.is_none()) {
+        link.session = Some(Session::new(config.clone(), core, now));
+        inner.note_polled(now);
     }
+}
+
+/// Raises the problem that a session's error shows, if it shows one.
+fn note_refusal<R: Replicated>(inner: &mut Inner<R>, key: Key, error: &SessionError, now: Now) {
+    let peer = inner.session(key).and_then(|session| session.peer());
+    let kind = match error {
+        // A peer that goes away, for whatever reason, is not wrong about anything.
+        SessionError::Silent { .. }
+        | SessionError::Stalled { .. }
+        | SessionError::Discarded
+        | SessionError::NewerSchema
+        | SessionError::Unavailable(_)
+        | SessionError::Peer(Reason::Finished | Reason::TimedOut) => return,
+        SessionError::Diverged { .. } | SessionError::Peer(Reason::Diverged) => {
+            ProblemKind::Diverged { peer }
+        }
+        SessionError::ClockDrift { ours, theirs } if ours > theirs => {
+            ProblemKind::ClockAhead { whose: None, by: ours.since(*theirs) }
+        }
+        SessionError::ClockDrift { ours, theirs } => {
+            ProblemKind::ClockAhead { whose: peer, by: theirs.since(*ours) }
+        }
+        SessionError::Receive(ReceiveError::TooFarAhead { stamp, .. }) => {
+            let by = stamp.time.since(now.wall);
+            ProblemKind::ClockAhead { whose: Some(stamp.origin()), by }
+        }
+        SessionError::Peer(reason) => ProblemKind::RefusedByPeer { peer, reason: *reason },
+        error => ProblemKind::PeerRefused { peer, error: text_of(error) },
+    };
+    inner.raise(kind, now);
 }
 
 /// Gives the session the messages that are whole. Returns how many bytes they take, and whether the session has

@@ -7,17 +7,21 @@ use std::{
         atomic::{AtomicUsize, Ordering},
     },
     task::Waker,
+    time::Duration,
 };
 
 use super::{
+    health::{ProblemKind, Topic},
     journal_parts::{LogWriter, Outbox},
+    monitor::{Monitor, Notice},
     platform::Platform,
 };
 use crate::{
     core::{Core, UpdateError},
+    id::ReplicaId,
     reduce::Replicated,
     session::{Session, SessionConfig},
-    time::{Now, Time},
+    time::{Monotonic, Now, Time},
     unavailable::Unavailable,
 };
 
@@ -38,10 +42,16 @@ pub(super) struct Inner<R: Replicated> {
     pub(super) links: BTreeMap<Key, Link>,
     /// What is kept for the journal, if there is one.
     pub(super) outbox: Option<Outbox>,
+    /// What is wrong in the background.
+    pub(super) monitor: Monitor,
+    /// How many connections were dropped before they were polled, since the last one was.
+    dropped_unpolled: u64,
     /// Woken at the next change, once: connections that have nothing to send, observers, waits.
     change_wakers: Vec<(Key, Waker)>,
     /// Woken when a peer confirms something, once.
     ack_wakers: Vec<(Key, Waker)>,
+    /// Woken at the next notice, once.
+    notice_wakers: Vec<(Key, Waker)>,
     /// Woken when the lock is released.
     to_wake: Vec<(Key, Waker)>,
     last_key: Key,
@@ -56,9 +66,17 @@ pub(super) struct Link {
     /// Dead when the connection is dropped. A connection that is dropped inside `read` or `reduce` cannot take the lock
     /// to unregister itself.
     connection: Weak<()>,
+    /// When it was made.
+    made: Monotonic,
     /// `None` until the connection is first polled.
     pub(super) session: Option<Session>,
 }
+
+/// How long a connection may exist without being polled until that is noticed.
+const UNPOLLED: Duration = Duration::from_secs(10);
+
+/// How many origins are named of those whose updates are deferred.
+const MAX_NAMED: usize = 8;
 
 /// The thread that calls, by an address that only it has.
 #[inline]
@@ -71,11 +89,14 @@ impl<R: Replicated> Shared<R> {
     pub(super) fn new(core: Core<R>, platform: Platform, config: SessionConfig) -> Self {
         let inner = Inner {
             outbox: None,
+            monitor: Monitor::default(),
+            dropped_unpolled: 0,
             core,
             platform: platform.clone(),
             links: BTreeMap::new(),
             change_wakers: Vec::new(),
             ack_wakers: Vec::new(),
+            notice_wakers: Vec::new(),
             to_wake: Vec::new(),
             last_key: 0,
         };
@@ -179,6 +200,7 @@ impl<R: Replicated> Drop for Shared<R> {
     fn drop(&mut self) {
         let inner = self.inner.get_mut().unwrap_or_else(PoisonError::into_inner);
         let waiting = inner.change_wakers.drain(..).chain(inner.ack_wakers.drain(..));
+        let waiting = waiting.chain(inner.notice_wakers.drain(..));
         waiting.chain(inner.to_wake.drain(..)).for_each(|(_, waker)| waker.wake());
     }
 }
@@ -188,7 +210,9 @@ impl<R: Replicated> Inner<R> {
     pub(super) fn link(&mut self, connection: &Arc<()>) -> Key {
         self.sweep();
         let key = self.key();
-        self.links.insert(key, Link { connection: Arc::downgrade(connection), session: None });
+        let made = self.platform.clock.monotonic();
+        self.links
+            .insert(key, Link { connection: Arc::downgrade(connection), made, session: None });
         key
     }
 
@@ -209,10 +233,26 @@ impl<R: Replicated> Inner<R> {
         session.is_some_and(Session::is_synced)
     }
 
+    /// The peer of a connection, once it has sent all that we lacked.
+    pub(super) fn synced_peer(&self, key: Key) -> Option<ReplicaId> {
+        let session = self.links.get(&key)?.session.as_ref()?;
+        session.peer().filter(|_| session.is_synced())
+    }
+
     /// Forgets a connection. Returns whether there was one.
     pub(super) fn unlink(&mut self, key: Key) -> bool {
         self.record_peer(key, self.platform.clock.wall());
-        self.links.remove(&key).is_some()
+        let Some(link) = self.links.remove(&key) else { return false };
+        self.note_end(&link);
+        true
+    }
+
+    /// The connection is gone.
+    fn note_end(&mut self, link: &Link) {
+        if link.session.is_none() {
+            self.dropped_unpolled += 1;
+            self.note_unpolled(self.platform.clock.now());
+        }
     }
 
     /// Passes to the outbox what the peer of a connection has confirmed.
@@ -233,7 +273,9 @@ impl<R: Replicated> Inner<R> {
 
     /// Forgets connections that were dropped where they could not take the lock.
     pub(super) fn sweep(&mut self) {
-        self.links.retain(|_, link| link.connection.strong_count() > 0);
+        let is_gone = |link: &mut Link| link.connection.strong_count() == 0;
+        let gone: Vec<_> = self.links.extract_if(.., |_, link| is_gone(link)).collect();
+        gone.iter().for_each(|(_, link)| self.note_end(link));
     }
 
     /// A key for a new connection or observer.
@@ -275,6 +317,113 @@ impl<R: Replicated> Inner<R> {
     pub(super) fn forget_wakers(&mut self, key: Key) {
         self.change_wakers.retain(|(other, _)| *other != key);
         self.ack_wakers.retain(|(other, _)| *other != key);
+        self.notice_wakers.retain(|(other, _)| *other != key);
+    }
+
+    // ---- health ----
+
+    /// Something went wrong, once more. To tell of anything else that can go wrong, call this with another
+    /// [`ProblemKind`].
+    pub(super) fn raise(&mut self, kind: ProblemKind, now: Now) {
+        let notice = self.monitor.raise(kind, now).cloned();
+        self.notify(notice);
+    }
+
+    /// Something is wrong, and may have been before: a state that lasts.
+    pub(super) fn hold(&mut self, kind: ProblemKind, now: Now) {
+        let notice = self.monitor.hold(kind, now).cloned();
+        self.notify(notice);
+    }
+
+    /// Something is not wrong any more.
+    pub(super) fn clear(&mut self, topic: Topic) {
+        let notice = self.monitor.clear(topic).cloned();
+        self.notify(notice);
+    }
+
+    fn notify(&mut self, notice: Option<Notice>) {
+        if notice.is_some() {
+            self.to_wake.append(&mut self.notice_wakers);
+        }
+    }
+
+    /// Wakes a task at the next notice.
+    pub(super) fn wake_on_notice(&mut self, key: Key, waker: &Waker) {
+        register(&mut self.notice_wakers, key, waker);
+    }
+
+    /// Looks for what lasts. O(1) while nothing begins.
+    pub(super) fn look(&mut self, now: Now) {
+        let (origins, limit) = (self.core.history().origins(), self.core.limits().origins);
+        // From nine tenths on.
+        if origins >= limit - limit / 10 {
+            self.hold(ProblemKind::OriginsNearLimit { origins, limit }, now);
+        }
+        match (self.core.has_deferred(), self.monitor.has(Topic::Deferred)) {
+            (true, false) => self.note_deferred(now),
+            (false, true) => self.clear(Topic::Deferred),
+            _ => {}
+        }
+    }
+
+    /// Looks at everything. O(connections), and O(origins) while updates are deferred.
+    pub(super) fn examine(&mut self, now: Now) {
+        self.sweep();
+        self.look(now);
+        if self.core.has_deferred() {
+            self.note_deferred(now);
+        }
+        self.note_unpolled(now);
+    }
+
+    fn note_deferred(&mut self, now: Now) {
+        let (version, reduced) = (self.core.version(), self.core.reduced());
+        let is_deferred = |&(id, seq): &(ReplicaId, u64)| reduced.seq(id) < seq;
+        let origins = version.iter().filter(is_deferred).map(|(id, _)| id).take(MAX_NAMED);
+        let kind = ProblemKind::Deferred {
+            updates: version.ahead_of(&reduced),
+            origins: origins.collect(),
+        };
+        self.hold(kind, now);
+    }
+
+    /// Counts the connections that nobody polls.
+    fn note_unpolled(&mut self, now: Now) {
+        let is_waiting =
+            |link: &&Link| link.session.is_none() && now.monotonic.since(link.made) >= UNPOLLED;
+        let waiting = self.links.values().filter(is_waiting).count() as u64;
+        let dropped = self.dropped_unpolled;
+        match dropped + waiting {
+            0 => self.clear(Topic::NeverPolled),
+            _ => self.hold(ProblemKind::NeverPolled { dropped, waiting }, now),
+        }
+    }
+
+    /// A connection is polled for the first time.
+    pub(super) fn note_polled(&mut self, now: Now) {
+        self.dropped_unpolled = 0;
+        if self.monitor.has(Topic::NeverPolled) {
+            self.note_unpolled(now);
+        }
+    }
+
+    /// A connection with a peer is fine. What was wrong with the peer is over if that was some time ago.
+    pub(super) fn note_fine(&mut self, peer: ReplicaId, now: Now) {
+        if self.monitor.is_good() {
+            return;
+        }
+        let peer = Some(peer);
+        let topics = [
+            Topic::PeerRefused(peer),
+            Topic::RefusedByPeer(peer),
+            Topic::ClockAhead(peer),
+            Topic::ClockAhead(None),
+        ];
+        for topic in topics {
+            if self.monitor.has_settled(topic, now.monotonic) {
+                self.clear(topic);
+            }
+        }
     }
 }
 

@@ -87,7 +87,9 @@ pub struct Session {
     phase: Phase,
     /// What we said of ourselves.
     greeting: Greeting,
-    /// What the peer said of itself.
+    /// Who the peer says it is.
+    peer_id: Option<ReplicaId>,
+    /// What the peer said of itself, if we can talk to it.
     peer: Option<Open>,
     /// Messages that go out before all others: our open, our digest.
     first: VecDeque<Vec<u8>>,
@@ -136,6 +138,7 @@ impl Session {
             config,
             phase: Phase::Opening,
             greeting,
+            peer_id: None,
             peer: None,
             first: VecDeque::from([first]),
             incoming: Incoming::default(),
@@ -166,7 +169,7 @@ impl Session {
     /// # Ok::<(), repred::error::SessionError>(())
     /// ```
     pub fn peer(&self) -> Option<ReplicaId> {
-        self.peer.as_ref().map(|peer| peer.id)
+        self.peer_id
     }
 
     /// Whether the peer has sent all that we lacked when the session began. Once true, it stays true.
@@ -488,6 +491,7 @@ impl Session {
         open: Open,
         now: Now,
     ) -> Result<(), SessionError> {
+        self.peer_id = Some(open.id);
         self.greeting.check(&open, &self.config, core.id(), now.wall)?;
         core.note_schema(open.newest.max(open.schema.version()));
         let is_equal = open.version_hash == self.greeting.version_hash();

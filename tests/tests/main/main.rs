@@ -22,6 +22,7 @@ mod hostile;
 
 // Shared copies: handles, tasks and networks.
 mod handle;
+mod health;
 mod endpoint;
 mod topologies;
 mod executors;

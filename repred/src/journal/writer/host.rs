@@ -1,7 +1,7 @@
 //! [`Host`]: a replica behind a lock, as its log writer sees it.
 
 use super::outbox::Outbox;
-use crate::{core::Core, id::ReplicaId, reduce::Replicated, time::Time};
+use crate::{core::Core, id::ReplicaId, journal::JournalError, reduce::Replicated, time::Time};
 
 /// A replica behind a lock, for which a [`LogWriter`](super::LogWriter) writes a journal. Whoever owns the lock
 /// implements this, so that the writer knows nothing of connections and observers.
@@ -26,4 +26,21 @@ pub(crate) trait Host: Send + Sync + 'static {
 
     /// An id that nobody ever had.
     fn new_id(&self) -> ReplicaId;
+
+    /// Something of the writer's work begins to fail, or does not fail any more. Called without the lock.
+    fn report(&self, report: WriterReport);
+}
+
+/// What of the writer's work fails, or does not fail any more. No caller waits for that work, so nobody gets its error.
+#[derive(Clone, Debug)]
+pub(crate) enum WriterReport {
+    /// A compaction has failed; the present log is in use as before.
+    NotCompacted(JournalError),
+    Compacted,
+    /// The storage refuses a write, which was rolled back.
+    Refused(JournalError),
+    /// The storage takes writes again.
+    Accepted,
+    /// Nothing is written any more.
+    Failed(JournalError),
 }

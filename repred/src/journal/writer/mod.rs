@@ -26,7 +26,7 @@ use std::{
 };
 
 pub(crate) use self::{
-    host::Host,
+    host::{Host, WriterReport},
     outbox::{Outbox, ReadOnly},
     thread::WritePolicy,
 };

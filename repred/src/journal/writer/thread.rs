@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    host::Host,
+    host::{Host, WriterReport},
     mailbox::{Command, CompactionReply, EndGuard, Mailbox},
     outbox::{Outbox, ReadOnly, Switched},
     watermark::Watermark,
@@ -214,18 +214,28 @@ impl<H: Host, S: Storage> WriterThread<H, S> {
         Ok(())
     }
 
-    /// Swallows an error of a compaction that leaves the present log usable. Returns whether the compaction
-    /// succeeded.
+    /// Swallows an error of a compaction that leaves the present log usable, and reports it. Returns whether the
+    /// compaction succeeded.
     fn forgive(&self, result: Result<(), JournalError>) -> Result<bool, JournalError> {
-        match result {
-            Ok(()) => Ok(true),
+        let error = match result {
+            Ok(()) => return Ok(true),
+            Err(error) => error,
+        };
+        self.report(WriterReport::NotCompacted(error.clone()));
+        match error {
             // It was the compacted log that was refused, and no update.
-            Err(JournalError::Refused(_)) if self.refused.is_none() && !self.needs_compaction => {
+            JournalError::Refused(_) if self.refused.is_none() && !self.needs_compaction => {
                 Ok(false)
             }
             // The state has no encoding, so there cannot be a compacted log.
-            Err(JournalError::Content(SessionError::Snapshot(_))) => Ok(false),
-            Err(error) => Err(error),
+            JournalError::Content(SessionError::Snapshot(_)) => Ok(false),
+            error => Err(error),
+        }
+    }
+
+    fn report(&self, report: WriterReport) {
+        if let Some(host) = self.host.upgrade() {
+            host.report(report);
         }
     }
 
@@ -233,7 +243,11 @@ impl<H: Host, S: Storage> WriterThread<H, S> {
         // The next log is written while the replica is in use. What was new before has to be durable before it is
         // trimmed, so it goes to the present log first.
         self.write_new()?;
-        if self.write_next()? { Ok(()) } else { self.write_next_at_once() }
+        if !self.write_next()? {
+            self.write_next_at_once()?;
+        }
+        self.report(WriterReport::Compacted);
+        Ok(())
     }
 
     /// Writes the next log batch by batch, and switches to it. False if it cannot represent what the replica did
@@ -345,6 +359,7 @@ impl<H: Host, S: Storage> WriterThread<H, S> {
             outbox.set_read_only(Some(ReadOnly::Full(error.clone())));
             (result, before, core.log_position())
         });
+        host.report(WriterReport::Refused(error.clone()));
         drop(host);
         let Some((result, before, after)) = rolled_back else { return };
         self.watermark.roll_back(before, NotDurable::Refused { cause: Arc::new(error) });
@@ -362,11 +377,13 @@ impl<H: Host, S: Storage> WriterThread<H, S> {
             Ok(()) => {
                 (self.refused, self.due) = (None, None);
                 self.with_and_wake(|_, outbox| outbox.set_read_only(None));
+                self.report(WriterReport::Accepted);
                 // The replica may have trimmed something meanwhile.
                 self.write()
             }
-            Err(JournalError::Refused(_)) => {
+            Err(error @ JournalError::Refused(_)) => {
                 self.due = Some(Instant::now() + RETRY);
+                self.report(WriterReport::Refused(error));
                 Ok(())
             }
             Err(error) => Err(error),
@@ -377,6 +394,7 @@ impl<H: Host, S: Storage> WriterThread<H, S> {
     fn fail(&mut self, error: JournalError) {
         self.log.poison();
         let cause = Arc::new(error.clone());
+        self.report(WriterReport::Failed(error.clone()));
         // Before the watermark fails: a caller who sees that error must not be able to write.
         self.with_and_wake(|_, outbox| outbox.set_read_only(Some(ReadOnly::Failed(error))));
         self.watermark.fail(NotDurable::Unknown { cause });
