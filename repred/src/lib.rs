@@ -14,6 +14,7 @@ extern crate alloc;
 
 // Words: what an update is called, and what it did.
 mod id;
+mod document;
 mod token;
 mod epochs;
 mod time;
@@ -77,6 +78,7 @@ pub mod guide;
 pub use self::{
     changes::Changes,
     core::Entry,
+    document::DocumentId,
     event::ReplicaEvent,
     id::ReplicaId,
     receipt::{Durable, Receipt},

@@ -17,6 +17,7 @@ mod evolution;
 mod cuts;
 mod messages;
 mod progress;
+mod documents;
 mod snapshots;
 mod hostile;
 
