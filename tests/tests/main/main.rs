@@ -12,6 +12,7 @@ mod editing;
 mod own_map;
 mod order;
 mod evolution;
+mod depth;
 
 // Two copies: sessions and connections.
 mod cuts;
