@@ -29,6 +29,8 @@ mod changes;
 mod version;
 mod seen;
 mod encoding;
+#[allow(dead_code, unused_imports, reason = "sessions and journals compare shapes next")]
+mod shape;
 mod reduce;
 mod reducer;
 pub mod edit;
