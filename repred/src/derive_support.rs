@@ -8,7 +8,7 @@ use serde::{
     de::{self, DeserializeSeed, EnumAccess, VariantAccess, Visitor},
 };
 
-use crate::{shape::ids, stamp::Stamp};
+use crate::stamp::Stamp;
 
 /// A function that `#[reduce(with = path)]` can name: with or without a stamp.
 ///
@@ -78,10 +78,7 @@ impl<'de, E: Variants> Visitor<'de> for EnumVisitor<E> {
     type Value = E;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match f.alternate() {
-            true => ids::write(E::IDS, f),
-            false => write!(f, "a variant of `{}`", E::NAME),
-        }
+        write!(f, "a variant of `{}`", E::NAME)
     }
 
     fn visit_enum<A: EnumAccess<'de>>(self, access: A) -> Result<E, A::Error> {

@@ -14,6 +14,5 @@ pub use crate::{
     fork::Fork,
     receipt::NotDurable,
     session::SessionError,
-    shape::ShapeDifference,
     unavailable::Unavailable,
 };

@@ -14,7 +14,6 @@ extern crate alloc;
 
 // Words: what an update is called, and what it did.
 mod id;
-mod document;
 mod token;
 mod epochs;
 mod time;
@@ -29,8 +28,6 @@ mod changes;
 mod version;
 mod seen;
 mod encoding;
-#[allow(dead_code, unused_imports, reason = "sessions and journals compare shapes next")]
-mod shape;
 mod reduce;
 mod reducer;
 pub mod edit;
@@ -80,7 +77,6 @@ pub mod guide;
 pub use self::{
     changes::Changes,
     core::Entry,
-    document::DocumentId,
     event::ReplicaEvent,
     id::ReplicaId,
     receipt::{Durable, Receipt},

@@ -24,6 +24,10 @@ impl Storage for DryRun {
         self.files.names()
     }
 
+    fn full_name(&self, name: &str) -> String {
+        self.files.full_name(name)
+    }
+
     fn size(&mut self, name: &str) -> io::Result<u64> {
         self.files.size(name)
     }

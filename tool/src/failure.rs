@@ -1,6 +1,7 @@
 //! [`Failure`]: why a command has not done what it was asked.
 
 use std::{
+    error::Error,
     fmt, io,
     path::{Path, PathBuf},
 };
@@ -63,9 +64,11 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Folder(folder, error) => {
+                // The error names the folder, and its source says what is wrong with it.
+                let reason = error.source().map_or_else(|| error.to_string(), with_sources);
                 write!(
                     f,
-                    "{} cannot be read: {error}; give the folder of a journal",
+                    "{} cannot be read: {reason}; give the folder of a journal",
                     folder.display()
                 )
             }
@@ -74,17 +77,11 @@ impl fmt::Display for Failure {
                 "there is no journal in {}; give the folder that the replica was opened with",
                 folder.display()
             ),
-            Self::Read(folder, error) if self.is_damage() => {
-                write!(
-                    f,
-                    "{}: {}; `check` says what comes before",
-                    folder.display(),
-                    with_sources(error)
-                )
+            // These name the file.
+            Self::Read(_, error) if self.is_damage() => {
+                write!(f, "{}; `check` says what comes before", with_sources(error))
             }
-            Self::Read(folder, error) => {
-                write!(f, "{}: {}", folder.display(), with_sources(error))
-            }
+            Self::Read(_, error) => f.write_str(&with_sources(error)),
             Self::InUse(folder, holder) => {
                 let holder = holder.as_deref().unwrap_or("the program that has it open");
                 write!(f, "{} is in use: stop {holder} first", folder.display())

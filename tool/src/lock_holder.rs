@@ -7,9 +7,12 @@ use std::{fs, path::Path};
 pub(crate) fn of(folder: &Path) -> Option<String> {
     use std::os::unix::fs::MetadataExt;
 
-    let inode = fs::metadata(folder.join("lock")).ok()?.ino();
     let locks = fs::read_to_string("/proc/locks").ok()?;
-    let process = locks.lines().find_map(|line| process(line, inode))?;
+    // The folder is locked as well, and somebody may have removed the file.
+    let inodes = [folder.join("lock"), folder.to_owned()].map(|path| fs::metadata(path).ok());
+    let inodes = inodes.iter().flatten().map(MetadataExt::ino);
+    let process =
+        inodes.flat_map(|inode| locks.lines().find_map(move |line| process(line, inode))).next()?;
     let name = fs::read_to_string(format!("/proc/{process}/comm")).ok()?;
     Some(format!("{} (process {process})", name.trim()))
 }

@@ -222,7 +222,7 @@ fn damage_is_an_error_with_its_place_and_what_is_left() {
         &repred(&["check"], folder.path()),
         1,
         &[
-            &format!("journal-00000001 is damaged at byte {first}"),
+            &format!("{} is damaged at byte {first}", file(&folder).display()),
             "`recover` would keep what comes before: 1 entry, version {a:1}",
             "peers may have the rest",
         ],
@@ -257,8 +257,9 @@ fn a_missing_folder_a_missing_journal_and_a_foreign_file_have_their_own_errors()
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "{command} makes nothing");
     }
     fs::write(file(&folder), "#!/bin/sh\necho 'this is no journal at all'\n").unwrap();
-    let foreign = "journal-00000001 is damaged at byte 0; nothing of it can be read";
-    assert_said(&repred(&["check"], folder.path()), 1, &[foreign]);
+    let foreign = file(&folder).display().to_string();
+    let foreign = format!("{foreign} is damaged at byte 0; nothing of it can be read");
+    assert_said(&repred(&["check"], folder.path()), 1, &[&foreign]);
     assert_error(&repred(&["log"], folder.path()), 1, &["damaged at byte 0"]);
     assert_error(&repred(&["stat"], &file(&folder)), 2, &["cannot be read"]);
 }

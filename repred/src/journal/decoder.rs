@@ -17,7 +17,6 @@ use crate::{
         AssemblyLimits, Audience, Cause, Malformed, Open, ReceivedSnapshot, Receiver, Replay,
         take_frame,
     },
-    seen::Seen,
     session::SessionError,
     stamp::{Dot, Stamp},
     version::VersionVector,
@@ -69,7 +68,7 @@ impl Decoder {
                 }
             }
             // For trimming only: no event.
-            Record::Peers { .. } | Record::Unknown { .. } => {}
+            Record::Peers { .. } => {}
             Record::Closed => events.push(JournalEvent::Closed),
         }
         Ok(())
@@ -178,14 +177,13 @@ impl Audience for Events {
         Ok(())
     }
 
-    fn digest(&mut self, _seen: &Seen) -> Result<(), SessionError> {
+    fn digest(&mut self, _version: &VersionVector) -> Result<(), SessionError> {
         Ok(())
     }
 
     fn snapshot(&mut self, received: ReceivedSnapshot) -> Result<(), SessionError> {
-        let ReceivedSnapshot { snapshot, floor, cause, .. } = received;
-        let floor =
-            if cause == Cause::LogBegins { floor.version() } else { snapshot.version.clone() };
+        let ReceivedSnapshot { snapshot, floor, cause } = received;
+        let floor = if cause == Cause::LogBegins { floor } else { snapshot.version.clone() };
         if !self.version.covers(&snapshot.version) {
             self.version = self.version.merged(&floor);
             self.push(JournalEvent::Snapshot { snapshot, floor });
@@ -206,7 +204,7 @@ fn edit(edits: &Edits, dot: Dot) -> Option<RangeInclusive<u64>> {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::record::BatchAttributes, *};
+    use super::*;
     use crate::{
         core::Core,
         protocol::Framing,
@@ -253,8 +251,7 @@ mod tests {
         let mut framed = Vec::new();
         messages.iter().for_each(|message| Framing::Stream.put(&mut framed, message));
         decoder.take(Record::Opened { is_strict: true, id: 7.into() })?;
-        let attributes = BatchAttributes::default();
-        decoder.take(Record::Batch { latest: Time::ZERO, attributes, messages: &framed })?;
+        decoder.take(Record::Batch { latest: Time::ZERO, messages: &framed })?;
         Ok(decoder.version().clone())
     }
 

@@ -2,6 +2,7 @@
 
 use std::{error::Error, fmt, io, sync::Arc};
 
+use super::displaced::Displaced;
 use crate::{session::SessionError, unavailable::Unavailable};
 
 /// Why a journal was not opened. Its files are as they were, and no replica uses them.
@@ -10,37 +11,31 @@ use crate::{session::SessionError, unavailable::Unavailable};
 pub enum OpenError {
     /// Another replica uses the journal, in this process or in another. Close that one first.
     InUse(io::Error),
-    /// The storage failed: a fault of the disk, of permissions, or of a full disk. Mend that, and open the journal
-    /// again. If the disk cannot read some part of a file any more, [`recover`](super::Journal::recover) opens it with
+    /// The journal cannot be written where it is: the file system is mounted for reading only, or this user may not
+    /// write there, as the error says. A [`JournalReader`](super::JournalReader), and so the command `repred`, can read
+    /// it there all the same.
+    ReadOnly(io::Error),
+    /// The storage failed: a fault of the disk, or a full disk. Mend that, and open the journal again. If the disk cannot read some part of a file any more, [`recover`](super::Journal::recover) opens it with
     /// what comes before that part.
     Io(io::Error),
     /// A file is not as it was written: a fault of the disk, or of a program that has changed the file. The record at
     /// `offset` was whole once. [`recover`](super::Journal::recover) keeps the records before it, under a new
     /// id, and gets from peers what they have of the rest.
     Damaged {
-        /// The name of the file.
+        /// The [full name](super::Storage::full_name) of the file.
         file: String,
         /// The offset of the first record that cannot be read.
         offset: u64,
     },
-    /// A file was written in another format, by another version of repred. Open it with that version.
+    /// A file was written in another format, by another version of repred. Use that version.
     Format {
-        /// The name of the file.
+        /// The [full name](super::Storage::full_name) of the file.
         file: String,
         /// The number of its format.
         format: u8,
     },
-    /// Something in a file is of a later version of repred, which says that it must not be passed over. Upgrade.
-    Upgrade {
-        /// The name of the file.
-        file: String,
-        /// What kind of thing it is.
-        what: &'static str,
-        /// Its number.
-        number: u64,
-    },
-    /// The journal does not fit this program: its state has another type, another schema or another start, it is of
-    /// another [document](crate::DocumentId), or the limits are lower. Open it with the program that has written it, or with a newer version of that.
+    /// The journal does not fit this program: its state has another type, another schema or another start, or its
+    /// limits are lower. Open it with the program that has written it, or with a newer version of that.
     Content(SessionError),
     /// The journal was read, and could then not be written. Mend what the error says, and open it again.
     Write(JournalError),
@@ -56,6 +51,11 @@ pub enum JournalError {
     /// The storage failed in such a way that the journal may or may not hold what was written last: a sync failed, for
     /// example. Nothing is written any more. Open the journal again.
     Unknown(Arc<io::Error>),
+    /// The folder of the journal, its lock or its file was removed, renamed or replaced while it was open. What was
+    /// acknowledged before is where the folder or the file has gone. Nothing is written any more, and nothing is
+    /// acknowledged that whoever opens the journal by its name would not find. Put back what was moved, if it was, and
+    /// open the journal again.
+    Displaced(Displaced),
     /// The journal has failed before, as an earlier error said. Nothing is written any more. Open the journal again.
     Failed,
     /// The storage refused a write, and the replica could then not be rolled back to what the journal holds, because
@@ -73,6 +73,7 @@ pub enum JournalError {
 pub(super) enum WriteError {
     Refused(io::Error),
     Unknown(io::Error),
+    Displaced(Displaced),
     Failed,
 }
 
@@ -81,6 +82,7 @@ impl From<WriteError> for JournalError {
         match error {
             WriteError::Refused(error) => Self::Refused(Arc::new(error)),
             WriteError::Unknown(error) => Self::Unknown(Arc::new(error)),
+            WriteError::Displaced(displaced) => Self::Displaced(displaced),
             WriteError::Failed => Self::Failed,
         }
     }
@@ -100,8 +102,14 @@ impl From<SessionError> for JournalError {
 
 impl From<io::Error> for OpenError {
     fn from(error: io::Error) -> Self {
+        if let Some(displaced) = Displaced::in_error(&error) {
+            return JournalError::Displaced(displaced.clone()).into();
+        }
         match error.kind() {
             io::ErrorKind::WouldBlock => Self::InUse(error),
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+                Self::ReadOnly(error)
+            }
             _ => Self::Io(error),
         }
     }
@@ -130,7 +138,11 @@ impl fmt::Display for OpenError {
         match self {
             // It says who uses what.
             Self::InUse(error) => error.fmt(f),
-            Self::Io(_) => f.write_str("the storage of the journal failed"),
+            Self::ReadOnly(error) => {
+                write!(f, "{error}; the journal cannot be written here, and can only be read")
+            }
+            // It says what could not be done, and where.
+            Self::Io(error) => write!(f, "the storage of the journal failed: {error}"),
             Self::Damaged { file, offset } => write!(
                 f,
                 "{file} is damaged at byte {offset}; what comes before it can be recovered, and peers may have the rest"
@@ -139,9 +151,6 @@ impl fmt::Display for OpenError {
                 f,
                 "{file} has format {format}, which another version of repred has written; use that"
             ),
-            Self::Upgrade { file, what, number } => {
-                write!(f, "{what} ({number}) in {file} is of a later version of repred; use that")
-            }
             Self::Content(_) => f.write_str("the journal does not fit this program"),
             Self::Write(_) => f.write_str("the journal was read, and could then not be written"),
         }
@@ -151,6 +160,12 @@ impl fmt::Display for OpenError {
 impl fmt::Display for JournalError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Displaced(displaced) => {
+                return write!(
+                    f,
+                    "{displaced}; nothing more is written; put it back if it was moved, and open the journal again"
+                );
+            }
             Self::Refused(_) => {
                 "the storage refused what was to be written, and has nothing of it; make room and try again"
             }
@@ -170,11 +185,11 @@ impl fmt::Display for JournalError {
 impl Error for OpenError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::InUse(error) => error.source(),
-            Self::Io(error) => Some(error),
+            // Their own texts are a part of ours.
+            Self::InUse(error) | Self::ReadOnly(error) | Self::Io(error) => error.source(),
             Self::Content(error) => Some(error),
             Self::Write(error) => Some(error),
-            Self::Damaged { .. } | Self::Format { .. } | Self::Upgrade { .. } => None,
+            Self::Damaged { .. } | Self::Format { .. } => None,
         }
     }
 }
@@ -186,7 +201,7 @@ impl Error for JournalError {
             Self::Rollback(error) => Some(&**error),
             Self::Unavailable(error) => Some(error),
             Self::Content(error) => Some(error),
-            Self::Failed => None,
+            Self::Displaced(_) | Self::Failed => None,
         }
     }
 }

@@ -14,7 +14,10 @@
 //! journal (`writer/`).
 
 mod durability;
+mod displaced;
+mod path_error;
 mod storage;
+mod held;
 mod files;
 mod memory;
 #[cfg(feature = "redb")]
@@ -46,6 +49,7 @@ pub(crate) use self::log::{IfDamaged, Log};
 #[cfg(feature = "net")]
 pub(crate) use self::writer::{Host, LogWriter, Outbox, ReadOnly, WritePolicy, WriterReport};
 pub use self::{
+    displaced::Displaced,
     durability::Durability,
     error::{JournalError, OpenError},
     event::{JournalEvent, RawEntry},

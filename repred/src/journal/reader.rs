@@ -10,9 +10,7 @@ use super::{
     scan::{Scan, ScanError},
     storage::Storage,
 };
-use crate::{
-    document::DocumentId, protocol::Upgrade, session::SessionError, version::VersionVector,
-};
+use crate::{session::SessionError, version::VersionVector};
 
 /// How often to look for the file again if a compaction replaces it between two looks.
 const TRIES: usize = 10;
@@ -64,13 +62,20 @@ impl<S: Storage> JournalReader<S> {
         let mut reader =
             Self { storage, file, scan: None, decoder: Decoder::default(), has_ended: false };
         let LogFile { generation, name, size, .. } = &reader.file;
-        match Scan::begin(&mut reader.storage, name, *generation, *size) {
-            Ok(scan) => reader.scan = Some(scan),
-            // It is just being created, or its creation was cut short.
-            Err(ScanError::Damaged { .. }) if *size < HEADER as u64 => {}
-            Err(error) => return Err(reader.error(error)),
+        if *size >= HEADER as u64 {
+            let scan = Scan::begin(&mut reader.storage, name, *generation, *size);
+            reader.scan = Some(scan.map_err(|error| reader.error(error))?);
         }
         Ok(reader)
+    }
+
+    fn error(&self, error: ScanError) -> JournalReadError {
+        let file = self.storage.full_name(&self.file.name);
+        match error {
+            ScanError::Io(error) => JournalReadError::Io(error),
+            ScanError::Format(format) => JournalReadError::Format { file, format },
+            ScanError::Damaged { offset } => JournalReadError::Damaged { file, offset },
+        }
     }
 
     /// The next event; `None` at the end.
@@ -83,11 +88,8 @@ impl<S: Storage> JournalReader<S> {
             let Self { storage, scan: Some(scan), decoder, .. } = self else { return Ok(None) };
             match scan.next(storage, |record, _| decoder.take(record)) {
                 Ok(Some(Ok(()))) => {}
-                Ok(Some(Err(SessionError::Upgrade { what, number }))) => {
-                    return Err(self.error(ScanError::Upgrade(Upgrade { what, number })));
-                }
                 Ok(Some(Err(error))) => {
-                    let file = self.file.name.clone();
+                    let file = self.storage.full_name(&self.file.name);
                     return Err(JournalReadError::Content { file, offset, error });
                 }
                 Ok(None) => return Ok(None),
@@ -156,20 +158,6 @@ impl<S> JournalReader<S> {
         self.scan.as_ref().map_or(0, Scan::offset)
     }
 
-    /// The document that the journal is of.
-    ///
-    /// ```
-    /// use repred::{Counter, Replica, journal::{JournalReader, Memory}};
-    ///
-    /// let disk = Memory::new();
-    /// let votes = Replica::builder(Counter::default()).document(0x9011.into()).open_in(disk.clone())?;
-    /// assert_eq!(JournalReader::open(disk)?.document(), votes.document()?);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn document(&self) -> DocumentId {
-        self.scan.as_ref().map_or(DocumentId::NONE, Scan::document)
-    }
-
     /// The updates in all that was read, be it as entries, as skips or in a snapshot.
     pub fn version(&self) -> &VersionVector {
         self.decoder.version()
@@ -181,21 +169,6 @@ impl<S> JournalReader<S> {
         match &self.scan {
             Some(scan) => scan.tail().bytes(),
             None => self.size(),
-        }
-    }
-
-    fn error(&self, error: ScanError) -> JournalReadError {
-        match error {
-            ScanError::Io(error) => JournalReadError::Io(error),
-            ScanError::Format(format) => {
-                JournalReadError::Format { file: self.file.name.clone(), format }
-            }
-            ScanError::Damaged { offset } => {
-                JournalReadError::Damaged { file: self.file.name.clone(), offset }
-            }
-            ScanError::Upgrade(Upgrade { what, number }) => {
-                JournalReadError::Upgrade { file: self.file.name.clone(), what, number }
-            }
         }
     }
 }
@@ -233,31 +206,22 @@ pub enum JournalReadError {
     /// The file is not as it was written: a fault of the disk, or of a program that has changed the file.
     /// [`recover`](super::Journal::recover) keeps what comes before.
     Damaged {
-        /// The name of the file.
+        /// The [full name](Storage::full_name) of the file.
         file: String,
         /// The offset of the first record that cannot be read.
         offset: u64,
     },
     /// The file was written in another format, by another version of this crate: use that.
     Format {
-        /// The name of the file.
+        /// The [full name](Storage::full_name) of the file.
         file: String,
         /// The number of its format.
         format: u8,
     },
-    /// Something in the file is of a later version of repred, which says that it must not be passed over: use that.
-    Upgrade {
-        /// The name of the file.
-        file: String,
-        /// What kind of thing it is.
-        what: &'static str,
-        /// Its number.
-        number: u64,
-    },
     /// The file is as it was written, but a record says what cannot be: it was written by a version of repred with a
     /// fault, or one that this version cannot read. Use the version that has written it.
     Content {
-        /// The name of the file.
+        /// The [full name](Storage::full_name) of the file.
         file: String,
         /// The offset of the record.
         offset: u64,
@@ -270,16 +234,14 @@ impl fmt::Display for JournalReadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoJournal => f.write_str("there is no journal here"),
-            Self::Io(_) => f.write_str("the journal cannot be read"),
+            // It says what could not be done, and where.
+            Self::Io(error) => write!(f, "the journal cannot be read: {error}"),
             Self::Damaged { file, offset } => write!(f, "{file} is damaged at byte {offset}"),
             Self::Format { file, format } => {
                 write!(
                     f,
                     "{file} has format {format}, which another version of repred has written; use that"
                 )
-            }
-            Self::Upgrade { file, what, number } => {
-                write!(f, "{what} ({number}) in {file} is of a later version of repred; use that")
             }
             Self::Content { file, offset, .. } => write!(
                 f,
@@ -292,11 +254,9 @@ impl fmt::Display for JournalReadError {
 impl Error for JournalReadError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::Io(error) => Some(error),
+            Self::Io(error) => error.source(),
             Self::Content { error, .. } => Some(error),
-            Self::NoJournal | Self::Damaged { .. } | Self::Format { .. } | Self::Upgrade { .. } => {
-                None
-            }
+            Self::NoJournal | Self::Damaged { .. } | Self::Format { .. } => None,
         }
     }
 }

@@ -3,13 +3,13 @@
 use std::io;
 
 use super::{
+    displaced::Displaced,
     error::{OpenError, WriteError},
     log_file::{LogFile, is_of_log},
     record::{self, HEADER, MAX_RECORD, Record},
     scan::{Scan, ScanError, Tail},
     storage::{Storage, uninterrupted, write_all},
 };
-use crate::{document::DocumentId, protocol::Upgrade, session::SessionError};
 
 /// The log preallocates half as many bytes as its file has, but no fewer and no more than these: a small file stays
 /// small, and the writing of the zeros stays short.
@@ -18,12 +18,13 @@ const MAX_PREALLOCATION: u64 = 1 << 20;
 
 /// The file of the present generation, which grows, and that of the next while compaction writes it.
 ///
-/// Three rules keep what was acknowledged:
+/// Four rules keep what was acknowledged:
 ///
 /// * **A record is there as a whole or not at all.** What a failed append may have left is truncated, and that is
 ///   synced, before anything else is appended; otherwise a later record could make a torn one look damaged.
 /// * **After a failed sync nothing is written any more.** The system may have dropped the pages that it could not
 ///   write, so a later sync that succeeds proves nothing about them.
+/// * **Nor when the storage is [displaced](Displaced).** What is written there would not be found.
 /// * **The next generation is synced before it is renamed, and the rename before the old file is removed.** At every
 ///   moment one complete file has the largest generation.
 #[derive(Debug)]
@@ -32,7 +33,6 @@ pub(super) struct RecordLog<S> {
     file: LogFile,
     next: Option<LogFile>,
     /// Something failed in a way that leaves open what is on the disk: nothing is written any more.
-    document: DocumentId,
     is_poisoned: bool,
     /// Where records are put together, kept for its memory.
     buffer: Vec<u8>,
@@ -50,22 +50,21 @@ pub(super) enum Old {
 
 impl<S: Storage> RecordLog<S> {
     /// The log in a storage, or the storage if there is no log yet.
-    pub(super) fn find(mut storage: S, document: DocumentId) -> Result<Result<Self, S>, OpenError> {
+    pub(super) fn find(mut storage: S) -> Result<Result<Self, S>, OpenError> {
         match LogFile::find(&mut storage).map_err(OpenError::from)? {
-            Some(file) => Ok(Ok(Self::of(storage, file, document))),
+            Some(file) => Ok(Ok(Self::of(storage, file))),
             None => Ok(Err(storage)),
         }
     }
 
     /// A log whose first generation is written like any next one, and begins to exist with
     /// [`install_next`](Self::install_next).
-    pub(super) fn new(storage: S, document: DocumentId) -> Self {
-        Self::of(storage, LogFile::new(0), document)
+    pub(super) fn new(storage: S) -> Self {
+        Self::of(storage, LogFile::new(0))
     }
 
-    fn of(storage: S, file: LogFile, document: DocumentId) -> Self {
-        let buffer = Vec::new();
-        Self { storage, file, next: None, document, is_poisoned: false, buffer }
+    fn of(storage: S, file: LogFile) -> Self {
+        Self { storage, file, next: None, is_poisoned: false, buffer: Vec::new() }
     }
 
     /// Bytes of the file, without those that are preallocated.
@@ -82,30 +81,19 @@ impl<S: Storage> RecordLog<S> {
         mut take: impl FnMut(Record<'_>, u64) -> Result<(), OpenError>,
     ) -> Result<(u64, Tail), OpenError> {
         let LogFile { generation, name, size, .. } = self.file.clone();
+        if size < HEADER as u64 {
+            return Err(self.cut_short());
+        }
+        let full_name = self.storage.full_name(&name);
         let to_open_error = |error| match error {
             ScanError::Io(error) => error.into(),
-            ScanError::Format(format) => OpenError::Format { file: name.clone(), format },
-            ScanError::Damaged { .. } if size < HEADER as u64 => {
-                OpenError::Damaged { file: name.clone(), offset: size }
-            }
-            ScanError::Damaged { offset } => OpenError::Damaged { file: name.clone(), offset },
-            ScanError::Upgrade(Upgrade { what, number }) => {
-                OpenError::Upgrade { file: name.clone(), what, number }
-            }
+            ScanError::Format(format) => OpenError::Format { file: full_name.clone(), format },
+            ScanError::Damaged { offset } => OpenError::Damaged { file: full_name.clone(), offset },
         };
         let storage = &mut self.storage;
         let mut scan = Scan::begin(storage, &name, generation, size).map_err(to_open_error)?;
-        let (ours, theirs) = (self.document, scan.document());
-        if theirs != ours {
-            return Err(SessionError::Document { ours, theirs }.into());
-        }
         while let Some(taken) = scan.next(storage, &mut take).map_err(to_open_error)? {
-            taken.map_err(|error| match error {
-                OpenError::Content(SessionError::Upgrade { what, number }) => {
-                    OpenError::Upgrade { file: name.clone(), what, number }
-                }
-                error => error,
-            })?;
+            taken?;
         }
         Ok((scan.offset(), scan.tail()))
     }
@@ -113,7 +101,8 @@ impl<S: Storage> RecordLog<S> {
     /// The error for a file that ends before everything that it began with. It got its name when all of that was
     /// synced, so no crash can have cut it.
     pub(super) fn cut_short(&self) -> OpenError {
-        OpenError::Damaged { file: self.file.name.clone(), offset: self.file.size }
+        let file = self.storage.full_name(&self.file.name);
+        OpenError::Damaged { file, offset: self.file.size }
     }
 
     /// Prepares a log that was read up to `size` for appending: cuts off a torn tail, and syncs what is left.
@@ -155,8 +144,9 @@ impl<S: Storage> RecordLog<S> {
             written = self.write_buffer(0);
         }
         if let Err(error) = written {
+            let refused = self.refuse(error)?;
             self.roll_back()?;
-            return Err(WriteError::Refused(error));
+            return Err(refused);
         }
         Ok(())
     }
@@ -211,8 +201,9 @@ impl<S: Storage> RecordLog<S> {
     pub(super) fn probe(&mut self, size: usize) -> Result<(), WriteError> {
         self.check()?;
         let probed = write_all(&mut self.storage, &self.file.name, self.file.size, &vec![0; size]);
+        let refused = probed.err().map(|error| self.refuse(error)).transpose()?;
         self.roll_back()?;
-        probed.map_err(WriteError::Refused)
+        refused.map_or(Ok(()), Err)
     }
 
     /// Returns when all records that were appended will survive a loss of power.
@@ -233,7 +224,19 @@ impl<S: Storage> RecordLog<S> {
 
     fn fail(&mut self, error: io::Error) -> WriteError {
         self.is_poisoned = true;
-        WriteError::Unknown(error)
+        match Displaced::in_error(&error) {
+            Some(displaced) => WriteError::Displaced(displaced.clone()),
+            None => WriteError::Unknown(error),
+        }
+    }
+
+    /// What to say of a write that the storage has refused. An error if nothing is written any more: the file may be
+    /// one that nobody will find, or another that has got its name.
+    fn refuse(&mut self, error: io::Error) -> Result<WriteError, WriteError> {
+        match Displaced::in_error(&error) {
+            Some(_) => Err(self.fail(error)),
+            None => Ok(WriteError::Refused(error)),
+        }
     }
 
     /// Lets nothing be written any more.
@@ -252,7 +255,7 @@ impl<S: Storage> RecordLog<S> {
         self.check()?;
         let mut next = LogFile::unfinished(self.file.generation + 1);
         let mut header = Vec::with_capacity(HEADER);
-        record::put_header(&mut header, next.generation, self.document);
+        record::put_header(&mut header, next.generation);
         let storage = &mut self.storage;
         let begun = uninterrupted(|| storage.create(&next.name))
             .and_then(|()| write_all(storage, &next.name, 0, &header));
@@ -308,6 +311,9 @@ impl<S: Storage> RecordLog<S> {
         if let Err(error) = uninterrupted(|| storage.rename(from, to)) {
             // An operation that failed may have been done all the same. If the next file has its name, it is the
             // journal, and nobody would read what is appended to the present one from now on.
+            if Displaced::in_error(&error).is_some() {
+                return Err(self.fail(error));
+            }
             return match uninterrupted(|| storage.names()) {
                 Ok(names) if !names.iter().any(|name| name == to) => Err(self.abandon_next(error)),
                 Ok(_) => Err(self.fail(error)),
@@ -320,11 +326,17 @@ impl<S: Storage> RecordLog<S> {
     }
 
     fn abandon_next(&mut self, error: io::Error) -> WriteError {
-        if let Some(next) = self.next.take() {
+        let next = self.next.take();
+        let refused = match self.refuse(error) {
+            Ok(refused) => refused,
+            // Whatever has its name now, it may be somebody else's.
+            Err(failed) => return failed,
+        };
+        if let Some(next) = next {
             // If this fails, the file is a leftover, and no journal is read from it.
             let _ = uninterrupted(|| self.storage.remove(&next.name));
         }
-        WriteError::Refused(error)
+        refused
     }
 }
 

@@ -159,6 +159,10 @@ impl Storage for Redb {
         Ok(all.iter().filter_map(|name| name.strip_prefix(&prefix)).map(str::to_owned).collect())
     }
 
+    fn full_name(&self, name: &str) -> String {
+        format!("{name} of the journal \"{}\" in the database", self.name)
+    }
+
     fn size(&mut self, name: &str) -> io::Result<u64> {
         Ok(self.file(name)?.1)
     }

@@ -14,9 +14,16 @@ use std::io;
 /// [`sync_names`](Self::sync_names) (`fsync` of the folder). An implementation that returns from either too early
 /// loses updates that were acknowledged. Before that, parts of what was written may survive, in any order.
 ///
+/// **A storage is held, not named.** Where a place can be renamed, replaced or removed while it is open, as a folder can,
+/// an implementation finds it once, and later makes sure that its name still leads there: after each write and each
+/// sync, before they return, and before a file is renamed or removed. If not, the operation fails with an error that is made
+/// from a [`Displaced`](super::Displaced). Otherwise updates would be acknowledged that nobody finds again, or the files of
+/// another replica that has got the name would be replaced.
+///
 /// **Errors** are those of the operating system. The journal tries an operation again at once after
 /// [`Interrupted`](io::ErrorKind::Interrupted). After a write that was refused it removes the partial bytes, and may
-/// try again later. After a sync that failed it writes nothing more.
+/// try again later. After a sync that failed, and after a [`Displaced`](super::Displaced), it writes nothing more. An
+/// error should name the file, and what could not be done to it.
 ///
 /// ```
 /// use repred::journal::{Memory, Storage};
@@ -75,6 +82,11 @@ pub trait Storage: Send + 'static {
     ///
     /// Those of the operating system.
     fn names(&mut self) -> io::Result<Vec<String>>;
+
+    /// What errors call a file, so that its reader finds it: in a folder, its full path. Default: its name.
+    fn full_name(&self, name: &str) -> String {
+        name.to_owned()
+    }
 
     /// The size of a file in bytes.
     ///

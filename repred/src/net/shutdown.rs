@@ -38,7 +38,8 @@ pub(super) fn close<R: Replicated>(shared: &Arc<Shared<R>>) -> Result<(), NotDur
     match marked {
         Ok(position) if !log_writer.is_own_thread() => {
             log_writer.finish();
-            log_writer.durable(position).wait()
+            log_writer.durable(position).wait()?;
+            log_writer.check_place()
         }
         // The replica is closed from inside its own `read` or `reduce`, or by a waker that the log writer calls. The
         // log writer needs the lock, or is this very thread, so nothing here may wait for it: it keeps the replica

@@ -2,10 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::{
-    message::Kind,
-    wire::{Malformed, Unreadable, Upgrade},
-};
+use super::{message::Kind, wire::Malformed};
 
 /// What is wrong with what was said. Nothing of it was applied from that place on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,8 +16,6 @@ pub(crate) enum ProtocolError {
         theirs: u8,
     },
     Malformed(Malformed),
-    /// It is of a later version of the program, and must not be passed over.
-    Upgrade(Upgrade),
     /// A message has no place here.
     Unexpected(Kind),
     /// The speaker names more origins than are taken.
@@ -41,14 +36,5 @@ pub(crate) enum ProtocolError {
 impl From<Malformed> for ProtocolError {
     fn from(malformed: Malformed) -> Self {
         Self::Malformed(malformed)
-    }
-}
-
-impl From<Unreadable> for ProtocolError {
-    fn from(unreadable: Unreadable) -> Self {
-        match unreadable {
-            Unreadable::Malformed(malformed) => malformed.into(),
-            Unreadable::Upgrade(upgrade) => Self::Upgrade(upgrade),
-        }
     }
 }

@@ -12,13 +12,11 @@ mod editing;
 mod own_map;
 mod order;
 mod evolution;
-mod depth;
 
 // Two copies: sessions and connections.
 mod cuts;
 mod messages;
 mod progress;
-mod documents;
 mod snapshots;
 mod hostile;
 
@@ -32,6 +30,8 @@ mod mended;
 
 // Copies that last.
 mod storage;
+#[cfg(unix)]
+mod folders;
 mod journal;
 mod floors;
 mod journal_reader;

@@ -138,6 +138,19 @@ impl LogWriter {
         }
     }
 
+    /// An error if the log was [displaced](JournalError::Displaced). What was acknowledged before that is not where
+    /// whoever opens the journal next will look for it.
+    pub(crate) fn check_place(&self) -> Result<(), NotDurable> {
+        match self.watermark.failure() {
+            Some(NotDurable::Unknown { cause })
+                if matches!(cause.downcast_ref(), Some(JournalError::Displaced(_))) =>
+            {
+                Err(NotDurable::Unknown { cause })
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Whether the calling thread is the writer thread. It runs the wakers of those who wait for the watermark, and
     /// must not wait for itself.
     pub(crate) fn is_own_thread(&self) -> bool {

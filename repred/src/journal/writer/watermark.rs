@@ -73,9 +73,16 @@ impl Watermark {
         });
     }
 
-    /// Nothing becomes durable any more.
+    /// Nothing becomes durable any more. The first reason stays.
     pub(crate) fn fail(&self, error: NotDurable) {
-        self.change(|state| state.failed = Some(Arc::new(error)));
+        self.change(|state| {
+            state.failed.get_or_insert_with(|| Arc::new(error));
+        });
+    }
+
+    /// Why nothing becomes durable any more.
+    pub(crate) fn failure(&self) -> Option<NotDurable> {
+        self.lock().failed.as_deref().cloned()
     }
 
     fn change(&self, change: impl FnOnce(&mut State)) {

@@ -3,8 +3,7 @@
 use alloc::vec::Vec;
 
 use crate::{
-    protocol::{Cause, Hash, Message, SnapshotHead},
-    seen::Seen,
+    protocol::{Cause, Message, SnapshotHead},
     snapshot::{self, Snapshot},
     version::VersionVector,
 };
@@ -52,13 +51,13 @@ impl OpenSnapshot {
     }
 
     fn head(&self) -> SnapshotHead {
-        let Snapshot { seen, time, state, .. } = &self.snapshot;
+        let Snapshot { version, time, state, .. } = &self.snapshot;
         SnapshotHead {
             size: state.len() as u64,
-            digest: Hash::Sip(snapshot::digest([&**state])),
+            digest: snapshot::digest([&**state]),
             time: *time,
-            seen: seen.clone(),
-            floor: Seen::from(&self.floor),
+            version: version.clone(),
+            floor: self.floor.clone(),
             cause: self.cause,
         }
     }
