@@ -8,7 +8,7 @@ use serde::{
     de::{self, DeserializeSeed, EnumAccess, VariantAccess, Visitor},
 };
 
-use crate::stamp::Stamp;
+use crate::{shape::ids, stamp::Stamp};
 
 /// A function that `#[reduce(with = path)]` can name: with or without a stamp.
 ///
@@ -78,7 +78,10 @@ impl<'de, E: Variants> Visitor<'de> for EnumVisitor<E> {
     type Value = E;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "a variant of `{}`", E::NAME)
+        match f.alternate() {
+            true => ids::write(E::IDS, f),
+            false => write!(f, "a variant of `{}`", E::NAME),
+        }
     }
 
     fn visit_enum<A: EnumAccess<'de>>(self, access: A) -> Result<E, A::Error> {

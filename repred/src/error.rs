@@ -14,5 +14,6 @@ pub use crate::{
     fork::Fork,
     receipt::NotDurable,
     session::SessionError,
+    shape::ShapeDifference,
     unavailable::Unavailable,
 };

@@ -1,9 +1,13 @@
 //! [`Reset`]: how a removal takes back what its author had seen, and nothing else; and [`ResetDetail`], what the removal
 //! carries for that.
 
-use alloc::{boxed::Box, collections::BTreeMap, vec::Vec};
+use alloc::{borrow::Cow, boxed::Box, collections::BTreeMap, vec::Vec};
 
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{self, DeserializeOwned},
+    ser,
+};
 
 use crate::{
     dots::Dots,
@@ -127,7 +131,7 @@ pub trait Reset: Reduce + Default {
 /// let cards = ResetDetail::entries([(&7, card.clone()), (&8, ResetDetail::None)]);
 /// assert_eq!(cards.to_map::<i32>().into_iter().collect::<Vec<_>>(), [(7, &card)]);
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ResetDetail {
     /// Nothing: the dots are enough.
@@ -184,6 +188,103 @@ impl ResetDetail {
     }
 }
 
+/// How deep details may nest: a state has no more levels, and each level of a detail stands for at least one of its state.
+const DEPTH_LIMIT: usize = 512;
+
+/// A part of a detail as it is encoded. A detail is a list of its parts, each before what is in it, so that it takes
+/// the same few levels of an update however deep it is: whoever can write into a value can also remove it.
+#[derive(Serialize, Deserialize)]
+enum Part<'a> {
+    None,
+    Sums(Cow<'a, [(Dot, i128)]>),
+    /// So many details follow.
+    Fields(u32),
+    /// So many keys follow, each with its detail.
+    Entries(u32),
+    Key(Cow<'a, [u8]>),
+}
+
+impl ResetDetail {
+    /// Appends the parts. False if it is too deep.
+    fn list<'a>(&'a self, parts: &mut Vec<Part<'a>>, levels: usize) -> bool {
+        let Some(levels) = levels.checked_sub(1) else { return false };
+        match self {
+            Self::None => parts.push(Part::None),
+            Self::Sums(sums) => parts.push(Part::Sums(sums.into())),
+            Self::Fields(fields) => {
+                parts.push(Part::Fields(fields.len() as u32));
+                return fields.iter().all(|field| field.list(parts, levels));
+            }
+            Self::Entries(entries) => {
+                parts.push(Part::Entries(entries.len() as u32));
+                return entries.iter().all(|(key, detail)| {
+                    parts.push(Part::Key(key.into()));
+                    detail.list(parts, levels)
+                });
+            }
+        }
+        true
+    }
+
+    /// Puts a detail together. What is missing at the end is nothing.
+    fn of_parts<'a>(
+        parts: &mut impl ExactSizeIterator<Item = Part<'a>>,
+        levels: usize,
+    ) -> Result<Self, &'static str> {
+        let levels = levels.checked_sub(1).ok_or("the detail of a removal is nested too deep")?;
+        let detail = match parts.next() {
+            None | Some(Part::None) => Self::None,
+            Some(Part::Sums(sums)) => Self::Sums(sums.into_owned()),
+            Some(Part::Fields(count)) => {
+                let mut fields = Vec::new();
+                // The count is a peer's: only parts that came take memory.
+                for _ in 0..count {
+                    if parts.len() == 0 {
+                        break;
+                    }
+                    fields.push(Self::of_parts(parts, levels)?);
+                }
+                Self::Fields(fields)
+            }
+            Some(Part::Entries(count)) => {
+                let mut entries = Vec::new();
+                for _ in 0..count {
+                    let key = match parts.next() {
+                        None => break,
+                        Some(Part::Key(key)) => key.into_owned(),
+                        Some(_) => {
+                            return Err("the detail of a removal has no key where one should be");
+                        }
+                    };
+                    entries.push((key, Self::of_parts(parts, levels)?));
+                }
+                Self::Entries(entries)
+            }
+            Some(Part::Key(_)) => {
+                return Err("the detail of a removal has a key where none should be");
+            }
+        };
+        Ok(detail)
+    }
+}
+
+impl Serialize for ResetDetail {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut parts = Vec::new();
+        if *self != Self::None && !self.list(&mut parts, DEPTH_LIMIT) {
+            return Err(ser::Error::custom("the detail of a removal is nested too deep"));
+        }
+        parts.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for ResetDetail {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut parts = Vec::<Part<'_>>::deserialize(deserializer)?.into_iter();
+        Self::of_parts(&mut parts, DEPTH_LIMIT).map_err(de::Error::custom)
+    }
+}
+
 impl<R: Reset> Reset for Box<R> {
     fn reduce_resettable(&mut self, update: Self::Update, stamp: Stamp) -> Self::Changes {
         Box::new((**self).reduce_resettable(*update, stamp))
@@ -212,5 +313,48 @@ impl<R: Reset> Reset for Box<R> {
 
     fn is_default(&self) -> bool {
         (**self).is_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::encoding::DecodeError;
+
+    fn nested(levels: usize) -> ResetDetail {
+        let sums = ResetDetail::Sums(vec![(Dot::new(7.into(), 3), -5)]);
+        (0..levels).fold(sums, |detail, level| match level % 2 {
+            0 => ResetDetail::Fields(vec![ResetDetail::None, detail, ResetDetail::None]),
+            _ => ResetDetail::Entries(vec![(vec![1], ResetDetail::None), (vec![2, 3], detail)]),
+        })
+    }
+
+    #[test]
+    fn a_detail_of_any_depth_comes_back_from_its_encoding() {
+        for levels in [0, 1, 2, 3, 130, DEPTH_LIMIT - 1] {
+            let (detail, mut bytes) = (nested(levels), Vec::new());
+            encoding::encode_into(&detail, &mut bytes).unwrap();
+            assert_eq!(encoding::decode(&bytes), Ok(detail));
+        }
+        let mut bytes = Vec::new();
+        encoding::encode_into(&ResetDetail::None, &mut bytes).unwrap();
+        assert_eq!(bytes, [0]);
+        assert!(encoding::encode_into(&nested(DEPTH_LIMIT), &mut bytes).is_err());
+    }
+
+    #[test]
+    fn parts_that_are_no_detail_are_an_error_and_take_no_memory() {
+        let decode = |parts: &[Part<'_>]| {
+            let mut bytes = Vec::new();
+            encoding::encode_into(parts, &mut bytes).unwrap();
+            encoding::decode::<ResetDetail>(&bytes)
+        };
+        assert_eq!(decode(&[Part::Fields(u32::MAX)]), Ok(ResetDetail::Fields(vec![])));
+        assert_eq!(decode(&[Part::Entries(u32::MAX)]), Ok(ResetDetail::Entries(vec![])));
+        let key = || Part::Key(Cow::Borrowed(&[1]));
+        assert!(matches!(decode(&[key()]), Err(DecodeError::Custom(_))));
+        assert!(matches!(decode(&[Part::Entries(1), Part::None]), Err(DecodeError::Custom(_))));
+        let deep: Vec<_> = (0..100_000).map(|_| Part::Fields(1)).collect();
+        assert!(matches!(decode(&deep), Err(DecodeError::Custom(_))));
     }
 }

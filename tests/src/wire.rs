@@ -1,5 +1,7 @@
 //! Messages written by hand, from the description of the protocol and nothing else.
 
+use repred::{Dot, sans_io::Reason};
+
 /// Appends a number.
 pub fn number(bytes: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
@@ -17,6 +19,9 @@ pub fn frame(message: &[u8]) -> Vec<u8> {
     bytes
 }
 
+/// The units of a time that a millisecond has.
+const MILLISECOND: u64 = 32_000;
+
 /// The message that opens a conversation.
 #[derive(Clone, Debug)]
 pub struct Open {
@@ -24,17 +29,25 @@ pub struct Open {
     pub magic: [u8; 4],
     /// The version of the protocol.
     pub protocol: u8,
-    /// Sends, receives, checks, discards: from the lowest bit.
+    /// Sends, receives, checks, discards, names a document: from the lowest bit.
     pub flags: u8,
+    /// What the listener has to know, or may ignore.
+    pub features: u64,
     /// The speaker.
     pub id: u128,
-    /// A hash of the speaker's version. Any will do that is not the listener's.
-    pub version_hash: u128,
-    /// The speaker's wall time in ticks of 1/32 µs since 1970.
+    /// Its document; `None` if none is named.
+    pub document: Option<u128>,
+    /// A hash of the speaker's seqs. Any will do that is not the listener's.
+    pub sequence_hash: u64,
+    /// A hash of the speaker's seqs and tokens.
+    pub content_hash: u64,
+    /// A hash of the shapes of its state and its updates; 0 says nothing.
+    pub fingerprint: u64,
+    /// The speaker's wall time in milliseconds since 1970.
     pub wall: u64,
-    /// The longest message, in bytes.
+    /// The longest message, in KiB.
     pub max_message: u64,
-    /// The largest block, in bytes.
+    /// The largest block, in KiB.
     pub max_block: u64,
     /// The version of the schema.
     pub schema_version: u32,
@@ -44,24 +57,31 @@ pub struct Open {
     pub schema_newest: u32,
     /// The name of the schema.
     pub schema: String,
+    /// Attributes, as they are to stand at the end.
+    pub attributes: Vec<u8>,
 }
 
 impl Open {
-    /// A well-formed one, for a schema.
-    pub fn new(id: u128, wall: u64, schema: &repred::Schema) -> Self {
+    /// A well-formed one at a time, for a schema.
+    pub fn new(id: u128, time: u64, schema: &repred::Schema) -> Self {
         Self {
             magic: *b"rpd\x01",
-            protocol: 1,
+            protocol: 2,
             flags: 0b11,
+            features: 0,
             id,
-            version_hash: 0,
-            wall,
-            max_message: 2 << 20,
-            max_block: 64 << 20,
+            document: None,
+            sequence_hash: 0,
+            content_hash: 0,
+            fingerprint: 0,
+            wall: time / MILLISECOND,
+            max_message: 2 << 10,
+            max_block: 64 << 10,
             schema_version: schema.version(),
             schema_oldest: schema.oldest(),
             schema_newest: schema.version(),
             schema: schema.name().to_owned(),
+            attributes: Vec::new(),
         }
     }
 
@@ -69,21 +89,55 @@ impl Open {
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = self.magic.to_vec();
         bytes.extend([self.protocol, self.flags]);
+        number(&mut bytes, self.features);
         bytes.extend(self.id.to_be_bytes());
-        bytes.extend(self.version_hash.to_le_bytes());
+        if let Some(document) = self.document {
+            bytes.extend(document.to_be_bytes());
+        }
+        bytes.extend(self.sequence_hash.to_le_bytes());
+        bytes.extend(self.content_hash.to_le_bytes());
+        bytes.extend(self.fingerprint.to_le_bytes());
         number(&mut bytes, self.wall);
         number(&mut bytes, self.max_message);
         number(&mut bytes, self.max_block);
         number(&mut bytes, self.schema_version.into());
         number(&mut bytes, self.schema_oldest.into());
         number(&mut bytes, self.schema_newest.into());
+        number(&mut bytes, self.schema.len() as u64);
         bytes.extend(self.schema.as_bytes());
+        bytes.extend(&self.attributes);
         bytes
     }
 }
 
-/// Appends a version.
+/// What binds an update to its content.
+pub type Token = [u8; 8];
+
+/// A token that says nothing.
+pub const UNKNOWN: Token = [0; 8];
+
+/// Appends a version whose tokens say nothing.
 pub fn version(bytes: &mut Vec<u8>, seqs: &[(u128, u64)]) {
+    let heads: Vec<_> = seqs.iter().map(|&(id, seq)| (id, seq, UNKNOWN)).collect();
+    version_with_tokens(bytes, &heads);
+}
+
+/// Appends a version.
+pub fn version_with_tokens(bytes: &mut Vec<u8>, heads: &[(u128, u64, Token)]) {
+    number(bytes, heads.len() as u64);
+    let mut heads = heads.to_vec();
+    heads.sort_unstable();
+    for (id, seq, token) in &heads {
+        bytes.extend(id.to_be_bytes());
+        number(bytes, *seq);
+        bytes.extend(token);
+        // No attributes.
+        bytes.push(0);
+    }
+}
+
+/// Appends a plain version, which has no tokens.
+pub fn plain_version(bytes: &mut Vec<u8>, seqs: &[(u128, u64)]) {
     number(bytes, seqs.len() as u64);
     let mut seqs = seqs.to_vec();
     seqs.sort_unstable();
@@ -95,9 +149,15 @@ pub fn version(bytes: &mut Vec<u8>, seqs: &[(u128, u64)]) {
 
 /// A digest: what the speaker has seen, and what it has trimmed.
 pub fn digest(seen: &[(u128, u64)], trimmed: &[(u128, u64)]) -> Vec<u8> {
+    let heads: Vec<_> = seen.iter().map(|&(id, seq)| (id, seq, UNKNOWN)).collect();
+    digest_with_tokens(&heads, trimmed)
+}
+
+/// The same, with the token of each origin's last update.
+pub fn digest_with_tokens(seen: &[(u128, u64, Token)], trimmed: &[(u128, u64)]) -> Vec<u8> {
     let mut bytes = vec![1];
-    version(&mut bytes, seen);
-    version(&mut bytes, trimmed);
+    version_with_tokens(&mut bytes, seen);
+    plain_version(&mut bytes, trimmed);
     bytes
 }
 
@@ -106,27 +166,50 @@ pub const SYNCED: [u8; 1] = [3];
 /// That the speaker is there.
 pub const PING: [u8; 1] = [5];
 
-/// That the speaker has seen these, by their places in the listener's table of origins.
+/// That the speaker has seen these, by their places in the listener's table of origins. It says nothing of what they
+/// are.
 pub fn ack(seqs: &[(u64, u64)]) -> Vec<u8> {
+    let checked: Vec<_> = seqs.iter().map(|&(place, seq)| (place, seq, 0)).collect();
+    ack_with_checks(&checked)
+}
+
+/// The same, with a check of what each is.
+pub fn ack_with_checks(seqs: &[(u64, u64, u16)]) -> Vec<u8> {
     let mut bytes = vec![4];
-    for (place, seq) in seqs {
+    for (place, seq, check) in seqs {
         number(&mut bytes, *place);
         number(&mut bytes, *seq);
+        bytes.extend(check.to_le_bytes());
     }
     bytes
+}
+
+/// The check of a token.
+pub fn check(token: Token) -> u16 {
+    let word = |at| u16::from_le_bytes([token[at], token[at + 1]]);
+    // One that does not know the update says nothing.
+    if token[4..] == [0; 4] { 0 } else { word(0) ^ word(2) ^ word(4) ^ word(6) }
 }
 
 /// The beginning of a snapshot.
 pub fn snapshot(size: u64, digest: u128, time: u64, seen: &[(u128, u64)]) -> Vec<u8> {
     let mut bytes = vec![6];
     number(&mut bytes, size);
-    bytes.extend(digest.to_le_bytes());
+    hash(&mut bytes, digest);
     number(&mut bytes, time);
     version(&mut bytes, seen);
     // All of it is trimmed, and that is why it goes instead of entries.
     version(&mut bytes, seen);
     bytes.push(0);
+    // No attributes.
+    bytes.push(0);
     bytes
+}
+
+/// Appends a hash, by SipHash.
+pub fn hash(bytes: &mut Vec<u8>, hash: u128) {
+    bytes.push(1);
+    bytes.extend(hash.to_le_bytes());
 }
 
 /// A part of a snapshot.
@@ -143,12 +226,38 @@ pub fn adopted(seen: &[(u128, u64)]) -> Vec<u8> {
 
 /// A digest of a state.
 pub fn state_digest(version_hash: u128, digest: u128) -> Vec<u8> {
-    [&[9], &version_hash.to_le_bytes()[..], &digest.to_le_bytes()].concat()
+    let mut bytes = vec![9];
+    hash(&mut bytes, version_hash);
+    hash(&mut bytes, digest);
+    bytes
 }
 
 /// The last message.
-pub fn bye(reason: u8) -> Vec<u8> {
-    vec![10, reason]
+pub fn bye(reason: Reason) -> Vec<u8> {
+    let number = match reason {
+        Reason::Finished => 0,
+        Reason::Incompatible => 1,
+        Reason::Clock => 2,
+        Reason::Trimmed => 3,
+        Reason::Diverged => 4,
+        Reason::Malformed => 5,
+        Reason::Refused => 6,
+        Reason::TimedOut => 7,
+        Reason::Failed => 8,
+        Reason::Forked { dot } => return bye_forked(dot),
+        Reason::Upgrade => 10,
+        Reason::Shape => 11,
+        Reason::Document => 12,
+        reason => panic!("{reason:?} has no number here"),
+    };
+    vec![10, number]
+}
+
+fn bye_forked(dot: Dot) -> Vec<u8> {
+    let mut bytes = vec![10, 9];
+    bytes.extend(dot.origin.to_bytes());
+    number(&mut bytes, dot.seq);
+    bytes
 }
 
 /// How an origin is named.
@@ -182,6 +291,8 @@ impl Items {
             Origin::New(place, id) => {
                 number(&mut self.0, place);
                 self.0.extend(id.to_be_bytes());
+                // No attributes.
+                self.0.push(0);
             }
         }
     }
@@ -245,14 +356,42 @@ impl Items {
 
     /// Seqs that need no entry: an origin, the first seq, how many.
     #[must_use]
-    pub fn skip(mut self, ranges: &[(Origin, u64, u64)]) -> Self {
+    pub fn skip(self, ranges: &[(Origin, u64, u64)]) -> Self {
+        let ranges: Vec<_> =
+            ranges.iter().map(|&(origin, first, count)| (origin, first, count, None)).collect();
+        self.skip_with_tokens(&ranges)
+    }
+
+    /// The same, with the token of the last one where that is the last of its origin.
+    #[must_use]
+    pub fn skip_with_tokens(mut self, ranges: &[(Origin, u64, u64, Option<Token>)]) -> Self {
         self.0.push(1);
         number(&mut self.0, ranges.len() as u64);
-        for (origin, first, count) in ranges {
+        for (origin, first, count, token) in ranges {
             self.origin(*origin);
             number(&mut self.0, *first);
-            number(&mut self.0, *count);
+            number(&mut self.0, count << 1 | u64::from(token.is_some()));
+            self.0.extend(token.iter().flatten());
         }
+        self
+    }
+
+    /// Where an epoch of an origin begins, and its mark.
+    #[must_use]
+    pub fn epoch(mut self, origin: Origin, first: u64, mark: u32) -> Self {
+        self.0.push(7);
+        self.origin(origin);
+        number(&mut self.0, first);
+        self.0.extend(mark.to_le_bytes());
+        self
+    }
+
+    /// An item that later versions may know.
+    #[must_use]
+    pub fn unknown(mut self, tag: u8, bytes: &[u8]) -> Self {
+        self.0.push(tag);
+        number(&mut self.0, bytes.len() as u64);
+        self.0.extend(bytes);
         self
     }
 

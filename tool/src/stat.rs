@@ -3,7 +3,7 @@
 use std::{io::Write, path::PathBuf};
 
 use repred::{
-    VersionVector,
+    DocumentId, VersionVector,
     journal::{Files, JournalReader},
 };
 
@@ -40,6 +40,9 @@ impl Stat {
         row("journal", format!("{}, generation {}", journal.file(), journal.generation()))?;
         row("size", size(journal, read.is_ok()))?;
         row("torn", torn(journal.torn_bytes()))?;
+        if journal.document() != DocumentId::NONE {
+            row("document", journal.document().to_string())?;
+        }
         row("schema", schema(&summary))?;
         row("written", written(&summary))?;
         row("version", journal.version().to_string())?;

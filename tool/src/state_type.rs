@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use repred::{
-    Durability, Replica, ReplicaId, Replicated, Schema,
+    DocumentId, Durability, Replica, ReplicaId, Replicated, Schema,
     error::{JournalError, OpenError},
-    journal::{Files, Journal},
+    journal::{Files, Journal, JournalReader},
     sans_io::{Core, CoreLimits, Monotonic, Now, SessionConfig},
 };
 
@@ -47,20 +47,28 @@ pub(crate) struct Typed<R> {
 }
 
 impl<R: Replicated> Typed<R> {
-    fn core(&self) -> Core<R> {
+    fn core(&self, folder: &Path) -> Core<R> {
         let mut core = Core::with_limits(ReplicaId::from(READER), (self.initial)(), limits());
         if self.keeps_everything {
             core.keep_everything();
         }
+        core.set_document(document(folder));
         core
     }
 
     fn open(&self, folder: &Path) -> Result<Replica<R>, OpenError> {
         let builder = Replica::builder((self.initial)()).schema(self.schema.clone());
+        let builder = builder.document(document(folder));
         let builder = builder.limits(|most| *most = limits());
         let builder = if self.keeps_everything { builder.keep_everything() } else { builder };
         builder.open(folder)
     }
+}
+
+/// The document that a journal is of. What hinders reading that hinders opening it, too, which says why.
+fn document(folder: &Path) -> DocumentId {
+    let reader = Files::read_only(folder).ok().and_then(|files| JournalReader::open(files).ok());
+    reader.map_or(DocumentId::NONE, |reader| reader.document())
 }
 
 fn limits() -> CoreLimits {
@@ -83,7 +91,7 @@ impl<R: Replicated> StateType for Typed<R> {
         let of_compact = |error: JournalError| Failure::Compact(folder.to_owned(), error);
         let files = Files::read_only(folder).map_err(|error| of_open(error.into()))?;
         let dry = DryRun::new(files, Progress::unknown("reducing"));
-        let mut core = self.core();
+        let mut core = self.core(folder);
         let config = SessionConfig::new(self.schema.clone());
         let now = Now { wall: utc::now(), monotonic: Monotonic::ZERO };
         let mut journal = Journal::open(dry, &mut core, &config, Durability::EveryUpdate, now)

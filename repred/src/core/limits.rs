@@ -24,7 +24,7 @@ pub struct CoreLimits {
     pub update_bytes: usize,
     /// Bytes of all updates of one edit. Default 16 MiB: a peer applies an edit as one, and so has to hold all of it.
     pub edit_bytes: usize,
-    /// Origins in the version. Default 40,000: a version entry takes some hundred bytes, and a digest of
+    /// Origins in the version. Default 35,000: a version entry takes some hundred bytes, and a digest of
     /// two versions has to fit a message.
     pub origins: usize,
     /// How far ahead of our wall clock a time may be. Default five minutes: without a limit, a single wrong clock would
@@ -39,7 +39,7 @@ impl Default for CoreLimits {
         Self {
             update_bytes: 1 << 20,
             edit_bytes: 16 << 20,
-            origins: 40_000,
+            origins: 35_000,
             time_ahead: Duration::from_secs(300),
             events: 1024,
         }

@@ -42,6 +42,7 @@ pub use self::{
 
 use self::{apply::Applied, encoder::UpdateEncoder, identity::Identity};
 use crate::{
+    document::DocumentId,
     event::EventRing,
     history::{History, Pin, Position, WithEpochs},
     id::ReplicaId,
@@ -123,6 +124,19 @@ impl<R: Replicated> Core<R> {
         }
     }
 
+    /// Makes this a replica of a document. Call it before anything is written or received.
+    ///
+    /// ```
+    /// use repred::{Counter, sans_io::Core};
+    ///
+    /// let mut votes = Core::new(0xa.into(), Counter::default());
+    /// votes.set_document(0x9011.into());
+    /// assert_eq!(votes.document(), 0x9011.into());
+    /// ```
+    pub fn set_document(&mut self, document: DocumentId) {
+        self.applied.content().set_document(document.to_bytes());
+    }
+
     // ---- getters ----
 
     /// The limits it was made with.
@@ -135,6 +149,18 @@ impl<R: Replicated> Core<R> {
     /// ```
     pub fn limits(&self) -> &CoreLimits {
         &self.limits
+    }
+
+    /// The document that this is a replica of.
+    ///
+    /// ```
+    /// use repred::{Counter, DocumentId, sans_io::Core};
+    ///
+    /// let votes = Core::new(0xa.into(), Counter::default());
+    /// assert_eq!(votes.document(), DocumentId::NONE);
+    /// ```
+    pub fn document(&self) -> DocumentId {
+        DocumentId::from_bytes(self.history().document())
     }
 
     /// The state.

@@ -9,7 +9,8 @@ use super::budget::Exhausted;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EncodeError {
-    /// The value is nested deeper than peers would decode. Make it flatter, or split it.
+    /// The value is nested deeper than peers would decode: 128 levels in an update, 512 in a state. Make it flatter, or
+    /// split it.
     TooDeep {
         /// The number of levels that are allowed.
         limit: u32,
@@ -18,7 +19,7 @@ pub enum EncodeError {
     /// Send their number instead.
     TooManyElements {
         /// The number of such elements that are allowed.
-        limit: u32,
+        limit: u64,
     },
     /// A sequence or map does not know its length in advance. Collect it first; and do not use
     /// `#[serde(flatten)]`, which writes such a map.
@@ -107,7 +108,7 @@ pub enum DecodeError {
     /// The bytes announce more elements that take no bytes than any value that can be encoded.
     TooManyElements {
         /// The number of such elements that are allowed.
-        limit: u32,
+        limit: u64,
     },
     /// A number is too large for its type.
     BadVarint,
@@ -121,13 +122,14 @@ pub enum DecodeError {
         /// The byte in its place.
         byte: u8,
     },
-    /// A struct in a state has more fields than its type: it was written by a newer version of the program.
-    TooManyFields {
-        /// How many it has.
-        count: u32,
-        /// How many its type has.
-        most: u32,
+    /// A struct in a state has a field that its type does not have: it was written by a newer version of the program, or the
+    /// field was removed.
+    UnknownField {
+        /// The name of the field; boxed twice as in [`Custom`](Self::Custom).
+        name: Box<Box<str>>,
     },
+    /// A struct in a state is of a kind that the state does not define, or more kinds are defined than any type has.
+    BadStruct,
     /// A `char` is not exactly one character.
     BadChar,
     /// A string is not UTF-8.
@@ -163,11 +165,12 @@ impl fmt::Display for DecodeError {
             Self::BadOption { byte } => {
                 write!(f, "the tag of an option is {byte}, neither 0 nor 1")
             }
-            Self::TooManyFields { count, most } => write!(
+            Self::UnknownField { name } => write!(
                 f,
-                "a struct has {count} fields where {most} are known: it was written by a newer version of \
-                 the program"
+                "a struct has a field `{name}`, which is not known here: it was written by a newer version of the \
+                 program, or the field was removed"
             ),
+            Self::BadStruct => f.write_str("a struct is of a kind that is not defined"),
             Self::BadChar => f.write_str("a char is not exactly one character"),
             Self::BadUtf8 => f.write_str("a string is not utf-8"),
             Self::SelfDescribing => f.write_str(

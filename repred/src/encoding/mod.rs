@@ -3,7 +3,8 @@
 //! The format is compact and says nothing about itself: numbers are varints, strings and sequences are
 //! preceded by their length, an enum by the index of its variant, and structs and tuples are their fields
 //! one after the other. Bytes written here are read by the postcard crate and the other way round; states
-//! differ in that structs say how many fields they have. The serializer and the deserializer are
+//! differ in that they begin with the names of the fields of all kinds of structs in them, and each struct with the number
+//! of its kind. The serializer and the deserializer are
 //! nevertheless our own, because the bytes come from peers: plain serde decoding lets a few kilobytes
 //! overflow the stack (a recursive enum) or spin for ever (a set of units that announces 2⁶⁴ elements).
 //!
@@ -64,21 +65,25 @@ pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError
     Ok(value)
 }
 
-/// Appends the encoding of a state. It differs from that of an update in that a struct says how many fields
-/// it has, so that a newer version of the program may have more of them, at the end.
+/// Appends the encoding of a state. It differs from that of an update in that it begins with what its structs consist of, so
+/// that another version of the program finds their fields by their names.
 pub(crate) fn encode_state_into<T: Serialize + ?Sized>(
     state: &T,
     bytes: &mut Vec<u8>,
 ) -> Result<(), EncodeError> {
-    state.serialize(&mut Writer::counting_fields(bytes))
+    let start = bytes.len();
+    let mut writer = Writer::naming_fields(bytes);
+    state.serialize(&mut writer)?;
+    writer.finish_state(start);
+    Ok(())
 }
 
-/// The state whose encoding these bytes are, all of them. Fields that it lacks have to have a
-/// `#[serde(default)]`.
+/// The state whose encoding these bytes are, all of them. Fields may stand in another order; those that it lacks have to have
+/// a `#[serde(default)]`.
 pub(crate) fn decode_state<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
-    let mut reader = Reader::counting_fields(bytes);
+    let mut reader = Reader::naming_fields(bytes)?;
     let state = T::deserialize(&mut reader)?;
-    reader.finish()?;
+    reader.finish_state(bytes.len())?;
     Ok(state)
 }
 
@@ -96,7 +101,7 @@ mod tests {
     use serde::Deserialize;
 
     use super::{
-        budget::{DEPTH_LIMIT, EMPTY_LIMIT},
+        budget::{DEPTH_LIMIT, EMPTY_LIMIT, STATE_DEPTH_LIMIT},
         *,
     };
     use crate::testing::Chance;
@@ -323,6 +328,186 @@ mod tests {
             }
         };
         thread.spawn(run).unwrap().join().unwrap();
+    }
+
+    fn encode_state<T: Serialize>(state: &T) -> Result<Vec<u8>, EncodeError> {
+        let mut bytes = b"before".to_vec();
+        encode_state_into(state, &mut bytes).map(|()| bytes.split_off(6))
+    }
+
+    #[test]
+    fn the_deepest_state_fits_the_stack_of_a_thread() {
+        let thread = std::thread::Builder::new().stack_size(2 << 20);
+        let run = || {
+            for way in 0..7 {
+                let wrappings = STATE_DEPTH_LIMIT / if way == 4 { 1 } else { 2 };
+                let nest = (0..wrappings).fold(Nest::Leaf, |nest, _| nest.wrapped(way));
+                assert_eq!(decode_state(&encode_state(&nest).unwrap()), Ok(nest), "way {way}");
+                let deeper = (0..=wrappings).fold(Nest::Leaf, |nest, _| nest.wrapped(way));
+                let refused = encode_state(&deeper);
+                assert_eq!(refused, Err(EncodeError::TooDeep { limit: STATE_DEPTH_LIMIT }));
+            }
+        };
+        thread.spawn(run).unwrap().join().unwrap();
+    }
+
+    /// A kilobyte in each level, and some of it on the stack several times.
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Heavy {
+        weight: [[u64; 16]; 16],
+        next: Option<Box<Heavy>>,
+    }
+
+    #[test]
+    fn a_deep_state_of_a_large_type_is_an_error_and_no_stack_overflow() {
+        let thread = std::thread::Builder::new().stack_size(2 << 20);
+        let run = || {
+            let heavy = |levels| {
+                let more = |next, _| Some(Box::new(Heavy { weight: Default::default(), next }));
+                (0..levels).fold(None, more)
+            };
+            let most = STATE_DEPTH_LIMIT / 2;
+            let bytes = encode_state(&heavy(most - 1)).unwrap();
+            match decode_state::<Option<Box<Heavy>>>(&bytes) {
+                Ok(read) => assert_eq!(read, heavy(most - 1)),
+                Err(error) => assert!(matches!(error, DecodeError::TooDeep { .. }), "{error}"),
+            }
+        };
+        thread.spawn(run).unwrap().join().unwrap();
+    }
+
+    #[test]
+    fn a_state_may_have_any_number_of_elements_without_bytes_and_pays_for_them() {
+        for count in [0, 1, 4095, 4096, 4097, 5000, 100_000] {
+            let state = (7_u8, vec![(); count]);
+            let bytes = encode_state(&state).unwrap();
+            assert!(bytes.len() <= 4 + count / 8, "{count} take {} bytes", bytes.len());
+            assert_eq!(decode_state(&bytes).as_ref(), Ok(&state));
+            assert!(decode_state::<(u8, Vec<()>)>(&[&bytes[..], &[0]].concat()).is_err());
+            if bytes.len() > 4 {
+                let (mut cut, mut wrong) = (bytes.clone(), bytes);
+                cut.pop();
+                assert!(decode_state::<(u8, Vec<()>)>(&cut).is_err(), "they are not paid for");
+                *wrong.last_mut().unwrap() = 1;
+                assert!(decode_state::<(u8, Vec<()>)>(&wrong).is_err(), "they are zeros");
+            }
+        }
+        let mut endless = vec![0, 7];
+        varint::put_u64(&mut endless, u64::MAX);
+        let refused = decode_state::<(u8, Vec<()>)>(&endless);
+        assert!(matches!(refused, Err(DecodeError::TooManyElements { .. })), "{refused:?}");
+    }
+
+    mod old {
+        use super::*;
+        #[derive(Debug, PartialEq, Serialize, Deserialize)]
+        pub(super) struct Person {
+            pub(super) first: String,
+            pub(super) last: String,
+            pub(super) age: u8,
+        }
+    }
+
+    fn ada() -> old::Person {
+        old::Person { first: "Ada".into(), last: "Lovelace".into(), age: 36 }
+    }
+
+    #[test]
+    fn fields_of_a_state_are_found_by_their_names() {
+        #[derive(Debug, PartialEq, Deserialize)]
+        struct Person {
+            #[serde(default)]
+            titles: Vec<String>,
+            last: String,
+            age: u8,
+            first: String,
+        }
+        let bytes = encode_state(&vec![ada(), ada()]).unwrap();
+        let people = decode_state::<Vec<Person>>(&bytes).unwrap();
+        let [person, again] = &people[..] else { panic!("{people:?}") };
+        assert_eq!(person, again);
+        assert_eq!((&*person.first, &*person.last, person.age), ("Ada", "Lovelace", 36));
+        assert!(person.titles.is_empty());
+    }
+
+    #[test]
+    fn a_field_may_be_renamed_where_it_stands_and_not_be_removed() {
+        #[derive(Debug, PartialEq, Deserialize)]
+        struct Renamed {
+            given: String,
+            last: String,
+            age: u8,
+            #[serde(default)]
+            titles: Vec<String>,
+        }
+        #[derive(Debug, PartialEq, Deserialize)]
+        struct Moved {
+            last: String,
+            given: String,
+            age: u8,
+        }
+        #[derive(Debug, PartialEq, Deserialize)]
+        struct Removed {
+            first: String,
+            last: String,
+        }
+        let bytes = encode_state(&ada()).unwrap();
+        assert_eq!(decode_state::<Renamed>(&bytes).unwrap().given, "Ada");
+        let unknown = |name: &str| DecodeError::UnknownField { name: Box::new(name.into()) };
+        assert_eq!(decode_state::<Moved>(&bytes), Err(unknown("first")));
+        assert_eq!(decode_state::<Removed>(&bytes), Err(unknown("age")));
+    }
+
+    #[test]
+    fn a_kind_of_struct_is_named_once_in_a_state() {
+        let one = encode_state(&vec![ada()]).unwrap();
+        let three = encode_state(&vec![ada(), ada(), ada()]).unwrap();
+        assert!(one.starts_with(b"\x01\x03\x05first\x04last\x03age"));
+        assert_eq!(three.len(), one.len() + 2 * (1 + 4 + 9 + 1));
+    }
+
+    #[test]
+    fn structs_of_one_name_are_told_apart() {
+        /// Each has a field of the next, and all are called the same.
+        #[derive(Debug, PartialEq, Serialize, Deserialize)]
+        #[serde(rename = "Same")]
+        struct Outer {
+            a: u8,
+            inner: Option<Box<Inner>>,
+            z: u8,
+        }
+        #[derive(Debug, PartialEq, Serialize, Deserialize)]
+        #[serde(rename = "Same")]
+        struct Inner {
+            a: u8,
+            b: u16,
+            more: Vec<Innermost>,
+        }
+        #[derive(Debug, PartialEq, Serialize, Deserialize)]
+        #[serde(rename = "Same")]
+        struct Innermost {
+            a: String,
+            b: u8,
+            outer: Vec<Outer>,
+        }
+        let outer = |inner| Outer { a: 1, inner, z: 3 };
+        let innermost = |outer| Innermost { a: "a".into(), b: 9, outer };
+        let inner = |more| Some(Box::new(Inner { a: 4, b: 500, more }));
+        let state = vec![
+            outer(inner(vec![innermost(vec![outer(None)]), innermost(vec![])])),
+            outer(inner(vec![])),
+            outer(None),
+        ];
+        assert_eq!(decode_state(&encode_state(&state).unwrap()), Ok(state));
+    }
+
+    #[test]
+    fn more_kinds_of_structs_than_any_type_has_are_refused_and_take_no_memory() {
+        let mut many = Vec::new();
+        varint::put_u64(&mut many, 1 << 40);
+        assert_eq!(decode_state::<u8>(&many), Err(DecodeError::BadStruct));
+        assert_eq!(decode_state::<old::Person>(&[1, 0, 7]), Err(DecodeError::BadStruct));
+        assert_eq!(decode_state::<old::Person>(&[2, 1, 200]), Err(DecodeError::Truncated));
     }
 
     #[test]

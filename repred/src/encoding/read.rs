@@ -1,10 +1,12 @@
 //! [`Reader`]: the deserializer.
 
+use alloc::{boxed::Box, vec::Vec};
+
 use serde::{
     Deserializer,
     de::{
         DeserializeSeed, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor,
-        value::U32Deserializer,
+        value::{BorrowedStrDeserializer, U32Deserializer},
     },
 };
 
@@ -21,28 +23,90 @@ pub(super) struct Reader<'de> {
     /// one for each byte of the input is all that an honest value needs. Were each length only held
     /// against the bytes left, nested ones could reserve all of it at every level.
     promises: usize,
-    /// Structs are preceded by the number of their fields.
-    counts_fields: bool,
+    /// In a state, what its structs consist of.
+    structs: Option<Vec<Definition<'de>>>,
+}
+
+/// The most structs, and the most fields of them together, that a state may define. Types have fewer.
+const DEFINITIONS_LIMIT: usize = 1 << 16;
+
+/// What structs of one kind consist of.
+#[derive(Debug)]
+struct Definition<'de> {
+    fields: Vec<&'de str>,
+    /// How the type that asked last finds its fields, and where the names of those are, which tells the type.
+    resolved: Option<((usize, usize), Order)>,
+}
+
+/// How a type finds its fields in a struct of some definition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Order {
+    /// They are where the type has them; it may have more of them at the end.
+    Same,
+    /// By their names.
+    Other,
+}
+
+impl Definition<'_> {
+    #[inline]
+    fn order(&mut self, fields: &'static [&'static str]) -> Result<Order, DecodeError> {
+        let asking = (fields.as_ptr().addr(), fields.len());
+        match self.resolved {
+            Some((resolved, order)) if resolved == asking => Ok(order),
+            _ => self.resolve(asking, fields),
+        }
+    }
+
+    #[cold]
+    fn resolve(
+        &mut self,
+        asking: (usize, usize),
+        fields: &'static [&'static str],
+    ) -> Result<Order, DecodeError> {
+        // A field that neither side has under the other's name was renamed, if everything else is where it was.
+        let is_at_its_place = |(ours, theirs): (&&str, &&str)| {
+            ours == theirs || !fields.contains(theirs) && !self.fields.contains(ours)
+        };
+        let is_same = self.fields.len() <= fields.len()
+            && fields.iter().zip(&self.fields).all(is_at_its_place);
+        let unknown = self.fields.iter().find(|field| !fields.contains(field));
+        let order = match unknown {
+            _ if is_same => Order::Same,
+            None => Order::Other,
+            Some(&name) => {
+                return Err(DecodeError::UnknownField { name: Box::new(name.into()) });
+            }
+        };
+        self.resolved = Some((asking, order));
+        Ok(order)
+    }
 }
 
 impl<'de> Reader<'de> {
     #[inline]
     pub(super) fn new(bytes: &'de [u8]) -> Self {
-        Self { bytes, budget: Budget::new(), promises: bytes.len(), counts_fields: false }
+        Self { bytes, budget: Budget::new(), promises: bytes.len(), structs: None }
     }
 
-    /// The same for states.
-    pub(super) fn counting_fields(bytes: &'de [u8]) -> Self {
-        Self { counts_fields: true, ..Self::new(bytes) }
-    }
-
-    /// How many of so many fields a struct has. Those that it lacks take their default, if they have one.
-    fn take_field_count(&mut self, most: usize) -> Result<usize, DecodeError> {
-        let (count, most) = (varint::take_u32(&mut self.bytes)?, most as u32);
-        match count <= most {
-            true => Ok(count as usize),
-            false => Err(DecodeError::TooManyFields { count, most }),
+    /// The same for states, which begin with what their structs consist of.
+    pub(super) fn naming_fields(bytes: &'de [u8]) -> Result<Self, DecodeError> {
+        let mut reader = Self { budget: Budget::of_state(bytes.len()), ..Self::new(bytes) };
+        let mut left = DEFINITIONS_LIMIT;
+        let mut structs = Vec::new();
+        for _ in 0..reader.take_count(&mut left)? {
+            let fields = (0..reader.take_count(&mut left)?).map(|_| reader.take_str());
+            let fields = fields.collect::<Result<_, _>>()?;
+            structs.push(Definition { fields, resolved: None });
         }
+        reader.structs = Some(structs);
+        Ok(reader)
+    }
+
+    /// A number of definitions or fields, of so many that may still come.
+    fn take_count(&mut self, left: &mut usize) -> Result<usize, DecodeError> {
+        let count = usize::try_from(varint::take_u64(&mut self.bytes)?).unwrap_or(usize::MAX);
+        *left = left.checked_sub(count).ok_or(DecodeError::BadStruct)?;
+        Ok(count)
     }
 
     /// The value must have been all there was.
@@ -51,6 +115,15 @@ impl<'de> Reader<'de> {
         match self.bytes.len() {
             0 => Ok(()),
             count => Err(DecodeError::TrailingBytes { count }),
+        }
+    }
+
+    /// The same for a state of so many bytes, which may end with zeros that pay for elements without bytes.
+    pub(super) fn finish_state(self, size: usize) -> Result<(), DecodeError> {
+        let due = self.budget.bytes_due().max(size - self.bytes.len());
+        match size - due {
+            0 if self.bytes.iter().all(|&byte| byte == 0) => Ok(()),
+            _ => Err(DecodeError::TrailingBytes { count: self.bytes.len() }),
         }
     }
 
@@ -238,11 +311,21 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, DecodeError> {
-        let count = match self.counts_fields {
-            true => self.take_field_count(fields.len())?,
-            false => fields.len(),
+        let Some(structs) = &mut self.structs else {
+            return self.deserialize_tuple(fields.len(), visitor);
         };
-        self.deserialize_tuple(count, visitor)
+        let index = varint::take_u32(&mut self.bytes)? as usize;
+        let definition = structs.get_mut(index).ok_or(DecodeError::BadStruct)?;
+        let left = definition.fields.len();
+        match definition.order(fields)? {
+            Order::Same => self.deserialize_tuple(left, visitor),
+            Order::Other => {
+                self.budget.enter()?;
+                let value = visitor.visit_map(NamedFields { reader: self, index, next: 0 })?;
+                self.budget.leave();
+                Ok(value)
+            }
+        }
     }
 
     #[inline]
@@ -347,6 +430,37 @@ impl<'de> SeqAccess<'de> for Fields<'_, 'de> {
     #[inline]
     fn size_hint(&self) -> Option<usize> {
         Some(self.left)
+    }
+}
+
+/// The fields of a struct in another order than its type has them.
+struct NamedFields<'r, 'de> {
+    reader: &'r mut Reader<'de>,
+    /// The place of its definition.
+    index: usize,
+    next: usize,
+}
+
+impl<'de> MapAccess<'de> for NamedFields<'_, 'de> {
+    type Error = DecodeError;
+
+    fn next_key_seed<S: DeserializeSeed<'de>>(
+        &mut self,
+        seed: S,
+    ) -> Result<Option<S::Value>, DecodeError> {
+        let definition = self.reader.structs.as_ref().and_then(|structs| structs.get(self.index));
+        let Some(&name) = definition.and_then(|definition| definition.fields.get(self.next)) else {
+            return Ok(None);
+        };
+        self.next += 1;
+        seed.deserialize(BorrowedStrDeserializer::<DecodeError>::new(name)).map(Some)
+    }
+
+    fn next_value_seed<S: DeserializeSeed<'de>>(
+        &mut self,
+        seed: S,
+    ) -> Result<S::Value, DecodeError> {
+        seed.deserialize(&mut *self.reader)
     }
 }
 

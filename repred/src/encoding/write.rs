@@ -13,8 +13,91 @@ pub(super) struct Writer<'a> {
     bytes: &'a mut Vec<u8>,
     budget: Budget,
     shape: u64,
-    /// Structs are preceded by the number of their fields.
-    counts_fields: bool,
+    /// In a state, what its structs consist of.
+    structs: Option<Structs>,
+}
+
+/// What the structs in a state consist of.
+///
+/// Serde tells the names of a struct's fields one by one, each before its value. So a definition grows while the first struct
+/// of its kind is written, and a struct is taken to be of a known kind until a field has another name.
+#[derive(Debug, Default)]
+struct Structs {
+    all: Vec<Definition>,
+}
+
+#[derive(Debug)]
+struct Definition {
+    /// Of the type; it is not written, but tells most structs apart at once.
+    name: &'static str,
+    length: usize,
+    /// As many as were met up to now.
+    fields: Vec<&'static str>,
+}
+
+impl Definition {
+    /// Whether this may be the definition of a struct that begins with the first fields of another definition, and
+    /// has this one next.
+    fn fits(&self, name: &str, length: usize, first: &[&str], next: &str) -> bool {
+        self.length == length
+            && is_same(self.name, name)
+            && self.fields.starts_with(first)
+            && self.fields.get(first.len()).is_none_or(|field| is_same(field, next))
+    }
+}
+
+/// Whether two names are equal, which most often they are because they are one.
+#[inline]
+fn is_same(a: &str, b: &str) -> bool {
+    core::ptr::eq(a, b) || a == b
+}
+
+impl Structs {
+    /// The definition that a struct seems to have.
+    #[inline]
+    fn begin(&mut self, name: &'static str, length: usize) -> usize {
+        let is_known = |known: &Definition| known.length == length && is_same(known.name, name);
+        self.all.iter().position(is_known).unwrap_or_else(|| self.define(name, length, Vec::new()))
+    }
+
+    #[cold]
+    fn define(&mut self, name: &'static str, length: usize, fields: Vec<&'static str>) -> usize {
+        self.all.push(Definition { name, length, fields });
+        self.all.len() - 1
+    }
+
+    /// The definition of a struct that has this field at this place, and was taken to have another definition.
+    #[inline]
+    fn field(&mut self, index: usize, at: usize, field: &'static str) -> usize {
+        match self.all[index].fields.get(at) {
+            Some(known) if is_same(known, field) => index,
+            _ => self.another(index, at, field),
+        }
+    }
+
+    #[cold]
+    fn another(&mut self, index: usize, at: usize, field: &'static str) -> usize {
+        let Definition { name, length, ref fields } = self.all[index];
+        let first = fields[..at].to_vec();
+        let known = self.all.iter().position(|known| known.fits(name, length, &first, field));
+        let index = known.unwrap_or_else(|| self.define(name, length, first));
+        let fields = &mut self.all[index].fields;
+        if fields.len() == at {
+            fields.push(field);
+        }
+        index
+    }
+
+    fn put(&self, bytes: &mut Vec<u8>) {
+        varint::put_u64(bytes, self.all.len() as u64);
+        for definition in &self.all {
+            varint::put_u64(bytes, definition.fields.len() as u64);
+            for field in &definition.fields {
+                varint::put_u64(bytes, field.len() as u64);
+                bytes.extend_from_slice(field.as_bytes());
+            }
+        }
+    }
 }
 
 /// A number for the name of a serializer's method.
@@ -30,12 +113,24 @@ const fn kind(method: &str) -> u64 {
 impl<'a> Writer<'a> {
     #[inline]
     pub(super) fn new(bytes: &'a mut Vec<u8>) -> Self {
-        Self { bytes, budget: Budget::new(), shape: 0, counts_fields: false }
+        Self { bytes, budget: Budget::new(), shape: 0, structs: None }
     }
 
-    /// The same for states, whose structs may have more fields in a newer version of the program.
-    pub(super) fn counting_fields(bytes: &'a mut Vec<u8>) -> Self {
-        Self { counts_fields: true, ..Self::new(bytes) }
+    /// The same for states, whose structs may have other fields in another version of the program.
+    pub(super) fn naming_fields(bytes: &'a mut Vec<u8>) -> Self {
+        let (structs, budget) = (Some(Structs::default()), Budget::of_state(usize::MAX));
+        Self { structs, budget, ..Self::new(bytes) }
+    }
+
+    /// Ends a state, which begins at `start`, by putting what its structs consist of before it.
+    pub(super) fn finish_state(self, start: usize) {
+        let mut definitions = Vec::new();
+        self.structs.unwrap_or_default().put(&mut definitions);
+        self.bytes.splice(start..start, definitions);
+        let due = start.saturating_add(self.budget.bytes_due());
+        if self.bytes.len() < due {
+            self.bytes.resize(due, 0);
+        }
     }
 
     /// A hash of which methods were called, in order, with which variants: of all that decides whether a
@@ -99,7 +194,7 @@ impl<'w, 'a> Serializer for &'w mut Writer<'a> {
     type SerializeTuple = Self;
     type SerializeTupleStruct = Self;
     type SerializeTupleVariant = Self;
-    type SerializeStruct = Self;
+    type SerializeStruct = Fields<'w, 'a>;
     type SerializeStructVariant = Self;
 
     #[inline]
@@ -237,11 +332,19 @@ impl<'w, 'a> Serializer for &'w mut Writer<'a> {
     }
 
     #[inline]
-    fn serialize_struct(self, _name: &'static str, length: usize) -> Result<Self, EncodeError> {
-        if self.counts_fields {
-            self.put_length(length);
+    fn serialize_struct(
+        self,
+        name: &'static str,
+        length: usize,
+    ) -> Result<Fields<'w, 'a>, EncodeError> {
+        let start = self.bytes.len();
+        let mut definition = 0;
+        if let Some(structs) = &mut self.structs {
+            definition = structs.begin(name, length);
+            varint::put_u64(self.bytes, definition as u64);
         }
-        self.serialize_tuple(length)
+        let writer = self.serialize_tuple(length)?;
+        Ok(Fields { writer, definition, start, at: 0 })
     }
 
     #[inline]
@@ -365,40 +468,86 @@ unnamed_fields! {
     SerializeTupleVariant::serialize_field
 }
 
-/// Fields whose names are not written:
-///
-/// ```text
-/// impl ser::SerializeStruct for &mut Writer<'_> { … fn serialize_field … fn skip_field … }
-/// ```
-macro_rules! named_fields {
-    ($($Trait:ident)*) => {$(
-        impl ser::$Trait for &mut Writer<'_> {
-            type Ok = ();
-            type Error = EncodeError;
-
-            #[inline]
-            fn serialize_field<T: Serialize + ?Sized>(
-                &mut self,
-                _name: &'static str,
-                value: &T,
-            ) -> Result<(), EncodeError> {
-                value.serialize(&mut **self)
-            }
-
-            fn skip_field(&mut self, name: &'static str) -> Result<(), EncodeError> {
-                Err(EncodeError::SkippedField { name })
-            }
-
-            #[inline]
-            fn end(self) -> Result<(), EncodeError> {
-                self.budget.leave();
-                Ok(())
-            }
-        }
-    )*};
+/// The fields of a struct, after the number of its definition if it is in a state.
+#[derive(Debug)]
+pub(super) struct Fields<'w, 'a> {
+    writer: &'w mut Writer<'a>,
+    definition: usize,
+    /// Where the number of the definition is.
+    start: usize,
+    /// How many fields were written.
+    at: usize,
 }
 
-named_fields! { SerializeStruct SerializeStructVariant }
+impl Fields<'_, '_> {
+    /// The struct turned out to have another definition than it seemed to have.
+    #[cold]
+    fn redefine(&mut self, definition: usize) {
+        let [old, new] = [self.definition, definition].map(|definition| {
+            let mut number = Vec::new();
+            varint::put_u64(&mut number, definition as u64);
+            number
+        });
+        self.writer.bytes.splice(self.start..self.start + old.len(), new);
+        self.definition = definition;
+    }
+}
+
+impl ser::SerializeStruct for Fields<'_, '_> {
+    type Ok = ();
+    type Error = EncodeError;
+
+    #[inline]
+    fn serialize_field<T: Serialize + ?Sized>(
+        &mut self,
+        name: &'static str,
+        value: &T,
+    ) -> Result<(), EncodeError> {
+        if let Some(structs) = &mut self.writer.structs {
+            let definition = structs.field(self.definition, self.at, name);
+            if definition != self.definition {
+                self.redefine(definition);
+            }
+            self.at += 1;
+        }
+        value.serialize(&mut *self.writer)
+    }
+
+    fn skip_field(&mut self, name: &'static str) -> Result<(), EncodeError> {
+        Err(EncodeError::SkippedField { name })
+    }
+
+    #[inline]
+    fn end(self) -> Result<(), EncodeError> {
+        self.writer.budget.leave();
+        Ok(())
+    }
+}
+
+/// Fields whose names are not written.
+impl ser::SerializeStructVariant for &mut Writer<'_> {
+    type Ok = ();
+    type Error = EncodeError;
+
+    #[inline]
+    fn serialize_field<T: Serialize + ?Sized>(
+        &mut self,
+        _name: &'static str,
+        value: &T,
+    ) -> Result<(), EncodeError> {
+        value.serialize(&mut **self)
+    }
+
+    fn skip_field(&mut self, name: &'static str) -> Result<(), EncodeError> {
+        Err(EncodeError::SkippedField { name })
+    }
+
+    #[inline]
+    fn end(self) -> Result<(), EncodeError> {
+        self.budget.leave();
+        Ok(())
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -1,6 +1,6 @@
 //! [`BatchBuilder`]: turns what is new in a core into batches for a log.
 
-use super::record::Record;
+use super::record::{BatchAttributes, Record};
 use crate::{
     core::Core,
     id::ReplicaId,
@@ -139,7 +139,9 @@ impl Batch {
     /// The records that are appended.
     pub(super) fn records(&self) -> Vec<Record<'_>> {
         let Self { heading, latest, messages, peers, .. } = self;
-        let batch = (!messages.is_empty()).then_some(Record::Batch { latest: *latest, messages });
+        let attributes = BatchAttributes::default();
+        let batch = Record::Batch { latest: *latest, attributes, messages };
+        let batch = (!messages.is_empty()).then_some(batch);
         let peers = (!peers.is_empty()).then_some(Record::Peers { known: peers });
         heading.iter().copied().chain(peers).chain(batch).collect()
     }

@@ -17,6 +17,7 @@ use crate::{
         AssemblyLimits, Audience, Cause, Malformed, Open, ReceivedSnapshot, Receiver, Replay,
         take_frame,
     },
+    seen::Seen,
     session::SessionError,
     stamp::{Dot, Stamp},
     version::VersionVector,
@@ -68,7 +69,7 @@ impl Decoder {
                 }
             }
             // For trimming only: no event.
-            Record::Peers { .. } => {}
+            Record::Peers { .. } | Record::Unknown { .. } => {}
             Record::Closed => events.push(JournalEvent::Closed),
         }
         Ok(())
@@ -177,13 +178,14 @@ impl Audience for Events {
         Ok(())
     }
 
-    fn digest(&mut self, _version: &VersionVector) -> Result<(), SessionError> {
+    fn digest(&mut self, _seen: &Seen) -> Result<(), SessionError> {
         Ok(())
     }
 
     fn snapshot(&mut self, received: ReceivedSnapshot) -> Result<(), SessionError> {
-        let ReceivedSnapshot { snapshot, floor, cause } = received;
-        let floor = if cause == Cause::LogBegins { floor } else { snapshot.version.clone() };
+        let ReceivedSnapshot { snapshot, floor, cause, .. } = received;
+        let floor =
+            if cause == Cause::LogBegins { floor.version() } else { snapshot.version.clone() };
         if !self.version.covers(&snapshot.version) {
             self.version = self.version.merged(&floor);
             self.push(JournalEvent::Snapshot { snapshot, floor });
@@ -204,7 +206,7 @@ fn edit(edits: &Edits, dot: Dot) -> Option<RangeInclusive<u64>> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::record::BatchAttributes, *};
     use crate::{
         core::Core,
         protocol::Framing,
@@ -251,7 +253,8 @@ mod tests {
         let mut framed = Vec::new();
         messages.iter().for_each(|message| Framing::Stream.put(&mut framed, message));
         decoder.take(Record::Opened { is_strict: true, id: 7.into() })?;
-        decoder.take(Record::Batch { latest: Time::ZERO, messages: &framed })?;
+        let attributes = BatchAttributes::default();
+        decoder.take(Record::Batch { latest: Time::ZERO, attributes, messages: &framed })?;
         Ok(decoder.version().clone())
     }
 

@@ -27,15 +27,24 @@ pub enum OpenError {
         /// The offset of the first record that cannot be read.
         offset: u64,
     },
-    /// A file was written in another format, by another version of repred. Use that version.
+    /// A file was written in another format, by another version of repred. Open it with that version.
     Format {
         /// The [full name](super::Storage::full_name) of the file.
         file: String,
         /// The number of its format.
         format: u8,
     },
-    /// The journal does not fit this program: its state has another type, another schema or another start, or its
-    /// limits are lower. Open it with the program that has written it, or with a newer version of that.
+    /// Something in a file is of a later version of repred, which says that it must not be passed over. Upgrade.
+    Upgrade {
+        /// The [full name](super::Storage::full_name) of the file.
+        file: String,
+        /// What kind of thing it is.
+        what: &'static str,
+        /// Its number.
+        number: u64,
+    },
+    /// The journal does not fit this program: its state has another type, another schema or another start, it is of
+    /// another [document](crate::DocumentId), or the limits are lower. Open it with the program that has written it, or with a newer version of that.
     Content(SessionError),
     /// The journal was read, and could then not be written. Mend what the error says, and open it again.
     Write(JournalError),
@@ -151,6 +160,9 @@ impl fmt::Display for OpenError {
                 f,
                 "{file} has format {format}, which another version of repred has written; use that"
             ),
+            Self::Upgrade { file, what, number } => {
+                write!(f, "{what} ({number}) in {file} is of a later version of repred; use that")
+            }
             Self::Content(_) => f.write_str("the journal does not fit this program"),
             Self::Write(_) => f.write_str("the journal was read, and could then not be written"),
         }
@@ -189,7 +201,7 @@ impl Error for OpenError {
             Self::InUse(error) | Self::ReadOnly(error) | Self::Io(error) => error.source(),
             Self::Content(error) => Some(error),
             Self::Write(error) => Some(error),
-            Self::Damaged { .. } | Self::Format { .. } => None,
+            Self::Damaged { .. } | Self::Format { .. } | Self::Upgrade { .. } => None,
         }
     }
 }

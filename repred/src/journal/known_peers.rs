@@ -6,7 +6,8 @@ use super::trimming::Trimming;
 use crate::{
     encoding::varint::{put_u64, take_u64},
     id::ReplicaId,
-    protocol::{put_version, take, take_version},
+    protocol::{Attributes, Malformed, Unreadable, put_attributes, put_seen, take, take_seen},
+    seen::Seen,
     time::Time,
     version::VersionVector,
 };
@@ -97,15 +98,16 @@ impl KnownPeers {
         encode(self.peers.iter().filter(|(id, _)| changed.contains(id)))
     }
 
-    pub(super) fn decode(mut bytes: &[u8]) -> Option<Self> {
+    pub(super) fn decode(mut bytes: &[u8]) -> Result<Self, Unreadable> {
         let mut peers = BTreeMap::new();
         while !bytes.is_empty() {
-            let id = ReplicaId::from_bytes(take(&mut bytes).ok()?);
-            let seen = Time::from_ticks(take_u64(&mut bytes).ok()?);
-            let has = take_version(&mut bytes, usize::MAX).ok()?;
+            let id = ReplicaId::from_bytes(take(&mut bytes)?);
+            let seen = Time::from_ticks(take_u64(&mut bytes).map_err(Malformed::from)?);
+            let has = take_seen(&mut bytes, usize::MAX)?.version();
+            Attributes::take(&mut bytes)?.read_unknown()?;
             peers.insert(id, KnownPeer { seen, has });
         }
-        Some(Self { peers, changed: BTreeSet::new() })
+        Ok(Self { peers, changed: BTreeSet::new() })
     }
 }
 
@@ -114,7 +116,8 @@ fn encode<'a>(peers: impl IntoIterator<Item = (&'a ReplicaId, &'a KnownPeer)>) -
     for (id, KnownPeer { seen, has }) in peers {
         bytes.extend_from_slice(&id.to_bytes());
         put_u64(&mut bytes, seen.as_ticks());
-        put_version(&mut bytes, has);
+        put_seen(&mut bytes, &Seen::from(has));
+        put_attributes(&mut bytes, &[]);
     }
     bytes
 }
@@ -158,7 +161,7 @@ mod tests {
         let read = KnownPeers::decode(&met().encode()).unwrap();
         assert_eq!(read.peers, met().peers);
         let bytes = met().encode();
-        assert_eq!(KnownPeers::decode(&bytes[..bytes.len() - 1]), None);
+        assert!(KnownPeers::decode(&bytes[..bytes.len() - 1]).is_err());
     }
 
     #[test]

@@ -80,9 +80,9 @@ impl<S: Storage> Log<S> {
     ) -> Result<(Self, BatchBuilder), OpenError> {
         let config = unlimited(config);
         let is_strict = durability == Durability::EveryUpdate;
-        let (log, is_new) = match RecordLog::find(storage)? {
+        let (log, is_new) = match RecordLog::find(storage, core.document())? {
             Ok(log) => (log, false),
-            Err(storage) => (RecordLog::new(storage), true),
+            Err(storage) => (RecordLog::new(storage, core.document()), true),
         };
         let (recovery, peers) = (Recovery::default(), KnownPeers::default());
         let mut log = Self { log, config, is_strict, now, recovery, base: 0, peers };

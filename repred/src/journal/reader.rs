@@ -10,7 +10,9 @@ use super::{
     scan::{Scan, ScanError},
     storage::Storage,
 };
-use crate::{session::SessionError, version::VersionVector};
+use crate::{
+    document::DocumentId, protocol::Upgrade, session::SessionError, version::VersionVector,
+};
 
 /// How often to look for the file again if a compaction replaces it between two looks.
 const TRIES: usize = 10;
@@ -62,9 +64,11 @@ impl<S: Storage> JournalReader<S> {
         let mut reader =
             Self { storage, file, scan: None, decoder: Decoder::default(), has_ended: false };
         let LogFile { generation, name, size, .. } = &reader.file;
-        if *size >= HEADER as u64 {
-            let scan = Scan::begin(&mut reader.storage, name, *generation, *size);
-            reader.scan = Some(scan.map_err(|error| reader.error(error))?);
+        match Scan::begin(&mut reader.storage, name, *generation, *size) {
+            Ok(scan) => reader.scan = Some(scan),
+            // It is just being created, or its creation was cut short.
+            Err(ScanError::Damaged { .. }) if *size < HEADER as u64 => {}
+            Err(error) => return Err(reader.error(error)),
         }
         Ok(reader)
     }
@@ -75,6 +79,9 @@ impl<S: Storage> JournalReader<S> {
             ScanError::Io(error) => JournalReadError::Io(error),
             ScanError::Format(format) => JournalReadError::Format { file, format },
             ScanError::Damaged { offset } => JournalReadError::Damaged { file, offset },
+            ScanError::Upgrade(Upgrade { what, number }) => {
+                JournalReadError::Upgrade { file, what, number }
+            }
         }
     }
 
@@ -88,6 +95,9 @@ impl<S: Storage> JournalReader<S> {
             let Self { storage, scan: Some(scan), decoder, .. } = self else { return Ok(None) };
             match scan.next(storage, |record, _| decoder.take(record)) {
                 Ok(Some(Ok(()))) => {}
+                Ok(Some(Err(SessionError::Upgrade { what, number }))) => {
+                    return Err(self.error(ScanError::Upgrade(Upgrade { what, number })));
+                }
                 Ok(Some(Err(error))) => {
                     let file = self.storage.full_name(&self.file.name);
                     return Err(JournalReadError::Content { file, offset, error });
@@ -158,6 +168,20 @@ impl<S> JournalReader<S> {
         self.scan.as_ref().map_or(0, Scan::offset)
     }
 
+    /// The document that the journal is of.
+    ///
+    /// ```
+    /// use repred::{Counter, Replica, journal::{JournalReader, Memory}};
+    ///
+    /// let disk = Memory::new();
+    /// let votes = Replica::builder(Counter::default()).document(0x9011.into()).open_in(disk.clone())?;
+    /// assert_eq!(JournalReader::open(disk)?.document(), votes.document()?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn document(&self) -> DocumentId {
+        self.scan.as_ref().map_or(DocumentId::NONE, Scan::document)
+    }
+
     /// The updates in all that was read, be it as entries, as skips or in a snapshot.
     pub fn version(&self) -> &VersionVector {
         self.decoder.version()
@@ -218,6 +242,15 @@ pub enum JournalReadError {
         /// The number of its format.
         format: u8,
     },
+    /// Something in the file is of a later version of repred, which says that it must not be passed over: use that.
+    Upgrade {
+        /// The [full name](Storage::full_name) of the file.
+        file: String,
+        /// What kind of thing it is.
+        what: &'static str,
+        /// Its number.
+        number: u64,
+    },
     /// The file is as it was written, but a record says what cannot be: it was written by a version of repred with a
     /// fault, or one that this version cannot read. Use the version that has written it.
     Content {
@@ -243,6 +276,9 @@ impl fmt::Display for JournalReadError {
                     "{file} has format {format}, which another version of repred has written; use that"
                 )
             }
+            Self::Upgrade { file, what, number } => {
+                write!(f, "{what} ({number}) in {file} is of a later version of repred; use that")
+            }
             Self::Content { file, offset, .. } => write!(
                 f,
                 "the record at byte {offset} of {file} was not written by this version of repred"
@@ -256,7 +292,9 @@ impl Error for JournalReadError {
         match self {
             Self::Io(error) => error.source(),
             Self::Content { error, .. } => Some(error),
-            Self::NoJournal | Self::Damaged { .. } | Self::Format { .. } => None,
+            Self::NoJournal | Self::Damaged { .. } | Self::Format { .. } | Self::Upgrade { .. } => {
+                None
+            }
         }
     }
 }

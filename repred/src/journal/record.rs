@@ -1,12 +1,12 @@
 //! [`Record`]: one checksummed unit of a log file.
 //!
 //! ```text
-//! file    magic 8 │ generation 8 │ hash 8 │ record …
+//! file    magic 8 │ generation 8 │ document 16 │ hash 8 │ record …
 //! record  length 4 │ check 4 │ hash 8 │ kind 1 │ synced, a varint │ … │ end 1
-//! opened  … │ durability 1 │ id 16
+//! opened  … │ durability 1 │ id 16 │ attributes
 //! named   … │ id 16
-//! batch   … │ time, a varint │ messages, each behind its length, a varint
-//! peers   … │ each: id 16 │ time, a varint │ version
+//! batch   … │ time, a varint │ attributes │ messages, each behind its length, a varint
+//! peers   … │ each: id 16 │ time, a varint │ version │ attributes
 //! closed  …
 //! ```
 //!
@@ -28,15 +28,25 @@ use std::hash::Hasher;
 use siphasher::sip::SipHasher24;
 
 use crate::{
+    document::DocumentId,
     encoding::varint::{put_u64, take_u64},
     id::ReplicaId,
+    protocol::{
+        Attributes, FIRST_OPEN_NUMBER, Malformed, Unreadable, Upgrade, check_unknown,
+        put_attributes,
+    },
     time::Time,
 };
 
-const MAGIC: [u8; 8] = *b"repred\x00\x02";
+/// What the first eight bytes of a file are, the last of which is the number of its format.
+const MAGIC: [u8; 8] = *b"repred\x00\x03";
 
 /// Bytes of the header of a file.
-pub(super) const HEADER: usize = 24;
+pub(super) const HEADER: usize = 40;
+
+/// The last format whose header had no document, and the bytes of that.
+const FORMAT_WITHOUT_DOCUMENT: u8 = 2;
+const HEADER_WITHOUT_DOCUMENT: usize = 24;
 
 /// Bytes of the head of a record: length, check and hash.
 pub(super) const HEAD: usize = 16;
@@ -65,6 +75,8 @@ pub(super) enum Record<'a> {
     Batch {
         /// The largest time that the core had used.
         latest: Time,
+        /// What stands beside the messages.
+        attributes: BatchAttributes,
         /// The messages that a peer would get, each behind its length.
         messages: &'a [u8],
     },
@@ -72,46 +84,68 @@ pub(super) enum Record<'a> {
     Peers { known: &'a [u8] },
     /// The journal was closed, and nothing is missing.
     Closed,
+    /// Something of a later version of the program: an even kind from 64 on, and the rest.
+    Unknown { kind: u8, bytes: &'a [u8] },
 }
+
+/// What stands beside the messages of a batch: nothing yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct BatchAttributes {}
 
 /// What is at some offset of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Found<'a> {
-    Record { record: Record<'a>, synced: u64, size: usize },
+    Record {
+        record: Record<'a>,
+        synced: u64,
+        size: usize,
+    },
+    /// A sound record of a later version of the program, which must not be passed over.
+    Upgrade(Upgrade),
     Invalid,
 }
 
 /// What the header of a file says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Header {
-    Ours,
+    /// It is a log of this document.
+    Ours(DocumentId),
     /// It was written by another version of repred.
     OtherFormat(u8),
     Invalid,
 }
 
 /// Appends the header of a file.
-pub(super) fn put_header(bytes: &mut Vec<u8>, generation: u64) {
+pub(super) fn put_header(bytes: &mut Vec<u8>, generation: u64, document: DocumentId) {
+    let start = bytes.len();
     bytes.extend_from_slice(&MAGIC);
     bytes.extend_from_slice(&generation.to_le_bytes());
-    bytes.extend_from_slice(&hash(generation, 0, &MAGIC).to_le_bytes());
+    bytes.extend_from_slice(&document.to_bytes());
+    let hash = hash(generation, 0, &bytes[start..]);
+    bytes.extend_from_slice(&hash.to_le_bytes());
 }
 
-/// What the header of the file of a generation says.
+/// What the header of the file of a generation says, by the first [`HEADER`] bytes, or by all if there are fewer.
 pub(super) fn header(bytes: &[u8], generation: u64) -> Header {
-    let mut expected = Vec::with_capacity(HEADER);
-    put_header(&mut expected, generation);
-    if bytes == expected {
-        return Header::Ours;
-    }
-    let (Some(magic), Some(found)) = (bytes.first_chunk::<8>(), bytes.last_chunk()) else {
+    let (Some(magic), Some(number)) = (bytes.first_chunk::<8>(), bytes.get(8..16)) else {
         return Header::Invalid;
     };
-    let is_sound = hash(generation, 0, magic) == u64::from_le_bytes(*found)
-        && bytes[8..].starts_with(&generation.to_le_bytes());
-    match magic {
-        [start @ .., format] if is_sound && *start == MAGIC[..7] => Header::OtherFormat(*format),
-        _ => Header::Invalid,
+    let is_ours = magic[..7] == MAGIC[..7] && number == generation.to_le_bytes();
+    let (format, len) = match magic[7] {
+        // Its hash was that of the magic alone.
+        FORMAT_WITHOUT_DOCUMENT => (FORMAT_WITHOUT_DOCUMENT, HEADER_WITHOUT_DOCUMENT),
+        format => (format, HEADER),
+    };
+    let hashed = if format == FORMAT_WITHOUT_DOCUMENT { 8 } else { HEADER - 8 };
+    let Some((head, _)) = bytes.split_at_checked(len).filter(|_| is_ours) else {
+        return Header::Invalid;
+    };
+    if head[len - 8..] != hash(generation, 0, &head[..hashed]).to_le_bytes() {
+        return Header::Invalid;
+    }
+    match head[16..].first_chunk() {
+        Some(document) if format == MAGIC[7] => Header::Ours(DocumentId::from_bytes(*document)),
+        _ => Header::OtherFormat(format),
     }
 }
 
@@ -126,14 +160,17 @@ impl Record<'_> {
             Self::Opened { is_strict, id } => {
                 bytes.push(u8::from(*is_strict));
                 bytes.extend_from_slice(&id.to_bytes());
+                put_attributes(bytes, &[]);
             }
             Self::Named { id } => bytes.extend_from_slice(&id.to_bytes()),
-            Self::Batch { latest, messages } => {
+            Self::Batch { latest, attributes, messages } => {
                 put_u64(bytes, latest.as_ticks());
+                attributes.put(bytes);
                 bytes.extend_from_slice(messages);
             }
             Self::Peers { known } => bytes.extend_from_slice(known),
             Self::Closed => {}
+            Self::Unknown { bytes: unknown, .. } => bytes.extend_from_slice(unknown),
         }
         bytes.push(END);
         let body = &bytes[start + HEAD..];
@@ -150,29 +187,60 @@ impl Record<'_> {
             Self::Batch { .. } => 3,
             Self::Closed => 4,
             Self::Peers { .. } => 5,
+            Self::Unknown { kind, .. } => *kind,
         }
     }
 
-    fn take(body: &[u8]) -> Option<(Record<'_>, u64)> {
-        let (&kind, mut body) = body.strip_suffix(&[END])?.split_first()?;
-        let synced = take_u64(&mut body).ok()?;
+    fn take(body: &[u8]) -> Result<(Record<'_>, u64), Unreadable> {
+        let whole = Malformed("a whole record");
+        let (&kind, mut body) =
+            body.strip_suffix(&[END]).and_then(<[u8]>::split_first).ok_or(whole)?;
+        let synced = take_u64(&mut body).map_err(Malformed::from)?;
         let record = match kind {
             1 => {
-                let (&strict, id) = body.split_first()?;
-                let id = ReplicaId::from_bytes(id.try_into().ok()?);
-                Record::Opened { is_strict: strict == 1, id }
+                let (&[strict], rest) = body.split_first_chunk().ok_or(whole)?;
+                let (&id, mut rest) = rest.split_first_chunk().ok_or(whole)?;
+                Attributes::take(&mut rest)?.read_unknown()?;
+                let id = ReplicaId::from_bytes(id);
+                end(rest).map(|()| Record::Opened { is_strict: strict == 1, id })?
             }
-            2 => Record::Named { id: ReplicaId::from_bytes(body.try_into().ok()?) },
+            2 => Record::Named { id: ReplicaId::from_bytes(body.try_into().map_err(|_| whole)?) },
             3 => {
-                let latest = Time::from_ticks(take_u64(&mut body).ok()?);
-                Record::Batch { latest, messages: body }
+                let latest = Time::from_ticks(take_u64(&mut body).map_err(Malformed::from)?);
+                let attributes = BatchAttributes::take(&mut body)?;
+                Record::Batch { latest, attributes, messages: body }
             }
-            4 if body.is_empty() => Record::Closed,
+            4 => end(body).map(|()| Record::Closed)?,
             5 => Record::Peers { known: body },
-            _ => return None,
+            _ if is_open(kind) => {
+                check_unknown("a record", kind.into())?;
+                Record::Unknown { kind, bytes: body }
+            }
+            _ => return Err(Malformed("the kind of a record").into()),
         };
-        Some((record, synced))
+        Ok((record, synced))
     }
+}
+
+impl BatchAttributes {
+    fn put(self, bytes: &mut Vec<u8>) {
+        put_attributes(bytes, &[]);
+    }
+
+    fn take(bytes: &mut &[u8]) -> Result<Self, Unreadable> {
+        Attributes::take(bytes)?.read_unknown()?;
+        Ok(Self {})
+    }
+}
+
+/// Nothing may follow.
+fn end(bytes: &[u8]) -> Result<(), Malformed> {
+    if bytes.is_empty() { Ok(()) } else { Err(Malformed("the end of a record")) }
+}
+
+/// Whether a later version of the program may give a meaning to a kind of record.
+fn is_open(kind: u8) -> bool {
+    u64::from(kind) >= FIRST_OPEN_NUMBER
 }
 
 /// The most bytes from the start of a record to the end of `synced`.
@@ -181,7 +249,8 @@ pub(super) const MAX_START: usize = HEAD + 1 + 10;
 /// The `synced` of what may be a record, by its first bytes. No hash is checked.
 pub(super) fn synced(start: &[u8]) -> Option<u64> {
     let (kind, mut tail) = start.get(HEAD..)?.split_first()?;
-    (1..=5).contains(kind).then(|| take_u64(&mut tail).ok())?
+    let is_kind = (1..=5).contains(kind) || is_open(*kind);
+    is_kind.then(|| take_u64(&mut tail).ok())?
 }
 
 /// The size of the record at `offset`, by its head; `None` if the check is wrong.
@@ -198,9 +267,14 @@ pub(super) fn find(bytes: &[u8], generation: u64, offset: u64) -> Found<'_> {
         let size = usize::try_from(size(bytes, generation, offset)?).ok()?;
         let body = bytes.get(HEAD..size)?;
         let expected = hash(generation, offset, body).to_le_bytes();
-        let (record, synced) =
-            Record::take(body).filter(|_| bytes[LENGTH..].starts_with(&expected))?;
-        Some(Found::Record { record, synced, size })
+        if !bytes[LENGTH..].starts_with(&expected) {
+            return None;
+        }
+        match Record::take(body) {
+            Ok((record, synced)) => Some(Found::Record { record, synced, size }),
+            Err(Unreadable::Upgrade(upgrade)) => Some(Found::Upgrade(upgrade)),
+            Err(Unreadable::Malformed(_)) => None,
+        }
     };
     found().unwrap_or(Found::Invalid)
 }
@@ -231,15 +305,53 @@ mod tests {
 
     #[test]
     fn a_file_of_another_format_is_told_from_a_broken_one() {
+        let document = DocumentId::from(7);
         let mut bytes = Vec::new();
-        put_header(&mut bytes, 5);
-        assert_eq!(header(&bytes, 5), Header::Ours);
+        put_header(&mut bytes, 5, document);
+        assert_eq!(bytes.len(), HEADER);
+        assert_eq!(header(&bytes, 5), Header::Ours(document));
         assert_eq!(header(&bytes, 6), Header::Invalid);
-        bytes[7] = 3;
-        assert_eq!(header(&bytes, 5), Header::Invalid, "a flipped bit");
-        let newer = hash(5, 0, &bytes[..8]);
-        bytes[16..].copy_from_slice(&newer.to_le_bytes());
-        assert_eq!(header(&bytes, 5), Header::OtherFormat(3));
+        for cut in 0..HEADER {
+            assert_eq!(header(&bytes[..cut], 5), Header::Invalid, "cut at {cut}");
+        }
+        for bit in 0..HEADER * 8 {
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(header(&bytes, 5), Header::Invalid, "bit {bit}");
+            bytes[bit / 8] ^= 1 << (bit % 8);
+        }
+        bytes[7] = 4;
+        let newer = hash(5, 0, &bytes[..HEADER - 8]);
+        bytes[HEADER - 8..].copy_from_slice(&newer.to_le_bytes());
+        assert_eq!(header(&bytes, 5), Header::OtherFormat(4));
+    }
+
+    #[test]
+    fn a_file_without_a_document_is_of_an_earlier_format() {
+        let mut bytes = b"repred\x00\x02".to_vec();
+        let hash = hash(5, 0, &bytes);
+        bytes.extend_from_slice(&5_u64.to_le_bytes());
+        bytes.extend_from_slice(&hash.to_le_bytes());
+        assert_eq!(header(&bytes, 5), Header::OtherFormat(2));
+        bytes.extend_from_slice(&[1; 100]);
+        assert_eq!(header(&bytes[..HEADER], 5), Header::OtherFormat(2));
+        bytes[7] = 1;
+        assert_eq!(header(&bytes[..HEADER], 5), Header::Invalid);
+    }
+
+    #[test]
+    fn a_record_of_a_later_version_asks_for_an_upgrade_unless_its_kind_is_even() {
+        let put = |kind| {
+            let mut bytes = Vec::new();
+            Record::Unknown { kind, bytes: b"later" }.put(&mut bytes, 5, 100, 90);
+            bytes
+        };
+        let found = put(254);
+        let record = Record::Unknown { kind: 254, bytes: b"later" };
+        assert_eq!(find(&found, 5, 100), Found::Record { record, synced: 90, size: found.len() });
+        let upgrade = Upgrade { what: "a record", number: 65 };
+        assert_eq!(find(&put(65), 5, 100), Found::Upgrade(upgrade));
+        assert_eq!(find(&put(63), 5, 100), Found::Invalid);
+        assert_eq!(synced(&found), Some(90));
     }
 
     #[test]
@@ -248,7 +360,11 @@ mod tests {
         let records = [
             Record::Opened { is_strict: true, id: ReplicaId::from(7) },
             Record::Named { id: ReplicaId::from(8) },
-            Record::Batch { latest: Time::from_micros(300), messages: &messages },
+            Record::Batch {
+                latest: Time::from_micros(300),
+                attributes: BatchAttributes::default(),
+                messages: &messages,
+            },
             Record::Peers { known: &messages },
             Record::Closed,
         ];

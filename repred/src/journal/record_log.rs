@@ -10,6 +10,7 @@ use super::{
     scan::{Scan, ScanError, Tail},
     storage::{Storage, uninterrupted, write_all},
 };
+use crate::{document::DocumentId, protocol::Upgrade, session::SessionError};
 
 /// The log preallocates half as many bytes as its file has, but no fewer and no more than these: a small file stays
 /// small, and the writing of the zeros stays short.
@@ -33,6 +34,7 @@ pub(super) struct RecordLog<S> {
     file: LogFile,
     next: Option<LogFile>,
     /// Something failed in a way that leaves open what is on the disk: nothing is written any more.
+    document: DocumentId,
     is_poisoned: bool,
     /// Where records are put together, kept for its memory.
     buffer: Vec<u8>,
@@ -50,21 +52,22 @@ pub(super) enum Old {
 
 impl<S: Storage> RecordLog<S> {
     /// The log in a storage, or the storage if there is no log yet.
-    pub(super) fn find(mut storage: S) -> Result<Result<Self, S>, OpenError> {
+    pub(super) fn find(mut storage: S, document: DocumentId) -> Result<Result<Self, S>, OpenError> {
         match LogFile::find(&mut storage).map_err(OpenError::from)? {
-            Some(file) => Ok(Ok(Self::of(storage, file))),
+            Some(file) => Ok(Ok(Self::of(storage, file, document))),
             None => Ok(Err(storage)),
         }
     }
 
     /// A log whose first generation is written like any next one, and begins to exist with
     /// [`install_next`](Self::install_next).
-    pub(super) fn new(storage: S) -> Self {
-        Self::of(storage, LogFile::new(0))
+    pub(super) fn new(storage: S, document: DocumentId) -> Self {
+        Self::of(storage, LogFile::new(0), document)
     }
 
-    fn of(storage: S, file: LogFile) -> Self {
-        Self { storage, file, next: None, is_poisoned: false, buffer: Vec::new() }
+    fn of(storage: S, file: LogFile, document: DocumentId) -> Self {
+        let buffer = Vec::new();
+        Self { storage, file, next: None, document, is_poisoned: false, buffer }
     }
 
     /// Bytes of the file, without those that are preallocated.
@@ -81,19 +84,31 @@ impl<S: Storage> RecordLog<S> {
         mut take: impl FnMut(Record<'_>, u64) -> Result<(), OpenError>,
     ) -> Result<(u64, Tail), OpenError> {
         let LogFile { generation, name, size, .. } = self.file.clone();
-        if size < HEADER as u64 {
-            return Err(self.cut_short());
-        }
-        let full_name = self.storage.full_name(&name);
+        let file = self.storage.full_name(&name);
         let to_open_error = |error| match error {
             ScanError::Io(error) => error.into(),
-            ScanError::Format(format) => OpenError::Format { file: full_name.clone(), format },
-            ScanError::Damaged { offset } => OpenError::Damaged { file: full_name.clone(), offset },
+            ScanError::Format(format) => OpenError::Format { file: file.clone(), format },
+            ScanError::Damaged { .. } if size < HEADER as u64 => {
+                OpenError::Damaged { file: file.clone(), offset: size }
+            }
+            ScanError::Damaged { offset } => OpenError::Damaged { file: file.clone(), offset },
+            ScanError::Upgrade(Upgrade { what, number }) => {
+                OpenError::Upgrade { file: file.clone(), what, number }
+            }
         };
         let storage = &mut self.storage;
         let mut scan = Scan::begin(storage, &name, generation, size).map_err(to_open_error)?;
+        let (ours, theirs) = (self.document, scan.document());
+        if theirs != ours {
+            return Err(SessionError::Document { ours, theirs }.into());
+        }
         while let Some(taken) = scan.next(storage, &mut take).map_err(to_open_error)? {
-            taken?;
+            taken.map_err(|error| match error {
+                OpenError::Content(SessionError::Upgrade { what, number }) => {
+                    OpenError::Upgrade { file: name.clone(), what, number }
+                }
+                error => error,
+            })?;
         }
         Ok((scan.offset(), scan.tail()))
     }
@@ -255,7 +270,7 @@ impl<S: Storage> RecordLog<S> {
         self.check()?;
         let mut next = LogFile::unfinished(self.file.generation + 1);
         let mut header = Vec::with_capacity(HEADER);
-        record::put_header(&mut header, next.generation);
+        record::put_header(&mut header, next.generation, self.document);
         let storage = &mut self.storage;
         let begun = uninterrupted(|| storage.create(&next.name))
             .and_then(|()| write_all(storage, &next.name, 0, &header));

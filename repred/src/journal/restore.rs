@@ -63,7 +63,7 @@ impl Restore {
                 self.id = Some(id);
                 self.loading.set_writer(id);
             }
-            Record::Batch { latest, messages } => {
+            Record::Batch { latest, messages, .. } => {
                 self.latest = latest.max(self.latest);
                 self.messages(core, messages)?;
                 if self.base == 0 && self.loading.is_complete() {
@@ -71,10 +71,9 @@ impl Restore {
                 }
             }
             Record::Peers { known } => {
-                let malformed = SessionError::Malformed { expected: "known peers" };
-                self.peers.add(KnownPeers::decode(known).ok_or(malformed)?);
+                self.peers.add(KnownPeers::decode(known).map_err(SessionError::from)?);
             }
-            Record::Closed => {}
+            Record::Closed | Record::Unknown { .. } => {}
         }
         Ok(())
     }

@@ -6,6 +6,7 @@ use super::{
     record::{self, Found, HEAD, HEADER, Header, Record},
     storage::{Storage, uninterrupted},
 };
+use crate::{document::DocumentId, protocol::Upgrade};
 
 /// Bytes that are read at a time.
 const WINDOW: usize = 1 << 20;
@@ -14,6 +15,7 @@ const WINDOW: usize = 1 << 20;
 #[derive(Debug)]
 pub(super) struct Scan {
     generation: u64,
+    document: DocumentId,
     window: Window,
     /// Where the next record begins.
     at: u64,
@@ -51,6 +53,8 @@ pub(super) enum ScanError {
     Damaged {
         offset: u64,
     },
+    /// A record, or something in it, is of a later version of the program, and must not be passed over.
+    Upgrade(Upgrade),
 }
 
 impl Scan {
@@ -62,12 +66,17 @@ impl Scan {
         size: u64,
     ) -> Result<Self, ScanError> {
         let mut window = Window { name: name.to_owned(), size, start: 0, bytes: Vec::new() };
-        match record::header(window.get(storage, 0, HEADER as u64)?, generation) {
-            Header::Ours => {}
+        let document = match record::header(window.get(storage, 0, HEADER as u64)?, generation) {
+            Header::Ours(document) => document,
             Header::OtherFormat(format) => return Err(ScanError::Format(format)),
             Header::Invalid => return Err(ScanError::Damaged { offset: 0 }),
-        }
-        Ok(Self { generation, window, at: HEADER as u64, tail: Tail::Preallocated })
+        };
+        Ok(Self { generation, document, window, at: HEADER as u64, tail: Tail::Preallocated })
+    }
+
+    /// The document that the file is a log of.
+    pub(super) fn document(&self) -> DocumentId {
+        self.document
     }
 
     /// The offset of the next record, or of the end of the last one.
@@ -86,14 +95,18 @@ impl Scan {
         storage: &mut S,
         take: impl FnOnce(Record<'_>, u64) -> T,
     ) -> Result<Option<T>, ScanError> {
-        let Self { generation, window, at, tail } = self;
+        let Self { generation, window, at, tail, .. } = self;
         if *at >= window.size {
             return Ok(None);
         }
         let found = record::find(window.record(storage, *generation, *at)?, *generation, *at);
-        if let Found::Record { record, size, .. } = found {
-            *at += size as u64;
-            return Ok(Some(take(record, *at)));
+        match found {
+            Found::Record { record, size, .. } => {
+                *at += size as u64;
+                return Ok(Some(take(record, *at)));
+            }
+            Found::Upgrade(upgrade) => return Err(ScanError::Upgrade(upgrade)),
+            Found::Invalid => {}
         }
         *tail = window.tail(storage, *generation, *at)?;
         let end = *at + tail.bytes();
@@ -213,7 +226,7 @@ impl Window {
                 record::synced(head).is_some_and(|synced| offset < synced && synced <= at);
             if may_tell {
                 let found = record::find(self.record(storage, generation, at)?, generation, at);
-                if matches!(found, Found::Record { .. }) {
+                if !matches!(found, Found::Invalid) {
                     return Ok(true);
                 }
             }

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     core::{Core, CoreLimits},
+    document::DocumentId,
     id::ReplicaId,
     reduce::Replicated,
     schema::Schema,
@@ -79,6 +80,7 @@ impl<R: Replicated> Replica<R> {
 pub struct ReplicaBuilder<R: Replicated> {
     state: R,
     id: Option<ReplicaId>,
+    document: DocumentId,
     platform: Platform,
     limits: CoreLimits,
     config: SessionConfig,
@@ -91,6 +93,7 @@ impl<R: Replicated> ReplicaBuilder<R> {
         Self {
             state,
             id: None,
+            document: DocumentId::NONE,
             platform,
             limits: CoreLimits::default(),
             config: SessionConfig::for_state::<R>(),
@@ -113,6 +116,24 @@ impl<R: Replicated> ReplicaBuilder<R> {
     /// ```
     pub fn id(mut self, id: ReplicaId) -> Self {
         self.id = Some(id);
+        self
+    }
+
+    /// The document that this is a replica of, where there are several of one schema. Peers with another one are
+    /// refused ([`SessionError::Document`](crate::error::SessionError::Document)), and so is a journal of another
+    /// one. Default: [`DocumentId::NONE`].
+    ///
+    /// ```
+    /// use repred::{Counter, Replica, error::{OpenError, SessionError}, journal::Memory};
+    ///
+    /// let disk = Memory::new();
+    /// Replica::builder(Counter::default()).document(1.into()).open_in(disk.clone())?.close()?;
+    /// let other = Replica::builder(Counter::default()).document(2.into()).open_in(disk);
+    /// assert!(matches!(other, Err(OpenError::Content(SessionError::Document { .. }))));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn document(mut self, document: DocumentId) -> Self {
+        self.document = document;
         self
     }
 
@@ -294,6 +315,7 @@ impl<R: Replicated> ReplicaBuilder<R> {
     pub(super) fn into_parts(self) -> Parts<R> {
         let id = self.id.unwrap_or_else(|| self.platform.random_id());
         let mut core = Core::with_limits(id, self.state, self.limits);
+        core.set_document(self.document);
         if self.keeps_everything {
             core.keep_everything();
         }
@@ -314,6 +336,7 @@ impl<R: Replicated> fmt::Debug for ReplicaBuilder<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ReplicaBuilder")
             .field("id", &self.id)
+            .field("document", &self.document)
             .field("limits", &self.limits)
             .field("config", &self.config)
             .finish_non_exhaustive()

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     core::{Core, EditError, UpdateError},
+    document::DocumentId,
     edit::{DynPlace, Edit},
     id::ReplicaId,
     log_position::LogPosition,
@@ -304,6 +305,22 @@ impl<R: Replicated> Replica<R> {
     #[doc(alias("actor", "site", "node_id"))]
     pub fn id(&self) -> Result<ReplicaId, Unavailable> {
         self.shared.with(|inner| inner.core.id())
+    }
+
+    /// The document that this is a replica of; see [`ReplicaBuilder::document`](crate::ReplicaBuilder::document).
+    ///
+    /// ```
+    /// use repred::{Counter, DocumentId, Replica};
+    ///
+    /// assert_eq!(Replica::new(Counter::default()).document()?, DocumentId::NONE);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable::Reentrant`].
+    pub fn document(&self) -> Result<DocumentId, Unavailable> {
+        self.shared.with(|inner| inner.core.document())
     }
 
     /// Which updates this replica has seen. O(origins).

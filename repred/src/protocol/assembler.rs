@@ -4,9 +4,9 @@ use alloc::{collections::BTreeSet, vec::Vec};
 
 use super::{
     error::ProtocolError,
-    items::{Item, ItemReader, NamedRange, OriginName, RunEntry},
+    items::{Item, ItemReader, NamedRange, OriginName, RunEntry, Skipped},
     message::{Cause, SnapshotHead},
-    wire::Malformed,
+    wire::{Hash, Malformed, Upgrade},
 };
 use crate::{
     core::{Block, Received},
@@ -14,7 +14,7 @@ use crate::{
     id::ReplicaId,
     seen::Seen,
     snapshot::{self, Snapshot},
-    version::VersionVector,
+    token::{Epoch, Token},
 };
 
 /// Puts together what a speaker says in pieces: entries and skips with the origins that its table names, blocks
@@ -66,6 +66,16 @@ pub(crate) trait Receiver {
     /// Applies a block: all of it or nothing.
     fn block(&mut self, block: Block) -> Result<(), Self::Error>;
 
+    /// The entry of an origin with this seq, which was skipped, has this token at the speaker.
+    fn token(&mut self, _origin: OriginIndex, _seq: u64, _token: Token) -> Result<(), Self::Error> {
+        Ok(())
+    }
+
+    /// An epoch of an origin begins with what comes next of it.
+    fn epoch(&mut self, _origin: OriginIndex, _epoch: Epoch) -> Result<(), Self::Error> {
+        Ok(())
+    }
+
     /// The speaker has said that it has an origin up to a seq, be it by itself or in a block that is not whole.
     fn heard(&mut self, _origin: OriginIndex, _last: u64) {}
 }
@@ -75,7 +85,7 @@ pub(crate) trait Receiver {
 pub(crate) struct ReceivedSnapshot {
     pub(crate) snapshot: Snapshot,
     /// What its sender had trimmed when it was frozen.
-    pub(crate) floor: VersionVector,
+    pub(crate) floor: Seen,
     pub(crate) cause: Cause,
 }
 
@@ -92,6 +102,9 @@ struct Staged {
     block: Block,
     /// Places in the table that it names.
     places: BTreeSet<usize>,
+    /// What is said of its origins beside its entries and skips.
+    epochs: Vec<(OriginIndex, Epoch)>,
+    tokens: Vec<(OriginIndex, u64, Token)>,
 }
 
 /// A snapshot of which more is to come.
@@ -121,7 +134,7 @@ impl Assembler {
         }
         let limits = receiver.limits();
         let mut items = ItemReader::new(body, self.table.len());
-        while let Some(item) = items.next()? {
+        while let Some(item) = items.next().map_err(ProtocolError::from)? {
             match item {
                 Item::Run(range, seen) => self.run(range.origin, seen, &mut items, receiver)?,
                 Item::Skip(ranges) => self.skip(ranges, receiver)?,
@@ -131,15 +144,16 @@ impl Assembler {
                     self.staged()?.block.edit(range);
                 }
                 Item::Commit => {
-                    let Staged { block, places } = core::mem::take(self.staged()?);
+                    let staged = core::mem::take(self.staged()?);
                     self.staged = None;
-                    receiver.block(block)?;
-                    self.applied.extend(places);
+                    self.applied.extend(commit(staged, receiver)?);
                 }
                 Item::Abandon => {
                     self.staged()?;
                     self.staged = None;
                 }
+                Item::Epoch(origin, epoch) => self.epoch(origin, epoch, receiver)?,
+                Item::Unknown(_) => {}
             }
             self.check_block_size(limits)?;
         }
@@ -182,17 +196,42 @@ impl Assembler {
 
     fn skip<R: Receiver>(
         &mut self,
-        ranges: Vec<NamedRange>,
+        skipped: Vec<Skipped>,
         receiver: &mut R,
     ) -> Result<(), R::Error> {
-        let ranges = ranges.into_iter().map(|range| self.resolve_range(range, receiver));
-        let ranges = ranges.collect::<Result<Vec<_>, _>>()?;
+        let (mut ranges, mut tokens) = (Vec::with_capacity(skipped.len()), Vec::new());
+        for Skipped { range, token } in skipped {
+            let range = self.resolve_range(range, receiver)?;
+            tokens.extend(token.map(|token| (range.origin, range.last, token)));
+            ranges.push(range);
+        }
         match &mut self.staged {
-            Some(staged) => staged.block.skip(ranges.clone()),
-            None => receiver.skip(ranges.clone())?,
+            Some(staged) => {
+                staged.block.skip(ranges.clone());
+                staged.tokens.extend(tokens);
+            }
+            None => {
+                receiver.skip(ranges.clone())?;
+                tell_tokens(&tokens, receiver)?;
+            }
         }
         for SeqRange { origin, last, .. } in ranges {
             receiver.heard(origin, last);
+        }
+        Ok(())
+    }
+
+    fn epoch<R: Receiver>(
+        &mut self,
+        origin: OriginName,
+        epoch: Epoch,
+        receiver: &mut R,
+    ) -> Result<(), R::Error> {
+        let place = self.place(origin, receiver.limits().origins)?;
+        let origin = self.index(place, receiver)?;
+        match &mut self.staged {
+            Some(staged) => staged.epochs.push((origin, epoch)),
+            None => receiver.epoch(origin, epoch)?,
         }
         Ok(())
     }
@@ -210,7 +249,7 @@ impl Assembler {
     }
 
     fn check_block_size(&self, limits: AssemblyLimits) -> Result<(), ProtocolError> {
-        let size = self.staged.as_ref().map_or(0, |staged| staged.block.memory());
+        let size = self.staged.as_ref().map_or(0, Staged::memory);
         // The sender counts what it sends a little differently, always more.
         let limit = limits.block_bytes;
         if size > limit { Err(ProtocolError::BlockTooLarge { limit }) } else { Ok(()) }
@@ -313,6 +352,12 @@ impl Assembler {
         if self.staged.is_some() || self.snapshot.is_some() {
             return Err(Malformed("the end of the block or snapshot").into());
         }
+        if let Hash::Unknown { algorithm } = head.digest {
+            return Err(ProtocolError::Upgrade(Upgrade {
+                what: "a hash",
+                number: algorithm.into(),
+            }));
+        }
         let (size, limit) = (head.size, limits.snapshot_bytes);
         if size > limit as u64 {
             return Err(ProtocolError::SnapshotTooLarge { size, limit });
@@ -338,14 +383,37 @@ impl Assembler {
             return Ok(None);
         }
         let Some(PartialSnapshot { head, state }) = self.snapshot.take() else { return Ok(None) };
-        if snapshot::digest([&*state]) != head.digest {
+        if Hash::Sip(snapshot::digest([&*state])) != head.digest {
             return Err(Malformed("the snapshot that was announced"));
         }
-        let SnapshotHead { time, version, floor, cause, .. } = head;
-        let seen = Seen::from(&version);
-        let snapshot = Snapshot { version, seen, time, state };
+        let SnapshotHead { time, seen, floor, cause, .. } = head;
+        let snapshot = Snapshot { version: seen.version(), seen, time, state };
         Ok(Some(ReceivedSnapshot { snapshot, floor, cause }))
     }
+}
+
+impl Staged {
+    fn memory(&self) -> usize {
+        self.block.memory() + size_of_val(&*self.epochs) + size_of_val(&*self.tokens)
+    }
+}
+
+/// Applies a block that is whole, and what is said of its origins. Returns the places in the table that it names.
+fn commit<R: Receiver>(staged: Staged, receiver: &mut R) -> Result<BTreeSet<usize>, R::Error> {
+    let Staged { block, places, epochs, tokens } = staged;
+    for (origin, epoch) in epochs {
+        receiver.epoch(origin, epoch)?;
+    }
+    receiver.block(block)?;
+    tell_tokens(&tokens, receiver)?;
+    Ok(places)
+}
+
+fn tell_tokens<R: Receiver>(
+    tokens: &[(OriginIndex, u64, Token)],
+    receiver: &mut R,
+) -> Result<(), R::Error> {
+    tokens.iter().try_for_each(|&(origin, seq, token)| receiver.token(origin, seq, token))
 }
 
 #[cfg(test)]
@@ -460,7 +528,7 @@ mod tests {
         assert_eq!(assembler.take_applied(), [(0, 0)], "the block is not applied");
 
         let second = body(|items| {
-            items.skip([range(0, 3, 3)].into_iter());
+            items.skip([Skipped { range: range(0, 3, 3), token: None }].into_iter());
             run(items, 1, 2, &[b"d"]);
             items.commit();
         });
@@ -553,10 +621,10 @@ mod tests {
     fn head(state: &[u8]) -> SnapshotHead {
         SnapshotHead {
             size: state.len() as u64,
-            digest: snapshot::digest([state]),
+            digest: Hash::Sip(snapshot::digest([state])),
             time: Time::ZERO,
-            version: VersionVector::new(),
-            floor: VersionVector::new(),
+            seen: Seen::default(),
+            floor: Seen::default(),
             cause: Cause::Trimmed,
         }
     }

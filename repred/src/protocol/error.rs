@@ -2,7 +2,10 @@
 
 use alloc::vec::Vec;
 
-use super::{message::Kind, wire::Malformed};
+use super::{
+    message::Kind,
+    wire::{Malformed, Unreadable, Upgrade},
+};
 
 /// What is wrong with what was said. Nothing of it was applied from that place on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +19,8 @@ pub(crate) enum ProtocolError {
         theirs: u8,
     },
     Malformed(Malformed),
+    /// It is of a later version of the program, and must not be passed over.
+    Upgrade(Upgrade),
     /// A message has no place here.
     Unexpected(Kind),
     /// The speaker names more origins than are taken.
@@ -36,5 +41,14 @@ pub(crate) enum ProtocolError {
 impl From<Malformed> for ProtocolError {
     fn from(malformed: Malformed) -> Self {
         Self::Malformed(malformed)
+    }
+}
+
+impl From<Unreadable> for ProtocolError {
+    fn from(unreadable: Unreadable) -> Self {
+        match unreadable {
+            Unreadable::Malformed(malformed) => malformed.into(),
+            Unreadable::Upgrade(upgrade) => Self::Upgrade(upgrade),
+        }
     }
 }

@@ -1,18 +1,26 @@
 //! [`Item`]: what a message of items is made of, written by [`ItemWriter`] and read by [`ItemReader`].
 //!
 //! An origin is named by its place in the speaker's *table of origins*: those of the digest the speaker sent, in
-//! order, then each new one as it is first named. A name is a varint; that of a new origin is followed by its id.
+//! order, then each new one as it is first named. A name is a varint; that of a new origin is followed by its id and
+//! its attributes.
 
 use alloc::vec::Vec;
 
 use super::{
+    attributes::{Attributes, put_attributes},
     message::Kind,
+    version::{put_mark, take_mark},
     wire::{
-        MAX_TIME, Malformed, put_id, put_number, put_seqs, put_time, take_id, take_number,
-        take_seq, take_seqs, take_time,
+        FIRST_OPEN_NUMBER, MAX_SEQ, MAX_TIME, Malformed, Unreadable, Upgrade, check_unknown,
+        put_id, put_number, put_seqs, put_time, put_token, take_id, take_number, take_seq,
+        take_seqs, take_slice, take_time, take_token,
     },
 };
-use crate::{id::ReplicaId, time::Time};
+use crate::{
+    id::ReplicaId,
+    time::Time,
+    token::{Epoch, Token},
+};
 
 /// The tags of items.
 mod tag {
@@ -24,6 +32,10 @@ mod tag {
     pub(super) const EDIT: u8 = 5;
     /// A run, with what its author had newly seen before it.
     pub(super) const RECORDED: u8 = 6;
+    /// Where an epoch of an origin begins.
+    pub(super) const EPOCH: u8 = 7;
+    /// Reserved: a run of entries of another kind than updates.
+    pub(super) const OTHER_RUN: u8 = 8;
 }
 
 /// The name of an origin.
@@ -45,12 +57,12 @@ pub(crate) struct NamedRange {
 
 /// One of the things in a message of items.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Item {
+pub(crate) enum Item<'a> {
     /// Entries; [`ItemReader::next_entry`] has them. And what their author had newly seen before the first: an
     /// origin and a seq each, if the speaker knows.
     Run(NamedRange, Option<Vec<(OriginName, u64)>>),
     /// Entries that were forgotten, applied together.
-    Skip(Vec<NamedRange>),
+    Skip(Vec<Skipped>),
     /// A block begins: what follows is applied together or not at all.
     Begin,
     /// The block is complete.
@@ -59,6 +71,18 @@ pub(crate) enum Item {
     Abandon,
     /// Entries of the block that are one edit.
     Edit(NamedRange),
+    /// An epoch of an origin begins with what comes next of it.
+    Epoch(OriginName, Epoch),
+    /// Something of a later version of the program: its tag, its length and its bytes.
+    Unknown(&'a [u8]),
+}
+
+/// Entries of an origin that were forgotten.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Skipped {
+    pub(crate) range: NamedRange,
+    /// The token of the last, if that is the last of its origin at the speaker.
+    pub(crate) token: Option<Token>,
 }
 
 /// An entry of a run.
@@ -80,13 +104,15 @@ impl<'o> ItemWriter<'o> {
     /// The most bytes of a run's head, without its dependencies.
     pub(crate) const MAX_RUN_HEAD: usize = 64;
     /// The most that one thing takes that an author had seen: a new origin, and a seq.
-    pub(crate) const MAX_SEEN: usize = 5 + 16 + 10;
+    pub(crate) const MAX_SEEN: usize = 5 + 17 + 10;
     /// The most that an entry takes beside its payload.
     pub(crate) const MAX_ENTRY_HEAD: usize = 20;
     /// The most that stands before the ranges of a skip.
     pub(crate) const MAX_SKIP_HEAD: usize = 16;
-    /// The most that one range of a skip takes: a new origin, a first seq, a count.
-    pub(crate) const MAX_RANGE: usize = 5 + 16 + 10 + 10;
+    /// The most that one range of a skip takes: a new origin, a first seq, a count, a token.
+    pub(crate) const MAX_RANGE: usize = 5 + 17 + 10 + 10 + 8;
+    /// The most that the beginning of an epoch takes.
+    pub(crate) const MAX_EPOCH: usize = 1 + 5 + 17 + 10 + 4;
 
     /// Begins a message at the end of `out`.
     pub(crate) fn new(out: &'o mut Vec<u8>) -> Self {
@@ -131,10 +157,29 @@ impl<'o> ItemWriter<'o> {
         self.put_range(range);
     }
 
-    pub(crate) fn skip(&mut self, ranges: impl ExactSizeIterator<Item = NamedRange>) {
+    pub(crate) fn skip(&mut self, skipped: impl ExactSizeIterator<Item = Skipped>) {
         self.out.push(tag::SKIP);
-        put_number(self.out, ranges.len() as u64);
-        ranges.for_each(|range| self.put_range(range));
+        put_number(self.out, skipped.len() as u64);
+        for Skipped { range: NamedRange { origin, first, last }, token } in skipped {
+            self.put_origin(origin);
+            put_number(self.out, first);
+            put_number(self.out, (last - first + 1) << 1 | u64::from(token.is_some()));
+            if let Some(token) = token {
+                put_token(self.out, token);
+            }
+        }
+    }
+
+    pub(crate) fn epoch(&mut self, origin: OriginName, Epoch { first, mark }: Epoch) {
+        self.out.push(tag::EPOCH);
+        self.put_origin(origin);
+        put_number(self.out, first);
+        put_mark(self.out, mark);
+    }
+
+    /// Something unknown, as an [`ItemReader`] has read it.
+    pub(crate) fn unknown(&mut self, item: &[u8]) {
+        self.out.extend_from_slice(item);
     }
 
     /// Begins a run of entries, the first of which is of `base`: [`RunWriter::entry`] has to follow for each.
@@ -174,6 +219,7 @@ impl<'o> ItemWriter<'o> {
             OriginName::New(place, id) => {
                 put_number(self.out, place as u64);
                 put_id(self.out, id);
+                put_attributes(self.out, &[]);
             }
         }
     }
@@ -230,8 +276,9 @@ impl<'a> ItemReader<'a> {
     }
 
     /// The next item; `None` at the end. The entries of the run before must have been read.
-    pub(crate) fn next(&mut self) -> Result<Option<Item>, Malformed> {
+    pub(crate) fn next(&mut self) -> Result<Option<Item<'a>>, Unreadable> {
         debug_assert_eq!(self.run.left, 0);
+        let item = self.bytes;
         let Some((&tag, rest)) = self.bytes.split_first() else {
             return Ok(None);
         };
@@ -253,7 +300,17 @@ impl<'a> ItemReader<'a> {
             tag::COMMIT => Item::Commit,
             tag::ABANDON => Item::Abandon,
             tag::EDIT => Item::Edit(self.range()?),
-            _ => return Err(Malformed("an item")),
+            tag::EPOCH => {
+                let (origin, first) = (self.origin()?, take_seq(&mut self.bytes)?);
+                Item::Epoch(origin, Epoch { first, mark: take_mark(&mut self.bytes)? })
+            }
+            tag::OTHER_RUN => return Err(Upgrade { what: "an item", number: tag.into() }.into()),
+            _ if u64::from(tag) < FIRST_OPEN_NUMBER => return Err(Malformed("an item").into()),
+            _ => {
+                check_unknown("an item", tag.into())?;
+                take_slice(&mut self.bytes, u64::MAX)?;
+                Item::Unknown(&item[..item.len() - self.bytes.len()])
+            }
         }))
     }
 
@@ -284,48 +341,61 @@ impl<'a> ItemReader<'a> {
         Ok(Some(RunEntry { seq, time: Time::from_ticks(time), payload }))
     }
 
-    fn begin_run(&mut self, range: NamedRange) -> Result<(), Malformed> {
+    fn begin_run(&mut self, range: NamedRange) -> Result<(), Unreadable> {
         let base = take_time(&mut self.bytes)?.as_ticks();
         let NamedRange { first, last, .. } = range;
         self.run = Run { left: last - first + 1, seq: first, base, len: 0 };
         Ok(())
     }
 
-    fn seen(&mut self) -> Result<Vec<(OriginName, u64)>, Malformed> {
+    fn seen(&mut self) -> Result<Vec<(OriginName, u64)>, Unreadable> {
         let len = take_number(&mut self.bytes)?;
         // Each of another origin, so of what is in the table, and of what is new and has an id.
-        let origins = (self.origins + self.bytes.len() / 17) as u64;
+        let origins = (self.origins + self.bytes.len() / 18) as u64;
         if len > origins.min(self.bytes.len() as u64 / 2) {
-            return Err(Malformed("no more dependencies than there are origins, or bytes"));
+            return Err(Malformed("no more dependencies than there are origins, or bytes").into());
         }
         (0..len).map(|_| Ok((self.origin()?, take_seq(&mut self.bytes)?))).collect()
     }
 
-    fn skip(&mut self) -> Result<Item, Malformed> {
+    fn skip(&mut self) -> Result<Item<'a>, Unreadable> {
         let len = take_number(&mut self.bytes)?;
         if len == 0 || len > self.bytes.len() as u64 / 3 {
-            return Err(Malformed("as many ranges as the skip announces, and one at least"));
+            return Err(Malformed("as many ranges as the skip announces, and one at least").into());
         }
-        Ok(Item::Skip((0..len).map(|_| self.range()).collect::<Result<_, Malformed>>()?))
+        Ok(Item::Skip((0..len).map(|_| self.skipped()).collect::<Result<_, Unreadable>>()?))
     }
 
-    fn range(&mut self) -> Result<NamedRange, Malformed> {
+    fn skipped(&mut self) -> Result<Skipped, Unreadable> {
+        let (origin, first) = (self.origin()?, take_seq(&mut self.bytes)?);
+        let head = take_number(&mut self.bytes)?;
+        let count = head >> 1;
+        if !(1..=MAX_SEQ + 1 - first).contains(&count) {
+            return Err(Malformed("seqs up to 2^62").into());
+        }
+        let token = if head & 1 == 1 { Some(take_token(&mut self.bytes)?) } else { None };
+        Ok(Skipped { range: NamedRange { origin, first, last: first + count - 1 }, token })
+    }
+
+    fn range(&mut self) -> Result<NamedRange, Unreadable> {
         let origin = self.origin()?;
         let (first, last) = take_seqs(&mut self.bytes)?;
         Ok(NamedRange { origin, first, last })
     }
 
-    fn origin(&mut self) -> Result<OriginName, Malformed> {
+    fn origin(&mut self) -> Result<OriginName, Unreadable> {
         let place = take_number(&mut self.bytes)?;
         let next = self.origins;
         if place < next as u64 {
             return Ok(OriginName::Known(place as usize));
         }
         if place > next as u64 {
-            return Err(Malformed("a known origin, or the next new one"));
+            return Err(Malformed("a known origin, or the next new one").into());
         }
         self.origins += 1;
-        Ok(OriginName::New(next, take_id(&mut self.bytes)?))
+        let id = take_id(&mut self.bytes)?;
+        Attributes::take(&mut self.bytes)?.read_unknown()?;
+        Ok(OriginName::New(next, id))
     }
 }
 
@@ -340,12 +410,20 @@ mod tests {
     #[test]
     fn every_item_is_read_as_it_was_written() {
         let (known, new) = (OriginName::Known(1), OriginName::New(3, 7.into()));
-        let (edit, skipped) = (range(known, 2, 5), [range(new, 1, 1), range(known, 1, 900)]);
+        let token = Token { epoch: 5, entry: u32::MAX };
+        let skipped = [
+            Skipped { range: range(new, 1, 1), token: None },
+            Skipped { range: range(known, 1, 900), token: Some(token) },
+        ];
+        let (edit, epoch) = (range(known, 2, 5), Epoch { first: 901, mark: 7 });
+        let unknown = [64, 3, 1, 2, 3];
         let mut bytes = Vec::new();
         let mut items = ItemWriter::new(&mut bytes);
         items.begin();
         items.edit(edit);
         items.skip(skipped.into_iter());
+        items.epoch(known, epoch);
+        items.unknown(&unknown);
         items.commit();
         items.abandon();
         assert!(items.finish());
@@ -355,6 +433,8 @@ mod tests {
             Item::Begin,
             Item::Edit(edit),
             Item::Skip(skipped.to_vec()),
+            Item::Epoch(known, epoch),
+            Item::Unknown(&unknown),
             Item::Commit,
             Item::Abandon,
         ];
@@ -362,6 +442,29 @@ mod tests {
             assert_eq!(items.next(), Ok(Some(item)));
         }
         assert_eq!(items.next(), Ok(None));
+    }
+
+    #[test]
+    fn an_item_of_a_later_version_asks_for_an_upgrade_unless_its_tag_is_even() {
+        let next = |bytes: &[u8]| ItemReader::new(bytes, 3).next().map(|item| item.is_some());
+        let upgrade = |number| Err(Upgrade { what: "an item", number }.into());
+        assert_eq!(next(&[66, 0]), Ok(true));
+        assert_eq!(next(&[67, 0]), upgrade(67));
+        assert_eq!(next(&[8, 0, 0]), upgrade(8), "entries of another kind are reserved");
+        assert!(matches!(next(&[63, 0]), Err(Unreadable::Malformed(_))));
+        assert!(matches!(next(&[66, 1]), Err(Unreadable::Malformed(_))), "it is cut short");
+    }
+
+    #[test]
+    fn a_skip_ends_where_seqs_end() {
+        let skip = |first: u64, count: u64| {
+            let mut bytes = vec![tag::SKIP, 1, 0];
+            put_number(&mut bytes, first);
+            put_number(&mut bytes, count << 1);
+            ItemReader::new(&bytes, 1).next().is_ok()
+        };
+        assert!(skip(1, MAX_SEQ) && skip(MAX_SEQ, 1));
+        assert!(!skip(2, MAX_SEQ) && !skip(MAX_SEQ, 2) && !skip(1, 0));
     }
 
     #[test]

@@ -6,13 +6,15 @@
 use alloc::vec::Vec;
 
 use super::{
+    attributes::{Attributes, put_attributes},
     reason::Reason,
+    version::{put_plain, put_seen, take_plain, take_seen},
     wire::{
-        Malformed, end, put_hash, put_number, put_time, put_version, take, take_hash, take_number,
-        take_seq, take_time, take_version,
+        FIRST_OPEN_NUMBER, Hash, Malformed, Unreadable, check_unknown, end, put_hash, put_number,
+        put_time, take, take_hash, take_number, take_seq, take_time,
     },
 };
-use crate::{time::Time, version::VersionVector};
+use crate::{seen::Seen, time::Time, version::VersionVector};
 
 /// What a message is; its first byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +30,8 @@ pub(crate) enum Kind {
     StateDigest = 9,
     Bye = 10,
     Declined = 11,
+    /// Of a later version of the program: any even number from 64 on. It may be passed over, and is passed on.
+    Unknown = 64,
 }
 
 impl Kind {
@@ -46,9 +50,14 @@ impl Kind {
     ];
 
     /// Splits a message into its kind and its body.
-    pub(crate) fn split(message: &[u8]) -> Result<(Self, &[u8]), Malformed> {
+    /// The body of an unknown one is the whole message.
+    pub(crate) fn split(message: &[u8]) -> Result<(Self, &[u8]), Unreadable> {
         let (&byte, body) =
             message.split_first().ok_or(Malformed("a message of one byte at least"))?;
+        if u64::from(byte) >= FIRST_OPEN_NUMBER {
+            check_unknown("a message", byte.into())?;
+            return Ok((Self::Unknown, message));
+        }
         let kind = Self::ALL.into_iter().find(|&kind| kind as u8 == byte);
         Ok((kind.ok_or(Malformed("the kind of a message"))?, body))
     }
@@ -67,6 +76,7 @@ impl Kind {
             Self::StateDigest => "state digest",
             Self::Bye => "bye",
             Self::Declined => "declined",
+            Self::Unknown => "unknown",
         }
     }
 }
@@ -75,13 +85,13 @@ impl Kind {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Message<'a> {
     /// What the speaker has seen, and what of it is trimmed. Its origins begin the speaker's table.
-    Digest { version: VersionVector, floor: VersionVector },
+    Digest { seen: Seen, floor: VersionVector },
     /// Entries, and what holds them together; an [`Assembler`](super::Assembler) reads them.
     Items(&'a [u8]),
     /// The listener has what its digest lacked.
     Synced,
-    /// The speaker has each of these origins, by its place in the *listener's* table, up to this seq.
-    Ack(Vec<(u64, u64)>),
+    /// What the speaker has of each of some origins.
+    Ack(Vec<Acked>),
     /// The speaker is there.
     Ping,
     /// A snapshot follows, in chunks.
@@ -89,13 +99,26 @@ pub(crate) enum Message<'a> {
     /// The next bytes of the snapshot's state.
     Chunk(&'a [u8]),
     /// The speaker has this version now, and entries may follow the snapshot.
-    Adopted(VersionVector),
+    Adopted(Seen),
     /// What a state of this version looks like.
-    StateDigest { version: u128, state: u128 },
+    StateDigest { version: Hash, state: Hash },
     /// The conversation is over.
     Bye(Reason),
     /// The speaker has trimmed what the snapshot has not seen.
     Declined { floor: VersionVector, has_seen_floor: bool },
+    /// Something of a later version of the program, with its kind.
+    Unknown(&'a [u8]),
+}
+
+/// What the speaker of an acknowledgement has of one origin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Acked {
+    /// The place of the origin in the *listener's* table.
+    pub(crate) place: u64,
+    /// The seq of the last update.
+    pub(crate) seq: u64,
+    /// The [check](crate::token::Token::check) of its token.
+    pub(crate) check: u16,
 }
 
 /// What is said of a snapshot before its bytes.
@@ -104,11 +127,11 @@ pub(crate) struct SnapshotHead {
     /// Bytes of the state.
     pub(crate) size: u64,
     /// Hash of the state.
-    pub(crate) digest: u128,
+    pub(crate) digest: Hash,
     pub(crate) time: Time,
-    pub(crate) version: VersionVector,
+    pub(crate) seen: Seen,
     /// What its sender had trimmed when it was frozen.
-    pub(crate) floor: VersionVector,
+    pub(crate) floor: Seen,
     pub(crate) cause: Cause,
 }
 
@@ -126,31 +149,36 @@ pub(crate) enum Cause {
 impl Message<'_> {
     /// Appends the message to `out`.
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
+        if let Self::Unknown(message) = self {
+            return out.extend_from_slice(message);
+        }
         out.push(self.kind() as u8);
         match self {
-            Self::Digest { version, floor } => {
-                put_version(out, version);
-                put_version(out, floor);
+            Self::Digest { seen, floor } => {
+                put_seen(out, seen);
+                put_plain(out, floor);
             }
             Self::Items(bytes) | Self::Chunk(bytes) => out.extend_from_slice(bytes),
             Self::Synced | Self::Ping => {}
-            Self::Ack(seqs) => {
-                for &(place, seq) in seqs {
+            Self::Ack(origins) => {
+                for &Acked { place, seq, check } in origins {
                     put_number(out, place);
                     put_number(out, seq);
+                    out.extend_from_slice(&check.to_le_bytes());
                 }
             }
             Self::Snapshot(head) => head.encode(out),
-            Self::Adopted(version) => put_version(out, version),
+            Self::Adopted(seen) => put_seen(out, seen),
             Self::StateDigest { version, state } => {
-                put_hash(out, *version);
-                put_hash(out, *state);
+                put_hash(out, version);
+                put_hash(out, state);
             }
-            Self::Bye(reason) => out.push(reason.to_byte()),
+            Self::Bye(reason) => reason.put(out),
             Self::Declined { floor, has_seen_floor } => {
-                put_version(out, floor);
+                put_plain(out, floor);
                 out.push(u8::from(*has_seen_floor));
             }
+            Self::Unknown(_) => {}
         }
     }
 
@@ -167,6 +195,7 @@ impl Message<'_> {
             Self::StateDigest { .. } => Kind::StateDigest,
             Self::Bye(_) => Kind::Bye,
             Self::Declined { .. } => Kind::Declined,
+            Self::Unknown(_) => Kind::Unknown,
         }
     }
 }
@@ -177,12 +206,12 @@ impl<'a> Message<'a> {
         kind: Kind,
         mut body: &'a [u8],
         origins: usize,
-    ) -> Result<Self, Malformed> {
+    ) -> Result<Self, Unreadable> {
         let bytes = &mut body;
         let message = match kind {
             Kind::Digest => {
-                let version = take_version(bytes, origins)?;
-                Self::Digest { version, floor: take_version(bytes, origins)? }
+                let seen = take_seen(bytes, origins)?;
+                Self::Digest { seen, floor: take_plain(bytes, origins)? }
             }
             Kind::Items => Self::Items(core::mem::take(bytes)),
             Kind::Chunk => Self::Chunk(core::mem::take(bytes)),
@@ -190,27 +219,28 @@ impl<'a> Message<'a> {
             Kind::Synced => return Ok(Self::Synced),
             Kind::Ping => return Ok(Self::Ping),
             Kind::Ack => {
-                let mut seqs = Vec::new();
+                let mut acked = Vec::new();
                 while !bytes.is_empty() {
-                    seqs.push((take_number(bytes)?, take_seq(bytes)?));
+                    let (place, seq) = (take_number(bytes)?, take_seq(bytes)?);
+                    acked.push(Acked { place, seq, check: u16::from_le_bytes(take(bytes)?) });
                 }
-                Self::Ack(seqs)
+                Self::Ack(acked)
             }
             Kind::Snapshot => Self::Snapshot(SnapshotHead::decode(bytes, origins)?),
-            Kind::Adopted => Self::Adopted(take_version(bytes, origins)?),
+            Kind::Adopted => Self::Adopted(take_seen(bytes, origins)?),
             Kind::StateDigest => {
                 let version = take_hash(bytes)?;
                 Self::StateDigest { version, state: take_hash(bytes)? }
             }
             Kind::Bye => {
-                let reason = *bytes.first().ok_or(Malformed("a reason"))?;
-                return Ok(Self::Bye(Reason::from_byte(reason)));
+                return Ok(Self::Bye(Reason::read(bytes)?));
             }
             Kind::Declined => {
-                let floor = take_version(bytes, origins)?;
+                let floor = take_plain(bytes, origins)?;
                 let [has_seen_floor] = take(bytes)?;
                 Self::Declined { floor, has_seen_floor: has_seen_floor == 1 }
             }
+            Kind::Unknown => Self::Unknown(core::mem::take(bytes)),
         };
         end(body)?;
         Ok(message)
@@ -220,62 +250,64 @@ impl<'a> Message<'a> {
 impl SnapshotHead {
     fn encode(&self, out: &mut Vec<u8>) {
         put_number(out, self.size);
-        put_hash(out, self.digest);
+        put_hash(out, &self.digest);
         put_time(out, self.time);
-        put_version(out, &self.version);
-        put_version(out, &self.floor);
+        put_seen(out, &self.seen);
+        put_seen(out, &self.floor);
         out.push(self.cause as u8);
+        put_attributes(out, &[]);
     }
 
-    fn decode(bytes: &mut &[u8], origins: usize) -> Result<Self, Malformed> {
+    fn decode(bytes: &mut &[u8], origins: usize) -> Result<Self, Unreadable> {
         let (size, digest, time) = (take_number(bytes)?, take_hash(bytes)?, take_time(bytes)?);
-        let version = take_version(bytes, origins)?;
-        let floor = take_version(bytes, origins)?;
+        let (seen, floor) = (take_seen(bytes, origins)?, take_seen(bytes, origins)?);
         let cause = match take(bytes)? {
             [0] => Cause::Trimmed,
             [1] => Cause::TooLarge,
             [2] => Cause::LogBegins,
-            _ => return Err(Malformed("the cause of a snapshot")),
+            _ => return Err(Malformed("the cause of a snapshot").into()),
         };
-        Ok(Self { size, digest, time, version, floor, cause })
+        Attributes::take(bytes)?.read_unknown()?;
+        Ok(Self { size, digest, time, seen, floor, cause })
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::stamp::Dot;
+    use super::{super::wire::Upgrade, *};
 
     fn version(seqs: &[(u128, u64)]) -> VersionVector {
-        let mut version = VersionVector::new();
-        seqs.iter().for_each(|&(id, seq)| version.observe(Dot::new(id.into(), seq)));
-        version
+        seqs.iter().map(|&(id, seq)| (id.into(), seq)).collect()
     }
 
     fn messages() -> Vec<Message<'static>> {
-        let (a, b) = (version(&[(1, 300), (2, 7)]), version(&[(1, 200)]));
+        let (a, b) = (Seen::from(&version(&[(1, 300), (2, 7)])), version(&[(1, 200)]));
         let head = |cause| SnapshotHead {
             size: 70_000,
-            digest: 5,
+            digest: Hash::Sip(5),
             time: Time::from_micros(9),
-            version: a.clone(),
-            floor: b.clone(),
+            seen: a.clone(),
+            floor: Seen::from(&b),
             cause,
         };
         vec![
-            Message::Digest { version: a.clone(), floor: b.clone() },
+            Message::Digest { seen: a.clone(), floor: b.clone() },
             Message::Items(&[1, 2, 3]),
             Message::Synced,
-            Message::Ack(vec![(0, 300), (1, 7)]),
+            Message::Ack(vec![
+                Acked { place: 0, seq: 300, check: 0 },
+                Acked { place: 1, seq: 7, check: 0x1234 },
+            ]),
             Message::Ping,
             Message::Snapshot(head(Cause::Trimmed)),
             Message::Snapshot(head(Cause::TooLarge)),
             Message::Snapshot(head(Cause::LogBegins)),
             Message::Chunk(&[4, 5]),
             Message::Adopted(a),
-            Message::StateDigest { version: 1, state: u128::MAX },
+            Message::StateDigest { version: Hash::Sip(1), state: Hash::Sip(u128::MAX) },
             Message::Bye(Reason::TimedOut),
             Message::Declined { floor: b, has_seen_floor: true },
+            Message::Unknown(&[64, 1, 2]),
         ]
     }
 
@@ -304,6 +336,9 @@ mod tests {
     fn a_message_of_no_kind_is_refused() {
         assert!(Kind::split(&[]).is_err());
         assert!(Kind::split(&[0]).is_err());
-        assert!(Kind::split(&[12, 0]).is_err());
+        assert!(Kind::split(&[63, 0]).is_err());
+        assert_eq!(Kind::split(&[254, 0]), Ok((Kind::Unknown, &[254, 0][..])));
+        let upgrade = Upgrade { what: "a message", number: 65 };
+        assert_eq!(Kind::split(&[65, 0]), Err(upgrade.into()));
     }
 }

@@ -11,6 +11,8 @@
 //! varints.
 
 mod wire;
+mod attributes;
+mod version;
 mod reason;
 mod message;
 mod error;
@@ -21,12 +23,14 @@ mod replay;
 mod frame;
 pub(crate) use self::{
     assembler::{Assembler, AssemblyLimits, ReceivedSnapshot, Receiver},
+    attributes::{Attributes, put_attributes},
     error::ProtocolError,
     frame::{FrameError, FrameReader, take_frame},
-    items::{Item, ItemReader, ItemWriter, NamedRange, OriginName},
-    message::{Cause, Kind, Message, SnapshotHead},
+    items::{Item, ItemReader, ItemWriter, NamedRange, OriginName, Skipped},
+    message::{Acked, Cause, Kind, Message, SnapshotHead},
     open::{MAX_OPEN, Open, PROTOCOL, Speaker},
     replay::{Audience, Replay},
-    wire::{Malformed, put_version, take, take_version},
+    version::{put_seen, take_seen},
+    wire::{FIRST_OPEN_NUMBER, Hash, Malformed, Unreadable, Upgrade, check_unknown, take},
 };
 pub use self::{frame::Framing, reason::Reason};

@@ -1,6 +1,10 @@
 //! [`Reason`]: why a peer ended a conversation.
 
+use alloc::vec::Vec;
 use core::fmt;
+
+use super::wire::{Malformed, put_id, put_number, take, take_id, take_seq};
+use crate::stamp::Dot;
 
 /// Why a peer ended the conversation, in its own words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,29 +28,59 @@ pub enum Reason {
     TimedOut,
     /// It failed for a reason of its own.
     Failed,
+    /// It has another update of this name than we have. Two replicas have written under one id, such as a replica and
+    /// a copy of its folder.
+    Forked {
+        /// The name of the two updates.
+        dot: Dot,
+    },
+    /// What we sent is of a later version of repred, and must not be passed over: it has to be upgraded.
+    Upgrade,
+    /// The shapes of its states or updates do not fit ours, or it started from another state.
+    Shape,
+    /// It replicates another document.
+    Document,
 }
 
 impl Reason {
-    /// Each at the place that is its number on the wire.
-    const ALL: [Self; 9] = [
-        Self::Finished,
-        Self::Incompatible,
-        Self::Clock,
-        Self::Trimmed,
-        Self::Diverged,
-        Self::Malformed,
-        Self::Refused,
-        Self::TimedOut,
-        Self::Failed,
+    /// Those that say nothing more, each with its number on the wire.
+    const PLAIN: [(Self, u8); 12] = [
+        (Self::Finished, 0),
+        (Self::Incompatible, 1),
+        (Self::Clock, 2),
+        (Self::Trimmed, 3),
+        (Self::Diverged, 4),
+        (Self::Malformed, 5),
+        (Self::Refused, 6),
+        (Self::TimedOut, 7),
+        (Self::Failed, 8),
+        (Self::Upgrade, 10),
+        (Self::Shape, 11),
+        (Self::Document, 12),
     ];
 
-    pub(super) fn to_byte(self) -> u8 {
-        self as u8
+    /// The number of [`Forked`](Self::Forked), which an id and a seq follow.
+    const FORKED: u8 = 9;
+
+    pub(super) fn put(self, bytes: &mut Vec<u8>) {
+        if let Self::Forked { dot } = self {
+            bytes.push(Self::FORKED);
+            put_id(bytes, dot.origin);
+            put_number(bytes, dot.seq);
+        }
+        let plain = Self::PLAIN.into_iter().find(|&(reason, _)| reason == self);
+        bytes.extend(plain.map(|(_, number)| number));
     }
 
-    /// One that this version does not know counts as `Failed`.
-    pub(super) fn from_byte(byte: u8) -> Self {
-        Self::ALL.get(usize::from(byte)).copied().unwrap_or(Self::Failed)
+    /// One that this version does not know counts as `Failed`. What may follow is ignored.
+    pub(super) fn read(mut bytes: &[u8]) -> Result<Self, Malformed> {
+        let [number] = take(&mut bytes)?;
+        if number == Self::FORKED {
+            let dot = Dot::new(take_id(&mut bytes)?, take_seq(&mut bytes)?);
+            return Ok(Self::Forked { dot });
+        }
+        let known = Self::PLAIN.into_iter().find(|&(_, known)| known == number);
+        Ok(known.map_or(Self::Failed, |(reason, _)| reason))
     }
 }
 
@@ -62,6 +96,15 @@ impl fmt::Display for Reason {
             Self::Refused => "it could not apply what we sent",
             Self::TimedOut => "it gave up waiting for us",
             Self::Failed => "it has failed",
+            Self::Forked { dot } => {
+                return write!(
+                    f,
+                    "it has another update {dot} than we have: two replicas have written under one id"
+                );
+            }
+            Self::Upgrade => "it has to be upgraded to understand what we sent",
+            Self::Shape => "the shapes of its states or updates do not fit ours",
+            Self::Document => "it replicates another document",
         })
     }
 }
@@ -72,9 +115,15 @@ mod tests {
 
     #[test]
     fn each_reason_keeps_its_number() {
-        for reason in Reason::ALL {
-            assert_eq!(Reason::from_byte(reason.to_byte()), reason);
+        let dot = Dot::new(7.into(), 300);
+        let reasons = Reason::PLAIN.map(|(reason, _)| reason).into_iter();
+        for reason in reasons.chain([Reason::Forked { dot }]) {
+            let mut bytes = Vec::new();
+            reason.put(&mut bytes);
+            assert_eq!(Reason::read(&bytes), Ok(reason));
         }
-        assert_eq!(Reason::from_byte(200), Reason::Failed);
+        assert_eq!(Reason::read(&[200]), Ok(Reason::Failed));
+        assert!(Reason::read(&[]).is_err());
+        assert!(Reason::read(&[Reason::FORKED, 1]).is_err());
     }
 }

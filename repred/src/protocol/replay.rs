@@ -6,7 +6,7 @@ use super::{
     message::{Kind, Message},
     open::{MAX_OPEN, Open},
 };
-use crate::version::VersionVector;
+use crate::seen::Seen;
 
 /// Reads messages that nobody answers: an open, a digest, and then what a new peer would get.
 #[derive(Debug, Default)]
@@ -26,7 +26,7 @@ pub(crate) trait Audience {
     fn open(&mut self, open: Open) -> Result<(), ErrorOf<Self>>;
 
     /// What the writer had when it began.
-    fn digest(&mut self, version: &VersionVector) -> Result<(), ErrorOf<Self>>;
+    fn digest(&mut self, seen: &Seen) -> Result<(), ErrorOf<Self>>;
 
     /// Decides what becomes of a snapshot.
     fn snapshot(&mut self, received: ReceivedSnapshot) -> Result<(), ErrorOf<Self>>;
@@ -80,17 +80,20 @@ impl Replay {
             self.step = Step::Digest;
             return Ok(());
         }
-        let (kind, body) = Kind::split(message)?;
+        let (kind, body) = Kind::split(message).map_err(ProtocolError::from)?;
+        if kind == Kind::Unknown {
+            return Ok(());
+        }
         let is_content = matches!(kind, Kind::Items | Kind::Snapshot | Kind::Chunk | Kind::Synced);
         let is_expected = if self.step == Step::Digest { kind == Kind::Digest } else { is_content };
         if !is_expected {
             return Err(ProtocolError::Unexpected(kind).into());
         }
         let limits = audience.receiver().limits();
-        match Message::decode(kind, body, limits.origins)? {
-            Message::Digest { version, .. } => {
-                audience.digest(&version)?;
-                let announced = version.iter().map(|(id, _)| id);
+        match Message::decode(kind, body, limits.origins).map_err(ProtocolError::from)? {
+            Message::Digest { seen, .. } => {
+                audience.digest(&seen)?;
+                let announced = seen.heads().iter().map(|head| head.id);
                 self.assembler = Assembler::new(announced);
                 self.step = Step::Content;
                 Ok(())

@@ -1,4 +1,4 @@
-//! Numbers, ids, times and versions as bytes: each with its writer and its reader side by side.
+//! Numbers, ids, hashes and times as bytes: each with its writer and its reader side by side.
 
 use alloc::vec::Vec;
 
@@ -9,7 +9,7 @@ use crate::{
     },
     id::ReplicaId,
     time::Time,
-    version::VersionVector,
+    token::Token,
 };
 
 /// Seqs beyond this are lies: at a million updates a second it is reached after 146,000 years. The limit
@@ -27,6 +27,51 @@ impl From<DecodeError> for Malformed {
     fn from(_: DecodeError) -> Self {
         Self("a number")
     }
+}
+
+/// Something that a later version of this program has written and that this one must not pass over: what kind of
+/// thing, and its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Upgrade {
+    pub(crate) what: &'static str,
+    pub(crate) number: u64,
+}
+
+/// Why bytes cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unreadable {
+    Malformed(Malformed),
+    Upgrade(Upgrade),
+}
+
+impl From<Malformed> for Unreadable {
+    fn from(malformed: Malformed) -> Self {
+        Self::Malformed(malformed)
+    }
+}
+
+/// Of messages, items, records and attributes, the first number that a later version may give a meaning to without
+/// being another version of the protocol. An odd one must not be passed over.
+pub(crate) const FIRST_OPEN_NUMBER: u64 = 64;
+
+/// Whether something of an unknown number may be passed over.
+pub(crate) fn check_unknown(what: &'static str, number: u64) -> Result<(), Upgrade> {
+    if number.is_multiple_of(2) { Ok(()) } else { Err(Upgrade { what, number }) }
+}
+
+impl From<Upgrade> for Unreadable {
+    fn from(upgrade: Upgrade) -> Self {
+        Self::Upgrade(upgrade)
+    }
+}
+
+/// A hash that names its algorithm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Hash {
+    /// SipHash-2-4-128 without a key.
+    Sip(u128),
+    /// Of an algorithm that this program does not know, so it cannot be compared.
+    Unknown { algorithm: u8 },
 }
 
 /// Takes so many bytes off the front.
@@ -58,12 +103,54 @@ pub(super) fn take_id(bytes: &mut &[u8]) -> Result<ReplicaId, Malformed> {
     Ok(ReplicaId::from_bytes(take(bytes)?))
 }
 
-pub(super) fn put_hash(bytes: &mut Vec<u8>, hash: u128) {
-    bytes.extend_from_slice(&hash.to_le_bytes());
+/// The most bytes of a hash whose algorithm is not known.
+const MAX_HASH: u64 = 64;
+
+/// The algorithms of hashes. One that is not here is followed by its length.
+mod algorithm {
+    pub(super) const SIP: u8 = 1;
+    /// Reserved, of 32 bytes.
+    pub(super) const BLAKE3: u8 = 2;
 }
 
-pub(super) fn take_hash(bytes: &mut &[u8]) -> Result<u128, Malformed> {
-    Ok(u128::from_le_bytes(take(bytes)?))
+pub(super) fn put_hash(bytes: &mut Vec<u8>, hash: &Hash) {
+    match hash {
+        Hash::Sip(hash) => {
+            bytes.push(algorithm::SIP);
+            bytes.extend_from_slice(&hash.to_le_bytes());
+        }
+        // Nobody makes one. A reader could not compare it either.
+        Hash::Unknown { .. } => bytes.extend_from_slice(&[0, 0]),
+    }
+}
+
+pub(super) fn take_hash(bytes: &mut &[u8]) -> Result<Hash, Malformed> {
+    let [algorithm] = take(bytes)?;
+    match algorithm {
+        algorithm::SIP => return Ok(Hash::Sip(u128::from_le_bytes(take(bytes)?))),
+        algorithm::BLAKE3 => drop(take::<32>(bytes)?),
+        _ => drop(take_slice(bytes, MAX_HASH)?),
+    }
+    Ok(Hash::Unknown { algorithm })
+}
+
+/// Takes bytes that stand behind their length, at most so many.
+pub(super) fn take_slice<'a>(bytes: &mut &'a [u8], limit: u64) -> Result<&'a [u8], Malformed> {
+    let len = take_number(bytes)?;
+    if len > limit || len > bytes.len() as u64 {
+        return Err(Malformed("no more bytes than allowed, and as many as are announced"));
+    }
+    let (taken, rest) = bytes.split_at(len as usize);
+    *bytes = rest;
+    Ok(taken)
+}
+
+pub(super) fn put_token(bytes: &mut Vec<u8>, token: Token) {
+    bytes.extend_from_slice(&token.to_bytes());
+}
+
+pub(super) fn take_token(bytes: &mut &[u8]) -> Result<Token, Malformed> {
+    Ok(Token::from_bytes(take(bytes)?))
 }
 
 pub(super) fn put_time(bytes: &mut Vec<u8>, time: Time) {
@@ -94,32 +181,4 @@ pub(super) fn take_seqs(bytes: &mut &[u8]) -> Result<(u64, u64), Malformed> {
         last if last <= MAX_SEQ => Ok((first, last)),
         _ => Err(Malformed("seqs up to 2^62")),
     }
-}
-
-/// Appends a version: how many entries, then each.
-pub(crate) fn put_version(bytes: &mut Vec<u8>, version: &VersionVector) {
-    put_u64(bytes, version.len() as u64);
-    for (id, seq) in version.iter() {
-        put_id(bytes, id);
-        put_u64(bytes, seq);
-    }
-}
-
-/// Takes a version off the front, if it has at most `limit` entries.
-pub(crate) fn take_version(bytes: &mut &[u8], limit: usize) -> Result<VersionVector, Malformed> {
-    let len = take_number(bytes)?;
-    // An entry has an id and a seq of one byte at least, so no count reserves more memory than the bytes that came.
-    if len > limit as u64 || len > bytes.len() as u64 / 17 {
-        return Err(Malformed("a version with more entries than allowed, or than there are bytes"));
-    }
-    // The order is that of the speaker's table of origins, so both sides must mean the same by it.
-    let mut before = None;
-    let entries = (0..len).map(|_| {
-        let (id, seq) = (take_id(bytes)?, take_seq(bytes)?);
-        if before.replace(id) >= Some(id) {
-            return Err(Malformed("a version in the order of its ids"));
-        }
-        Ok((id, seq))
-    });
-    entries.collect()
 }

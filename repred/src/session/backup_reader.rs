@@ -135,7 +135,11 @@ impl<'a, R: Replicated> Audience for Reader<'a, R> {
     }
 
     fn open(&mut self, open: Open) -> Result<(), SessionError> {
-        let Open { schema: theirs, newest, .. } = open;
+        let Open { schema: theirs, newest, document, .. } = open;
+        let ours = self.receiver.core().document();
+        if document != ours {
+            return Err(SessionError::Document { ours, theirs: document });
+        }
         if !theirs.fits(&self.config.schema) {
             let ours = self.config.schema.clone();
             return Err(SessionError::Schema { ours, theirs });
@@ -145,8 +149,8 @@ impl<'a, R: Replicated> Audience for Reader<'a, R> {
         Ok(())
     }
 
-    fn digest(&mut self, version: &VersionVector) -> Result<(), SessionError> {
-        Ok(self.receiver.core().check_id(&Seen::from(version))?)
+    fn digest(&mut self, seen: &Seen) -> Result<(), SessionError> {
+        Ok(self.receiver.core().check_id(seen)?)
     }
 
     fn snapshot(&mut self, received: ReceivedSnapshot) -> Result<(), SessionError> {
@@ -154,6 +158,7 @@ impl<'a, R: Replicated> Audience for Reader<'a, R> {
             return self.receiver.snapshot(received, IfTrimmed::Fail).map(drop);
         }
         let ReceivedSnapshot { snapshot, floor, .. } = received;
+        let floor = floor.version();
         let core = self.receiver.core();
         if !core.version().is_empty() || !snapshot.version.covers(&floor) {
             return Err(Malformed("the snapshot of a log only at the start of a journal").into());

@@ -15,6 +15,7 @@ use crate::{
     history::{Cursor, Frontier},
     protocol::{Cause, Kind, Message, Open},
     reduce::Replicated,
+    seen::Seen,
     time::Now,
     version::VersionVector,
 };
@@ -105,7 +106,7 @@ impl BackupWriter {
         now: Now,
     ) -> Self {
         let nothing = VersionVector::new();
-        let first = vec![digest(&nothing, &nothing), opening(config, core, now)];
+        let first = vec![digest(Seen::default(), nothing.clone()), opening(config, core, now)];
         let history = core.history();
         let cursor = Cursor::at_end(history, Frontier::all_of(history));
         let SessionLimits { message_bytes, block_bytes, .. } = config.limits;
@@ -121,7 +122,7 @@ impl BackupWriter {
         now: Now,
     ) -> Self {
         let (opening, have) = (opening(config, core, now), core.version());
-        let first = vec![digest(&have, &core.floor()), opening];
+        let first = vec![digest(Seen::from(&core.version()), core.floor()), opening];
         let history = core.history();
         let announced: Vec<_> = have.iter().filter_map(|(id, _)| history.origin(id)).collect();
         let SessionLimits { message_bytes, block_bytes, .. } = config.limits;
@@ -196,9 +197,9 @@ impl BackupWriter {
 }
 
 /// The second message of a file.
-fn digest(version: &VersionVector, floor: &VersionVector) -> Vec<u8> {
+fn digest(seen: Seen, floor: VersionVector) -> Vec<u8> {
     let mut digest = Vec::new();
-    Message::Digest { version: version.clone(), floor: floor.clone() }.encode(&mut digest);
+    Message::Digest { seen, floor }.encode(&mut digest);
     digest
 }
 

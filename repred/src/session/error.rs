@@ -5,10 +5,12 @@ use core::{fmt, time::Duration};
 
 use crate::{
     core::{AdoptError, ReceiveError, SnapshotError},
+    document::DocumentId,
     fork::Fork,
     id::ReplicaId,
-    protocol::{Kind, Malformed, PROTOCOL, ProtocolError, Reason},
+    protocol::{Kind, Malformed, PROTOCOL, ProtocolError, Reason, Unreadable, Upgrade},
     schema::Schema,
+    stamp::Dot,
     time::Time,
     unavailable::Unavailable,
     version::VersionVector,
@@ -32,6 +34,21 @@ pub enum SessionError {
         ours: u8,
         /// The peer's.
         theirs: u8,
+    },
+    /// What came is of a later version of repred, which says that it must not be passed over. Upgrade this side. What
+    /// came before it was applied.
+    Upgrade {
+        /// What kind of thing it is.
+        what: &'static str,
+        /// Its number.
+        number: u64,
+    },
+    /// The other side replicates another document. Connect replicas of one document, and open a journal as what it is.
+    Document {
+        /// Ours.
+        ours: DocumentId,
+        /// The peer's, or the file's.
+        theirs: DocumentId,
     },
     /// The other side's updates mean something else. Where only the versions differ, the side with the
     /// lower one has to be upgraded.
@@ -158,6 +175,8 @@ impl SessionError {
     /// What to tell the peer.
     pub(super) fn reason(&self) -> Reason {
         match self {
+            Self::Upgrade { .. } => Reason::Upgrade,
+            Self::Document { .. } => Reason::Document,
             Self::NotRepred { .. }
             | Self::Protocol { .. }
             | Self::Schema { .. }
@@ -179,7 +198,8 @@ impl SessionError {
             | Self::Adopt(AdoptError::Unavailable(_)) => Reason::Failed,
             Self::Receive(_) | Self::Adopt(_) => Reason::Refused,
             Self::Silent { .. } | Self::Stalled { .. } => Reason::TimedOut,
-            Self::Diverged { .. } | Self::Forked { .. } => Reason::Diverged,
+            Self::Diverged { .. } => Reason::Diverged,
+            &Self::Forked { origin, seq, .. } => Reason::Forked { dot: Dot::new(origin, seq) },
             Self::NewerSchema => Reason::Finished,
             Self::Snapshot(_) | Self::Discarded | Self::Unavailable(_) | Self::Peer(_) => {
                 Reason::Failed
@@ -214,6 +234,7 @@ impl From<ProtocolError> for SessionError {
             ProtocolError::NotRepred { start } => Self::NotRepred { start },
             ProtocolError::OtherProtocol { theirs } => Self::Protocol { ours: PROTOCOL, theirs },
             ProtocolError::Malformed(malformed) => malformed.into(),
+            ProtocolError::Upgrade(Upgrade { what, number }) => Self::Upgrade { what, number },
             ProtocolError::Unexpected(kind) => Self::unexpected(kind),
             ProtocolError::TooManyOrigins { limit } => {
                 Self::Receive(ReceiveError::TooManyOrigins { limit })
@@ -229,6 +250,12 @@ impl From<ProtocolError> for SessionError {
 impl From<Malformed> for SessionError {
     fn from(Malformed(expected): Malformed) -> Self {
         Self::Malformed { expected }
+    }
+}
+
+impl From<Unreadable> for SessionError {
+    fn from(error: Unreadable) -> Self {
+        ProtocolError::from(error).into()
     }
 }
 
@@ -275,6 +302,13 @@ impl fmt::Display for SessionError {
                 let side = if ours < theirs { "us" } else { "the other side" };
                 write!(f, "we speak protocol {ours}, the other side {theirs}; upgrade {side}")
             }
+            Self::Upgrade { what, number } => {
+                write!(f, "{what} ({number}) is of a later version of repred; upgrade us")
+            }
+            Self::Document { ours, theirs } => write!(
+                f,
+                "we replicate document {ours}, the other side {theirs}; connect replicas of one document"
+            ),
             Self::Schema { ours, theirs } if ours.name() != theirs.name() => write!(
                 f,
                 "we replicate \"{ours}\", the other side \"{theirs}\"; connect like to like, or \

@@ -5,18 +5,22 @@ use alloc::vec::Vec;
 use super::{config::SessionConfig, error::SessionError};
 use crate::{
     core::Core,
+    document::DocumentId,
     history::{Cursor, Frontier, OriginIndex},
     id::ReplicaId,
     protocol::{Message, Open},
     reduce::Replicated,
+    seen::Seen,
     time::Time,
 };
 
 /// What we said of ourselves when a session began, which is what the peer's answer is about.
 #[derive(Debug)]
 pub(super) struct Greeting {
+    /// To the millisecond, as the peer knows it.
     wall: Time,
-    version_hash: u128,
+    sequence_hash: u64,
+    content_hash: u64,
     /// The newest version of the schema of which we may have updates.
     newest: u32,
     /// The cursor for a peer that has everything that we had when we made our open.
@@ -35,12 +39,14 @@ impl Greeting {
         let open = open(config, core, wall);
         let known = Frontier::all_of(core.history());
         let cursor = Cursor::at_end(core.history(), known);
-        let (version_hash, newest) = (open.version_hash, open.newest);
-        (Self { wall, version_hash, newest, cursor, announced: Vec::new() }, open)
+        let Open { sequence_hash, content_hash, newest, wall, .. } = open;
+        let announced = Vec::new();
+        (Self { wall, sequence_hash, content_hash, newest, cursor, announced }, open)
     }
 
-    pub(super) fn version_hash(&self) -> u128 {
-        self.version_hash
+    /// Whether the peer has seen the same, and the same under each name.
+    pub(super) fn is_equal(&self, peer: &Open) -> bool {
+        self.sequence_hash == peer.sequence_hash && self.content_hash == peer.content_hash
     }
 
     /// Where a peer stands that had what we had.
@@ -64,11 +70,11 @@ impl Greeting {
         core: &Core<R>,
         limit: usize,
     ) -> Result<Vec<u8>, SessionError> {
-        let version = core.version();
-        let origins = version.iter().filter_map(|(id, _)| core.history().origin(id));
+        let seen = Seen::from(&core.version());
+        let origins = seen.heads().iter().filter_map(|head| core.history().origin(head.id));
         self.announced = origins.collect();
         let mut digest = Vec::new();
-        Message::Digest { version, floor: core.floor() }.encode(&mut digest);
+        Message::Digest { seen, floor: core.floor() }.encode(&mut digest);
         let size = digest.len();
         if size > limit { Err(SessionError::TooLargeForPeer { size, limit }) } else { Ok(digest) }
     }
@@ -78,9 +84,12 @@ impl Greeting {
         &self,
         peer: &Open,
         config: &SessionConfig,
-        own: ReplicaId,
+        (own, document): (ReplicaId, DocumentId),
         wall: Time,
     ) -> Result<(), SessionError> {
+        if peer.document != document {
+            return Err(SessionError::Document { ours: document, theirs: peer.document });
+        }
         if !peer.schema.fits(&config.schema) {
             let (ours, theirs) = (config.schema.clone(), peer.schema.clone());
             return Err(SessionError::Schema { ours, theirs });
@@ -105,17 +114,21 @@ impl Greeting {
 /// What a replica says of itself, to a peer or in a file. O(origins).
 pub(super) fn open<R: Replicated>(config: &SessionConfig, core: &mut Core<R>, wall: Time) -> Open {
     core.note_schema(config.schema.version());
+    let seen = Seen::from(&core.version());
     Open {
         schema: config.schema.clone(),
         newest: core.newest_schema(),
         id: core.id(),
+        document: core.document(),
         sends: config.sends(),
         receives: config.receives(),
         checks: config.check_divergence.is_some(),
         discards: config.discard_ours,
-        wall,
+        wall: Open::said_wall(wall),
         max_message: config.limits.message_bytes as u64,
         max_block: config.limits.block_bytes as u64,
-        version_hash: core.version_hash(),
+        sequence_hash: seen.sequence_hash(),
+        content_hash: seen.content_hash(),
+        fingerprint: 0,
     }
 }

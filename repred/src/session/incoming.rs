@@ -9,8 +9,9 @@ use super::{
 use crate::{
     core::Core,
     id::ReplicaId,
-    protocol::{Assembler, Message, Receiver, SnapshotHead},
+    protocol::{Acked, Assembler, Message, Receiver, SnapshotHead},
     reduce::Replicated,
+    seen::Seen,
 };
 
 /// What comes from the peer, and our answers to it.
@@ -86,7 +87,7 @@ impl Incoming {
         core: &Core<R>,
     ) -> Option<Message<'static>> {
         match self.answer.take() {
-            Some(Answer::Adopted) => return Some(Message::Adopted(core.version())),
+            Some(Answer::Adopted) => return Some(Message::Adopted(Seen::from(&core.version()))),
             Some(Answer::Declined { has_seen_floor }) => {
                 return Some(Message::Declined { floor: core.floor(), has_seen_floor });
             }
@@ -94,8 +95,12 @@ impl Incoming {
             None => return None,
         }
         let applied = self.assembler.take_applied().into_iter();
-        let seqs = applied.map(|(place, origin)| (place as u64, core.history().last(origin)));
-        let seqs: Vec<_> = seqs.filter(|&(_, seq)| seq > 0).collect();
-        (!seqs.is_empty()).then_some(Message::Ack(seqs))
+        let acked = applied.map(|(place, origin)| Acked {
+            place: place as u64,
+            seq: core.history().last(origin),
+            check: 0,
+        });
+        let acked: Vec<_> = acked.filter(|acked| acked.seq > 0).collect();
+        (!acked.is_empty()).then_some(Message::Ack(acked))
     }
 }

@@ -29,7 +29,7 @@ use crate::{
     core::Core,
     history::{Cursor, Frontier, Position},
     id::ReplicaId,
-    protocol::{Cause, Kind, MAX_OPEN, Message, Open, Reason},
+    protocol::{Cause, Hash, Kind, MAX_OPEN, Message, Open, Reason},
     reduce::Replicated,
     seen::Seen,
     time::{Monotonic, Now},
@@ -269,7 +269,7 @@ impl Session {
     /// # let (mut a, mut b) = (Core::new(0xa.into(), Counter::default()), Core::new(0xb.into(), Counter::default()));
     /// # let mut to_b = Session::new(config.clone(), &mut a, now);
     /// # let mut to_a = Session::new(config.clone(), &mut b, now);
-    /// assert_eq!(to_b.message_limit(), 256, "whoever has not said who it is has little to say");
+    /// assert_eq!(to_b.message_limit(), 512, "whoever has not said who it is has little to say");
     /// # Ok::<(), repred::error::SessionError>(())
     /// ```
     pub fn message_limit(&self) -> usize {
@@ -436,7 +436,7 @@ impl Session {
                 Ok(())
             }
             Message::Bye(reason) => Err(SessionError::Peer(reason)),
-            Message::Digest { version, floor } => self.compare(core, &version, floor),
+            Message::Digest { seen, floor } => self.compare(core, &seen, floor),
             Message::Items(body) => self.items(core, body, now),
             Message::Snapshot(head) => {
                 self.incoming.begin_snapshot(head, &self.receiver(core, now))
@@ -446,6 +446,7 @@ impl Session {
                 self.is_synced = true;
                 Ok(())
             }
+            Message::Unknown(_) => Ok(()),
             Message::StateDigest { version, state } => {
                 self.check_state(core, (version, state), now)
             }
@@ -463,7 +464,7 @@ impl Session {
                 self.config.receives() && self.peer_sends()
             }
             Kind::Ack | Kind::Adopted | Kind::Declined => self.outgoing.is_some(),
-            Kind::Synced | Kind::StateDigest => true,
+            Kind::Synced | Kind::StateDigest | Kind::Unknown => true,
         }
     }
 
@@ -492,9 +493,10 @@ impl Session {
         now: Now,
     ) -> Result<(), SessionError> {
         self.peer_id = Some(open.id);
-        self.greeting.check(&open, &self.config, core.id(), now.wall)?;
+        let us = (core.id(), core.document());
+        self.greeting.check(&open, &self.config, us, now.wall)?;
         core.note_schema(open.newest.max(open.schema.version()));
-        let is_equal = open.version_hash == self.greeting.version_hash();
+        let is_equal = self.greeting.is_equal(&open);
         self.is_synced = is_equal || !open.sends || !self.config.receives();
         self.peer = Some(open);
         if is_equal {
@@ -514,10 +516,11 @@ impl Session {
     fn compare<R: Replicated>(
         &mut self,
         core: &mut Core<R>,
-        theirs: &VersionVector,
+        seen: &Seen,
         floor: VersionVector,
     ) -> Result<(), SessionError> {
-        core.check_id(&Seen::from(theirs))?;
+        let theirs = &seen.version();
+        core.check_id(seen)?;
         let own_floor = core.floor();
         let discards =
             self.config.discard_ours || self.peer.as_ref().is_some_and(|peer| peer.discards);
@@ -610,8 +613,8 @@ impl Session {
         let has_one_for_us = self.peer_sends() && !self.incoming.has_declined();
         let outgoing = self.outgoing.as_mut().ok_or(SessionError::unexpected(kind))?;
         match answer {
-            Message::Ack(seqs) => Ok(outgoing.confirm_places(core.history(), &seqs)?),
-            Message::Adopted(version) => outgoing.adopted(core, &version),
+            Message::Ack(acked) => Ok(outgoing.confirm_places(core.history(), &acked)?),
+            Message::Adopted(seen) => outgoing.adopted(core, &seen.version()),
             Message::Declined { floor, has_seen_floor } => {
                 outgoing.declined(core, floor, has_seen_floor && has_one_for_us)
             }
@@ -632,7 +635,7 @@ impl Session {
     fn check_state<R: Replicated>(
         &mut self,
         core: &mut Core<R>,
-        theirs: (u128, u128),
+        theirs: (Hash, Hash),
         now: Now,
     ) -> Result<(), SessionError> {
         match self.comparing(core) {

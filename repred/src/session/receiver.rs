@@ -96,7 +96,8 @@ impl<'a, R: Replicated> CoreReceiver<'a, R> {
         received: ReceivedSnapshot,
         if_trimmed: IfTrimmed,
     ) -> Result<Outcome, SessionError> {
-        let ReceivedSnapshot { snapshot, floor, cause } = received;
+        let ReceivedSnapshot { snapshot, floor, cause, .. } = received;
+        let floor = floor.version();
         let Self { core, policy, .. } = self;
         let (version, own_floor) = (core.version(), core.floor());
         if cause == Cause::LogBegins {

@@ -12,11 +12,13 @@ mod editing;
 mod own_map;
 mod order;
 mod evolution;
+mod depth;
 
 // Two copies: sessions and connections.
 mod cuts;
 mod messages;
 mod progress;
+mod documents;
 mod snapshots;
 mod hostile;
 

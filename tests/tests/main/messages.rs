@@ -173,7 +173,7 @@ fn a_message_over_the_limit_is_refused() {
     }
     // Its own clock and flags, under another name.
     let mut hello = wire::Open::new(0xe, 0, &schema).encode();
-    let wall_at = 38;
+    let wall_at = 47;
     hello.truncate(wall_at);
     hello.extend(&open[wall_at..]);
     theirs.outgoing.try_send(Ok(hello)).unwrap();

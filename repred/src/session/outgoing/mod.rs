@@ -14,7 +14,7 @@ use crate::{
         Cursor, Dependency, Entries, Frontier, History, Missing, OriginIndex, Pin, Position,
         SeqRange, Skip,
     },
-    protocol::{Cause, ItemWriter, Kind, Malformed, Message, NamedRange},
+    protocol::{Acked, Cause, ItemWriter, Kind, Malformed, Message, NamedRange, Skipped},
     reduce::Replicated,
     snapshot::Snapshot,
     version::VersionVector,
@@ -111,9 +111,9 @@ impl Outgoing {
     pub(super) fn confirm_places(
         &mut self,
         history: &History,
-        seqs: &[(u64, u64)],
+        acked: &[Acked],
     ) -> Result<(), Malformed> {
-        for &(place, seq) in seqs {
+        for &Acked { place, seq, .. } in acked {
             let origin = self.table.origin_at(place);
             self.confirm(history, origin.ok_or(Malformed("an origin we have named"))?, seq);
         }
@@ -268,7 +268,11 @@ impl Outgoing {
         if !self.has_room(items, ItemWriter::MAX_SKIP_HEAD + ranges)? {
             return Ok(false);
         }
-        items.skip(skip.ranges.iter().map(|&range| self.table.range(history, range)));
+        items.skip(
+            skip.ranges
+                .iter()
+                .map(|&range| Skipped { range: self.table.range(history, range), token: None }),
+        );
         self.cursor.took_skip(history, skip);
         Ok(true)
     }

@@ -3,7 +3,8 @@
 use alloc::vec::Vec;
 
 use crate::{
-    protocol::{Cause, Message, SnapshotHead},
+    protocol::{Cause, Hash, Message, SnapshotHead},
+    seen::Seen,
     snapshot::{self, Snapshot},
     version::VersionVector,
 };
@@ -51,13 +52,13 @@ impl OpenSnapshot {
     }
 
     fn head(&self) -> SnapshotHead {
-        let Snapshot { version, time, state, .. } = &self.snapshot;
+        let Snapshot { seen, time, state, .. } = &self.snapshot;
         SnapshotHead {
             size: state.len() as u64,
-            digest: snapshot::digest([&**state]),
+            digest: Hash::Sip(snapshot::digest([&**state])),
             time: *time,
-            version: version.clone(),
-            floor: self.floor.clone(),
+            seen: seen.clone(),
+            floor: Seen::from(&self.floor),
             cause: self.cause,
         }
     }

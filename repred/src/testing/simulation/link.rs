@@ -6,7 +6,7 @@ use super::audited::Audited;
 use crate::{
     core::Core,
     id::ReplicaId,
-    protocol::{Item, ItemReader, Kind, Malformed},
+    protocol::{Item, ItemReader, Kind, Unreadable},
     session::{Session, SessionConfig, SessionError, WriteProgress},
     time::Now,
 };
@@ -87,7 +87,7 @@ impl Link {
         &mut self,
         end: usize,
         message: &[u8],
-    ) -> Result<Option<u64>, Malformed> {
+    ) -> Result<Option<u64>, Unreadable> {
         let (Kind::Items, body) = Kind::split(message)? else { return Ok(None) };
         let (mut items, mut count, mut has_ended) = (ItemReader::new(body, 1 << 20), 0, false);
         while let Some(item) = items.next()? {
@@ -102,7 +102,7 @@ impl Link {
                     self.is_in_block[end] = false;
                     has_ended = true;
                 }
-                Item::Skip(_) | Item::Edit(_) => {}
+                Item::Skip(_) | Item::Edit(_) | Item::Epoch(..) | Item::Unknown(_) => {}
             }
         }
         Ok((!has_ended).then_some(count))

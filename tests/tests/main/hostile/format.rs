@@ -28,9 +28,10 @@ fn messages_written_by_hand_are_accepted() {
 fn a_replica_sends_the_bytes_written_by_hand() {
     let mut victim = Victim::new().met();
     let said = victim.says();
-    let hash = said[0][22..38].try_into().unwrap();
+    let hash = |at| u64::from_le_bytes(said[0][at..at + 8].try_into().unwrap());
     let mut expected = Open::new(VICTIM, wall(), &schema());
-    expected.version_hash = u128::from_le_bytes(hash);
+    (expected.sequence_hash, expected.content_hash) = (hash(23), hash(31));
+    expected.fingerprint = hash(39);
     assert_eq!(said[0], expected.encode());
     assert_eq!(said[1], wire::digest(&[(VICTIM, 1), (FRIEND, 1)], &[]));
     let runs = Items::new().run(Origin::At(0), 1, &[(wall(), &wire::signed(100))]).run(

@@ -130,7 +130,7 @@ impl Victim {
     #[track_caller]
     fn assert_kept(&mut self, seen: &[(u128, u64)], sum: i128, reason: Reason) {
         let told = self.says().pop();
-        assert_eq!(told, Some(wire::bye(reason as u8)), "what the foe is told");
+        assert_eq!(told, Some(wire::bye(reason)), "what the foe is told");
         assert!(self.to_foe.is_closed());
         let before = [&[(VICTIM, 1), (FRIEND, 1)], seen].concat();
         assert_eq!(self.core.version(), version(&before));

@@ -19,7 +19,7 @@ fn a_peer_with_another_protocol_is_told_which_side_to_upgrade() {
     let mut open = Open::new(FOE, wall(), &schema());
     open.protocol = 9;
     let error = victim.hears(&open.encode()).unwrap_err();
-    assert_eq!(error, SessionError::Protocol { ours: 1, theirs: 9 });
+    assert_eq!(error, SessionError::Protocol { ours: 2, theirs: 9 });
     assert!(error.to_string().ends_with("upgrade us"), "{error}");
     victim.assert_unhurt(Reason::Incompatible);
 }
@@ -27,8 +27,7 @@ fn a_peer_with_another_protocol_is_told_which_side_to_upgrade() {
 #[test]
 fn an_opening_that_ends_early_is_malformed_at_every_byte() {
     let open = open();
-    let numbers_end = open.len() - schema().name().len();
-    for end in 0..numbers_end {
+    for end in 0..open.len() {
         let mut victim = Victim::new();
         let error = victim.hears(&open[..end]).unwrap_err();
         let reason = match error {
@@ -129,7 +128,7 @@ fn messages_before_the_opening_are_not_repred() {
         wire::ack(&[(0, 1)]),
         wire::PING.to_vec(),
         wire::chunk(b"x"),
-        wire::bye(0),
+        wire::bye(Reason::Finished),
     ];
     for message in messages {
         let mut victim = Victim::new();

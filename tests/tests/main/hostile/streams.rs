@@ -52,7 +52,7 @@ fn a_message_that_announces_too_many_bytes_is_refused_before_they_come() {
     let (error, told) = port.hang_up();
     let (size, limit) = ((2 << 20) + 1, 2 << 20);
     assert_eq!(error, SessionError::MessageTooLarge { size, limit });
-    assert!(told.ends_with(&wire::frame(&wire::bye(Reason::Malformed as u8))));
+    assert!(told.ends_with(&wire::frame(&wire::bye(Reason::Malformed))));
     port.assert_unhurt();
 }
 
