@@ -35,9 +35,9 @@ pub enum ReplicaEvent<C> {
     /// Changes were not delivered, because the observer was too slow or because a snapshot has replaced the state. Read
     /// the state again; later changes are delivered as usual.
     Lagged,
-    /// An update of a newer version of this program has arrived. It is kept and passed on, but neither it nor any update
-    /// that arrives after it is reduced until this program is upgraded. Updates that are written here are reduced as
-    /// always.
+    /// The first update of a newer version of this program has arrived. It is kept and
+    /// passed on, but neither it nor what its origin writes after it is reduced until this program is upgraded. What
+    /// others write is reduced as always.
     Deferred,
 }
 

@@ -1,10 +1,10 @@
 //! Adopting a snapshot: taking another state for ours.
 
-use alloc::vec::Vec;
+use alloc::{collections::BTreeMap, vec::Vec};
 
 use super::{AdoptError, Core, Entry, apply::Disposition};
 use crate::{
-    id::ReplicaId, reduce::Replicated, seen::Seen, snapshot::Snapshot, time::Time,
+    id::ReplicaId, reduce::Replicated, seen::Seen, snapshot::Snapshot, stamp::Dot, time::Time,
     version::VersionVector,
 };
 
@@ -118,19 +118,32 @@ impl<R: Replicated> Core<R> {
             snapshot: version.clone(),
         })?;
         let beyond: Vec<Entry<R::Update>> = beyond.collect();
-        // The update that started the deferral may be covered by the snapshot: if every remaining entry decodes,
-        // nothing is deferred any more.
-        let is_free = beyond.iter().all(|entry| entry.update.is_ok());
-        let is_reduced = |entry: &Entry<_>| self.applied.reduced().contains(entry.stamp.dot);
-        let decide = |entry: Entry<R::Update>| {
-            let is_reduced = is_reduced(&entry);
-            match entry.update {
-                Ok(update) if is_free || is_reduced => Ok(Disposition::Reduce(update)),
-                Ok(_) => Ok(Disposition::Defer),
-                Err(_) if !is_reduced => Ok(Disposition::Defer),
-                Err(error) => Err(AdoptError::Decode(error)),
+        // The update that started the deferral may be covered by the snapshot. If every remaining entry decodes,
+        // nothing is deferred any more; if not, each origin is deferred from its first that does not, or from the
+        // beginning of the edit which that is part of.
+        let was_let_go = |dot| self.applied.reduced().contains(dot);
+        let mut firsts = BTreeMap::new();
+        for Entry { stamp, update, .. } in &beyond {
+            if update.is_err() && !was_let_go(stamp.dot) {
+                firsts.entry(stamp.origin()).or_insert_with(|| self.first_of_edit(stamp.dot));
             }
+        }
+        let decide = |Entry { stamp, update, .. }: Entry<R::Update>| match update {
+            Ok(update)
+                if firsts.get(&stamp.origin()).is_none_or(|&first| stamp.dot.seq < first) =>
+            {
+                Disposition::Reduce(update)
+            }
+            Err(_) if was_let_go(stamp.dot) => Disposition::Keep,
+            _ => Disposition::Defer,
         };
-        beyond.into_iter().map(decide).collect()
+        Ok(beyond.into_iter().map(decide).collect())
+    }
+
+    /// The first seq of the edit that an update is part of, or its own.
+    fn first_of_edit(&self, dot: Dot) -> u64 {
+        let history = self.history();
+        let edit = history.origin(dot.origin).and_then(|origin| history.edit_of(origin, dot.seq));
+        edit.map_or(dot.seq, |edit| edit.first)
     }
 }

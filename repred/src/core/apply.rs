@@ -17,7 +17,7 @@
 use alloc::{sync::Arc, vec::Vec};
 use core::ops::RangeInclusive;
 
-use super::{policy::ReceivePolicy, reduced::Reduced};
+use super::reduced::Reduced;
 use crate::{
     changes::Changes,
     edit::{Edit, Inverse, Rollback},
@@ -91,7 +91,7 @@ pub(super) struct Verified<'a, U> {
 /// `IfEmpty::Skip` applies; then only its place is.
 pub(super) enum Disposition<U> {
     Reduce(U),
-    /// It is left to a newer version of the program, which knows what it means; so is what arrives after it.
+    /// It is left to a newer version of the program, which knows what it means; so is what its origin wrote after it.
     Defer,
     /// The state has it already.
     Keep,
@@ -187,14 +187,12 @@ impl<R: Replicated> Applied<R> {
         &mut self.events
     }
 
-    /// Whether updates of an origin are deferred when they arrive. Updates that this replica wrote itself (`writer`,
-    /// while its log is read) are reduced even while others are deferred, unless one of its own is deferred.
-    pub(super) fn defers(&self, origin: ReplicaId, writer: Option<ReplicaId>) -> bool {
-        !self.reduced.is_all() && (writer != Some(origin) || self.has_deferred_of(origin))
-    }
-
-    /// Whether some updates of an origin are deferred.
+    /// Whether some updates of an origin are deferred; then the next one is as well.
+    #[inline]
     pub(super) fn has_deferred_of(&self, origin: ReplicaId) -> bool {
+        if self.reduced.is_all() {
+            return false;
+        }
         let last = self.history.origin(origin).map_or(0, |index| self.history.last(index));
         !self.reduced.contains(Dot::new(origin, last))
     }
@@ -233,6 +231,8 @@ impl<R: Replicated> Applied<R> {
 
     /// Applies the next update of another replica. If it is the first that is deferred, everything in the history up
     /// to now is marked as reduced, and so is everything in `in_state`, even where its entries have not arrived yet.
+    ///
+    /// While something is deferred, nothing is forgotten: a state that lacks a cause proves nothing about its effects.
     pub(super) fn remote(
         &mut self,
         entry: Verified<'_, R::Update>,
@@ -244,7 +244,9 @@ impl<R: Replicated> Applied<R> {
         match disposition {
             Disposition::Reduce(update) => {
                 let (changes, is_empty) = self.reduce(update, stamp);
-                let forgets = if_empty == IfEmpty::Skip && !self.history.keeps_everything();
+                let forgets = if_empty == IfEmpty::Skip
+                    && !self.history.keeps_everything()
+                    && self.reduced.is_all();
                 if is_empty && forgets {
                     self.history.push_empty(origin, stamp.time, payload);
                     self.note_time(stamp.time);
@@ -263,17 +265,10 @@ impl<R: Replicated> Applied<R> {
 
     /// Applies skips of other replicas: the places of updates that they have forgotten. A peer that gets them from
     /// here must get all up to `barrier` with them.
-    pub(super) fn skip(
-        &mut self,
-        ranges: &[SeqRange],
-        barrier: Position,
-        policy: &ReceivePolicy<'_>,
-    ) {
+    pub(super) fn skip(&mut self, ranges: &[SeqRange], barrier: Position) {
         for range in ranges {
             let id = self.history.id(range.origin);
-            // A skip of an origin without deferred updates stands for updates that were reduced before deferring
-            // began.
-            if !self.defers(id, policy.writer) {
+            if !self.has_deferred_of(id) {
                 self.reduced.observe(Dot::new(id, range.last));
             }
         }
@@ -291,15 +286,31 @@ impl<R: Replicated> Applied<R> {
         self.events.end_step();
     }
 
-    /// From now on, what arrives is deferred.
+    /// Keeps the present state, before the first update that is deferred. O(state), once until nothing is deferred.
     pub(super) fn begin_deferring(&mut self, in_state: Option<&VersionVector>) {
         if self.reduced.is_all() {
             let version = self.history.version();
-            self.reduced = Reduced::UpTo(match in_state {
-                Some(more) => version.merged(more),
-                None => version,
+            let version = in_state.map_or(version.clone(), |more| version.merged(more));
+            let in_order = self.encode_state().map(|state| Snapshot {
+                version: version.clone(),
+                // Said when it is given to somebody.
+                seen: Seen::default(),
+                time: self.latest_time(),
+                state,
             });
+            self.reduced = Reduced::partly(version, in_order);
             self.events.push(ReplicaEvent::Deferred);
+        }
+    }
+
+    /// Counts all updates of an origin as reduced, without any effect.
+    pub(super) fn let_go(&mut self, origin: ReplicaId) {
+        if let Some(index) = self.history.origin(origin) {
+            self.reduced.observe(Dot::new(origin, self.history.last(index)));
+        }
+        let version = self.history.version();
+        if self.reduced.version().is_some_and(|reduced| reduced.covers(&version)) {
+            self.reduced = Reduced::All;
         }
     }
 
@@ -347,7 +358,9 @@ impl<R: Replicated> Applied<R> {
         self.health = Health::InUserCode;
         let is_empty = changes.is_empty();
         let position = self.history.push(origin, stamp.time, payload);
-        changes.superseded(&mut |dot| self.history.expire(dot, position));
+        if self.reduced.is_all() {
+            changes.superseded(&mut |dot| self.history.expire(dot, position));
+        }
         self.health = Health::Sound;
         self.note_time(stamp.time);
         self.reduced.observe(stamp.dot);

@@ -186,7 +186,8 @@ pub enum SnapshotError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TrimError {
-    /// Not all of it has been seen, or reduced. Trim what is covered by [`reduced`](crate::sans_io::Core::reduced).
+    /// Not all of it has been seen, or reduced in order. Trim what is covered by
+    /// [`in_order`](crate::sans_io::Core::in_order).
     NotSeen {
         /// What was asked to be trimmed.
         floor: VersionVector,

@@ -197,7 +197,7 @@ impl<R: Replicated> Core<R> {
     }
 
     /// What is reduced: less than the [`version`](Self::version) while updates of a newer version of the
-    /// program are deferred. O(origins).
+    /// program are deferred, and then not [in order](Self::in_order). O(origins).
     ///
     /// ```
     /// use repred::{Counter, Time, sans_io::Core};
@@ -211,9 +211,32 @@ impl<R: Replicated> Core<R> {
         self.applied.reduced().version().cloned().unwrap_or_else(|| self.version())
     }
 
+    /// What was reduced in the order in which it arrived, without a gap: the [`version`](Self::version), or, while
+    /// something is deferred, what was here before the first deferred update. Only this can be
+    /// [trimmed](Self::trim), and is in [snapshots](Self::snapshot). O(origins).
+    ///
+    /// ```
+    /// use repred::{Counter, Time, sans_io::Core};
+    ///
+    /// let mut votes = Core::new(0xa.into(), Counter::default());
+    /// votes.update(3, Time::from_micros(1))?;
+    /// assert_eq!(votes.in_order(), votes.version());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn in_order(&self) -> VersionVector {
+        match self.applied.reduced().in_order() {
+            None => self.version(),
+            Some(Ok(snapshot)) => snapshot.version.clone(),
+            // There is no state to go with it.
+            Some(Err(_)) => self.floor(),
+        }
+    }
+
     /// How many updates are deferred: kept and passed on, but not reduced, because a newer version of the program wrote
-    /// them, or because they arrived after such an update. Until this program is upgraded and reads them again, only
-    /// updates that are written here change the state. O(origins).
+    /// them, or because their origin wrote them after such an update. What others write is reduced. O(origins).
+    ///
+    /// The updates are reduced once this program is upgraded and reads its journal again. See
+    /// [`let_go`](Self::let_go) for those that nobody will ever read.
     ///
     /// ```
     /// use repred::{Counter, Time, sans_io::Core};
@@ -225,6 +248,46 @@ impl<R: Replicated> Core<R> {
     /// ```
     pub fn deferred(&self) -> u64 {
         self.applied.reduced().version().map_or(0, |reduced| self.version().ahead_of(reduced))
+    }
+
+    /// Gives up the deferred updates of an origin: they count as reduced, without any effect on the state. They are kept
+    /// and passed on as before. The way out if no version of the program can decode them: while anything is deferred,
+    /// superseded updates are not forgotten, nothing that came later is trimmed, and states are not compared with those
+    /// of peers. O(origins).
+    ///
+    /// If a newer program of a peer can decode them after all, its state is another than this replica's from then on.
+    /// A replica that reads them again, from its journal, defers them again, unless they were
+    /// [trimmed](Self::trim).
+    ///
+    /// ```
+    /// use repred::{Counter, Time, sans_io::Core};
+    ///
+    /// let mut votes = Core::new(0xa.into(), Counter::default());
+    /// votes.let_go(0xe.into());
+    /// assert_eq!(votes.deferred(), 0);
+    /// ```
+    pub fn let_go(&mut self, origin: ReplicaId) {
+        self.applied.let_go(origin);
+    }
+
+    /// The origins of which updates are deferred. O(origins).
+    ///
+    /// ```
+    /// use repred::{Counter, sans_io::Core};
+    ///
+    /// let votes = Core::new(0xa.into(), Counter::default());
+    /// assert_eq!(votes.deferred_origins(), []);
+    /// ```
+    pub fn deferred_origins(&self) -> Vec<ReplicaId> {
+        match self.applied.reduced().version() {
+            None => Vec::new(),
+            Some(reduced) => self
+                .history()
+                .seqs()
+                .filter(|&(id, seq)| reduced.seq(id) < seq)
+                .map(|(id, _)| id)
+                .collect(),
+        }
     }
 
     /// What is trimmed: a peer that has not seen all of this gets a snapshot. O(origins).
@@ -330,7 +393,7 @@ impl<R: Replicated> Core<R> {
         Ok(snapshot::digest([&*self.encode_state()?]))
     }
 
-    /// The state and the version it stands for. O(state).
+    /// The state and the version it stands for: of what is [in order](Self::in_order). O(state).
     ///
     /// ```
     /// use repred::{Counter, Time, sans_io::Core};
@@ -349,8 +412,14 @@ impl<R: Replicated> Core<R> {
     ///
     /// When `reduce` has panicked, or serde cannot carry the state.
     pub fn snapshot(&self) -> Result<Snapshot, SnapshotError> {
+        self.check_health()?;
+        if let Some(in_order) = self.applied.reduced().in_order() {
+            let in_order = in_order.clone().map_err(SnapshotError::Encode)?;
+            let seen = self.history().seen_at(&in_order.version, WithEpochs::Yes);
+            return Ok(Snapshot { seen, ..in_order });
+        }
         let state = self.encode_state()?;
-        let version = self.reduced();
+        let version = self.version();
         let seen = self.history().seen_at(&version, WithEpochs::Yes);
         Ok(Snapshot { version, seen, time: self.latest_time(), state })
     }
@@ -384,7 +453,7 @@ impl<R: Replicated> Core<R> {
     #[doc(alias = "truncate")]
     #[doc(alias = "compact")]
     pub fn trim(&mut self, floor: &VersionVector) -> Result<(), TrimError> {
-        let version = self.reduced();
+        let version = self.in_order();
         if !version.covers(floor) {
             return Err(TrimError::NotSeen { floor: floor.clone(), version });
         }
@@ -441,7 +510,7 @@ impl<R: Replicated> Core<R> {
         self.newest_schema
     }
 
-    /// Raises the newest version of the schema to one that a peer knows of.
+    /// Raises the newest version of the schema to one of which there may be updates here.
     pub(crate) fn note_schema(&mut self, newest: u32) {
         self.newest_schema = newest.max(self.newest_schema);
     }

@@ -1,6 +1,6 @@
 //! [`ReceivePolicy`]: how updates from outside are received.
 
-use crate::{id::ReplicaId, time::Time, version::VersionVector};
+use crate::{time::Time, version::VersionVector};
 
 /// How updates from outside are received: from a peer, a backup, or the log of this replica.
 #[derive(Clone, Copy, Debug)]
@@ -10,8 +10,6 @@ pub(crate) struct ReceivePolicy<'a> {
     pub(crate) if_unknown: IfUnknown,
     /// What the state has reduced before its entries arrive: they are kept, and not reduced again.
     pub(crate) in_state: Option<&'a VersionVector>,
-    /// An origin whose updates were reduced as they were written, whatever was deferred at that time.
-    pub(crate) writer: Option<ReplicaId>,
 }
 
 /// What becomes of an update that cannot be decoded.
@@ -19,13 +17,13 @@ pub(crate) struct ReceivePolicy<'a> {
 pub(crate) enum IfUnknown {
     /// It is an error of the peer's: there is no version of the schema but ours.
     Refuse,
-    /// It may be of a newer version, and is deferred.
-    Defer,
+    /// It may be of a newer version, of which this is the newest, and is deferred.
+    Defer { newest: u32 },
 }
 
 impl ReceivePolicy<'_> {
     /// For updates of other replicas, none of which the state has reduced yet.
     pub(crate) fn new(wall: Time, if_unknown: IfUnknown) -> Self {
-        Self { wall, if_unknown, in_state: None, writer: None }
+        Self { wall, if_unknown, in_state: None }
     }
 }

@@ -1,6 +1,6 @@
 //! Receiving what others send: all of it is checked before any of it is [applied](super::apply).
 
-use alloc::vec::Vec;
+use alloc::{collections::BTreeMap, vec::Vec};
 
 use super::{
     Core, ReceiveError,
@@ -10,7 +10,7 @@ use super::{
     policy::{IfUnknown, ReceivePolicy},
 };
 use crate::{
-    history::{OriginIndex, SeqRange},
+    history::{Dependency, OriginIndex, SeqRange},
     id::ReplicaId,
     reduce::Replicated,
     stamp::{Dot, Stamp},
@@ -53,7 +53,11 @@ impl<R: Replicated> Core<R> {
         self.note_own(&checked);
         checked?;
         Heads::of(self.history()).check_seen(origin, stamp.dot, seen.unwrap_or_default())?;
-        let disposition = self.decide(stamp.dot, payload, policy)?;
+        let disposition = match self.depends_on_deferred(seen) {
+            true => Disposition::Defer,
+            false => self.decide(stamp.dot, payload, policy)?,
+        };
+        self.note_deferred(&disposition, policy);
         // While a log is read, the state may already have the later update that makes this one empty, so being empty
         // does not prove that it can be forgotten.
         let if_empty = if policy.in_state.is_some() { IfEmpty::Keep } else { IfEmpty::Skip };
@@ -88,8 +92,9 @@ impl<R: Replicated> Core<R> {
         if fresh.is_empty() {
             return Ok(());
         }
-        // If one of its updates is deferred, so are all that come from elsewhere: no edit is reduced in part.
+        // What is reduced of the block comes after the last state that is in order.
         if fresh.iter().any(Fresh::is_deferred) {
+            self.note_deferred(&Disposition::<R::Update>::Defer, policy);
             self.applied.begin_deferring(policy.in_state);
         }
         // Skips stand for effects that come later in the block, so a peer that gets them from here
@@ -97,15 +102,11 @@ impl<R: Replicated> Core<R> {
         let barrier = self.history().end() + fresh.len() as u64 - 1;
         for item in fresh {
             match item {
-                Fresh::Entry(mut entry) => {
-                    let is_to_reduce = matches!(entry.disposition, Disposition::Reduce(_));
-                    if is_to_reduce && self.applied.defers(entry.stamp.origin(), policy.writer) {
-                        entry.disposition = Disposition::Defer;
-                    }
+                Fresh::Entry(entry) => {
                     // It may be empty because of something else in the block, which peers may get without it.
                     self.applied.remote(entry, IfEmpty::Keep, Step::Inside, policy.in_state);
                 }
-                Fresh::Skip(ranges) => self.applied.skip(&ranges, barrier, policy),
+                Fresh::Skip(ranges) => self.applied.skip(&ranges, barrier),
             }
         }
         self.applied.end_step();
@@ -123,6 +124,7 @@ impl<R: Replicated> Core<R> {
     ) -> Result<Vec<Fresh<'b, R::Update>>, ReceiveError> {
         let history = self.history();
         let mut heads = Heads::of(history);
+        let mut holds = Holds::new(block);
         let mut fresh = Vec::with_capacity(block.items().len());
         for item in block.items() {
             match item {
@@ -135,7 +137,14 @@ impl<R: Replicated> Core<R> {
                     self.check_entry(*head, stamp, policy.wall)?;
                     *head = Head { seq, time };
                     heads.check_seen(origin, stamp.dot, seen.unwrap_or_default())?;
-                    let disposition = self.decide(stamp.dot, payload, policy)?;
+                    let is_effect = self.depends_on_deferred(seen) || holds.has_cause_of(seen);
+                    let disposition = match is_effect && self.history().keeps_everything() {
+                        true => Disposition::Defer,
+                        false => self.decide(stamp.dot, payload, policy)?,
+                    };
+                    if matches!(disposition, Disposition::Defer) {
+                        holds.hold(origin, seq);
+                    }
                     let dependencies = seen;
                     let entry = Verified { origin, stamp, payload, disposition, dependencies };
                     fresh.push(Fresh::Entry(entry));
@@ -154,6 +163,14 @@ impl<R: Replicated> Core<R> {
             if edit.last > head.seq {
                 let dot = Dot::new(history.id(edit.origin), edit.last);
                 return Err(ReceiveError::Gap { dot, expected: head.seq + 1 });
+            }
+        }
+        for item in &mut fresh {
+            if let Fresh::Entry(entry) = item
+                && matches!(entry.disposition, Disposition::Reduce(_))
+                && holds.holds(entry.origin, entry.stamp.dot.seq)
+            {
+                entry.disposition = Disposition::Defer;
             }
         }
         Ok(fresh)
@@ -200,13 +217,34 @@ impl<R: Replicated> Core<R> {
         if policy.in_state.is_some_and(|version| version.contains(dot)) {
             return Ok(Disposition::Keep);
         }
-        if self.applied.defers(dot.origin, policy.writer) {
+        if self.applied.has_deferred_of(dot.origin) {
             return Ok(Disposition::Defer);
         }
-        match self.applied.state().decode_update(payload) {
-            Ok(update) => Ok(Disposition::Reduce(update)),
-            Err(_) if policy.if_unknown == IfUnknown::Defer => Ok(Disposition::Defer),
-            Err(error) => Err(ReceiveError::Decode { dot, error }),
+        match (self.applied.state().decode_update(payload), policy.if_unknown) {
+            (Ok(update), _) => Ok(Disposition::Reduce(update)),
+            (Err(_), IfUnknown::Defer { .. }) => Ok(Disposition::Defer),
+            (Err(error), IfUnknown::Refuse) => Err(ReceiveError::Decode { dot, error }),
+        }
+    }
+
+    /// Whether an author is on record to have seen something that is deferred here. A replica that does not keep what
+    /// is on record must not decide by it: after a restart it would decide otherwise.
+    fn depends_on_deferred(&self, seen: Option<&[Dependency]>) -> bool {
+        let history = self.history();
+        let is_deferred = |&Dependency { origin, seq }: &Dependency| {
+            !self.applied.reduced().contains(Dot::new(history.id(origin), seq))
+        };
+        !self.applied.reduced().is_all()
+            && history.keeps_everything()
+            && seen.unwrap_or_default().iter().any(is_deferred)
+    }
+
+    /// Peers to whom something that is deferred here is passed on have to expect it. A claim that there are newer
+    /// updates is passed on only with such an update.
+    fn note_deferred<U>(&mut self, disposition: &Disposition<U>, policy: &ReceivePolicy<'_>) {
+        if let (Disposition::Defer, IfUnknown::Defer { newest }) = (disposition, policy.if_unknown)
+        {
+            self.note_schema(newest);
         }
     }
 
@@ -215,6 +253,37 @@ impl<R: Replicated> Core<R> {
         if let Err(ReceiveError::OwnOrigin { .. }) = received {
             self.identity.take();
         }
+    }
+}
+
+/// From where on each origin of a block is deferred: from its first update that cannot be decoded, or from the beginning
+/// of the edit that this update is part of, so that no edit is reduced in part.
+struct Holds<'b> {
+    edits: &'b [SeqRange],
+    firsts: BTreeMap<OriginIndex, u64>,
+}
+
+impl<'b> Holds<'b> {
+    fn new(block: &'b Block) -> Self {
+        Self { edits: block.edits(), firsts: BTreeMap::new() }
+    }
+
+    fn hold(&mut self, origin: OriginIndex, seq: u64) {
+        let edits = self.edits;
+        self.firsts.entry(origin).or_insert_with(|| {
+            let is_in =
+                |edit: &&SeqRange| edit.origin == origin && edit.first <= seq && seq <= edit.last;
+            edits.iter().filter(is_in).map(|edit| edit.first).min().unwrap_or(seq)
+        });
+    }
+
+    fn holds(&self, origin: OriginIndex, seq: u64) -> bool {
+        self.firsts.get(&origin).is_some_and(|&first| first <= seq)
+    }
+
+    fn has_cause_of(&self, seen: Option<&[Dependency]>) -> bool {
+        let seen = seen.unwrap_or_default();
+        seen.iter().any(|dependency| self.holds(dependency.origin, dependency.seq))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Finding where an update stands, and what stands at a position.
 
-use super::{Edit, History, OriginIndex, Position, span::SpanRef};
+use super::{Edit, History, OriginIndex, Position, SeqRange, span::SpanRef};
 
 /// Where an update stands.
 #[derive(Clone, Copy, Debug)]
@@ -58,6 +58,13 @@ impl History {
     pub(super) fn edit_at(&self, position: Position) -> Option<(Position, Edit)> {
         let (&first, &edit) = self.edits.range(..=position).next_back()?;
         (edit.last >= position).then_some((first, edit))
+    }
+
+    /// The edit of several updates that an update is part of.
+    pub(crate) fn edit_of(&self, origin: OriginIndex, seq: u64) -> Option<SeqRange> {
+        let place = self.place(origin, seq)?;
+        let (_, Edit { range, .. }) = self.edit_at(place.position)?;
+        (range.origin == origin && range.first <= seq && seq <= range.last).then_some(range)
     }
 
     /// The first position after `position` at which an edit of several updates begins.

@@ -56,12 +56,10 @@ impl Restore {
         match record {
             Record::Opened { is_strict, id } => {
                 (self.id, self.is_strict) = (Some(id), is_strict);
-                self.loading.set_writer(id);
                 self.loading.begin_again();
             }
             Record::Named { id } => {
                 self.id = Some(id);
-                self.loading.set_writer(id);
             }
             Record::Batch { latest, messages, .. } => {
                 self.latest = latest.max(self.latest);

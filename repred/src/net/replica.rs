@@ -343,10 +343,11 @@ impl<R: Replicated> Replica<R> {
     }
 
     /// How many updates are deferred: the replica keeps them and passes them on, but has not reduced them, because
-    /// they, or updates that came before them, were written by a newer version of the program.
+    /// they, or earlier updates of the same origin, were written by a newer version of the program.
     ///
-    /// While there are any, the state changes only by what is written here. Upgrade the program: it then understands
-    /// what it [loads](Self::load) or receives.
+    /// What others write is reduced as always, and may have been written with knowledge of a deferred update. Upgrade
+    /// the program: it reduces all of it in order when it [opens](Self::open) its journal, or
+    /// [loads](Self::load) it. See [`let_go`](Self::let_go) for updates that no program will ever read.
     ///
     /// ```
     /// use repred::{Counter, Replica};
@@ -361,6 +362,50 @@ impl<R: Replicated> Replica<R> {
     /// [`Unavailable::Reentrant`].
     pub fn deferred(&self) -> Result<u64, Unavailable> {
         self.shared.with(|inner| inner.core.deferred())
+    }
+
+    /// The origins of which updates are [deferred](Self::deferred). O(origins).
+    ///
+    /// ```
+    /// use repred::{Counter, Replica};
+    ///
+    /// let votes = Replica::new(Counter::default());
+    /// assert_eq!(votes.deferred_origins()?, []);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable::Reentrant`].
+    pub fn deferred_origins(&self) -> Result<Vec<ReplicaId>, Unavailable> {
+        self.shared.with(|inner| inner.core.deferred_origins())
+    }
+
+    /// Gives up the deferred updates of an origin: they count as reduced, without any effect on the state. They are kept
+    /// and passed on as before. The way out if no version of the program can read them, because a peer made them up:
+    /// while anything is deferred, superseded updates are not forgotten, nothing that came later is trimmed, and
+    /// states are not compared with those of peers. O(origins).
+    ///
+    /// If a newer program of a peer can read them after all, its state is another than this replica's from then
+    /// on. A replica that opens its journal again defers them again, unless they were [trimmed](Self::trim) and the
+    /// journal was [compacted](Self::compact) meanwhile.
+    ///
+    /// ```
+    /// use repred::{Counter, Replica};
+    ///
+    /// let votes = Replica::new(Counter::default());
+    /// for origin in votes.deferred_origins()? {
+    ///     votes.let_go(origin)?;
+    /// }
+    /// assert_eq!(votes.deferred()?, 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable::Reentrant`].
+    pub fn let_go(&self, origin: ReplicaId) -> Result<(), Unavailable> {
+        self.shared.with(|inner| inner.core.let_go(origin))
     }
 
     /// How far each connection is, the oldest first. O(connections · origins).

@@ -7,7 +7,6 @@ use super::{
 };
 use crate::{
     core::Core,
-    id::ReplicaId,
     protocol::{Audience, Cause, Kind, Malformed, Open, ProtocolError, ReceivedSnapshot, Replay},
     reduce::Replicated,
     seen::Seen,
@@ -36,8 +35,6 @@ pub struct BackupReader {
 /// is as low after a restart as before it, and no peer has to get a snapshot because of one.
 #[derive(Debug, Default)]
 struct LogState {
-    /// The id under which the messages that follow were written.
-    writer: Option<ReplicaId>,
     /// What the state has reduced, though the entries may be still to come.
     in_state: VersionVector,
     seen: Seen,
@@ -52,14 +49,6 @@ impl BackupReader {
     /// Reads a log of the replica's own.
     pub(crate) fn log(config: SessionConfig) -> Self {
         Self { log: Some(LogState::default()), ..Self::new(config) }
-    }
-
-    /// The messages that follow were written under this id. Its updates were reduced when they were written, whatever
-    /// was deferred at that time.
-    pub(crate) fn set_writer(&mut self, writer: ReplicaId) {
-        if let Some(log) = &mut self.log {
-            log.writer = Some(writer);
-        }
     }
 
     /// Ends the reading of a log. Entries that the state has reduced and that did not follow count as trimmed.
@@ -104,7 +93,7 @@ impl BackupReader {
         let Self { config, replay, log, newest } = self;
         let mut receiver = CoreReceiver::new(core, config, *newest, now.wall);
         if let Some(log) = &*log {
-            receiver = receiver.for_log(log.writer, &log.in_state);
+            receiver = receiver.for_log(&log.in_state);
         }
         let is_log = log.is_some();
         let mut reader = Reader { receiver, config, newest, is_log, in_state: None };
@@ -145,7 +134,6 @@ impl<'a, R: Replicated> Audience for Reader<'a, R> {
             return Err(SessionError::Schema { ours, theirs });
         }
         *self.newest = newest.max(theirs.version());
-        self.receiver.core().note_schema(*self.newest);
         Ok(())
     }
 

@@ -146,7 +146,7 @@ impl BackupWriter {
     /// Deferred updates are of a newer schema. A reader to whom the file has not announced that schema would refuse
     /// them.
     fn knows_schema<R: Replicated>(&self, core: &Core<R>) -> bool {
-        !core.has_deferred() || core.newest_schema() <= self.newest
+        core.newest_schema() <= self.newest
     }
 
     /// Appends the next message to `out`. False if there is none now; each further change makes another.

@@ -475,10 +475,7 @@ impl Session {
         }
         // The peer would take what it does not know for a mistake of ours.
         match &self.peer {
-            Some(peer)
-                if core.has_deferred()
-                    && core.newest_schema() > self.greeting.newest_with(peer) =>
-            {
+            Some(peer) if core.newest_schema() > self.greeting.newest_with(peer) => {
                 Err(SessionError::NewerSchema)
             }
             _ => Ok(()),
@@ -495,7 +492,6 @@ impl Session {
         self.peer_id = Some(open.id);
         let us = (core.id(), core.document());
         self.greeting.check(&open, &self.config, us, now.wall)?;
-        core.note_schema(open.newest.max(open.schema.version()));
         let is_equal = self.greeting.is_equal(&open);
         self.is_synced = is_equal || !open.sends || !self.config.receives();
         self.peer = Some(open);
@@ -524,7 +520,7 @@ impl Session {
         let own_floor = core.floor();
         let discards =
             self.config.discard_ours || self.peer.as_ref().is_some_and(|peer| peer.discards);
-        let can_join = theirs.covers(&own_floor) || core.reduced().covers(&floor);
+        let can_join = theirs.covers(&own_floor) || core.in_order().covers(&floor);
         if !can_join && !discards {
             return Err(SessionError::BothTrimmed { ours: own_floor, theirs: floor });
         }

@@ -55,7 +55,7 @@ impl<'a, R: Replicated> CoreReceiver<'a, R> {
         wall: Time,
     ) -> Self {
         let is_newer = newest > config.schema.version();
-        let if_unknown = if is_newer { IfUnknown::Defer } else { IfUnknown::Refuse };
+        let if_unknown = if is_newer { IfUnknown::Defer { newest } } else { IfUnknown::Refuse };
         let policy = ReceivePolicy::new(wall, if_unknown);
         let limits = AssemblyLimits {
             origins: core.limits().origins,
@@ -70,13 +70,8 @@ impl<'a, R: Replicated> CoreReceiver<'a, R> {
         Self { outgoing, ..self }
     }
 
-    /// For a log of the replica's own, written by `writer`, of which the state has all of `in_state` already.
-    pub(super) fn for_log(
-        mut self,
-        writer: Option<ReplicaId>,
-        in_state: &'a VersionVector,
-    ) -> Self {
-        self.policy.writer = writer;
+    /// For a log of the replica's own, of which the state has all of `in_state` already.
+    pub(super) fn for_log(mut self, in_state: &'a VersionVector) -> Self {
         self.policy.in_state = Some(in_state).filter(|version| !version.is_empty());
         self
     }

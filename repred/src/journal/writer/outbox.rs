@@ -106,7 +106,7 @@ impl Outbox {
         trimming: &Trimming,
         now: Time,
     ) {
-        let stable = self.known_peers.stable(trimming, &core.reduced(), now);
+        let stable = self.known_peers.stable(trimming, &core.in_order(), now);
         if let Some(stable) = stable.filter(|_| !core.history().keeps_everything()) {
             // It is a part of what is reduced, so there is nothing that could be wrong with it.
             let trimmed = core.trim(&stable);

@@ -142,7 +142,7 @@ impl Outgoing {
             }
         }
         if matches!(self.transfer, Transfer::Waiting) {
-            if !core.reduced().covers(&self.peer_floor) {
+            if !core.in_order().covers(&self.peer_floor) {
                 return Ok(items.finish());
             }
             self.transfer = Transfer::Live;
@@ -410,7 +410,7 @@ impl Outgoing {
         core: &Core<R>,
         cause: Cause,
     ) -> Result<(), SessionError> {
-        if !core.reduced().covers(&self.peer_floor) {
+        if !core.in_order().covers(&self.peer_floor) {
             self.transfer = Transfer::Waiting;
             return Ok(());
         }
@@ -469,7 +469,7 @@ impl Outgoing {
         }
         self.peer_floor = floor;
         self.transfer = Transfer::Waiting;
-        if core.reduced().covers(&self.peer_floor) || has_one_for_us {
+        if core.in_order().covers(&self.peer_floor) || has_one_for_us {
             return Ok(());
         }
         Err(SessionError::BothTrimmed { ours: core.floor(), theirs: self.peer_floor.clone() })

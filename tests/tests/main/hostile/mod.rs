@@ -5,6 +5,7 @@ mod blocks;
 mod entries;
 mod format;
 mod mutations;
+mod newer;
 mod openings;
 mod port;
 mod silence;

@@ -93,7 +93,7 @@ impl World<'_> {
     pub(super) fn trim(&mut self, at: usize) -> Result<(), Broken> {
         let Some(core) = &self.nodes[at].core else { return Ok(()) };
         // What a forged greeting makes somebody hold cannot be trimmed.
-        let own = core.reduced();
+        let own = core.in_order();
         let floor: VersionVector = match self.mix.trims {
             Trims::Never => return Ok(()),
             Trims::Forced => own,
