@@ -7,6 +7,7 @@ use repred::error::JournalReadError;
 use crate::{
     failure::Failure,
     format::{bytes, count, with_sources},
+    problems::problems,
     reader::Reader,
     state_type::StateType,
     summary::Summary,
@@ -50,6 +51,9 @@ impl Check {
             }
         }
         whole(&reader, &summary, out)?;
+        for problem in problems(&self.folder, &summary, reader.journal().version()) {
+            writeln!(out, "problem: {problem}")?;
+        }
         self.reduce(kind, &summary, out)
     }
 

@@ -34,6 +34,7 @@ mod view;
 mod line;
 mod log;
 mod summary;
+mod problems;
 mod stat;
 mod check;
 mod compact;

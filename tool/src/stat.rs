@@ -11,6 +11,7 @@ use crate::{
     failure::Failure,
     format::{self, bytes, count, grouped},
     line,
+    problems::problems,
     reader::Reader,
     state_type::StateType,
     summary::{Origin, Sum, Summary, Writer},
@@ -53,6 +54,9 @@ impl Stat {
         row("garbage", self.garbage(kind, &summary, journal.offset()))?;
         row("origins", journal.version().len().to_string())?;
         origins(&summary, journal.version(), out)?;
+        for problem in problems(&self.folder, &summary, journal.version()) {
+            writeln!(out, "problem    {problem}")?;
+        }
         // All of this is about what comes before.
         read
     }

@@ -16,6 +16,8 @@ pub(crate) struct Summary {
     /// How often the journal was opened since it was compacted.
     pub(crate) openings: u64,
     pub(crate) is_closed: bool,
+    /// How often the replica took a new id since then.
+    pub(crate) renamings: u64,
     pub(crate) entries: Sum,
     pub(crate) in_edits: u64,
     /// How many updates were forgotten.
@@ -74,6 +76,7 @@ impl Summary {
             }
             JournalEvent::Named { id } => {
                 self.writer = self.writer.map(|writer| Writer { id: *id, ..writer });
+                self.renamings += 1;
             }
             JournalEvent::Schema { schema, newest, .. } => {
                 self.schema = Some((schema.clone(), *newest));

@@ -6,10 +6,11 @@ use std::{
     env, fs,
     path::{Path, PathBuf},
     process::Command,
+    time::Duration,
 };
 
 use repred::{
-    Counter, Durability, LwwMap, Replica, Schema,
+    Counter, Durability, LwwMap, Replica, Schema, Time,
     sans_io::{Core, SessionConfig},
 };
 
@@ -117,6 +118,34 @@ fn a_log_can_be_filtered() {
     assert_said(&repred(&["log", "--since", "2023-11-15"], folder.path()), 0, &[]);
     let wrong = repred(&["log", "--since", "yesterday"], folder.path());
     assert!(wrong.code == 2 && wrong.err.contains("how long ago, such as 2h"), "{}", wrong.err);
+}
+
+#[test]
+fn what_looks_wrong_in_a_journal_is_named_by_check_and_by_stat() {
+    let folder = Folder::new("problems");
+    let mut author = prices(&folder);
+    let far = Time::ZERO + Duration::from_secs(200 * 86_400 * 365);
+    author.core.update(("tea".into(), Some(7)), far).unwrap();
+    author.save();
+    author.core.set_id(0xb.into());
+    author.update(("tea".into(), Some(8)));
+    author.close();
+    fs::write(folder.path().join("journal-00000002.new"), b"half").unwrap();
+    for command in ["check", "stat"] {
+        let said = repred(&[command], folder.path());
+        assert_eq!((said.code, &*said.err), (0, ""));
+        let problems: Vec<_> =
+            said.out.lines().filter(|line| line.starts_with("problem")).collect();
+        let parts = [
+            "journal-00000002.new is there",
+            "ahead of this machine's clock",
+            "took a new id 1 time",
+        ];
+        assert_eq!(problems.len(), parts.len(), "{}", said.out);
+        for (problem, part) in problems.into_iter().zip(parts) {
+            assert!(problem.contains(part), "{problem}");
+        }
+    }
 }
 
 #[test]
