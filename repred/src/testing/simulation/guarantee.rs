@@ -24,6 +24,8 @@ pub enum Guarantee {
     Atomic,
     /// An update that was reported as durable to its author, or as received to a peer, is never lost.
     NothingLost,
+    /// A peer that has confirmed an update has it, at the moment when its confirmation arrives.
+    Delivered,
     /// Every update is as its author wrote it.
     NothingInvented,
     /// No two updates have the same dot.
@@ -54,6 +56,7 @@ impl fmt::Display for Guarantee {
             Self::Order => "the order of updates is reported as it was",
             Self::Atomic => "an edit arrives whole",
             Self::NothingLost => "no acknowledged update is lost",
+            Self::Delivered => "who has confirmed an update has it",
             Self::NothingInvented => "no update is invented",
             Self::Identity => "no two updates have the same dot",
             Self::NoEcho => "no update goes back to where it came from",

@@ -8,6 +8,7 @@ use crate::{
     testing::simulation::{
         Broken, Guarantee,
         faults::{Durability, Lies, Trims},
+        ledger::seq,
         link::{Flight, Link},
         trace::name,
     },
@@ -137,9 +138,36 @@ impl World<'_> {
             return Err(Broken::new(Guarantee::NoEcho, what));
         }
         match heard {
-            Ok(()) => Ok(true),
+            Ok(()) => self.check_delivered(link, end).map(|()| true),
             Err(error) => self.over(link, &error).map(|()| false),
         }
+    }
+
+    /// Whoever is told that a peer has an update may forget all worry about it: so the peer really has it, and on its
+    /// disk, if it promises that.
+    fn check_delivered(&self, link: usize, end: usize) -> Result<(), Broken> {
+        let link = &self.links[link];
+        let (at, peer) = (link.ends[end], link.ends[1 - end]);
+        let Some(core) = self.nodes[at].core.as_ref().filter(|_| !self.has_forgers) else {
+            return Ok(());
+        };
+        // A link does not outlive a crash of either end, so the peer still has what it had when it spoke.
+        let has = match self.mix.durability {
+            Durability::Strict => self.nodes[peer].durable.clone(),
+            Durability::Weak => self.nodes[peer].version(),
+        };
+        for (id, _) in core.history().seqs() {
+            let (claimed, there) = (link.claimed(end, core, id), seq(&has, id));
+            if claimed > there {
+                let what = format!(
+                    "{} was told that {} has {id:?}.{claimed}, which has {there} of them",
+                    name(at),
+                    name(peer)
+                );
+                return Err(Broken::new(Guarantee::Delivered, what));
+            }
+        }
+        Ok(())
     }
 
     /// A session has failed. The run fails too, unless a fault explains the error.
