@@ -43,8 +43,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let (incoming, _) = listener.accept().await?;
     tokio::spawn(home.connect(outgoing.compat()));
     tokio::spawn(office.connect(incoming.compat()));
-    home.synced().await;
-    office.synced().await;
+    home.synced().await?;
+    office.synced().await?;
     println!("connected:");
     show("home", &home)?;
     show("office", &office)?;

@@ -62,7 +62,7 @@ fn catching_up(workload: &Workload, rounds: usize) {
             let begun = Instant::now();
             here.connect(&full, ours);
             there.connect(&empty, theirs);
-            there.wait(empty.synced());
+            there.wait(empty.synced()).expect("the peer is there");
             let took = begun.elapsed();
             assert_eq!(empty.version().ok(), full.version().ok());
             rate(workload.len(), took)
@@ -114,7 +114,7 @@ fn live(workload: &Workload, replicas: usize) -> f64 {
         here.connect(&writer, ours);
         there.connect(reader, theirs);
     }
-    here.wait(writer.synced());
+    here.wait(writer.synced()).expect("the peer is there");
     let begun = Instant::now();
     for (count, update) in workload.updates().enumerate() {
         if count % LOOK == 0 {
@@ -211,7 +211,7 @@ fn latency(per_second: u32, time: Duration) {
     let (ours, theirs) = loopback();
     here.connect(&writer, ours);
     there.connect(&reader, theirs);
-    here.wait(writer.synced());
+    here.wait(writer.synced()).expect("the peer is there");
 
     let count = (time.as_secs_f64() * f64::from(per_second)) as usize;
     let observed = reader.subscribe().expect("nobody reads meanwhile");

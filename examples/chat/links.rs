@@ -76,7 +76,7 @@ async fn run(chat: &Replica<Chat>, stream: TcpStream) -> Result<(), ConnectionEr
     // A line is small, and should not wait for more to come.
     let _ = stream.set_nodelay(true);
     match chat.connect(stream.compat()).await {
-        Err(ConnectionError::Io(_)) => Ok(()),
-        result => result,
+        Ok(_) | Err(ConnectionError::Io(_)) => Ok(()),
+        Err(error) => Err(error),
     }
 }

@@ -29,11 +29,12 @@ use std::{
     time::Duration,
 };
 
-use repred::{Events, PeerStatus, Presence, Reduce, Replica, Schema, error::Unavailable};
+use futures::StreamExt;
+use repred::{Events, PeerStatus, Presence, Reduce, Replica, Schema, net::Notices};
 use serde::{Deserialize, Serialize};
 use tokio::{
     net::TcpListener,
-    time::{interval, sleep, timeout},
+    time::{interval, timeout},
 };
 
 use self::{arguments::Arguments, screen::Screen};
@@ -61,9 +62,6 @@ const BEATS: u32 = 4;
 
 /// How long to wait at the end until the others have what was typed.
 const PATIENCE: Duration = Duration::from_secs(3);
-
-/// How often to look whether they have.
-const LOOK: Duration = Duration::from_millis(20);
 
 type Failure = Box<dyn Error + Send + Sync>;
 
@@ -103,6 +101,7 @@ async fn run(arguments: Arguments, listener: TcpListener) -> Result<(), Failure>
     // Before anything is written, so that it sees all of it.
     let screen = Screen::new(&chat, name.clone())?;
 
+    tokio::spawn(tell(chat.notices()?));
     tokio::spawn(links::accept(chat.clone(), listener));
     for peer in peers {
         tokio::spawn(links::keep(chat.clone(), peer));
@@ -143,6 +142,13 @@ fn open(data: Option<&Path>) -> Result<Replica<Chat>, Failure> {
     })
 }
 
+/// Tells of what goes wrong where nobody waits for it.
+async fn tell(mut notices: Notices<Chat>) {
+    while let Some(notice) = notices.next().await {
+        eprintln!("chat: {notice}");
+    }
+}
+
 /// Says that we are there, again and again.
 async fn beat(chat: &Replica<Chat>, name: &str, port: u16) -> Result<Infallible, Failure> {
     let mut ticks = interval(LIFETIME / BEATS);
@@ -160,21 +166,13 @@ async fn leave(chat: &Replica<Chat>, name: &str, data: Option<&Path>) -> Result<
         chat.read(|chat| chat.messages.iter().any(|(stamp, _)| stamp.origin() == own))?;
     // What is durable can be sent after the next start.
     let has_to_tell = has_spoken && data.is_none();
-    let delivered = async {
-        loop {
-            sleep(LOOK).await;
-            let peers = chat.peers()?;
-            // A peer that we are yet to find is worth waiting for if there is something to tell.
-            if peers.iter().all(has_all) && !(peers.is_empty() && has_to_tell) {
-                return Ok::<_, Unavailable>(());
-            }
-        }
-    };
-    if let Ok(delivered) = timeout(PATIENCE, delivered).await {
-        return Ok(delivered?);
-    }
+    let delivered = chat.delivered();
+    // A peer that we are yet to find is worth waiting for if there is something to tell.
+    let delivered = if has_to_tell { delivered } else { delivered.connected() };
+    let delivered = timeout(PATIENCE, delivered).await;
     // Whoever has all passes it on.
-    if has_to_tell && !chat.peers()?.iter().any(has_all) {
+    let has_told = matches!(delivered, Ok(Ok(_))) || chat.peers()?.iter().any(has_all);
+    if has_to_tell && !has_told {
         return Err("nobody is connected, so what you typed since somebody was is lost. Start a \
                     peer first, or go on listening for one with --stay, or keep it with --data"
             .into());

@@ -139,6 +139,7 @@ async fn take_part(
     let (never, ..) = tokio::try_join!(
         beat(members, own, arguments.beat),
         watch(members, roster, report),
+        tell(members),
         links::accept(members, listener),
         links::one_more(members, own),
         first,
@@ -174,6 +175,15 @@ async fn beat(
         ticks.tick().await;
         members.edit(|members| members.heartbeat(own, ()))?;
     }
+}
+
+/// Tells of what goes wrong where nobody waits for it.
+async fn tell(members: &Replica<Members>) -> Result<Infallible, Failure> {
+    let mut notices = members.notices()?;
+    while let Some(notice) = notices.next().await {
+        eprintln!("peer: {notice}");
+    }
+    Err("the replica is gone".into())
 }
 
 /// Reports which peers are up: whenever that changes, and as a reminder.

@@ -133,6 +133,11 @@ pub trait Endpoint {
 
     /// Whether the conversation is over.
     fn is_closed(&self) -> bool;
+
+    /// Whether it is over because the peer has said so. Default: it is not known.
+    fn is_closed_by_peer(&self) -> bool {
+        false
+    }
 }
 
 /// So a driver need not know what it drives.
@@ -172,6 +177,10 @@ impl<E: Endpoint + ?Sized> Endpoint for Box<E> {
 
     fn is_closed(&self) -> bool {
         (**self).is_closed()
+    }
+
+    fn is_closed_by_peer(&self) -> bool {
+        (**self).is_closed_by_peer()
     }
 }
 

@@ -3,7 +3,7 @@
 #[cfg(feature = "journal")]
 pub use crate::journal::{JournalError, JournalReadError, OpenError};
 #[cfg(feature = "net")]
-pub use crate::net::{ConnectionError, LoadError, SaveError};
+pub use crate::net::{ConnectionError, LoadError, SaveError, WaitError};
 pub use crate::{
     core::{
         AdoptError, AtError, EditError, HistoryError, OrderError, ReceiveError, SnapshotError,

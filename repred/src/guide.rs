@@ -9,8 +9,14 @@ pub mod states {}
 /// TCP, tokio and other executors, WebSockets; reconnecting; who has what.
 ///
 /// [upgrades]: crate::guide::upgrades
+/// [health]: crate::guide::health
 #[doc = include_str!("../docs/connections.md")]
 pub mod connections {}
+
+/// What is wrong in the background, and who is told.
+///
+#[doc = include_str!("../docs/health.md")]
+pub mod health {}
 
 /// A stream of what has changed; earlier states.
 ///

@@ -12,7 +12,7 @@ use std::{
 };
 
 use futures::{AsyncRead, AsyncWrite};
-use repred::{Pipe, Replica, Replicated, error::ConnectionError, pipe};
+use repred::{Pipe, Replica, Replicated, error::ConnectionError, net::Ended, pipe};
 
 /// More polls than any test takes; whoever needs more is going round in circles.
 const STEPS: usize = 2_000_000;
@@ -89,7 +89,7 @@ impl<T: fmt::Debug> fmt::Debug for Driven<T> {
 }
 
 /// What a connection comes to.
-pub type Ending = Result<(), ConnectionError>;
+pub type Ending = Result<Ended, ConnectionError>;
 
 /// A link of a [`Network`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -26,6 +26,7 @@ use repred::{
     Dot, Durability, Reduce, Replica, ReplicaId, Stamp,
     error::{ConnectionError, OpenError},
     journal::{Files, Memory},
+    net::Ended,
     pipe,
 };
 use repred_tests::{Chance, Forgetful};
@@ -174,10 +175,10 @@ async fn stay_connected(life: &Life, replica: &Replica<Ledger>) {
 }
 
 /// A connection may break, but not for what was said over it.
-fn check_end(end: Result<(), ConnectionError>) -> Result<(), ConnectionError> {
+fn check_end(end: Result<Ended, ConnectionError>) -> Result<(), ConnectionError> {
     match end {
-        Err(ConnectionError::Io(_)) => Ok(()),
-        end => end,
+        Ok(_) | Err(ConnectionError::Io(_)) => Ok(()),
+        Err(error) => Err(error),
     }
 }
 

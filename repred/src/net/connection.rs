@@ -36,15 +36,19 @@ const ROUNDS: usize = 32;
 /// How long a connection that has failed tries to tell the peer why.
 const LINGER: Duration = Duration::from_secs(1);
 
+/// How many bytes it reads meanwhile, and drops: more than two systems keep of a connection.
+const LINGER_BYTES: usize = 64 << 20;
+
 impl<R: Replicated> Replica<R> {
-    /// Replicates with the peer at the other end of a byte stream, until the stream ends.
+    /// Replicates with the peer at the other end of a byte stream, until one side ends it.
     ///
     /// The future does all the work: spawn it, on any executor. Dropping it cuts the connection and does no harm: every
     /// update that has arrived stays, and the next connection continues from there. A replica may have any number of
-    /// connections, even several to one peer.
+    /// connections, even several to one peer. A connection that is dropped before it was polled is a problem in
+    /// [`health`](Self::health), since it did nothing.
     ///
-    /// `Ok` means that the stream ended between two messages, not that the peer left on purpose. Whom to connect to,
-    /// and when to connect again, is up to the program. Log a
+    /// `Ok` means that one side has ended the connection on purpose, and [`Ended`] which; a connection that was cut is an
+    /// error. Whom to connect to, and when to connect again, is up to the program. Log a
     /// [`ConnectionError::Session`](crate::error::ConnectionError::Session): most of them come again until somebody
     /// removes the cause that the message names.
     ///
@@ -83,7 +87,7 @@ impl<R: Replicated> Replica<R> {
     ///
     /// ```
     /// use futures::{Sink, SinkExt, Stream, TryStreamExt, future::ready};
-    /// use repred::{Counter, Replica, error::ConnectionError};
+    /// use repred::{Counter, Replica, error::ConnectionError, net::Ended};
     /// use std::io;
     ///
     /// /// The messages of a WebSocket library.
@@ -92,7 +96,7 @@ impl<R: Replicated> Replica<R> {
     ///     Ping,
     /// }
     ///
-    /// async fn run<S>(votes: Replica<Counter>, socket: S) -> Result<(), ConnectionError>
+    /// async fn run<S>(votes: Replica<Counter>, socket: S) -> Result<Ended, ConnectionError>
     /// where
     ///     S: Stream<Item = io::Result<Message>> + Sink<Message, Error = io::Error> + Unpin,
     /// {
@@ -128,9 +132,9 @@ impl<R: Replicated> Replica<R> {
 /// A conversation with one peer over one transport: it moves bytes between an [`Endpoint`] and a [`Transport`], and
 /// knows nothing of what they say. [`Replica::connect`](crate::Replica::connect) makes one.
 ///
-/// It resolves to `Ok` when the peer ends the connection, or when the last handle of the replica is dropped, and to
-/// an error otherwise; see [`ConnectionError`]. It must be polled to do anything. Dropping it cuts the connection,
-/// which harms neither side.
+/// It resolves to `Ok` when either replica is closed, or its last handle dropped, and to an error otherwise; see [`Ended`]
+/// and [`ConnectionError`]. It must be polled to do anything. Dropping it cuts the connection, which harms neither side
+/// and is an error at the other end.
 #[must_use = "a connection does nothing unless it is spawned or awaited"]
 pub struct Connection<E, T> {
     endpoint: E,
@@ -142,9 +146,11 @@ pub struct Connection<E, T> {
 
 /// The connection is over, except for the lingering close.
 struct End {
-    result: Option<Result<(), ConnectionError>>,
+    result: Option<Result<Ended, ConnectionError>>,
     deadline: Option<Monotonic>,
     is_closed: bool,
+    /// How many bytes may come yet.
+    left: usize,
 }
 
 /// What a round of reading and writing has come to.
@@ -154,7 +160,36 @@ enum Round {
     /// Nothing can move until somebody wakes us.
     Idle,
     /// The conversation is over.
-    Over,
+    Over(Ended),
+}
+
+/// Who has ended a connection on purpose.
+///
+/// ```
+/// use repred::{Counter, Replica, net::Ended, pipe};
+///
+/// # futures::executor::block_on(async {
+/// let (here, there) = (Replica::new(Counter::default()), Replica::new(Counter::default()));
+/// let (a, b) = pipe(1024);
+/// let links = futures::future::join(here.connect(a), there.connect(b));
+/// here.update(3)?;
+/// let talk = async {
+///     here.delivered().await.unwrap();
+///     here.close().unwrap();
+/// };
+/// let ((at_here, at_there), ()) = futures::future::join(links, talk).await;
+/// assert_eq!((at_here?, at_there?), (Ended::ByUs, Ended::ByPeer));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Ended {
+    /// Our replica was [closed](crate::Replica::close), or its last handle dropped. The peer was told so.
+    ByUs,
+    /// The peer said that it is done: its replica was closed, or cannot go on with this connection but with the next
+    /// one.
+    ByPeer,
 }
 
 impl<E: Endpoint + Unpin, T: Transport> Connection<E, T> {
@@ -164,11 +199,11 @@ impl<E: Endpoint + Unpin, T: Transport> Connection<E, T> {
         Self { endpoint, transport, platform, alarm: Alarm::default(), end: None }
     }
 
-    fn run(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ConnectionError>> {
+    fn run(&mut self, cx: &mut Context<'_>) -> Poll<Result<Ended, ConnectionError>> {
         for _ in 0..ROUNDS {
             match self.round(cx)? {
                 Round::Moved => {}
-                Round::Over => return Poll::Ready(Ok(())),
+                Round::Over(ended) => return Poll::Ready(Ok(ended)),
                 Round::Idle if self.is_due(cx) => {
                     let now = self.platform.clock.now();
                     self.endpoint.handle_timeout(now)?;
@@ -184,15 +219,27 @@ impl<E: Endpoint + Unpin, T: Transport> Connection<E, T> {
     }
 
     fn round(&mut self, cx: &mut Context<'_>) -> Result<Round, ConnectionError> {
-        if self.endpoint.is_closed() {
-            return Ok(Round::Over);
+        if let Some(ended) = self.ended() {
+            return Ok(Round::Over(ended));
         }
         let moved_in = match self.read(cx)? {
-            Round::Over => return Ok(Round::Over),
+            Round::Over(ended) => return Ok(Round::Over(ended)),
             read => matches!(read, Round::Moved),
         };
         let moved_out = self.write(cx)?;
+        // What it had to send may have shown that it is over; nobody would wake us for that.
+        if let Some(ended) = self.ended() {
+            return Ok(Round::Over(ended));
+        }
         Ok(if moved_in || moved_out { Round::Moved } else { Round::Idle })
+    }
+
+    /// Who has ended the conversation, if it is over.
+    fn ended(&self) -> Option<Ended> {
+        if !self.endpoint.is_closed() {
+            return None;
+        }
+        Some(if self.endpoint.is_closed_by_peer() { Ended::ByPeer } else { Ended::ByUs })
     }
 
     /// Reads once, and gives the endpoint what came.
@@ -204,12 +251,12 @@ impl<E: Endpoint + Unpin, T: Transport> Connection<E, T> {
             // End of stream. It is clean if the endpoint may end here, and no message was cut.
             let is_whole = self.endpoint.may_end() && self.transport.received().is_empty();
             let cut = || ConnectionError::Io(io::ErrorKind::UnexpectedEof.into());
-            return if is_whole { Ok(Round::Over) } else { Err(cut()) };
+            return if is_whole { Ok(Round::Over(Ended::ByPeer)) } else { Err(cut()) };
         }
         let now = self.platform.clock.now();
         let count = self.endpoint.handle_bytes(self.transport.received(), now)?;
         self.transport.consume(count);
-        Ok(if self.endpoint.is_closed() { Round::Over } else { Round::Moved })
+        Ok(self.ended().map_or(Round::Moved, Round::Over))
     }
 
     /// Asks the endpoint for bytes, and writes. Returns whether any were written.
@@ -239,11 +286,12 @@ impl<E: Endpoint + Unpin, T: Transport> Connection<E, T> {
     }
 
     /// Ends the conversation, and begins to linger.
-    fn close(&mut self, result: Result<(), ConnectionError>) {
+    fn close(&mut self, result: Result<Ended, ConnectionError>) {
         let now = self.platform.clock.now();
         self.endpoint.close(now);
         let deadline = now.monotonic.checked_add(LINGER);
-        self.end = Some(End { result: Some(result), deadline, is_closed: false });
+        self.end =
+            Some(End { result: Some(result), deadline, is_closed: false, left: LINGER_BYTES });
     }
 
     /// Sends what is left, with the reason why the conversation is over, and waits until the peer closes (a lingering
@@ -284,12 +332,17 @@ impl<E: Endpoint + Unpin, T: Transport> Connection<E, T> {
                 Poll::Ready(Ok(true)) => {
                     let count = self.transport.received().len();
                     self.transport.consume(count);
+                    end.left = end.left.saturating_sub(count.max(1));
                 }
                 Poll::Ready(Ok(false) | Err(_)) => return Poll::Ready(()),
             }
         }
         // A peer that never stops sending has had its chance to read the reason.
-        Poll::Ready(())
+        if end.left == 0 {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 }
 
@@ -342,7 +395,7 @@ impl<R: Replicated, T> Connection<ReplicaEndpoint<R>, T> {
 }
 
 impl<E: Endpoint + Unpin, T: Transport> Future for Connection<E, T> {
-    type Output = Result<(), ConnectionError>;
+    type Output = Result<Ended, ConnectionError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
@@ -356,7 +409,7 @@ impl<E: Endpoint + Unpin, T: Transport> Future for Connection<E, T> {
             Poll::Pending => Poll::Pending,
             Poll::Ready(()) => {
                 let result = this.end.as_mut().and_then(|end| end.result.take());
-                Poll::Ready(result.unwrap_or(Ok(())))
+                Poll::Ready(result.unwrap_or(Ok(Ended::ByUs)))
             }
         }
     }
@@ -368,12 +421,13 @@ impl<E: fmt::Debug, T> fmt::Debug for Connection<E, T> {
     }
 }
 
-/// Why a connection ended otherwise than by the peer closing it. The replica has everything that was received before, is
-/// otherwise unchanged, and can be used; so can its other connections.
+/// Why a connection ended otherwise than on purpose. The replica has everything that was received before, is otherwise
+/// unchanged, and can be used; so can its other connections.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ConnectionError {
-    /// The byte stream failed, or ended in the middle of a message. Connect again.
+    /// The transport failed, or ended although the peer has not said that it is done: it was cut, or the peer's
+    /// process was killed, or its connection was dropped. Connect again.
     Io(io::Error),
     /// The stream or sink of messages failed. Connect again.
     Transport(Box<dyn std::error::Error + Send + Sync>),
@@ -414,7 +468,7 @@ impl fmt::Display for ConnectionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                f.write_str("the connection ended in the middle of a message; connect again")
+                f.write_str("the connection was cut; connect again")
             }
             Self::Io(_) | Self::Transport(_) => f.write_str("the connection failed; connect again"),
             Self::Session(error) => error.fmt(f),

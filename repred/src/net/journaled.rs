@@ -10,7 +10,6 @@ use super::{
     journal_parts::JournalSettings,
     replica::Replica,
     shared::Shared,
-    shutdown,
 };
 use crate::{
     core::Core,
@@ -19,7 +18,7 @@ use crate::{
         Durability, Files, Host, IfDamaged, JournalError, Log, LogWriter, OpenError, Outbox,
         Recovery, Storage, Trimming, WritePolicy, WriterReport,
     },
-    receipt::{Durable, NotDurable},
+    receipt::Durable,
     reduce::Replicated,
     session::SessionError,
     time::Time,
@@ -253,30 +252,6 @@ impl<R: Replicated> Replica<R> {
         // The thread that does it needs the lock.
         self.shared().with(|_| ())?;
         log_writer.compact()
-    }
-
-    /// Writes what is new, closes the journal, and waits for that. Another replica can then open the journal, and keeps
-    /// under the same id. This replica can only be read from then on. Dropping the last handle does the same.
-    ///
-    /// ```
-    /// use repred::{Counter, Replica, error::UpdateError, journal::Memory};
-    ///
-    /// let disk = Memory::new();
-    /// let votes = Replica::builder(Counter::default()).open_in(disk.clone())?;
-    /// votes.update(3)?;
-    /// votes.close()?;
-    /// assert!(matches!(votes.update(4), Err(UpdateError::ReadOnly { .. })));
-    ///
-    /// let again = Replica::builder(Counter::default()).open_in(disk)?;
-    /// assert_eq!(again.read(|votes| votes.value())?, 3);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// See [`NotDurable`].
-    pub fn close(&self) -> Result<(), NotDurable> {
-        shutdown::close(self.shared())
     }
 }
 

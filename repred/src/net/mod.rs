@@ -29,6 +29,7 @@ mod journal_parts;
 #[cfg(not(feature = "journal"))]
 #[path = "without_journal.rs"]
 mod journal_parts;
+mod departed;
 mod shared;
 mod shutdown;
 mod replica;
@@ -38,7 +39,9 @@ mod builder;
 mod past;
 mod replica_endpoint;
 mod connection;
+mod peer_wait;
 mod synced;
+mod delivered;
 mod subscription;
 mod filtered;
 mod notices;
@@ -51,11 +54,13 @@ pub use self::{
     backup::{LoadError, SaveError},
     builder::ReplicaBuilder,
     clock::Clock,
-    connection::{Connection, ConnectionError},
+    connection::{Connection, ConnectionError, Ended},
+    delivered::Delivered,
     filtered::Filtered,
     health::{Health, Problem, ProblemKind},
     monitor::Notice,
     notices::Notices,
+    peer_wait::WaitError,
     pipe::{Pipe, pipe},
     platform::Platform,
     random::Random,

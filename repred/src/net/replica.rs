@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use super::{
     shared::{Link, Shared},
-    shutdown::ShutdownGuard,
+    shutdown::{self, ShutdownGuard},
 };
 use crate::{
     core::{Core, EditError, UpdateError},
@@ -12,7 +12,7 @@ use crate::{
     edit::{DynPlace, Edit},
     id::ReplicaId,
     log_position::LogPosition,
-    receipt::Receipt,
+    receipt::{NotDurable, Receipt},
     reduce::Replicated,
     time::Time,
     unavailable::Unavailable,
@@ -440,6 +440,38 @@ impl<R: Replicated> Replica<R> {
             };
             inner.links.values().map(status).collect()
         })
+    }
+
+    // ---- the end ----
+
+    /// Ends the replica on purpose: writes what is new, closes the journal, if there is one, and waits for that. All
+    /// connections end, and tell their peers that nothing is wrong: both ends get
+    /// [`Ended`](crate::net::Ended) and no error. What the peers have not got by then they get
+    /// from the next replica that has it: wait for [`delivered`](Self::delivered) before.
+    ///
+    /// This replica can only be read from then on. Another one can open the journal, and writes under the same id.
+    /// Dropping the last handle does the same.
+    ///
+    /// ```
+    /// use repred::{Counter, Replica, error::UpdateError, journal::Memory};
+    ///
+    /// let disk = Memory::new();
+    /// let votes = Replica::builder(Counter::default()).open_in(disk.clone())?;
+    /// votes.update(3)?;
+    /// votes.close()?;
+    /// assert!(matches!(votes.update(4), Err(UpdateError::ReadOnly { .. })));
+    ///
+    /// let again = Replica::builder(Counter::default()).open_in(disk)?;
+    /// assert_eq!(again.read(|votes| votes.value())?, 3);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// See [`NotDurable`]. The connections end all the same.
+    #[doc(alias("shutdown", "stop", "disconnect"))]
+    pub fn close(&self) -> Result<(), NotDurable> {
+        shutdown::close(&self.shared)
     }
 }
 

@@ -5,7 +5,7 @@ use std::{
     fmt,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Weak},
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
 };
 
 use super::{
@@ -18,7 +18,7 @@ use crate::{
     endpoint::{Endpoint, EndpointError},
     id::ReplicaId,
     log_position::LogPosition,
-    protocol::{FrameError, Framing, Malformed, Reason, Speaker},
+    protocol::{FrameError, Framing, Malformed, Message, Reason, Speaker},
     reduce::Replicated,
     session::{Direction, Session, SessionConfig, SessionError, WriteProgress},
     time::{Monotonic, Now},
@@ -86,6 +86,8 @@ pub struct ReplicaEndpoint<R: Replicated> {
     /// Whether the session has failed, and has a last message that says why.
     has_failed: bool,
     is_closed: bool,
+    /// Whether the peer has said that it is done.
+    is_closed_by_peer: bool,
     /// Kept for its memory.
     message: Vec<u8>,
 }
@@ -117,6 +119,7 @@ impl<R: Replicated> ReplicaEndpoint<R> {
             has_opened: false,
             has_failed: false,
             is_closed: false,
+            is_closed_by_peer: false,
             message: Vec::new(),
         }
     }
@@ -145,7 +148,7 @@ impl<R: Replicated> ReplicaEndpoint<R> {
 
     /// The replica, if anybody still holds it, and the key of this conversation in it.
     fn replica(&mut self) -> Result<Option<Registered<R>>, EndpointError> {
-        let Some(shared) = self.shared.upgrade().filter(|_| !self.is_closed) else {
+        let Some(shared) = self.shared.upgrade().filter(|_| !self.is_closed()) else {
             return Ok(None);
         };
         let key = match self.key {
@@ -190,6 +193,10 @@ impl<R: Replicated> ReplicaEndpoint<R> {
     ) -> Result<LogPosition, EndpointError> {
         let mut message = std::mem::take(&mut self.message);
         let polled = shared.with(|inner| {
+            if inner.is_closing {
+                inner.wake_on_change(key, cx.waker());
+                return Ok(inner.core.log_position());
+            }
             shared.check_writable(inner).map_err(EndpointError::ReadOnly)?;
             begin(inner, key, &self.config, now);
             while let Some((core, session)) = inner.core_and_session(key) {
@@ -238,6 +245,15 @@ impl<R: Replicated> ReplicaEndpoint<R> {
         Ok(())
     }
 
+    /// Says that we are done, where nobody holds the replica any more, to a peer that knows who we are.
+    fn say_goodbye(&mut self) {
+        if self.has_opened && !self.has_failed && !self.is_closed_by_peer {
+            let mut bye = Vec::new();
+            Message::Bye(Reason::Finished).encode(&mut bye);
+            self.ready.push_back(bye);
+        }
+    }
+
     /// Appends messages that are ready. Returns whether there is no room for more.
     fn put_ready(&mut self, out: &mut Vec<u8>) -> bool {
         while !is_full(self.framing, out) {
@@ -246,6 +262,13 @@ impl<R: Replicated> ReplicaEndpoint<R> {
         }
         true
     }
+}
+
+/// Whether the journal, if there is one, has everything up to a position.
+fn has_all<R: Replicated>(shared: &Shared<R>, position: LogPosition) -> bool {
+    let cx = Context::from_waker(Waker::noop());
+    let Some(log_writer) = &shared.log_writer else { return true };
+    matches!(log_writer.poll_durable(position, &cx), Poll::Ready(Ok(())))
 }
 
 /// Whether there is enough for one write.
@@ -261,6 +284,9 @@ impl<R: Replicated> Endpoint for ReplicaEndpoint<R> {
         let Some((shared, key)) = self.replica()? else { return Ok(bytes.len()) };
         let (config, framing) = (&self.config, self.framing);
         let received = shared.with(|inner| {
+            if inner.is_closing {
+                return Ok((bytes.len(), false));
+            }
             shared.check_writable(inner).map_err(EndpointError::ReadOnly)?;
             let before = inner.core.log_position();
             let was_synced = inner.is_synced(key);
@@ -283,6 +309,7 @@ impl<R: Replicated> Endpoint for ReplicaEndpoint<R> {
         })?;
         let (consumed, is_closed) = self.note_failure(received)?;
         self.is_closed = is_closed;
+        self.is_closed_by_peer = is_closed;
         Ok(consumed)
     }
 
@@ -301,6 +328,7 @@ impl<R: Replicated> Endpoint for ReplicaEndpoint<R> {
                 self.put_ready(out);
             } else {
                 self.poll_session(&shared, key, cx, now, |this, message| {
+                    this.has_opened = true;
                     this.framing.put(out, message);
                     !is_full(this.framing, out)
                 })?;
@@ -322,28 +350,41 @@ impl<R: Replicated> Endpoint for ReplicaEndpoint<R> {
         self.note_failure(handled.unwrap_or(Ok(())).map_err(EndpointError::Session))
     }
 
-    /// Whether the peer has introduced itself.
+    /// Only after the peer has said that it is done, and then the conversation is over anyway: a stream that ends before
+    /// was cut.
     fn may_end(&self) -> bool {
-        self.with_session(|session| session.peer().is_some()).ok().flatten().unwrap_or(false)
+        self.is_closed_by_peer
     }
 
     /// Takes the last words from the session, and leaves the replica.
     fn close(&mut self, now: Now) {
         self.is_closed = true;
-        self.pending = Pending::default();
-        let (Some(shared), Some(key)) = (self.shared.upgrade(), self.key.take()) else { return };
-        let Self { ready, message, has_opened, has_failed, .. } = self;
-        let has_journal = shared.log_writer.is_some();
+        let pending = std::mem::take(&mut self.pending);
+        let Some(shared) = self.shared.upgrade() else { return self.say_goodbye() };
+        let Some(key) = self.key.take() else { return };
+        // Whether there is a last word: why it has failed, or that we are done.
+        let is_done = shared.is_closed() && !self.has_failed && !self.is_closed_by_peer;
+        if is_done && has_all(&shared, pending.position) {
+            self.has_opened |= !pending.messages.is_empty();
+            self.ready.extend(pending.messages);
+        }
+        let Self { ready, message, has_opened, has_failed, config, .. } = self;
         // If this thread holds the lock already, the next `sweep` unlinks the conversation.
         let _ = shared.with(|inner| {
-            if let Some((core, session)) = inner.core_and_session(key).filter(|_| *has_failed) {
+            if is_done {
+                begin(inner, key, config, now);
+                inner.session(key).map(Session::close);
+            }
+            // Other messages may rest on what the journal does not have. Then only the last one goes, and only to a peer
+            // that knows who we are.
+            let may_say_all = has_all(&shared, inner.core.log_position());
+            let has_last = is_done || *has_failed;
+            if let Some((core, session)) = inner.core_and_session(key).filter(|_| has_last) {
                 while {
                     message.clear();
                     session.poll_message(core, now, message) == Ok(true)
                 } {
-                    // Other messages may rest on what the journal does not have. So only the reason goes, and only to
-                    // a peer that knows who we are.
-                    if !has_journal || *has_opened && session.is_closed() {
+                    if may_say_all || *has_opened && session.is_closed() {
                         ready.push_back(std::mem::take(message));
                     }
                 }
@@ -354,7 +395,11 @@ impl<R: Replicated> Endpoint for ReplicaEndpoint<R> {
     }
 
     fn is_closed(&self) -> bool {
-        self.is_closed || self.shared.strong_count() == 0
+        self.is_closed || self.shared.upgrade().is_none_or(|shared| shared.is_closed())
+    }
+
+    fn is_closed_by_peer(&self) -> bool {
+        self.is_closed_by_peer
     }
 }
 
@@ -370,6 +415,9 @@ fn begin<R: Replicated>(inner: &mut Inner<R>, key: Key, config: &SessionConfig, 
 /// Raises the problem that a session's error shows, if it shows one.
 fn note_refusal<R: Replicated>(inner: &mut Inner<R>, key: Key, error: &SessionError, now: Now) {
     let peer = inner.session(key).and_then(|session| session.peer());
+    if let Some(fork) = error.fork() {
+        return inner.raise(ProblemKind::Forked { origin: fork.origin, seq: fork.seq }, now);
+    }
     let kind = match error {
         // A peer that goes away, for whatever reason, is not wrong about anything.
         SessionError::Silent { .. }

@@ -4,13 +4,14 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     task::Waker,
     time::Duration,
 };
 
 use super::{
+    departed::{Departed, Departure},
     health::{ProblemKind, Topic},
     journal_parts::{LogWriter, Outbox},
     monitor::{Monitor, Notice},
@@ -30,6 +31,8 @@ pub(super) struct Shared<R: Replicated> {
     inner: Mutex<Inner<R>>,
     /// The thread that holds the lock; 0 if none does. With it, a thread that would wait for itself gets an error.
     holder: Arc<AtomicUsize>,
+    /// Whether the replica was closed, and its journal has everything. Beside the lock, since connections ask all the time.
+    is_closed: AtomicBool,
     pub(super) platform: Platform,
     pub(super) config: SessionConfig,
     /// Writes the journal, if there is one.
@@ -42,6 +45,10 @@ pub(super) struct Inner<R: Replicated> {
     pub(super) links: BTreeMap<Key, Link>,
     /// What is kept for the journal, if there is one.
     pub(super) outbox: Option<Outbox>,
+    /// What the peers of connections that have ended had confirmed.
+    pub(super) departed: Departed,
+    /// Whether the replica is closed, or about to be: nothing is written or received any more.
+    pub(super) is_closing: bool,
     /// What is wrong in the background.
     pub(super) monitor: Monitor,
     /// How many connections were dropped before they were polled, since the last one was.
@@ -89,6 +96,8 @@ impl<R: Replicated> Shared<R> {
     pub(super) fn new(core: Core<R>, platform: Platform, config: SessionConfig) -> Self {
         let inner = Inner {
             outbox: None,
+            departed: Departed::default(),
+            is_closing: false,
             monitor: Monitor::default(),
             dropped_unpolled: 0,
             core,
@@ -101,7 +110,8 @@ impl<R: Replicated> Shared<R> {
             last_key: 0,
         };
         let (inner, holder) = (Mutex::new(inner), Arc::default());
-        Self { inner, holder, platform, config, log_writer: None }
+        let is_closed = AtomicBool::new(false);
+        Self { inner, holder, is_closed, platform, config, log_writer: None }
     }
 
     /// With a journal, whose writer is started next.
@@ -143,6 +153,9 @@ impl<R: Replicated> Shared<R> {
 
     /// Whether anything may be written to the replica now.
     pub(super) fn check_writable(&self, inner: &Inner<R>) -> Result<(), UpdateError> {
+        if inner.is_closing {
+            return Err(UpdateError::ReadOnly { reason: "it was closed".to_owned() });
+        }
         let Some(outbox) = &inner.outbox else { return Ok(()) };
         outbox.check_writable().inspect_err(|_| {
             // Somebody wants to write: the writer tries at once whether the storage has room by now.
@@ -150,6 +163,18 @@ impl<R: Replicated> Shared<R> {
                 log_writer.notify();
             }
         })
+    }
+
+    /// Whether the replica was closed, and its journal has everything.
+    pub(super) fn is_closed(&self) -> bool {
+        self.is_closed.load(Ordering::Acquire)
+    }
+
+    /// The replica is closed, and its journal has everything: connections say so to their peers, and end.
+    pub(super) fn set_closed(&self) {
+        self.is_closed.store(true, Ordering::Release);
+        // Those that use the replica right now look at it before they wait.
+        let _ = self.with(Inner::notify_change);
     }
 
     pub(super) fn now(&self) -> Now {
@@ -247,11 +272,16 @@ impl<R: Replicated> Inner<R> {
         true
     }
 
-    /// The connection is gone.
+    /// The connection is gone. O(origins).
     fn note_end(&mut self, link: &Link) {
-        if link.session.is_none() {
+        let Some(session) = &link.session else {
             self.dropped_unpolled += 1;
-            self.note_unpolled(self.platform.clock.now());
+            return self.note_unpolled(self.platform.clock.now());
+        };
+        if let Some(peer) = session.peer() {
+            let confirmed = session.confirmed(&self.core);
+            let (at, has_synced) = (self.key(), session.has_received_all());
+            self.departed.note(Departure { peer, at, has_synced, confirmed });
         }
     }
 

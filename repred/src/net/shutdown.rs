@@ -1,4 +1,4 @@
-//! [`ShutdownGuard`]: ends a replica's journal with the last handle.
+//! How a replica ends: on purpose, or with its last handle ([`ShutdownGuard`]).
 
 use std::sync::Arc;
 
@@ -25,18 +25,18 @@ impl<R: Replicated> Drop for ShutdownGuard<R> {
     }
 }
 
-/// Writes what is new, ends the journal and waits for that.
+/// Writes what is new, ends the journal and waits for that; then ends the connections.
 pub(super) fn close<R: Replicated>(shared: &Arc<Shared<R>>) -> Result<(), NotDurable> {
-    let Some(log_writer) = &shared.log_writer else { return Ok(()) };
     let marked = shared.with(|inner| {
+        inner.is_closing = true;
         if let Some(outbox) = &mut inner.outbox {
             outbox.close(ReadOnly::Closed);
         }
-        inner.notify_change();
         inner.core.log_position()
     });
-    match marked {
-        Ok(position) if !log_writer.is_own_thread() => {
+    let closed = match (&shared.log_writer, marked) {
+        (None, marked) => marked.map(drop).map_err(NotDurable::Unavailable),
+        (Some(log_writer), Ok(position)) if !log_writer.is_own_thread() => {
             log_writer.finish();
             log_writer.durable(position).wait()?;
             log_writer.check_place()
@@ -44,9 +44,11 @@ pub(super) fn close<R: Replicated>(shared: &Arc<Shared<R>>) -> Result<(), NotDur
         // The replica is closed from inside its own `read` or `reduce`, or by a waker that the log writer calls. The
         // log writer needs the lock, or is this very thread, so nothing here may wait for it: it keeps the replica
         // until it is done.
-        Ok(_) | Err(_) => {
+        (Some(log_writer), Ok(_) | Err(_)) => {
             log_writer.request_end(Some(Box::new(Arc::clone(shared))));
             Err(NotDurable::Unavailable(Unavailable::Reentrant))
         }
-    }
+    };
+    shared.set_closed();
+    closed
 }

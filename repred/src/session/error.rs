@@ -200,10 +200,9 @@ impl SessionError {
             Self::Silent { .. } | Self::Stalled { .. } => Reason::TimedOut,
             Self::Diverged { .. } => Reason::Diverged,
             &Self::Forked { origin, seq, .. } => Reason::Forked { dot: Dot::new(origin, seq) },
-            Self::NewerSchema => Reason::Finished,
-            Self::Snapshot(_) | Self::Discarded | Self::Unavailable(_) | Self::Peer(_) => {
-                Reason::Failed
-            }
+            // Nothing is wrong with the peer or with us: the next connection continues.
+            Self::NewerSchema | Self::Discarded => Reason::Finished,
+            Self::Snapshot(_) | Self::Unavailable(_) | Self::Peer(_) => Reason::Failed,
         }
     }
 

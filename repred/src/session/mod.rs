@@ -96,6 +96,8 @@ pub struct Session {
     incoming: Incoming,
     /// `None` before the peer has said what it has, if nothing is to be sent to it, and at the end.
     outgoing: Option<Outgoing>,
+    /// What the peer had confirmed when `outgoing` ended.
+    acked_at_end: Option<Frontier>,
     is_synced: bool,
     timers: Timers,
     digests: StateDigests,
@@ -143,6 +145,7 @@ impl Session {
             first: VecDeque::from([first]),
             incoming: Incoming::default(),
             outgoing: None,
+            acked_at_end: None,
             is_synced: false,
             timers: Timers::new(now.monotonic),
             digests: StateDigests::default(),
@@ -235,29 +238,55 @@ impl Session {
         self.outgoing.as_ref().map(|outgoing| outgoing.acked().behind(core.history()))
     }
 
-    /// What the peer has confirmed to have, of what we have; `None` as for [`lag`](Self::lag). O(origins).
-    pub(crate) fn confirmed<R: Replicated>(&self, core: &Core<R>) -> Option<VersionVector> {
-        let history = core.history();
-        self.outgoing.as_ref().map(|outgoing| outgoing.acked().version(history))
+    /// What the peer has confirmed, also after the end. `None` before it has said what it has, if nothing is sent to it,
+    /// and if our history is another one by now.
+    fn acked<R: Replicated>(&self, core: &Core<R>) -> Option<&Frontier> {
+        let acked = self.outgoing.as_ref().map(Outgoing::acked).or(self.acked_at_end.as_ref());
+        acked.filter(|_| core.discards() == self.discards)
     }
 
-    /// Whether the peer has acknowledged everything in a version. True if this session sends nothing.
+    /// What the peer has confirmed to have, of what we have; also after the end. O(origins).
+    pub(crate) fn confirmed<R: Replicated>(&self, core: &Core<R>) -> Option<VersionVector> {
+        self.acked(core).map(|acked| acked.version(core.history()))
+    }
+
+    /// Whether the peer has acknowledged everything in a version.
     pub(crate) fn has_confirmed<R: Replicated>(
         &self,
         core: &Core<R>,
         version: &VersionVector,
     ) -> bool {
-        match self.confirmed(core) {
-            Some(confirmed) => confirmed.covers(version),
-            None => self.phase == Phase::Streaming || self.is_closed(),
-        }
+        let has = |(id, seq)| self.acked_seq(core, id) >= seq;
+        self.acked(core).is_some() && version.iter().all(has)
+    }
+
+    /// Whether the peer has said what it has.
+    pub(crate) fn has_said<R: Replicated>(&self, core: &Core<R>) -> bool {
+        self.acked(core).is_some()
+    }
+
+    /// Whether the peer may acknowledge anything yet.
+    pub(crate) fn may_send(&self) -> bool {
+        let takes = |peer: &Open| peer.receives;
+        self.config.sends() && self.peer.as_ref().is_none_or(takes) && !self.phase.is_over()
+    }
+
+    /// Whether the peer may send anything yet.
+    pub(crate) fn may_receive(&self) -> bool {
+        let sends = |peer: &Open| peer.sends;
+        self.config.receives() && self.peer.as_ref().is_none_or(sends) && !self.phase.is_over()
+    }
+
+    /// Whether the peer has sent all that we lacked, and was to.
+    pub(crate) fn has_received_all(&self) -> bool {
+        self.is_synced && self.config.receives() && self.peer_sends()
     }
 
     /// How much of an origin the peer has confirmed to have.
     pub(crate) fn acked_seq<R: Replicated>(&self, core: &Core<R>, id: ReplicaId) -> u64 {
         let history = core.history();
-        let acked = self.outgoing.as_ref().zip(history.origin(id));
-        acked.map_or(0, |(outgoing, origin)| outgoing.acked().seq(history, origin))
+        let acked = self.acked(core).zip(history.origin(id));
+        acked.map_or(0, |(acked, origin)| acked.seq(history, origin))
     }
 
     /// The longest message that the peer may send now.
@@ -389,7 +418,7 @@ impl Session {
     pub fn close(&mut self) {
         if self.phase != Phase::Closed {
             self.phase = Phase::Closing(Reason::Finished);
-            self.outgoing = None;
+            self.end_outgoing();
         }
     }
 
@@ -406,9 +435,16 @@ impl Session {
             };
             // What was half received is nowhere; a block of ours that was open is not pinned any longer.
             self.incoming = Incoming::default();
-            self.outgoing = None;
+            self.end_outgoing();
         }
         result
+    }
+
+    /// Sends no more entries. What the peer has confirmed by now it has all the same.
+    fn end_outgoing(&mut self) {
+        if let Some(outgoing) = self.outgoing.take() {
+            self.acked_at_end = Some(outgoing.acked().clone());
+        }
     }
 
     fn dispatch<R: Replicated>(

@@ -402,7 +402,7 @@ fn the_other_process() {
                 std::net::TcpStream::connect(("127.0.0.1", port.parse().unwrap())).unwrap();
             let stream = smol::Async::new(stream).unwrap();
             let delivered = async {
-                board.synced().await;
+                board.synced().await.unwrap();
                 write_new(&board);
                 while board.peers().unwrap().first().is_none_or(|peer| peer.lag != Some(0)) {
                     smol::Timer::after(Duration::from_millis(1)).await;

@@ -33,8 +33,8 @@ where
         there.update(-2 * i).unwrap();
     }
     let links = join3(here.connect(a), there.connect(b), async {
-        here.synced().await;
-        there.synced().await;
+        here.synced().await.unwrap();
+        there.synced().await.unwrap();
         let mut changes = there.subscribe().unwrap();
         here.update(7).unwrap();
         changes.next().await.unwrap();

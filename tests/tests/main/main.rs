@@ -25,6 +25,8 @@ mod hostile;
 // Shared copies: handles, tasks and networks.
 mod handle;
 mod health;
+mod waits;
+mod goodbye;
 mod endpoint;
 mod topologies;
 mod executors;

@@ -60,9 +60,10 @@ pub(crate) fn both_converge() {
     run(std::future::poll_fn(|cx| {
         assert!(pin!(&mut to_there).poll(cx).is_pending());
         assert!(pin!(&mut to_here).poll(cx).is_pending());
-        std::task::ready!(synced.as_mut().poll(cx));
+        std::task::ready!(synced.as_mut().poll(cx)).unwrap();
         delivered.as_mut().poll(cx)
-    }));
+    }))
+    .unwrap();
 
     assert_eq!(here.version().unwrap(), there.version().unwrap());
     assert_eq!(here.state_digest().unwrap(), there.state_digest().unwrap());

@@ -146,7 +146,8 @@ fn a_delivered_update_is_durable_at_the_peer() {
     // What comes later is not waited for.
     both.here.update(8).unwrap();
     drop(held);
-    both.pool.run_until(delivered);
+    let peers = both.pool.run_until(delivered).unwrap();
+    assert_eq!(peers, [both.there.id().unwrap()]);
     assert!(survived(&disk).contains(&7));
 }
 

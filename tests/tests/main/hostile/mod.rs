@@ -31,7 +31,7 @@ use repred::{
     sans_io::{Core, Now, Reason, Session, SessionConfig, WriteProgress},
 };
 use repred_tests::{
-    Chance, Driven, LEFT, Network, Pair, RIGHT, now_at,
+    Chance, Driven, Ending, LEFT, Network, Pair, RIGHT, now_at,
     wire::{self, Items, Open, Origin},
 };
 

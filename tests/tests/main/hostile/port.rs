@@ -5,7 +5,7 @@ use super::*;
 /// A replica with a friend over one pipe, and a raw end of another pipe.
 pub(crate) struct Port {
     pub(crate) network: Network<Counter>,
-    pub(crate) connection: Driven<Result<(), ConnectionError>>,
+    pub(crate) connection: Driven<Ending>,
     pub(crate) raw: Option<Pipe>,
 }
 
