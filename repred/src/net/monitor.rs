@@ -44,6 +44,17 @@ impl fmt::Display for Notice {
     }
 }
 
+#[cfg(feature = "tracing")]
+impl Notice {
+    /// Passes it to `tracing`, as a warning unless something is over.
+    pub(super) fn trace(&self, replica: crate::id::ReplicaId) {
+        match self {
+            Self::Ended(_) => tracing::info!(target: "repred", %replica, "{self}"),
+            _ => tracing::warn!(target: "repred", %replica, "{self}"),
+        }
+    }
+}
+
 /// What is wrong with a replica, and the latest notices of it.
 #[derive(Debug, Default)]
 pub(super) struct Monitor {

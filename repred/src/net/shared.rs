@@ -61,6 +61,9 @@ pub(super) struct Inner<R: Replicated> {
     notice_wakers: Vec<(Key, Waker)>,
     /// Woken when the lock is released.
     to_wake: Vec<(Key, Waker)>,
+    /// Passed to `tracing` when the lock is released: whoever listens there may use this replica.
+    #[cfg(feature = "tracing")]
+    to_trace: Vec<Notice>,
     last_key: Key,
 }
 
@@ -107,6 +110,8 @@ impl<R: Replicated> Shared<R> {
             ack_wakers: Vec::new(),
             notice_wakers: Vec::new(),
             to_wake: Vec::new(),
+            #[cfg(feature = "tracing")]
+            to_trace: Vec::new(),
             last_key: 0,
         };
         let (inner, holder) = (Mutex::new(inner), Arc::default());
@@ -204,19 +209,35 @@ impl<'a, R: Replicated> Locked<'a, R> {
 impl<R: Replicated> Drop for Locked<'_, R> {
     #[inline]
     fn drop(&mut self) {
-        self.to_wake.0 = std::mem::take(&mut self.inner.to_wake);
+        self.to_wake.wakers = std::mem::take(&mut self.inner.to_wake);
+        #[cfg(feature = "tracing")]
+        if !self.inner.to_trace.is_empty() {
+            self.to_wake.id = Some(self.inner.core.id());
+            self.to_wake.notices = std::mem::take(&mut self.inner.to_trace);
+        }
         self.holder.store(0, Ordering::Relaxed);
     }
 }
 
-/// Wakes when it is dropped.
+/// Wakes when it is dropped, and passes notices to `tracing`.
 #[derive(Default)]
-struct ToWake(Vec<(Key, Waker)>);
+struct ToWake {
+    wakers: Vec<(Key, Waker)>,
+    #[cfg(feature = "tracing")]
+    notices: Vec<Notice>,
+    /// Of the replica that the notices are of.
+    #[cfg(feature = "tracing")]
+    id: Option<ReplicaId>,
+}
 
 impl Drop for ToWake {
     #[inline]
     fn drop(&mut self) {
-        self.0.drain(..).for_each(|(_, waker)| waker.wake());
+        #[cfg(feature = "tracing")]
+        if let Some(id) = self.id {
+            self.notices.iter().for_each(|notice| notice.trace(id));
+        }
+        self.wakers.drain(..).for_each(|(_, waker)| waker.wake());
     }
 }
 
@@ -372,8 +393,12 @@ impl<R: Replicated> Inner<R> {
     }
 
     fn notify(&mut self, notice: Option<Notice>) {
-        if notice.is_some() {
+        if let Some(notice) = notice {
             self.to_wake.append(&mut self.notice_wakers);
+            #[cfg(feature = "tracing")]
+            self.to_trace.push(notice);
+            #[cfg(not(feature = "tracing"))]
+            drop(notice);
         }
     }
 

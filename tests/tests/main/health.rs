@@ -1,7 +1,7 @@
 //! What is wrong in the background of a replica is in its health, and makes notices.
 
 use std::sync::{
-    Arc,
+    Arc, Mutex,
     atomic::{AtomicU64, Ordering},
 };
 
@@ -295,4 +295,58 @@ fn a_journal_that_has_failed_is_a_problem_for_good() {
         "{:?}",
         wrong(&replica)
     );
+}
+
+// ---- tracing ----
+
+/// Keeps the text of each event, and the fields that it has.
+#[derive(Clone, Default)]
+struct Listener(Arc<Mutex<Vec<String>>>);
+
+impl tracing::Subscriber for Listener {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        metadata.target() == "repred"
+    }
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        struct Text(String);
+        impl tracing::field::Visit for Text {
+            fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
+                self.0 += &format!(" {field}={value:?}");
+            }
+        }
+        let mut text = Text(event.metadata().level().to_string());
+        event.record(&mut text);
+        self.0.lock().unwrap().push(text.0);
+    }
+
+    fn enter(&self, _: &tracing::span::Id) {}
+
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+#[test]
+fn each_notice_is_an_event_of_tracing() {
+    let listener = Listener::default();
+    let votes = Replica::new(Counter::default());
+    tracing::subscriber::with_default(listener.clone(), || {
+        drop(votes.connect(pipe(10).0));
+        let mut network = Network::of([votes.clone(), Replica::new(Counter::default())]);
+        network.connect(0, 1);
+        network.run_until_quiet();
+    });
+    let told = listener.0.lock().unwrap();
+    let id = votes.id().unwrap();
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told[0].starts_with("WARN message=1 connections were dropped"), "{}", told[0]);
+    assert!(told[0].ends_with(&format!(" replica={id}")), "{}", told[0]);
+    assert!(told[1].starts_with("INFO message=over: "), "{}", told[1]);
 }
