@@ -301,8 +301,8 @@ impl<R: Replicated> Endpoint for ReplicaEndpoint<R> {
                 inner.notify_change();
                 inner.look(now);
             }
-            if let Some(peer) = inner.synced_peer(key) {
-                inner.note_fine(peer, now);
+            if received.is_ok() && !inner.monitor.is_good() {
+                inner.note_fine(key, now);
             }
             inner.notify_ack();
             Ok(received?)
@@ -438,6 +438,9 @@ fn note_refusal<R: Replicated>(inner: &mut Inner<R>, key: Key, error: &SessionEr
         SessionError::Receive(ReceiveError::TooFarAhead { stamp, .. }) => {
             let by = stamp.time.since(now.wall);
             ProblemKind::ClockAhead { whose: Some(stamp.origin()), by }
+        }
+        SessionError::Peer(Reason::Forked { dot }) => {
+            ProblemKind::Forked { origin: dot.origin, seq: dot.seq }
         }
         SessionError::Peer(reason) => ProblemKind::RefusedByPeer { peer, reason: *reason },
         error => ProblemKind::PeerRefused { peer, error: text_of(error) },

@@ -279,12 +279,6 @@ impl<R: Replicated> Inner<R> {
         session.is_some_and(Session::is_synced)
     }
 
-    /// The peer of a connection, once it has sent all that we lacked.
-    pub(super) fn synced_peer(&self, key: Key) -> Option<ReplicaId> {
-        let session = self.links.get(&key)?.session.as_ref()?;
-        session.peer().filter(|_| session.is_synced())
-    }
-
     /// Forgets a connection. Returns whether there was one.
     pub(super) fn unlink(&mut self, key: Key) -> bool {
         self.record_peer(key, self.platform.clock.wall());
@@ -462,12 +456,14 @@ impl<R: Replicated> Inner<R> {
         }
     }
 
-    /// A connection with a peer is fine. What was wrong with the peer is over if that was some time ago.
-    pub(super) fn note_fine(&mut self, peer: ReplicaId, now: Now) {
-        if self.monitor.is_good() {
+    /// A connection has received something, and nothing was wrong with it. If it is synced, what was wrong with its peer
+    /// is over, if that was some time ago.
+    pub(super) fn note_fine(&mut self, key: Key, now: Now) {
+        let session = self.links.get(&key).and_then(|link| link.session.as_ref());
+        let peer = session.filter(|session| session.is_synced()).and_then(Session::peer);
+        if peer.is_none() {
             return;
         }
-        let peer = Some(peer);
         let topics = [
             Topic::PeerRefused(peer),
             Topic::RefusedByPeer(peer),
