@@ -75,7 +75,7 @@ impl BackupReader {
 
     /// Bytes of the longest message that may come now.
     pub(crate) fn message_limit(&self) -> usize {
-        self.replay.message_limit(self.config.limits.message_bytes)
+        self.replay.message_limit(self.config.limits.message())
     }
 
     /// Applies the next message.

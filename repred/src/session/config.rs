@@ -46,9 +46,11 @@ pub struct SessionConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SessionLimits {
-    /// Bytes of a message, which is buffered whole. Default 2 MiB, so that the largest update fits.
+    /// Bytes of a message, which is buffered whole. Default 2 MiB, so that the largest update fits. Less than 1 KiB
+    /// counts as that, and the peer is told whole KiB.
     pub message_bytes: usize,
-    /// Bytes of a block, which is applied as one and staged until its end. Default 64 MiB.
+    /// Bytes of a block, which is applied as one and staged until its end. Default 64 MiB. Less than 1 KiB counts as
+    /// that, and the peer is told whole KiB.
     pub block_bytes: usize,
     /// Bytes of a snapshot, which is buffered until it is adopted. Default 256 MiB.
     pub snapshot_bytes: usize,
@@ -57,6 +59,19 @@ pub struct SessionLimits {
 impl Default for SessionLimits {
     fn default() -> Self {
         Self { message_bytes: 2 << 20, block_bytes: 64 << 20, snapshot_bytes: 256 << 20 }
+    }
+}
+
+impl SessionLimits {
+    /// The least that can be said to a peer.
+    const LEAST: usize = 1 << 10;
+
+    pub(super) fn message(&self) -> usize {
+        self.message_bytes.max(Self::LEAST)
+    }
+
+    pub(super) fn block(&self) -> usize {
+        self.block_bytes.max(Self::LEAST)
     }
 }
 

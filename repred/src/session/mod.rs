@@ -304,7 +304,7 @@ impl Session {
     pub fn message_limit(&self) -> usize {
         match self.peer {
             None => MAX_OPEN,
-            Some(_) => self.config.limits.message_bytes,
+            Some(_) => self.config.limits.message(),
         }
     }
 
@@ -457,7 +457,7 @@ impl Session {
         if self.phase == Phase::Opening {
             return self.open(core, Open::read(message)?, now);
         }
-        let limit = self.config.limits.message_bytes;
+        let limit = self.config.limits.message();
         if message.len() > limit {
             return Err(SessionError::MessageTooLarge { size: message.len() as u64, limit });
         }

@@ -59,7 +59,7 @@ impl<'a, R: Replicated> CoreReceiver<'a, R> {
         let policy = ReceivePolicy::new(wall, if_unknown);
         let limits = AssemblyLimits {
             origins: core.limits().origins,
-            block_bytes: config.limits.block_bytes,
+            block_bytes: config.limits.block(),
             snapshot_bytes: config.limits.snapshot_bytes,
         };
         Self { core, limits, policy, outgoing: None }

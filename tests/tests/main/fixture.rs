@@ -10,7 +10,8 @@ use std::{
 use repred::{
     Counter, Durability, Events, Flag, Map, MultiRegister, Reduce, Register, Replica, Schema, Set,
     Time,
-    journal::{Files, Journal},
+    error::{JournalReadError, OpenError},
+    journal::{Files, Journal, JournalReader},
     sans_io::{Core, Monotonic, Now, SessionConfig},
 };
 use serde::{Deserialize, Serialize};
@@ -129,18 +130,21 @@ fn check(board: &Board) {
 }
 
 #[test]
-fn the_journal_of_release_0_1_can_be_read() {
-    let folder = copied("0.1");
-    let replica = Replica::builder(Board::default()).schema(schema()).open(&folder).unwrap();
-    replica.read(check).unwrap();
-    assert_eq!(replica.id().unwrap(), 0xc.into());
-    assert_eq!(replica.version().unwrap().to_string(), "{a:55 c:8}");
-    replica.edit(|board| board.votes().add(1)).unwrap();
-    replica.close().unwrap();
-    let again = Replica::builder(Board::default()).schema(schema()).open(&folder);
-    drop(replica);
-    let again = again.unwrap();
-    assert_eq!(again.read(|board| board.votes.value()).unwrap(), 37);
-    drop(again);
+fn a_journal_of_format_2_is_refused_by_name_and_stays_as_it_was() {
+    let folder = copied("format-2");
+    let file = folder.join("journal-00000002");
+    let before = fs::read(&file).unwrap();
+    let replica = || Replica::builder(Board::default()).schema(schema());
+    for builder in [replica(), replica().recover()] {
+        match builder.open(&folder) {
+            Err(OpenError::Format { file, format: 2 }) => assert_eq!(file, "journal-00000002"),
+            other => panic!("{other:?}"),
+        }
+    }
+    match JournalReader::open(Files::read_only(&folder).unwrap()) {
+        Err(JournalReadError::Format { format: 2, .. }) => {}
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(fs::read(&file).unwrap(), before);
     fs::remove_dir_all(folder).unwrap();
 }

@@ -138,12 +138,12 @@ fn folding_what_a_peer_has_does_not_delay_a_block() {
 
 #[test]
 fn two_peers_that_fold_while_their_snapshots_cross_get_an_error() {
-    let mut pair = Pair::new(|| Register::new(0u8));
+    let mut pair = Pair::new(|| Register::new(String::new()));
     for side in [LEFT, RIGHT] {
-        pair.update(side, 1);
-        pair.update(side, 2);
+        pair.update(side, "short".to_owned());
+        pair.update(side, "long".repeat(1000));
         // So little that everything goes as a snapshot.
-        pair.configs[side].limits.block_bytes = 1;
+        pair.configs[side].limits.block_bytes = 1024;
     }
     pair.connect();
     for _ in 0..2 {

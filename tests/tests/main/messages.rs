@@ -159,7 +159,7 @@ fn a_transport_that_accepts_no_more_bytes_is_an_error() {
 #[test]
 fn a_message_over_the_limit_is_refused() {
     let victim = Replica::builder(Counter::default())
-        .session_limits(|limits| limits.message_bytes = 1000)
+        .session_limits(|limits| limits.message_bytes = 2000)
         .build();
     victim.update(1).unwrap();
     let schema = repred::sans_io::SessionConfig::for_state::<Counter>().schema;
@@ -176,7 +176,7 @@ fn a_message_over_the_limit_is_refused() {
     hello.truncate(wall_at);
     hello.extend(&open[wall_at..]);
     theirs.outgoing.try_send(Ok(hello)).unwrap();
-    theirs.outgoing.try_send(Ok(vec![5; 1001])).unwrap();
+    theirs.outgoing.try_send(Ok(vec![5; 2001])).unwrap();
     while connection.step() {}
     drop(theirs);
     while connection.step() {}
@@ -184,7 +184,7 @@ fn a_message_over_the_limit_is_refused() {
     let Some(Err(ConnectionError::Session(error))) = ending else {
         panic!("{ending:?}");
     };
-    let (size, limit) = (1001, 1000);
+    let (size, limit) = (2001, 2000);
     assert_eq!(*error, SessionError::MessageTooLarge { size, limit });
     assert_eq!(victim.read(|votes| votes.value()), Ok(1));
 }

@@ -298,7 +298,7 @@ fn an_origin_that_was_not_named_is_malformed() {
 
 #[test]
 fn an_entry_without_a_run_and_an_unknown_item_are_malformed() {
-    for tag in [6, 77, 255] {
+    for tag in [6, 9, 63] {
         let mut victim = Victim::new().met();
         let error = victim.hears(&[2, tag, 0, 0]).unwrap_err();
         assert!(matches!(error, SessionError::Malformed { .. }), "{error}");
@@ -308,7 +308,7 @@ fn an_entry_without_a_run_and_an_unknown_item_are_malformed() {
 
 #[test]
 fn an_unknown_kind_of_message_is_malformed() {
-    for kind in [0, 11, 255] {
+    for kind in [0, 11, 63] {
         let mut victim = Victim::new().met();
         let error = victim.hears(&[kind, 1, 2, 3]).unwrap_err();
         assert!(matches!(error, SessionError::Malformed { .. }), "{error}");

@@ -124,9 +124,9 @@ fn entries_from_a_peer_that_said_it_sends_none_are_unexpected() {
 
 #[test]
 fn a_message_over_the_limit_is_refused() {
-    let mut victim = Victim::configured(|config| config.limits.message_bytes = 1000).met();
-    let error = victim.hears(&vec![5; 1001]).unwrap_err();
-    let (size, limit) = (1001, 1000);
+    let mut victim = Victim::configured(|config| config.limits.message_bytes = 2000).met();
+    let error = victim.hears(&vec![5; 2001]).unwrap_err();
+    let (size, limit) = (2001, 2000);
     assert_eq!(error, SessionError::MessageTooLarge { size, limit });
     victim.assert_unhurt(Reason::Malformed);
 }
