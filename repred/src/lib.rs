@@ -40,6 +40,7 @@ pub mod types;
 // Memory: the entries that are kept to bring others up to date.
 mod history;
 mod snapshot;
+mod unknowns;
 
 // A copy: state, version and history, which move together.
 mod unavailable;

@@ -13,6 +13,7 @@ mod eventually;
 mod forgetful;
 pub mod io;
 mod link;
+pub mod log;
 mod model;
 mod network;
 mod observed;

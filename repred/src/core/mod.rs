@@ -20,6 +20,7 @@ mod adopt;
 mod restore;
 mod past;
 mod order;
+mod unknown;
 
 use alloc::vec::Vec;
 use core::{fmt, ops::RangeInclusive, time::Duration};
@@ -51,6 +52,7 @@ use crate::{
     snapshot::{self, Snapshot},
     time::Time,
     unavailable::Unavailable,
+    unknowns::Unknowns,
     version::VersionVector,
 };
 
@@ -84,6 +86,7 @@ pub struct Core<R: Replicated> {
     newest_schema: u32,
     /// How often the state was given up for another.
     discards: u64,
+    unknowns: Unknowns,
 }
 
 impl<R: Replicated> Core<R> {
@@ -121,6 +124,7 @@ impl<R: Replicated> Core<R> {
             limits,
             newest_schema: 0,
             discards: 0,
+            unknowns: Unknowns::default(),
         }
     }
 
@@ -497,7 +501,8 @@ impl<R: Replicated> Core<R> {
 
     /// Where the history stands. It moves with any change.
     pub(crate) fn log_position(&self) -> LogPosition {
-        LogPosition { end: self.history().end(), generation: self.history().generation() }
+        let (end, generation) = (self.history().end(), self.history().generation());
+        LogPosition { generation, end, beside: self.unknowns.len() as u64 }
     }
 
     /// Changes when the state is given up for another: what peers think we have, we may have no more.

@@ -1,5 +1,7 @@
 //! [`BatchBuilder`]: turns what is new in a core into batches for a log.
 
+use std::sync::Arc;
+
 use super::record::{BatchAttributes, Record};
 use crate::{
     core::Core,
@@ -9,6 +11,7 @@ use crate::{
     reduce::Replicated,
     session::{BackupWriter, SessionConfig, SessionError},
     time::{Now, Time},
+    unknowns::{Unknown, UnknownKind, Unknowns},
 };
 
 /// Bytes of messages at which a batch is full. It bounds how long the core is locked, and what is in memory twice.
@@ -24,6 +27,8 @@ pub(crate) struct BatchBuilder {
     id: Option<ReplicaId>,
     /// Everything up to here is in a batch.
     batched: LogPosition,
+    /// The place of the first unknown record that may be missing in the log.
+    next_unknown: usize,
     message: Vec<u8>,
 }
 
@@ -47,6 +52,8 @@ pub(crate) struct Batch {
     latest: Time,
     /// Messages, each behind its length.
     messages: Vec<u8>,
+    /// Records of a later version of the program, each with its kind.
+    unknown: Vec<Arc<[u8]>>,
     /// What was learnt about peers, encoded.
     pub(crate) peers: Vec<u8>,
     /// When this batch is in the log, everything up to here is.
@@ -73,12 +80,17 @@ impl BatchBuilder {
         is_strict: bool,
         now: Now,
     ) -> Self {
-        let batched = core.log_position();
-        Self { batched, ..Self::of(BackupWriter::at_end(config, core, now), is_strict) }
+        let (batched, next_unknown) = (core.log_position(), core.unknowns().len());
+        Self {
+            batched,
+            next_unknown,
+            ..Self::of(BackupWriter::at_end(config, core, now), is_strict)
+        }
     }
 
     fn of(saving: BackupWriter, is_strict: bool) -> Self {
-        Self { saving, is_strict, id: None, batched: LogPosition::default(), message: Vec::new() }
+        let (batched, message) = (LogPosition::default(), Vec::new());
+        Self { saving, is_strict, id: None, batched, next_unknown: 0, message }
     }
 
     /// The next batch of what is not in one yet.
@@ -106,12 +118,25 @@ impl BatchBuilder {
             }
         }
         self.id = Some(id);
+        let unknown = self.unknown_records(core.unknowns());
         if !has_more {
             self.batched = core.log_position();
         }
         let (latest, position) = (core.latest_time(), self.batched);
         let peers = Vec::new();
-        Ok(Collected::Batch(Batch { heading, latest, messages, peers, position, has_more }))
+        let batch = Batch { heading, latest, messages, unknown, peers, position, has_more };
+        Ok(Collected::Batch(batch))
+    }
+
+    fn unknown_records(&mut self, unknowns: &Unknowns) -> Vec<Arc<[u8]>> {
+        let mut records = Vec::new();
+        while let Some(Unknown { kind, bytes }) = unknowns.get(self.next_unknown) {
+            self.next_unknown += 1;
+            if *kind == UnknownKind::Record {
+                records.push(Arc::clone(bytes));
+            }
+        }
+        records
     }
 
     /// Everything that is not in a batch yet; `None` if it [needs a compaction](Collected::NeedsCompaction).
@@ -133,16 +158,21 @@ impl BatchBuilder {
 impl Batch {
     /// About how many bytes are appended.
     pub(crate) fn size(&self) -> usize {
-        self.messages.len() + self.peers.len() + 64
+        let unknown: usize = self.unknown.iter().map(|record| record.len()).sum();
+        self.messages.len() + unknown + self.peers.len() + 64
     }
 
     /// The records that are appended.
     pub(super) fn records(&self) -> Vec<Record<'_>> {
-        let Self { heading, latest, messages, peers, .. } = self;
+        let Self { heading, latest, messages, unknown, peers, .. } = self;
         let attributes = BatchAttributes::default();
         let batch = Record::Batch { latest: *latest, attributes, messages };
         let batch = (!messages.is_empty()).then_some(batch);
         let peers = (!peers.is_empty()).then_some(Record::Peers { known: peers });
-        heading.iter().copied().chain(peers).chain(batch).collect()
+        let unknown = unknown.iter().filter_map(|record| {
+            let (&kind, bytes) = record.split_first()?;
+            Some(Record::Unknown { kind, bytes })
+        });
+        heading.iter().copied().chain(peers).chain(unknown).chain(batch).collect()
     }
 }

@@ -8,6 +8,7 @@ use crate::{
     reduce::Replicated,
     session::{BackupReader, SessionConfig, SessionError},
     time::{MAX_WALL, Now, Time},
+    unknowns::UnknownKind,
 };
 
 /// Applies the records of a log to a new core, and decides which id the core has from then on.
@@ -71,7 +72,10 @@ impl Restore {
             Record::Peers { known } => {
                 self.peers.add(KnownPeers::decode(known).map_err(SessionError::from)?);
             }
-            Record::Closed | Record::Unknown { .. } => {}
+            Record::Unknown { kind, bytes } => {
+                core.keep_unknown(UnknownKind::Record, &[&[kind], bytes].concat());
+            }
+            Record::Closed => {}
         }
         Ok(())
     }

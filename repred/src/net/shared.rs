@@ -408,6 +408,10 @@ impl<R: Replicated> Inner<R> {
         if origins >= limit - limit / 10 {
             self.hold(ProblemKind::OriginsNearLimit { origins, limit }, now);
         }
+        let count = self.core.unknown_not_kept();
+        if count > 0 {
+            self.hold(ProblemKind::NotKept { count }, now);
+        }
         match (self.core.has_deferred(), self.monitor.has(Topic::Deferred)) {
             (true, false) => self.note_deferred(now),
             (false, true) => self.clear(Topic::Deferred),

@@ -15,6 +15,7 @@ use crate::{
     seen::Seen,
     snapshot::{self, Snapshot},
     token::{Epoch, Token},
+    unknowns::UnknownKind,
 };
 
 /// Puts together what a speaker says in pieces: entries and skips with the origins that its table names, blocks
@@ -75,6 +76,9 @@ pub(crate) trait Receiver {
     fn epoch(&mut self, _origin: OriginIndex, _epoch: Epoch) -> Result<(), Self::Error> {
         Ok(())
     }
+
+    /// Keeps something that this version of the program does not understand.
+    fn unknown(&mut self, _kind: UnknownKind, _bytes: &[u8]) {}
 
     /// The speaker has said that it has an origin up to a seq, be it by itself or in a block that is not whole.
     fn heard(&mut self, _origin: OriginIndex, _last: u64) {}
@@ -153,7 +157,7 @@ impl Assembler {
                     self.staged = None;
                 }
                 Item::Epoch(origin, epoch) => self.epoch(origin, epoch, receiver)?,
-                Item::Unknown(_) => {}
+                Item::Unknown(item) => receiver.unknown(UnknownKind::Item, item),
             }
             self.check_block_size(limits)?;
         }

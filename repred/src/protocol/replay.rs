@@ -6,7 +6,7 @@ use super::{
     message::{Kind, Message},
     open::{MAX_OPEN, Open},
 };
-use crate::seen::Seen;
+use crate::{seen::Seen, unknowns::UnknownKind};
 
 /// Reads messages that nobody answers: an open, a digest, and then what a new peer would get.
 #[derive(Debug, Default)]
@@ -82,6 +82,7 @@ impl Replay {
         }
         let (kind, body) = Kind::split(message).map_err(ProtocolError::from)?;
         if kind == Kind::Unknown {
+            audience.receiver().unknown(UnknownKind::Message, body);
             return Ok(());
         }
         let is_content = matches!(kind, Kind::Items | Kind::Snapshot | Kind::Chunk | Kind::Synced);

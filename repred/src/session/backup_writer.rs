@@ -111,6 +111,7 @@ impl BackupWriter {
         let cursor = Cursor::at_end(history, Frontier::all_of(history));
         let SessionLimits { message_bytes, block_bytes, .. } = config.limits;
         let outgoing = Outgoing::new(cursor, &[], None, nothing, message_bytes, block_bytes);
+        let outgoing = outgoing.at_end_of_unknowns(core.unknowns());
         Self { outgoing, first, is_complete: true, newest: core.newest_schema() }
     }
 

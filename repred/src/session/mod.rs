@@ -29,10 +29,11 @@ use crate::{
     core::Core,
     history::{Cursor, Frontier, Position},
     id::ReplicaId,
-    protocol::{Cause, Hash, Kind, MAX_OPEN, Message, Open, Reason},
+    protocol::{Cause, Hash, Kind, MAX_OPEN, Message, Open, Reason, Receiver},
     reduce::Replicated,
     seen::Seen,
     time::{Monotonic, Now},
+    unknowns::UnknownKind,
     version::VersionVector,
 };
 
@@ -482,7 +483,10 @@ impl Session {
                 self.is_synced = true;
                 Ok(())
             }
-            Message::Unknown(_) => Ok(()),
+            Message::Unknown(message) => {
+                self.keep_unknown(core, message, now);
+                Ok(())
+            }
             Message::StateDigest { version, state } => {
                 self.check_state(core, (version, state), now)
             }
@@ -607,6 +611,14 @@ impl Session {
     ) -> Result<(), SessionError> {
         let mut receiver = self.receiver(core, now).without_echo(self.outgoing.as_mut());
         self.incoming.items(body, &mut receiver)
+    }
+
+    /// Keeps what this version of the program does not understand, to pass it on.
+    fn keep_unknown<R: Replicated>(&mut self, core: &mut Core<R>, message: &[u8], now: Now) {
+        if self.config.receives() && self.peer_sends() {
+            let receiver = self.receiver(core, now);
+            receiver.without_echo(self.outgoing.as_mut()).unknown(UnknownKind::Message, message);
+        }
     }
 
     fn chunk<R: Replicated>(

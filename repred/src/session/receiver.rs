@@ -10,6 +10,7 @@ use crate::{
     protocol::{AssemblyLimits, Cause, Malformed, ReceivedSnapshot, Receiver},
     reduce::Replicated,
     time::Time,
+    unknowns::UnknownKind,
     version::VersionVector,
 };
 
@@ -146,6 +147,13 @@ impl<R: Replicated> Receiver for CoreReceiver<'_, R> {
 
     fn block(&mut self, block: Block) -> Result<(), SessionError> {
         Ok(self.core.receive_block(&block, &self.policy)?)
+    }
+
+    fn unknown(&mut self, kind: UnknownKind, bytes: &[u8]) {
+        let place = self.core.keep_unknown(kind, bytes);
+        if let (Some(place), Some(outgoing)) = (place, &mut self.outgoing) {
+            outgoing.heard_unknown(place);
+        }
     }
 
     fn heard(&mut self, origin: OriginIndex, last: u64) {

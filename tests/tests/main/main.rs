@@ -19,6 +19,7 @@ mod cuts;
 mod messages;
 mod progress;
 mod documents;
+mod unknown;
 mod snapshots;
 mod hostile;
 

@@ -4,7 +4,10 @@ mod plan;
 mod table;
 mod open_snapshot;
 
-use alloc::{collections::VecDeque, vec::Vec};
+use alloc::{
+    collections::{BTreeSet, VecDeque},
+    vec::Vec,
+};
 
 use self::{open_snapshot::OpenSnapshot, plan::Plan, table::OriginTable};
 use super::error::SessionError;
@@ -17,6 +20,7 @@ use crate::{
     protocol::{Acked, Cause, ItemWriter, Kind, Malformed, Message, NamedRange, Skipped},
     reduce::Replicated,
     snapshot::Snapshot,
+    unknowns::{Unknown, UnknownKind, Unknowns},
     version::VersionVector,
 };
 
@@ -40,6 +44,10 @@ pub(super) struct Outgoing {
     max_block: usize,
     /// What the peer has trimmed, as far as we know. It can only adopt a snapshot that has seen all of that.
     peer_floor: VersionVector,
+    /// What comes next of what this version of the program does not understand.
+    next_unknown: usize,
+    /// What of that came from the peer, from there on.
+    from_peer: BTreeSet<usize>,
 }
 
 /// What is in the middle of being sent.
@@ -86,6 +94,20 @@ impl Outgoing {
             max_message,
             max_block,
             peer_floor,
+            next_unknown: 0,
+            from_peer: BTreeSet::new(),
+        }
+    }
+
+    /// The peer has everything that there is beside the history.
+    pub(super) fn at_end_of_unknowns(self, unknowns: &Unknowns) -> Self {
+        Self { next_unknown: unknowns.len(), ..self }
+    }
+
+    /// The peer has said something that this version of the program does not understand, which is kept at a place.
+    pub(super) fn heard_unknown(&mut self, place: usize) {
+        if place >= self.next_unknown {
+            self.from_peer.insert(place);
         }
     }
 
@@ -154,6 +176,9 @@ impl Outgoing {
         }
         if let Transfer::Snapshot(_) = self.transfer {
             self.poll_snapshot(out);
+            return Ok(true);
+        }
+        if matches!(self.transfer, Transfer::Live) && self.put_unknown(core.unknowns(), out) {
             return Ok(true);
         }
         let has_reached = |position| self.cursor.position() >= position;
@@ -309,6 +334,30 @@ impl Outgoing {
         }
         self.cursor.took_entries(history, entries, count);
         Ok(true)
+    }
+
+    /// Appends a message with the next thing that this version of the program does not understand.
+    fn put_unknown(&mut self, unknowns: &Unknowns, out: &mut Vec<u8>) -> bool {
+        while let Some(Unknown { kind, bytes }) = unknowns.get(self.next_unknown) {
+            let is_from_peer = self.from_peer.remove(&self.next_unknown);
+            self.next_unknown += 1;
+            // One that is longer than the peer takes must not keep back the others.
+            if is_from_peer || bytes.len() >= self.max_message {
+                continue;
+            }
+            match kind {
+                UnknownKind::Message => out.extend_from_slice(bytes),
+                UnknownKind::Item => {
+                    let mut items = ItemWriter::new(out);
+                    items.unknown(bytes);
+                    items.finish();
+                }
+                // It stays in the journal.
+                UnknownKind::Record => continue,
+            }
+            return true;
+        }
+        false
     }
 
     /// Whether so many bytes still fit the message. If not, they may fit a message of their own; if not even
