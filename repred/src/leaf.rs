@@ -76,7 +76,7 @@ impl Leaf<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::time::Time;
+    use crate::{protocol::vectors, time::Time};
 
     fn leaf(payload: &[u8]) -> Leaf<'_> {
         let stamp = Stamp::new(Time::from_micros(9), 7.into(), 3);
@@ -100,6 +100,26 @@ mod tests {
         ];
         for other in others {
             assert_ne!(other.mark(), mark, "{other:?}");
+        }
+    }
+
+    #[test]
+    fn a_leaf_and_its_mark_are_as_their_vectors_say() {
+        let leaf = |document, seq, payload| Leaf {
+            document,
+            stamp: Stamp::new(vectors::at(0), vectors::A.into(), seq),
+            payload,
+        };
+        let document = vectors::document().to_bytes();
+        for (name, leaf) in [
+            ("leaf", leaf([0; 16], 300, b"xy")),
+            ("leaf-of-a-document", leaf(document, 300, b"xy")),
+            ("leaf-without-payload", leaf([0; 16], 1, b"")),
+        ] {
+            let bytes = [&leaf.head(), leaf.payload].concat();
+            assert_eq!(bytes, vectors::vector(name), "{name}");
+            let mark = vectors::vector(&format!("{name}-mark"));
+            assert_eq!(leaf.mark().to_le_bytes(), *mark, "{name}");
         }
     }
 

@@ -438,3 +438,41 @@ pub fn signed(value: i64) -> Vec<u8> {
     number(&mut bytes, ((value << 1) ^ (value >> 63)) as u64);
     bytes
 }
+
+/// An update with everything that makes it what it is.
+#[derive(Clone, Copy, Debug)]
+pub struct Leaf<'a> {
+    /// Its document; 0 for none.
+    pub document: u128,
+    /// Who wrote it.
+    pub origin: u128,
+    /// Its seq.
+    pub seq: u64,
+    /// Its time, in ticks.
+    pub time: u64,
+    /// Its place in its edit, from 0.
+    pub place: u32,
+    /// How many updates the edit has.
+    pub edit: u32,
+    /// The update.
+    pub payload: &'a [u8],
+}
+
+impl Leaf<'_> {
+    /// What a mark is a hash of.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut bytes = vec![13];
+        bytes.extend(b"repred leaf 1");
+        bytes.extend(self.document.to_be_bytes());
+        bytes.extend(self.origin.to_be_bytes());
+        bytes.extend(self.seq.to_le_bytes());
+        bytes.extend(self.time.to_le_bytes());
+        // Kind and flags.
+        bytes.extend([0, 0]);
+        bytes.extend(self.place.to_le_bytes());
+        bytes.extend(self.edit.to_le_bytes());
+        bytes.extend((self.payload.len() as u64).to_le_bytes());
+        bytes.extend(self.payload);
+        bytes
+    }
+}

@@ -126,7 +126,8 @@ fn encode<'a>(peers: impl IntoIterator<Item = (&'a ReplicaId, &'a KnownPeer)>) -
 mod tests {
     use std::time::Duration;
 
-    use super::*;
+    use super::{super::record::HEAD, *};
+    use crate::protocol::vectors;
 
     fn version(seqs: &[(u128, u64)]) -> VersionVector {
         seqs.iter().map(|&(id, seq)| (id.into(), seq)).collect()
@@ -162,6 +163,15 @@ mod tests {
         assert_eq!(read.peers, met().peers);
         let bytes = met().encode();
         assert!(KnownPeers::decode(&bytes[..bytes.len() - 1]).is_err());
+    }
+
+    #[test]
+    fn known_peers_are_as_their_vector_says() {
+        let mut peers = KnownPeers::default();
+        peers.note(vectors::B.into(), version(&[(vectors::A, 300)]), vectors::at(0));
+        let record = vectors::vector("record-peers");
+        // Behind the head, the kind and the size that was synced, up to the end.
+        assert_eq!(peers.encode(), record[HEAD + 2..record.len() - 1]);
     }
 
     #[test]

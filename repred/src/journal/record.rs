@@ -302,6 +302,7 @@ fn hash(generation: u64, offset: u64, body: &[u8]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::vectors;
 
     #[test]
     fn a_file_of_another_format_is_told_from_a_broken_one() {
@@ -352,6 +353,41 @@ mod tests {
         assert_eq!(find(&put(65), 5, 100), Found::Upgrade(upgrade));
         assert_eq!(find(&put(63), 5, 100), Found::Invalid);
         assert_eq!(synced(&found), Some(90));
+    }
+
+    #[test]
+    fn headers_and_records_are_as_their_vectors_say() {
+        const GENERATION: u64 = 3;
+        for (name, document) in
+            [("header", DocumentId::NONE), ("header-of-a-document", vectors::document())]
+        {
+            let mut bytes = Vec::new();
+            put_header(&mut bytes, GENERATION, document);
+            assert_eq!(bytes, vectors::vector(name), "{name}");
+            assert_eq!(header(&bytes, GENERATION), Header::Ours(document), "{name}");
+        }
+        let attributes = BatchAttributes::default();
+        let peers = vectors::vector("record-peers");
+        // Behind the head, the kind and the size that was synced, up to the end.
+        let known = &peers[HEAD + 2..peers.len() - 1];
+        let records = [
+            ("record-opened", Record::Opened { is_strict: true, id: vectors::A.into() }),
+            ("record-named", Record::Named { id: vectors::B.into() }),
+            (
+                "record-batch",
+                Record::Batch { latest: vectors::at(0), attributes, messages: &[1, 3, 1, 5] },
+            ),
+            ("record-closed", Record::Closed),
+            ("record-peers", Record::Peers { known }),
+            ("record-unknown", Record::Unknown { kind: 64, bytes: b"abc" }),
+        ];
+        for (name, record) in records {
+            let mut bytes = Vec::new();
+            record.put(&mut bytes, GENERATION, 40, 40);
+            assert_eq!(bytes, vectors::vector(name), "{name}");
+            let size = bytes.len();
+            assert_eq!(find(&bytes, GENERATION, 40), Found::Record { record, synced: 40, size });
+        }
     }
 
     #[test]

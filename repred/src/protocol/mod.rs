@@ -21,6 +21,8 @@ mod items;
 mod assembler;
 mod replay;
 mod frame;
+#[cfg(test)]
+pub(crate) mod vectors;
 pub(crate) use self::{
     assembler::{Assembler, AssemblyLimits, ReceivedSnapshot, Receiver},
     attributes::{Attributes, put_attributes},

@@ -20,6 +20,7 @@ mod messages;
 mod progress;
 mod documents;
 mod unknown;
+mod vectors;
 mod snapshots;
 mod hostile;
 
