@@ -107,14 +107,18 @@ fn what_is_even_passes_three_replicas_in_a_line_and_a_journal_as_it_is() {
     assert_eq!(c.state().unwrap().value(), 1, "the update beside it came, too");
 
     journal.write(&mut c).unwrap();
+    // Something that comes alone is news for the journal, too.
+    Peer::of(&mut c).say(&mut c, b"\x42alone").unwrap();
+    journal.write(&mut c).unwrap();
     journal.sync().unwrap();
-    journal.close(&mut c).unwrap();
+    drop(journal);
+    let passed_on = [passed_on, vec![b"\x42alone".to_vec()]].concat();
     // Once as it was appended, and once as compaction has written it.
     for _ in 0..2 {
         let mut again = core(0xd);
         let mut journal =
             Journal::open(disk.clone(), &mut again, &config(), strict, now()).unwrap();
-        assert_eq!(again.unknown_kept(), 3);
+        assert_eq!(again.unknown_kept(), 4);
         assert_eq!(Peer::hear_unknown(&mut again), passed_on);
         journal.compact(&mut again).unwrap();
         journal.close(&mut again).unwrap();
