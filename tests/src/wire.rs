@@ -19,8 +19,14 @@ pub fn frame(message: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// The units of a time that a millisecond has.
-const MILLISECOND: u64 = 32_000;
+/// The ticks of a microsecond, and of a millisecond.
+const MICROSECOND: u64 = 32;
+const MILLISECOND: u64 = 1000 * MICROSECOND;
+
+/// Whether entries are whole microseconds apart, so that it is shorter to say their times in these.
+fn in_micros(entries: &[(u64, &[u8])]) -> bool {
+    entries.iter().all(|entry| (entry.0 - entries[0].0).is_multiple_of(MICROSECOND))
+}
 
 /// The message that opens a conversation.
 #[derive(Clone, Debug)]
@@ -315,7 +321,7 @@ impl Items {
         self.0.push(0);
         self.origin(origin);
         number(&mut self.0, first);
-        number(&mut self.0, count);
+        number(&mut self.0, count << 1 | u64::from(in_micros(entries)));
         self.entries(entries);
         self
     }
@@ -332,7 +338,7 @@ impl Items {
         self.0.push(6);
         self.origin(origin);
         number(&mut self.0, first);
-        number(&mut self.0, entries.len() as u64);
+        number(&mut self.0, (entries.len() as u64) << 1 | u64::from(in_micros(entries)));
         number(&mut self.0, seen.len() as u64);
         for (origin, seq) in seen {
             self.origin(*origin);
@@ -343,14 +349,15 @@ impl Items {
     }
 
     fn entries(&mut self, entries: &[(u64, &[u8])]) {
+        let unit = if in_micros(entries) { MICROSECOND } else { 1 };
         let mut base = entries.first().map_or(0, |entry| entry.0);
         number(&mut self.0, base);
         for (time, payload) in entries {
             // The lowest bit would say that the length is that of the entry before.
-            number(&mut self.0, (time - base) << 1);
+            number(&mut self.0, ((time - base) / unit) << 1);
             number(&mut self.0, payload.len() as u64);
             self.0.extend_from_slice(payload);
-            base = time + 1;
+            base = time + unit;
         }
     }
 

@@ -52,7 +52,8 @@ mod system {
         fn wall(&self) -> Time {
             // A clock before 1970 is wrong, and the hybrid clock copes with that as with any wrong clock.
             let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-            Time::ZERO + since
+            // What is finer than a microsecond is left to the hybrid clock: it would make every update a byte longer.
+            Time::from_micros(u64::try_from(since.as_micros()).unwrap_or(u64::MAX))
         }
 
         fn monotonic(&self) -> Monotonic {

@@ -425,7 +425,7 @@ mod tests {
     use super::*;
     use crate::{
         core::BlockItem,
-        protocol::{ItemWriter, Kind, Message},
+        protocol::{ItemWriter, Kind, Message, Unit},
         time::Time,
     };
 
@@ -506,7 +506,7 @@ mod tests {
 
     fn run(items: &mut ItemWriter<'_>, place: usize, first: u64, payloads: &[&[u8]]) {
         let range = range(place, first, first + payloads.len() as u64 - 1);
-        let mut run = items.run(range, Time::from_micros(1));
+        let mut run = items.run(range, Time::from_micros(1), Unit::Micro);
         for (time, payload) in (1..).zip(payloads) {
             run.entry(Time::from_micros(time), payload);
         }
@@ -560,7 +560,8 @@ mod tests {
         let (mut assembler, mut applied) = assembler();
         let recorded = body(|items| {
             let seen = [(OriginName::Known(1), 7)].into_iter();
-            let mut run = items.recorded_run(range(0, 1, 2), seen, Time::from_micros(1));
+            let mut run =
+                items.recorded_run(range(0, 1, 2), seen, Time::from_micros(1), Unit::Micro);
             run.entry(Time::from_micros(1), b"a");
             run.entry(Time::from_micros(2), b"b");
         });
@@ -573,7 +574,9 @@ mod tests {
         type Write = fn(&mut ItemWriter<'_>);
         let seen = |items: &mut ItemWriter<'_>, places: &[usize]| {
             let seen: Vec<_> = places.iter().map(|&place| (OriginName::Known(place), 1)).collect();
-            items.recorded_run(range(0, 1, 1), seen.into_iter(), Time::ZERO).entry(Time::ZERO, b"");
+            items
+                .recorded_run(range(0, 1, 1), seen.into_iter(), Time::ZERO, Unit::Tick)
+                .entry(Time::ZERO, b"");
         };
         let of_itself = body(|items| seen(items, &[0]));
         let twice = body(|items| seen(items, &[1, 1]));
@@ -611,7 +614,7 @@ mod tests {
             for place in 2..4 {
                 let origin = OriginName::New(place, (place as u128 + 1).into());
                 let range = NamedRange { origin, first: 1, last: 1 };
-                items.run(range, Time::ZERO).entry(Time::ZERO, b"");
+                items.run(range, Time::ZERO, Unit::Tick).entry(Time::ZERO, b"");
             }
         });
         let refused = assembler.items(&many, &mut applied);

@@ -93,6 +93,31 @@ pub(crate) struct RunEntry<'a> {
     pub(crate) payload: &'a [u8],
 }
 
+/// The unit in which a run says how far its entries are apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unit {
+    Tick,
+    /// Clocks are read in microseconds, and this saves a byte for nearly each entry that is written at human pace.
+    Micro,
+}
+
+impl Unit {
+    /// The largest in which these times, which ascend, are a whole number apart.
+    pub(crate) fn of(mut times: impl Iterator<Item = Time>) -> Self {
+        let Some(first) = times.next() else { return Self::Tick };
+        let is_whole =
+            |time: Time| (time.as_ticks() - first.as_ticks()).is_multiple_of(Time::TICKS_PER_MICRO);
+        if times.all(is_whole) { Self::Micro } else { Self::Tick }
+    }
+
+    fn ticks(self) -> u64 {
+        match self {
+            Self::Tick => 1,
+            Self::Micro => Time::TICKS_PER_MICRO,
+        }
+    }
+}
+
 /// Writes a message of items.
 #[derive(Debug)]
 pub(crate) struct ItemWriter<'o> {
@@ -160,10 +185,8 @@ impl<'o> ItemWriter<'o> {
     pub(crate) fn skip(&mut self, skipped: impl ExactSizeIterator<Item = Skipped>) {
         self.out.push(tag::SKIP);
         put_number(self.out, skipped.len() as u64);
-        for Skipped { range: NamedRange { origin, first, last }, token } in skipped {
-            self.put_origin(origin);
-            put_number(self.out, first);
-            put_number(self.out, (last - first + 1) << 1 | u64::from(token.is_some()));
+        for Skipped { range, token } in skipped {
+            self.put_flagged_range(range, token.is_some());
             if let Some(token) = token {
                 put_token(self.out, token);
             }
@@ -183,11 +206,11 @@ impl<'o> ItemWriter<'o> {
     }
 
     /// Begins a run of entries, the first of which is of `base`: [`RunWriter::entry`] has to follow for each.
-    pub(crate) fn run(&mut self, range: NamedRange, base: Time) -> RunWriter<'_> {
+    pub(crate) fn run(&mut self, range: NamedRange, base: Time, unit: Unit) -> RunWriter<'_> {
         self.out.push(tag::RUN);
-        self.put_range(range);
+        self.put_flagged_range(range, unit == Unit::Micro);
         put_time(self.out, base);
-        RunWriter { out: self.out, before: None, len: 0 }
+        RunWriter { out: self.out, before: None, unit, len: 0 }
     }
 
     /// The same with what the author of the entries had newly seen before the first.
@@ -196,16 +219,25 @@ impl<'o> ItemWriter<'o> {
         range: NamedRange,
         seen: impl ExactSizeIterator<Item = (OriginName, u64)>,
         base: Time,
+        unit: Unit,
     ) -> RunWriter<'_> {
         self.out.push(tag::RECORDED);
-        self.put_range(range);
+        self.put_flagged_range(range, unit == Unit::Micro);
         put_number(self.out, seen.len() as u64);
         for (origin, seq) in seen {
             self.put_origin(origin);
             put_number(self.out, seq);
         }
         put_time(self.out, base);
-        RunWriter { out: self.out, before: None, len: 0 }
+        RunWriter { out: self.out, before: None, unit, len: 0 }
+    }
+
+    /// A range, and a flag beside the count.
+    fn put_flagged_range(&mut self, range: NamedRange, flag: bool) {
+        let NamedRange { origin, first, last } = range;
+        self.put_origin(origin);
+        put_number(self.out, first);
+        put_number(self.out, (last - first + 1) << 1 | u64::from(flag));
     }
 
     fn put_range(&mut self, NamedRange { origin, first, last }: NamedRange) {
@@ -231,6 +263,7 @@ impl<'o> ItemWriter<'o> {
 pub(crate) struct RunWriter<'o> {
     out: &'o mut Vec<u8>,
     before: Option<Time>,
+    unit: Unit,
     len: u64,
 }
 
@@ -238,7 +271,8 @@ impl RunWriter<'_> {
     #[inline]
     pub(crate) fn entry(&mut self, time: Time, payload: &[u8]) {
         // Times strictly increase, so the distance less one is the number to send.
-        let distance = self.before.map_or(0, |before| time.as_ticks() - before.as_ticks() - 1);
+        let apart = |before: Time| (time.as_ticks() - before.as_ticks()) / self.unit.ticks();
+        let distance = self.before.map_or(0, |before| apart(before) - 1);
         let len = payload.len() as u64;
         let is_same = len == self.len;
         put_number(self.out, distance << 1 | u64::from(is_same));
@@ -266,6 +300,8 @@ struct Run {
     seq: u64,
     /// The earliest possible time of the next entry, in ticks; the encoded distance is added to it.
     base: u64,
+    /// The ticks in the unit of distances.
+    unit: u64,
     len: u64,
 }
 
@@ -285,14 +321,14 @@ impl<'a> ItemReader<'a> {
         self.bytes = rest;
         Ok(Some(match tag {
             tag::RUN => {
-                let range = self.range()?;
-                self.begin_run(range)?;
+                let (range, is_micro) = self.flagged_range()?;
+                self.begin_run(range, is_micro)?;
                 Item::Run(range, None)
             }
             tag::RECORDED => {
-                let range = self.range()?;
+                let (range, is_micro) = self.flagged_range()?;
                 let seen = self.seen()?;
-                self.begin_run(range)?;
+                self.begin_run(range, is_micro)?;
                 Item::Run(range, Some(seen))
             }
             tag::SKIP => self.skip()?,
@@ -325,7 +361,7 @@ impl<'a> ItemReader<'a> {
         if head & 1 == 0 {
             run.len = take_number(&mut self.bytes)?;
         }
-        let time = run.base + (head >> 1);
+        let time = (head >> 1).saturating_mul(run.unit).saturating_add(run.base);
         if time > MAX_TIME.as_ticks() {
             return Err(Malformed("a time before the year 6536"));
         }
@@ -335,16 +371,17 @@ impl<'a> ItemReader<'a> {
         }
         let (payload, rest) = self.bytes.split_at(len as usize);
         self.bytes = rest;
-        run.base = time + 1;
+        run.base = time + run.unit;
         run.seq += 1;
         run.left -= 1;
         Ok(Some(RunEntry { seq, time: Time::from_ticks(time), payload }))
     }
 
-    fn begin_run(&mut self, range: NamedRange) -> Result<(), Unreadable> {
+    fn begin_run(&mut self, range: NamedRange, is_micro: bool) -> Result<(), Unreadable> {
         let base = take_time(&mut self.bytes)?.as_ticks();
         let NamedRange { first, last, .. } = range;
-        self.run = Run { left: last - first + 1, seq: first, base, len: 0 };
+        let unit = if is_micro { Unit::Micro } else { Unit::Tick }.ticks();
+        self.run = Run { left: last - first + 1, seq: first, base, unit, len: 0 };
         Ok(())
     }
 
@@ -367,14 +404,20 @@ impl<'a> ItemReader<'a> {
     }
 
     fn skipped(&mut self) -> Result<Skipped, Unreadable> {
+        let (range, has_token) = self.flagged_range()?;
+        let token = if has_token { Some(take_token(&mut self.bytes)?) } else { None };
+        Ok(Skipped { range, token })
+    }
+
+    /// A range, and a flag beside the count.
+    fn flagged_range(&mut self) -> Result<(NamedRange, bool), Unreadable> {
         let (origin, first) = (self.origin()?, take_seq(&mut self.bytes)?);
-        let head = take_number(&mut self.bytes)?;
-        let count = head >> 1;
+        let flagged = take_number(&mut self.bytes)?;
+        let count = flagged >> 1;
         if !(1..=MAX_SEQ + 1 - first).contains(&count) {
             return Err(Malformed("seqs up to 2^62").into());
         }
-        let token = if head & 1 == 1 { Some(take_token(&mut self.bytes)?) } else { None };
-        Ok(Skipped { range: NamedRange { origin, first, last: first + count - 1 }, token })
+        Ok((NamedRange { origin, first, last: first + count - 1 }, flagged & 1 == 1))
     }
 
     fn range(&mut self) -> Result<NamedRange, Unreadable> {
@@ -480,7 +523,7 @@ mod tests {
         let range = range(OriginName::New(0, 7.into()), 41, 43);
         let mut bytes = Vec::new();
         let mut items = ItemWriter::new(&mut bytes);
-        let mut run = items.run(range, Time::from_micros(1000));
+        let mut run = items.run(range, Time::from_micros(1000), Unit::Micro);
         for (time, payload) in entries {
             run.entry(Time::from_micros(time), payload);
         }
@@ -495,9 +538,45 @@ mod tests {
     }
 
     #[test]
+    fn times_that_are_whole_microseconds_apart_cost_no_more_than_in_microseconds() {
+        let size = |times: &[u64]| {
+            let (mut bytes, times) =
+                (Vec::new(), times.iter().map(|&ticks| Time::from_ticks(ticks)));
+            let range = range(OriginName::Known(0), 1, times.len() as u64);
+            let unit = Unit::of(times.clone());
+            let mut items = ItemWriter::new(&mut bytes);
+            let mut run = items.run(range, Time::from_ticks(7), unit);
+            times.clone().for_each(|time| run.entry(time, b""));
+            let mut items = ItemReader::new(&bytes[1..], 1);
+            assert_eq!(items.next(), Ok(Some(Item::Run(range, None))));
+            for time in times {
+                assert_eq!(items.next_entry().unwrap().unwrap().time, time);
+            }
+            bytes.len()
+        };
+        // A second apart, and then a tick less.
+        assert_eq!(
+            size(&[7, 7 + 32_000_000, 7 + 64_000_000]) + 2,
+            size(&[7, 6 + 32_000_000, 5 + 64_000_000])
+        );
+        // In a burst.
+        assert_eq!(size(&[7, 8, 9]), size(&[7, 39, 71]));
+    }
+
+    #[test]
+    fn a_distance_beyond_all_time_is_malformed() {
+        // One of two entries, of which the second is as far away as can be said.
+        let mut bytes = vec![tag::RUN, 0, 1, 2 << 1 | 1, 0, 1];
+        put_number(&mut bytes, u64::MAX);
+        let mut items = ItemReader::new(&bytes, 1);
+        assert!(items.next().is_ok() && items.next_entry().is_ok());
+        assert!(items.next_entry().is_err());
+    }
+
+    #[test]
     fn each_thing_that_an_author_had_seen_costs_an_origin_and_a_seq() {
         // Three origins in the table; b.300 and c.7 before a.2, which is empty.
-        let bytes = [tag::RECORDED, 0, 2, 1, 2, 1, 0xac, 0x02, 2, 7, 9, 0, 0];
+        let bytes = [tag::RECORDED, 0, 2, 1 << 1, 2, 1, 0xac, 0x02, 2, 7, 9, 0, 0];
         let seen = vec![(OriginName::Known(1), 300), (OriginName::Known(2), 7)];
         let range = range(OriginName::Known(0), 2, 2);
 
@@ -509,17 +588,17 @@ mod tests {
 
         let mut written = Vec::new();
         let mut items = ItemWriter::new(&mut written);
-        items.recorded_run(range, seen.into_iter(), entry.time);
+        items.recorded_run(range, seen.into_iter(), entry.time, Unit::Tick);
         // The entry itself is the last two bytes, of which a run without a payload needs only one.
         assert_eq!(written[1..], bytes[..bytes.len() - 2]);
     }
 
     #[test]
     fn an_author_cannot_have_seen_more_than_there_are_origins() {
-        let mut bytes = vec![tag::RECORDED, 0, 2, 1, 4];
+        let mut bytes = vec![tag::RECORDED, 0, 2, 1 << 1, 4];
         bytes.extend_from_slice(&[1; 16]);
         assert!(ItemReader::new(&bytes, 3).next().is_err());
-        assert!(ItemReader::new(&[tag::RECORDED, 0, 2, 1, 2, 1, 1], 3).next().is_err());
+        assert!(ItemReader::new(&[tag::RECORDED, 0, 2, 1 << 1, 2, 1, 1], 3).next().is_err());
     }
 
     #[test]
@@ -527,10 +606,10 @@ mod tests {
         let mut bytes = Vec::new();
         let mut items = ItemWriter::new(&mut bytes);
         let range = range(OriginName::Known(0), 1, 2);
-        let mut run = items.run(range, Time::from_micros(1));
+        let mut run = items.run(range, Time::from_micros(1), Unit::Micro);
         run.entry(Time::from_micros(1), b"0123456789");
         let before = run.out.len();
-        run.entry(Time::from_micros(2), b"0123456789");
+        run.entry(Time::from_micros(64), b"0123456789");
         assert_eq!(run.out.len() - before, 11);
     }
 }

@@ -28,7 +28,7 @@ pub(crate) use self::{
     attributes::{Attributes, put_attributes},
     error::ProtocolError,
     frame::{FrameError, FrameReader, take_frame},
-    items::{Item, ItemReader, ItemWriter, NamedRange, OriginName, Skipped},
+    items::{Item, ItemReader, ItemWriter, NamedRange, OriginName, Skipped, Unit},
     message::{Acked, Cause, Kind, Message, SnapshotHead},
     open::{MAX_OPEN, Open, PROTOCOL, Speaker},
     replay::{Audience, Replay},

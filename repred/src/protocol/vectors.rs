@@ -4,7 +4,7 @@ use alloc::{string::String, vec::Vec};
 
 use super::{
     Acked, Cause, Hash, Item, ItemReader, ItemWriter, Kind, Message, NamedRange, Open, OriginName,
-    Reason, Skipped, SnapshotHead, items::RunEntry, put_seen, take_seen,
+    Reason, Skipped, SnapshotHead, Unit, items::RunEntry, put_seen, take_seen,
 };
 use crate::{
     document::DocumentId,
@@ -145,10 +145,15 @@ fn runs_are_as_their_vector_says() {
 
     let mut bytes = Vec::new();
     let mut items = ItemWriter::new(&mut bytes);
-    let mut run = items.run(first, at(5));
+    let mut run = items.run(first, at(5), Unit::Tick);
     run.entry(at(5), b"xy");
     run.entry(at(6), b"zz");
-    items.recorded_run(second, seen.clone().into_iter(), at(9)).entry(at(9), b"");
+    items.recorded_run(second, seen.clone().into_iter(), at(9), Unit::Micro).entry(at(9), b"");
+    let third = NamedRange { origin: OriginName::Known(1), first: 8, last: 9 };
+    let second_later = at(9 + 32_000_000);
+    let mut run = items.run(third, at(9), Unit::Micro);
+    run.entry(at(9), b"");
+    run.entry(second_later, b"");
     assert_eq!(bytes, vector("items"));
 
     let mut items = ItemReader::new(&bytes[1..], 0);
@@ -160,6 +165,11 @@ fn runs_are_as_their_vector_says() {
     assert_eq!(items.next(), Ok(Some(Item::Run(second, Some(seen)))));
     let entry = RunEntry { seq: 3, time: at(9), payload: b"" };
     assert_eq!(items.next_entry(), Ok(Some(entry)));
+    assert_eq!(items.next_entry(), Ok(None));
+    assert_eq!(items.next(), Ok(Some(Item::Run(third, None))));
+    for (seq, time) in [(8, at(9)), (9, second_later)] {
+        assert_eq!(items.next_entry(), Ok(Some(RunEntry { seq, time, payload: b"" })));
+    }
     assert_eq!((items.next_entry(), items.next()), (Ok(None), Ok(None)));
 }
 

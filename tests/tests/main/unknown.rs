@@ -58,8 +58,13 @@ impl Peer {
     /// What it hears that is unknown.
     fn hear_unknown(core: &mut Core<Counter>) -> Vec<Vec<u8>> {
         let heard = Self::of(core).hear(core).into_iter();
-        heard.filter(|message| message[0] >= 64 || message[0] == 2 && message[1] >= 64).collect()
+        heard.filter(|message| is_unknown(message)).collect()
     }
+}
+
+/// Whether it is a message of a later version, or begins with an item of one.
+fn is_unknown(message: &[u8]) -> bool {
+    !message.starts_with(b"rpd") && (message[0] >= 64 || message[0] == 2 && message[1] >= 64)
 }
 
 /// Two cores talk until neither has anything more to say. Returns how many messages were unknown.
@@ -76,7 +81,7 @@ fn talk(left: &mut Core<Counter>, right: &mut Core<Counter>) -> usize {
         } else {
             return unknown;
         }
-        unknown += usize::from(message[0] >= 64 || message[0] == 2 && message[1] >= 64);
+        unknown += usize::from(is_unknown(&message));
     }
     panic!("the conversation does not come to an end");
 }

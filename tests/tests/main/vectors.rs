@@ -113,7 +113,8 @@ fn versions_and_messages_written_by_hand_are_the_vectors() {
 fn items_written_by_hand_are_the_vectors() {
     let runs = Items::new()
         .run(Origin::New(0, A), 1, &[(TIME + 5, b"xy"), (TIME + 6, b"zz")])
-        .recorded(Origin::At(0), 3, &[(Origin::New(1, B), 7)], &[(TIME + 9, b"")]);
+        .recorded(Origin::At(0), 3, &[(Origin::New(1, B), 7)], &[(TIME + 9, b"")])
+        .run(Origin::At(1), 8, &[(TIME + 9, b""), (TIME + 9 + 32_000_000, b"")]);
     let mut runs = runs.encode();
     // By hand each entry says its length, also that of the entry before.
     let second = runs.windows(4).position(|bytes| bytes == b"\x00\x02zz").unwrap();

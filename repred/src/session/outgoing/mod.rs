@@ -17,7 +17,7 @@ use crate::{
         Cursor, Dependency, Entries, Frontier, History, Missing, OriginIndex, Pin, Position,
         SeqRange, Skip,
     },
-    protocol::{Acked, Cause, ItemWriter, Kind, Malformed, Message, NamedRange, Skipped},
+    protocol::{Acked, Cause, ItemWriter, Kind, Malformed, Message, NamedRange, Skipped, Unit},
     reduce::Replicated,
     snapshot::Snapshot,
     unknowns::{Unknown, UnknownKind, Unknowns},
@@ -321,12 +321,13 @@ impl Outgoing {
         }
         let (first, last) = (entries.first_seq, entries.first_seq + count as u64 - 1);
         let range = NamedRange { origin: self.table.name(history, entries.origin), first, last };
+        let unit = Unit::of(entries.iter().take(count).map(|(time, _)| time));
         let mut run = match seen {
-            None => items.run(range, base),
+            None => items.run(range, base, unit),
             Some(seen) => {
                 let seen =
                     seen.map(|Dependency { origin, seq }| (self.table.name(history, origin), seq));
-                items.recorded_run(range, seen, base)
+                items.recorded_run(range, seen, base, unit)
             }
         };
         for (time, payload) in entries.iter().take(count) {

@@ -122,7 +122,8 @@ fn an_author_that_had_seen_more_than_comes_is_malformed() {
     let mut items = Items::new().encode();
     items.extend([6, 0]);
     items.extend(FOE.to_be_bytes());
-    items.extend([1, 1]);
+    // No attributes, and one entry, the first.
+    items.extend([0, 1, 2]);
     wire::number(&mut items, 1 << 40);
     items.extend([0; 64]);
     let error = victim.hears(&items).unwrap_err();
@@ -230,7 +231,8 @@ fn the_last_of_all_times_is_refused() {
     let mut victim = Victim::new().met();
     let mut run = vec![2, 0, 0];
     run.extend(FOE.to_be_bytes());
-    run.extend([1, 2]);
+    // No attributes, and two entries from the first on.
+    run.extend([0, 1, 4]);
     wire::number(&mut run, u64::MAX);
     run.extend([0, 1, 2, 0, 1, 2]);
     let error = victim.hears(&run).unwrap_err();
