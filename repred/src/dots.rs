@@ -1,8 +1,12 @@
 //! [`Dots`]: what an author had seen of one thing.
 
 use alloc::vec::Vec;
+use core::fmt;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{SeqAccess, Visitor},
+};
 
 use crate::{id::ReplicaId, small_vec::SmallVec, stamp::Dot};
 
@@ -158,14 +162,37 @@ impl FromIterator<Dot> for Dots {
 
 impl Serialize for Dots {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.0.as_slice())
+        serializer.serialize_newtype_struct("Dots", self.0.as_slice())
     }
 }
 
 impl<'de> Deserialize<'de> for Dots {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // Under this name the reader of encoded updates finds them. It takes no bytes.
+        deserializer.deserialize_newtype_struct("Dots", DotsVisitor)
+    }
+}
+
+struct DotsVisitor;
+
+impl<'de> Visitor<'de> for DotsVisitor {
+    type Value = Dots;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("dots")
+    }
+
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, dots: D) -> Result<Dots, D::Error> {
         // From a peer, which may send them in any order.
-        Ok(Vec::<Dot>::deserialize(deserializer)?.into_iter().collect())
+        Ok(Vec::<Dot>::deserialize(dots)?.into_iter().collect())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut dots: A) -> Result<Dots, A::Error> {
+        let mut all = Vec::new();
+        while let Some(dot) = dots.next_element()? {
+            all.push(dot);
+        }
+        Ok(all.into_iter().collect())
     }
 }
 

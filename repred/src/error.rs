@@ -6,8 +6,8 @@ pub use crate::journal::{JournalError, JournalReadError, OpenError};
 pub use crate::net::{ConnectionError, LoadError, SaveError, WaitError};
 pub use crate::{
     core::{
-        AdoptError, AtError, EditError, HistoryError, OrderError, ReceiveError, SnapshotError,
-        TrimError, UpdateError,
+        AdoptError, AtError, EditError, HistoryError, OrderError, ReceiveError, RejoinError,
+        SnapshotError, TrimError, UpdateError,
     },
     encoding::{DecodeError, EncodeError},
     endpoint::EndpointError,

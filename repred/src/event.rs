@@ -39,6 +39,10 @@ pub enum ReplicaEvent<C> {
     /// passed on, but neither it nor what its origin writes after it is reduced until this program is upgraded. What
     /// others write is reduced as always.
     Deferred,
+    /// The replica has [rejoined](crate::sans_io::Core::rejoin): its state is that of the others, with what only it
+    /// had on top. [`Lagged`](Self::Lagged) came before this, and what came of it is in
+    /// [`Core::rejoined`](crate::sans_io::Core::rejoined).
+    Rejoined,
 }
 
 impl<C> Clone for ReplicaEvent<C> {
@@ -50,6 +54,7 @@ impl<C> Clone for ReplicaEvent<C> {
             }
             Self::Lagged => Self::Lagged,
             Self::Deferred => Self::Deferred,
+            Self::Rejoined => Self::Rejoined,
         }
     }
 }
@@ -144,7 +149,7 @@ mod tests {
         let events = std::iter::from_fn(|| ring.next(place));
         let changes = events.map(|event| match event {
             ReplicaEvent::Changed { changes, .. } => Some(*changes),
-            ReplicaEvent::Lagged | ReplicaEvent::Deferred => None,
+            ReplicaEvent::Lagged | ReplicaEvent::Deferred | ReplicaEvent::Rejoined => None,
         });
         changes.collect()
     }

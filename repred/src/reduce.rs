@@ -6,8 +6,8 @@ use serde::{Serialize, Serializer, de::DeserializeOwned};
 
 use crate::{
     changes::Changes,
-    encoding::{self, DecodeError, EncodeError},
-    stamp::Stamp,
+    encoding::{self, DecodeError, EncodeError, Renames},
+    stamp::{Dot, Stamp},
 };
 
 /// A state that updates are folded into.
@@ -151,6 +151,21 @@ pub trait Replicated:
     #[doc(hidden)]
     fn decode_update(&self, payload: &[u8]) -> Result<Self::Update, DecodeError> {
         encoding::decode(payload)
+    }
+
+    /// Encodes an update anew whose name was `old`, after the updates that it names have got other names.
+    ///
+    /// # Errors
+    ///
+    /// If the bytes do not decode to an update.
+    #[doc(hidden)]
+    fn rename_update(
+        &self,
+        payload: &[u8],
+        old: Dot,
+        renames: &Renames,
+    ) -> Result<Vec<u8>, DecodeError> {
+        encoding::rename::<Self::Update>(payload, old, renames)
     }
 }
 

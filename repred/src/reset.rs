@@ -194,6 +194,8 @@ const DEPTH_LIMIT: usize = 512;
 /// A part of a detail as it is encoded. A detail is a list of its parts, each before what is in it, so that it takes
 /// the same few levels of an update however deep it is: whoever can write into a value can also remove it.
 #[derive(Serialize, Deserialize)]
+// Under this name the reader of encoded updates finds sums.
+#[serde(rename = "ResetDetail")]
 enum Part<'a> {
     None,
     Sums(Cow<'a, [(Dot, i128)]>),

@@ -5,8 +5,11 @@
 //! executor. A [`Replica`](crate::Replica) puts a core behind a lock, and a [`Connection`](crate::Connection) moves the
 //! bytes of an [`Endpoint`].
 
+// Of a method that only reducers behind a pointer write by hand.
+#[doc(hidden)]
+pub use crate::encoding::Renames;
 pub use crate::{
-    core::{Core, CoreLimits},
+    core::{Core, CoreLimits, Rejoined},
     endpoint::{Endpoint, EndpointError},
     protocol::{Framing, Reason},
     session::{

@@ -17,7 +17,7 @@
 use alloc::{sync::Arc, vec::Vec};
 use core::ops::RangeInclusive;
 
-use super::reduced::Reduced;
+use super::{AdoptError, RejoinError, reduced::Reduced};
 use crate::{
     changes::Changes,
     edit::{Edit, Inverse, Rollback},
@@ -119,6 +119,24 @@ pub(super) struct Drafted<R: Replicated + Edit> {
     pub(super) rollback: Rollback<R>,
     /// How to undo it later: `None` if that was not asked for, `Some(None)` if it cannot be undone.
     pub(super) inverse: Option<Option<Inverse<R>>>,
+}
+
+/// What a replica was before it began anew.
+pub(super) struct Aside<R: Replicated> {
+    /// Encoded.
+    state: Vec<u8>,
+    history: History,
+    reduced: Reduced,
+    base: Option<Snapshot>,
+    clock: HybridClock,
+    events: EventRing<R::Changes>,
+    own_epoch: OwnEpoch,
+}
+
+impl<R: Replicated> Aside<R> {
+    pub(super) fn history(&self) -> &History {
+        &self.history
+    }
 }
 
 /// Whether an edit is asked how to undo it later.
@@ -451,14 +469,61 @@ impl<R: Replicated> Applied<R> {
         Ok(())
     }
 
+    /// Begins anew with an encoded state, and returns what was here before. No events are sent until that is put back
+    /// or dropped.
+    pub(super) fn set_aside(&mut self, start: &[u8]) -> Result<Aside<R>, RejoinError> {
+        let state = self.encode_state().map_err(RejoinError::Encode)?;
+        self.replace_encoded(start)
+            .map_err(|error| RejoinError::Adopt(AdoptError::Decode(error)))?;
+        self.version_hash = None;
+        let history = self.history.successor();
+        Ok(Aside {
+            state,
+            history: core::mem::replace(&mut self.history, history),
+            reduced: core::mem::replace(&mut self.reduced, Reduced::All),
+            base: self.base.take(),
+            clock: core::mem::take(&mut self.clock),
+            events: core::mem::replace(&mut self.events, EventRing::new(1)),
+            own_epoch: self.own_epoch,
+        })
+    }
+
+    /// Everything is as it was before it was set aside.
+    pub(super) fn put_back(&mut self, aside: Aside<R>) {
+        let Aside { state, history, reduced, base, clock, events, own_epoch } = aside;
+        // A state that cannot be read back is no state that anybody could go on with.
+        self.health = match self.replace_encoded(&state) {
+            Ok(()) => self.health,
+            Err(_) => Health::InUserCode,
+        };
+        (self.history, self.reduced, self.base) = (history, reduced, base);
+        (self.clock, self.events, self.own_epoch) = (clock, events, own_epoch);
+        self.version_hash = None;
+    }
+
+    /// What was set aside is of no use any more. Observers are told that they have missed something.
+    pub(super) fn drop_aside(&mut self, aside: Aside<R>) {
+        self.events = aside.events;
+        self.events.clear();
+    }
+
+    /// Sends everything from a skip to the end of the history as one block.
+    pub(super) fn raise_barriers(&mut self) {
+        self.history.raise_barriers();
+    }
+
     /// Forgets what the history began with: every replica begins with the present state.
     pub(super) fn forget_base(&mut self) {
         self.base = None;
     }
 
     fn replace_state(&mut self, snapshot: &Snapshot) -> Result<(), DecodeError> {
+        self.replace_encoded(&snapshot.state)
+    }
+
+    fn replace_encoded(&mut self, state: &[u8]) -> Result<(), DecodeError> {
         self.health = Health::InUserCode;
-        let result = self.state.replace_state(&snapshot.state);
+        let result = self.state.replace_state(state);
         self.health = Health::Sound;
         result
     }

@@ -172,6 +172,38 @@ pub enum AdoptError {
     Unavailable(Unavailable),
 }
 
+/// Why a replica has not rejoined. It is unchanged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RejoinError {
+    /// The others lack some of our own updates that are trimmed here: they are in our state only, and nobody can write
+    /// them again. Let the others rejoin with us, or give these updates up:
+    /// [`Core::discard_and_adopt`](crate::sans_io::Core::discard_and_adopt).
+    Trimmed {
+        /// The first of them.
+        first: Dot,
+        /// How many there are.
+        count: u64,
+    },
+    /// The snapshot could not be adopted.
+    Adopt(AdoptError),
+    /// An update that the others lack does not continue what they have of its origin.
+    Receive(ReceiveError),
+    /// One of our own updates cannot be decoded: another version of the program has written it. Rejoin with that.
+    Decode {
+        /// The update.
+        dot: Dot,
+        /// Why.
+        error: DecodeError,
+    },
+    /// The other side sends nothing to us, or we take nothing from it.
+    OneWay,
+    /// serde cannot carry the state.
+    Encode(EncodeError),
+    /// The replica cannot be used.
+    Unavailable(Unavailable),
+}
+
 /// Why there is no snapshot or digest of a state. The replica is unchanged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -538,5 +570,47 @@ from_unavailable! {
 impl<E> From<Unavailable> for EditError<E> {
     fn from(error: Unavailable) -> Self {
         Self::Update(error.into())
+    }
+}
+
+impl From<Unavailable> for RejoinError {
+    fn from(error: Unavailable) -> Self {
+        Self::Unavailable(error)
+    }
+}
+
+impl fmt::Display for RejoinError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Trimmed { first, count } => write!(
+                f,
+                "the others lack {count} of our own updates from {first:?} on, which are trimmed here; let the others \
+                 rejoin with us, or discard ours"
+            ),
+            Self::Adopt(error) => error.fmt(f),
+            Self::Receive(error) => error.fmt(f),
+            Self::Decode { dot, .. } => {
+                write!(f, "our own update {dot:?} cannot be decoded; rejoin with a newer program")
+            }
+            Self::OneWay => f.write_str(
+                "the other side sends nothing to us; rejoin over a connection that goes both ways",
+            ),
+            Self::Encode(_) => f.write_str("the state cannot be encoded"),
+            Self::Unavailable(_) => f.write_str("the replica cannot be used"),
+        }
+    }
+}
+
+impl Error for RejoinError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Trimmed { .. } | Self::OneWay => None,
+            // What it displays is what these do.
+            Self::Adopt(error) => error.source(),
+            Self::Receive(error) => error.source(),
+            Self::Decode { error, .. } => Some(error),
+            Self::Encode(error) => Some(error),
+            Self::Unavailable(error) => Some(error),
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! [`Identity`]: the id under which updates are written, and whether it is ours alone.
 
+use alloc::collections::BTreeMap;
+
 use super::Core;
 use crate::{
     fork::Fork, id::ReplicaId, reduce::Replicated, seen::Seen, stamp::Dot, version::VersionVector,
@@ -81,6 +83,7 @@ impl<R: Replicated> Core<R> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn set_id(&mut self, id: ReplicaId) {
+        self.note_former_id(self.id());
         self.identity = Identity::Ours(id);
         if self.applied.has_epochs() {
             self.applied.begin_epoch(0);
@@ -88,6 +91,24 @@ impl<R: Replicated> Core<R> {
         if self.last_of(id) > 0 {
             self.identity.take();
         }
+    }
+
+    /// Former ids under which updates were written here, each with the last seq of those.
+    pub(crate) fn own_ids(&self) -> &BTreeMap<ReplicaId, u64> {
+        &self.own_ids
+    }
+
+    /// What is here of an id was written here, and what comes later was not.
+    pub(crate) fn note_former_id(&mut self, id: ReplicaId) {
+        let last = self.last_of(id);
+        if last > 0 {
+            self.own_ids.entry(id).or_insert(last);
+        }
+    }
+
+    /// What a log says of former ids.
+    pub(crate) fn set_own_ids(&mut self, ids: BTreeMap<ReplicaId, u64>) {
+        self.own_ids = ids;
     }
 
     /// The next update that is written here begins an *epoch*: from it on, what is written here can be told from what a

@@ -17,12 +17,13 @@ mod heads;
 mod receive;
 mod entries;
 mod adopt;
+mod rejoin;
 mod restore;
 mod past;
 mod order;
 mod unknown;
 
-use alloc::vec::Vec;
+use alloc::{collections::BTreeMap, sync::Arc, vec::Vec};
 use core::{fmt, ops::RangeInclusive, time::Duration};
 
 pub(crate) use self::{
@@ -35,15 +36,17 @@ pub(crate) use self::{
 pub use self::{
     entries::Entry,
     error::{
-        AdoptError, AtError, EditError, HistoryError, OrderError, ReceiveError, SnapshotError,
-        TrimError, UpdateError,
+        AdoptError, AtError, EditError, HistoryError, OrderError, ReceiveError, RejoinError,
+        SnapshotError, TrimError, UpdateError,
     },
     limits::CoreLimits,
+    rejoin::Rejoined,
 };
 
 use self::{apply::Applied, encoder::UpdateEncoder, identity::Identity};
 use crate::{
     document::DocumentId,
+    encoding::EncodeError,
     event::EventRing,
     history::{History, Pin, Position, WithEpochs},
     id::ReplicaId,
@@ -87,6 +90,12 @@ pub struct Core<R: Replicated> {
     /// How often the state was given up for another.
     discards: u64,
     unknowns: Unknowns,
+    /// The state that every replica begins with, encoded.
+    start: Result<Arc<[u8]>, EncodeError>,
+    /// Former ids under which updates were written here, and the last seq of each that was. What has a later one comes
+    /// from elsewhere.
+    own_ids: BTreeMap<ReplicaId, u64>,
+    rejoined: Option<Rejoined>,
 }
 
 impl<R: Replicated> Core<R> {
@@ -117,7 +126,12 @@ impl<R: Replicated> Core<R> {
     /// assert_eq!(votes.limits().origins, 1000);
     /// ```
     pub fn with_limits(id: ReplicaId, state: R, limits: CoreLimits) -> Self {
+        let mut start = Vec::new();
+        let encoded = state.write_state(&mut start);
         Self {
+            start: encoded.map(|()| start.into()),
+            own_ids: BTreeMap::new(),
+            rejoined: None,
             identity: Identity::Ours(id),
             applied: Applied::new(state, limits.events),
             encoder: UpdateEncoder::default(),

@@ -196,7 +196,12 @@ impl<R: Replicated> Core<R> {
         Ok(beyond)
     }
 
-    fn check_entry(&self, head: Head, stamp: Stamp, wall: Time) -> Result<(), ReceiveError> {
+    pub(super) fn check_entry(
+        &self,
+        head: Head,
+        stamp: Stamp,
+        wall: Time,
+    ) -> Result<(), ReceiveError> {
         check_seq(head, stamp.dot, self.id())?;
         if stamp.time <= head.time {
             return Err(ReceiveError::TimeNotLater { stamp, before: head.time });
@@ -208,7 +213,7 @@ impl<R: Replicated> Core<R> {
     }
 
     /// What is to become of an update.
-    fn decide(
+    pub(super) fn decide(
         &self,
         dot: Dot,
         payload: &[u8],

@@ -25,12 +25,17 @@ mod error;
 pub(crate) mod varint;
 mod read;
 mod write;
+mod rename;
 
 use alloc::vec::Vec;
 
 use serde::{Serialize, de::DeserializeOwned};
 
-pub use self::error::{DecodeError, EncodeError};
+pub(crate) use self::rename::{Part, rename};
+pub use self::{
+    error::{DecodeError, EncodeError},
+    rename::Renames,
+};
 use self::{read::Reader, write::Writer};
 
 /// Appends the encoding of a value.

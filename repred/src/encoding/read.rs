@@ -1,6 +1,7 @@
 //! [`Reader`]: the deserializer.
 
 use alloc::{boxed::Box, vec::Vec};
+use core::ops::Range;
 
 use serde::{
     Deserializer,
@@ -25,6 +26,8 @@ pub(super) struct Reader<'de> {
     promises: usize,
     /// In a state, what its structs consist of.
     structs: Option<Vec<Definition<'de>>>,
+    /// Where the names of updates are, if that is asked for.
+    names: Option<Box<Names>>,
 }
 
 /// The most structs, and the most fields of them together, that a state may define. Types have fewer.
@@ -82,10 +85,78 @@ impl Definition<'_> {
     }
 }
 
+/// What names updates in an encoded value, and between which bytes.
+#[derive(Debug)]
+pub(super) struct Names {
+    /// The bytes of the whole value.
+    length: usize,
+    /// What was read to its end first comes first.
+    found: Vec<(Naming, Range<usize>)>,
+}
+
+/// A type that names updates, by the name and the fields that its `Deserialize` asks for. If a type of a user is called
+/// like one of them, its values are not of this form, or else mean the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Naming {
+    /// A [`Dot`](crate::Dot).
+    Dot,
+    /// A [`Stamp`](crate::Stamp).
+    Stamp,
+    /// [`Dots`](crate::types::Dots).
+    Dots,
+    /// A part of a [`ResetDetail`](crate::types::ResetDetail).
+    Detail,
+}
+
+impl Naming {
+    fn of(name: &str, parts: &[&str]) -> Option<Self> {
+        match (name, parts) {
+            ("Dot", ["origin", "seq"]) => Some(Self::Dot),
+            ("Stamp", ["time", "dot"]) => Some(Self::Stamp),
+            ("Dots", []) => Some(Self::Dots),
+            ("ResetDetail", ["None", "Sums", ..]) => Some(Self::Detail),
+            _ => None,
+        }
+    }
+}
+
 impl<'de> Reader<'de> {
     #[inline]
     pub(super) fn new(bytes: &'de [u8]) -> Self {
-        Self { bytes, budget: Budget::new(), promises: bytes.len(), structs: None }
+        let (budget, promises) = (Budget::new(), bytes.len());
+        Self { bytes, budget, promises, structs: None, names: None }
+    }
+
+    /// The same, which notes where updates are named.
+    pub(super) fn noting_names(bytes: &'de [u8]) -> Self {
+        let names = Names { length: bytes.len(), found: Vec::new() };
+        Self { names: Some(Box::new(names)), ..Self::new(bytes) }
+    }
+
+    /// Where updates are named in what was read.
+    pub(super) fn take_names(&mut self) -> Vec<(Naming, Range<usize>)> {
+        self.names.take().map(|names| names.found).unwrap_or_default()
+    }
+
+    /// Reads something that may name updates.
+    #[inline]
+    fn named<T>(
+        &mut self,
+        name: &'static str,
+        parts: &'static [&'static str],
+        read: impl FnOnce(&mut Self) -> Result<T, DecodeError>,
+    ) -> Result<T, DecodeError> {
+        if self.names.is_none() {
+            return read(self);
+        }
+        let before = self.bytes.len();
+        let value = read(self)?;
+        let after = self.bytes.len();
+        if let (Some(names), Some(naming)) = (&mut self.names, Naming::of(name, parts)) {
+            let range = names.length - before..names.length - after;
+            names.found.push((naming, range));
+        }
+        Ok(value)
     }
 
     /// The same for states, which begin with what their structs consist of.
@@ -259,13 +330,15 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
     #[inline]
     fn deserialize_newtype_struct<V: Visitor<'de>>(
         self,
-        _name: &'static str,
+        name: &'static str,
         visitor: V,
     ) -> Result<V::Value, DecodeError> {
-        self.budget.enter()?;
-        let value = visitor.visit_newtype_struct(&mut *self)?;
-        self.budget.leave();
-        Ok(value)
+        self.named(name, &[], |reader| {
+            reader.budget.enter()?;
+            let value = visitor.visit_newtype_struct(&mut *reader)?;
+            reader.budget.leave();
+            Ok(value)
+        })
     }
 
     #[inline]
@@ -307,12 +380,13 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
     #[inline]
     fn deserialize_struct<V: Visitor<'de>>(
         self,
-        _name: &'static str,
+        name: &'static str,
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, DecodeError> {
         let Some(structs) = &mut self.structs else {
-            return self.deserialize_tuple(fields.len(), visitor);
+            let count = fields.len();
+            return self.named(name, fields, |reader| reader.deserialize_tuple(count, visitor));
         };
         let index = varint::take_u32(&mut self.bytes)? as usize;
         let definition = structs.get_mut(index).ok_or(DecodeError::BadStruct)?;
@@ -331,11 +405,11 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
     #[inline]
     fn deserialize_enum<V: Visitor<'de>>(
         self,
-        _name: &'static str,
-        _variants: &'static [&'static str],
+        name: &'static str,
+        variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, DecodeError> {
-        visitor.visit_enum(self)
+        self.named(name, variants, |reader| visitor.visit_enum(reader))
     }
 
     fn deserialize_any<V: Visitor<'de>>(self, _visitor: V) -> Result<V::Value, DecodeError> {

@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 use super::{History, Marked, OriginIndex, span::SpanRef};
 use crate::{
     epochs::Epochs,
+    id::ReplicaId,
     leaf::Leaf,
     seen::{OriginHead, Seen},
     stamp::{Dot, Stamp},
@@ -140,6 +141,13 @@ impl History {
     /// The first update of which somebody who says this has another than we have.
     pub(crate) fn contradiction(&self, seen: &Seen) -> Option<Dot> {
         seen.heads().iter().find_map(|head| self.contradiction_at(head))
+    }
+
+    /// From which seq on another history is known to have other updates of an origin.
+    pub(crate) fn fork_with(&self, other: &Self, id: ReplicaId) -> Option<u64> {
+        let origin = other.origin(id).filter(|&origin| other.last(origin) > 0)?;
+        let head = other.head(origin, other.last(origin), WithEpochs::Yes);
+        self.contradiction_at(&head).map(|dot| dot.seq)
     }
 
     fn contradiction_at(&self, head: &OriginHead) -> Option<Dot> {

@@ -154,6 +154,22 @@ impl History {
         leftovers
     }
 
+    /// A history without anything, whose positions come after all of this one's.
+    pub(crate) fn successor(&self) -> Self {
+        let mut next = Self::new();
+        next.open = Segment::new(self.end());
+        (next.generation, next.numbering) = (self.generation + 1, self.numbering + 1);
+        (next.keeps_everything, next.document) = (self.keeps_everything, self.document);
+        next
+    }
+
+    /// The edits that have something beyond a version: the first update, and the last seq.
+    pub(crate) fn edits_beyond(&self, version: &VersionVector) -> Vec<(Dot, u64)> {
+        let ranges = self.edits.values().map(|edit| edit.range);
+        let named = ranges.map(|range| (Dot::new(self.id(range.origin), range.first), range.last));
+        named.filter(|&(first, last)| last > version.seq(first.origin)).collect()
+    }
+
     fn leftovers(&self, span: Span, version: &VersionVector) -> Vec<Leftover> {
         let covered = |origin, seq| seq <= version.seq(self.id(origin));
         let skip = |ranges: &[SeqRange]| {

@@ -7,7 +7,7 @@ use crate::{
     core::Core,
     id::ReplicaId,
     log_position::LogPosition,
-    protocol::Framing,
+    protocol::{Framing, put_plain},
     reduce::Replicated,
     session::{BackupWriter, SessionConfig, SessionError},
     time::{Now, Time},
@@ -50,6 +50,9 @@ pub(crate) struct Batch {
     heading: Option<Record<'static>>,
     /// The largest time that the core has used.
     latest: Time,
+    /// The former ids of the core, where a log begins or goes on; see
+    /// [`BatchAttributes`](super::record::BatchAttributes).
+    former_ids: Vec<u8>,
     /// Messages, each behind its length.
     messages: Vec<u8>,
     /// Records of a later version of the program, each with its kind.
@@ -117,6 +120,13 @@ impl BatchBuilder {
                 Framing::Stream.put(&mut messages, &self.message);
             }
         }
+        let mut former_ids = Vec::new();
+        if self.id.is_none() && !core.own_ids().is_empty() {
+            put_plain(
+                &mut former_ids,
+                &core.own_ids().iter().map(|(&id, &seq)| (id, seq)).collect(),
+            );
+        }
         self.id = Some(id);
         let unknown = self.unknown_records(core.unknowns());
         if !has_more {
@@ -124,7 +134,8 @@ impl BatchBuilder {
         }
         let (latest, position) = (core.latest_time(), self.batched);
         let peers = Vec::new();
-        let batch = Batch { heading, latest, messages, unknown, peers, position, has_more };
+        let batch =
+            Batch { heading, latest, former_ids, messages, unknown, peers, position, has_more };
         Ok(Collected::Batch(batch))
     }
 
@@ -164,10 +175,10 @@ impl Batch {
 
     /// The records that are appended.
     pub(super) fn records(&self) -> Vec<Record<'_>> {
-        let Self { heading, latest, messages, unknown, peers, .. } = self;
-        let attributes = BatchAttributes::default();
+        let Self { heading, latest, former_ids, messages, unknown, peers, .. } = self;
+        let attributes = BatchAttributes { former_ids };
         let batch = Record::Batch { latest: *latest, attributes, messages };
-        let batch = (!messages.is_empty()).then_some(batch);
+        let batch = (!messages.is_empty() || !former_ids.is_empty()).then_some(batch);
         let peers = (!peers.is_empty()).then_some(Record::Peers { known: peers });
         let unknown = unknown.iter().filter_map(|record| {
             let (&kind, bytes) = record.split_first()?;

@@ -68,6 +68,9 @@ pub(crate) enum IfDamaged {
     Recover,
 }
 
+/// The id of a core while its log is read. It writes nothing meanwhile.
+const NOBODY: ReplicaId = ReplicaId::from_bytes(*b"repred: a reader");
+
 impl<S: Storage> Log<S> {
     /// Opens the log in a storage, or creates one, and restores a new core from it.
     pub(crate) fn open<R: Replicated>(
@@ -133,6 +136,9 @@ impl<S: Storage> Log<S> {
     /// Makes a new core what the log says. Returns the offset of its end, and what follows it.
     fn read<R: Replicated>(&mut self, core: &mut Core<R>) -> Result<(u64, Tail), OpenError> {
         let mut restore = Restore::new(self.config.clone(), self.now);
+        // A program that names its id opens what it has written under that id, and what came of it since; see `Core::rejoin`.
+        let id = core.id();
+        core.resume(NOBODY);
         let read = self.log.read(|record, end| restore.take(core, record, end));
         self.base = restore.base;
         self.peers = std::mem::take(&mut restore.peers);
@@ -144,6 +150,9 @@ impl<S: Storage> Log<S> {
         // An invalid tail may be a record that was whole once, whose updates were sent.
         let has_all = matches!(read, Ok((_, Tail::Preallocated | Tail::Torn(_))));
         self.recovery.former_id = restore.finish(core, has_all);
+        if core.id() == NOBODY {
+            core.set_id(id);
+        }
         read
     }
 

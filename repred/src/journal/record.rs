@@ -33,7 +33,7 @@ use crate::{
     id::ReplicaId,
     protocol::{
         Attributes, FIRST_OPEN_NUMBER, Malformed, Unreadable, Upgrade, check_unknown,
-        put_attributes,
+        put_attribute, put_attributes,
     },
     time::Time,
 };
@@ -76,7 +76,7 @@ pub(super) enum Record<'a> {
         /// The largest time that the core had used.
         latest: Time,
         /// What stands beside the messages.
-        attributes: BatchAttributes,
+        attributes: BatchAttributes<'a>,
         /// The messages that a peer would get, each behind its length.
         messages: &'a [u8],
     },
@@ -88,9 +88,16 @@ pub(super) enum Record<'a> {
     Unknown { kind: u8, bytes: &'a [u8] },
 }
 
-/// What stands beside the messages of a batch: nothing yet.
+/// What stands beside the messages of a batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct BatchAttributes {}
+pub(super) struct BatchAttributes<'a> {
+    /// The former ids under which this replica has written, and how far: a plain version. Empty if it is not said, as it
+    /// is where a log goes on.
+    pub(super) former_ids: &'a [u8],
+}
+
+/// The number of that attribute.
+const FORMER_IDS: u64 = 4;
 
 /// What is at some offset of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -222,14 +229,25 @@ impl Record<'_> {
     }
 }
 
-impl BatchAttributes {
+impl<'a> BatchAttributes<'a> {
     fn put(self, bytes: &mut Vec<u8>) {
-        put_attributes(bytes, &[]);
+        let mut attributes = Vec::new();
+        if !self.former_ids.is_empty() {
+            put_attribute(&mut attributes, FORMER_IDS, self.former_ids);
+        }
+        put_attributes(bytes, &attributes);
     }
 
-    fn take(bytes: &mut &[u8]) -> Result<Self, Unreadable> {
-        Attributes::take(bytes)?.read_unknown()?;
-        Ok(Self {})
+    fn take(bytes: &mut &'a [u8]) -> Result<Self, Unreadable> {
+        let mut taken = Self::default();
+        Attributes::take(bytes)?.read(|number, value| match number {
+            FORMER_IDS => {
+                taken.former_ids = value;
+                Ok(true)
+            }
+            _ => Ok(false),
+        })?;
+        Ok(taken)
     }
 }
 
@@ -398,7 +416,7 @@ mod tests {
             Record::Named { id: ReplicaId::from(8) },
             Record::Batch {
                 latest: Time::from_micros(300),
-                attributes: BatchAttributes::default(),
+                attributes: BatchAttributes { former_ids: &[0] },
                 messages: &messages,
             },
             Record::Peers { known: &messages },

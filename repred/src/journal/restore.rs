@@ -4,7 +4,7 @@ use super::{error::OpenError, known_peers::KnownPeers, record::Record};
 use crate::{
     core::Core,
     id::ReplicaId,
-    protocol::take_frame,
+    protocol::{take_frame, take_plain},
     reduce::Replicated,
     session::{BackupReader, SessionConfig, SessionError},
     time::{MAX_WALL, Now, Time},
@@ -56,13 +56,20 @@ impl Restore {
         self.is_closed = record == Record::Closed;
         match record {
             Record::Opened { is_strict, id } => {
+                self.note_former(core, id);
                 (self.id, self.is_strict) = (Some(id), is_strict);
                 self.loading.begin_again();
             }
             Record::Named { id } => {
+                self.note_former(core, id);
                 self.id = Some(id);
             }
-            Record::Batch { latest, messages, .. } => {
+            Record::Batch { latest, attributes, messages } => {
+                if !attributes.former_ids.is_empty() {
+                    let former = take_plain(&mut &*attributes.former_ids, usize::MAX);
+                    let former = former.map_err(SessionError::from)?;
+                    core.set_own_ids(former.iter().collect());
+                }
                 self.latest = latest.max(self.latest);
                 self.messages(core, messages)?;
                 if self.base == 0 && self.loading.is_complete() {
@@ -78,6 +85,13 @@ impl Restore {
             Record::Closed => {}
         }
         Ok(())
+    }
+
+    /// If what is written from now on has another id than this, what was written before is ours as well.
+    fn note_former<R: Replicated>(&self, core: &mut Core<R>, next: ReplicaId) {
+        if let Some(former) = self.id.filter(|id| *id != next) {
+            core.note_former_id(former);
+        }
     }
 
     fn messages<R: Replicated>(
@@ -110,7 +124,10 @@ impl Restore {
                 core.resume(id);
                 None
             }
-            former => former,
+            former => {
+                former.into_iter().for_each(|former| core.note_former_id(former));
+                former
+            }
         }
     }
 }

@@ -392,6 +392,43 @@ impl<R: Replicated, T> Connection<ReplicaEndpoint<R>, T> {
         self.endpoint = self.endpoint.discard_ours();
         self
     }
+
+    /// Rejoins with the peer: takes its history for ours, and writes again what only we have, under a new id. It is the
+    /// way back after [`SessionError::Forked`], after our clock was far ahead, and after
+    /// [`SessionError::BothTrimmed`]; [`Core::rejoin`](crate::sans_io::Core::rejoin) says what becomes of what. Nothing
+    /// that was acknowledged is lost.
+    ///
+    /// To the peer we are a new replica. When it has sent everything, our state is replaced in one step, and this is a
+    /// connection like others from then on. With a journal, the state before and the state after are each whole on the
+    /// disk: after a crash, one of the two is there. Observers get [`ReplicaEvent::Lagged`](crate::ReplicaEvent::Lagged)
+    /// and [`ReplicaEvent::Rejoined`](crate::ReplicaEvent::Rejoined), and [`Replica::rejoined`] says what came of it. Our
+    /// other connections end with [`SessionError::Discarded`]; connect them again.
+    ///
+    /// Use it on one of the two sides. Where nothing is wrong, it changes nothing but the id.
+    ///
+    /// ```
+    /// use futures::{FutureExt, executor::block_on};
+    /// use repred::{GrowSet, Replica, pipe};
+    ///
+    /// // Two replicas under one id: both write an update called 7.1.
+    /// let here = Replica::builder(GrowSet::default()).id(7.into()).build();
+    /// let there = Replica::builder(GrowSet::default()).id(7.into()).build();
+    /// here.update(1)?;
+    /// there.update(2)?;
+    ///
+    /// let (a, b) = pipe(1024);
+    /// let mut connections = futures::future::join(here.connect(a).rejoin(), there.connect(b));
+    /// while !there.read(|numbers| numbers.contains(&1))? {
+    ///     assert!((&mut connections).now_or_never().is_none(), "they stay connected");
+    /// }
+    /// assert!(here.read(|numbers| numbers.contains(&2))?);
+    /// assert_eq!(here.rejoined()?.unwrap().written_again, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn rejoin(mut self) -> Self {
+        self.endpoint = self.endpoint.rejoin();
+        self
+    }
 }
 
 impl<E: Endpoint + Unpin, T: Transport> Future for Connection<E, T> {

@@ -96,6 +96,7 @@ where
         let (stamp, changes, ends_step) = match event {
             ReplicaEvent::Changed { stamp, changes, ends_step } => (stamp, changes, ends_step),
             ReplicaEvent::Deferred => return Some(ReplicaEvent::Deferred),
+            ReplicaEvent::Rejoined => return Some(ReplicaEvent::Rejoined),
             ReplicaEvent::Lagged => {
                 self.pending = None;
                 return Some(ReplicaEvent::Lagged);

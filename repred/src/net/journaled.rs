@@ -158,6 +158,10 @@ impl<R: Replicated> ReplicaBuilder<R> {
             // Durable before the first update: after a crash now, nobody may go on under the old id.
             log.write_all(&mut core, &mut builder)?;
         }
+        // The id that the program names is in the journal, and not the one that goes on.
+        if core.needs_new_id() {
+            core.set_id(platform.random_id());
+        }
         let outbox = Outbox::new(&core, builder, log.peers().clone());
         let position = core.log_position();
         let shared = Shared::new(core, platform, config);

@@ -7,7 +7,7 @@ use super::{
     shutdown::{self, ShutdownGuard},
 };
 use crate::{
-    core::{Core, EditError, UpdateError},
+    core::{Core, EditError, Rejoined, UpdateError},
     document::DocumentId,
     edit::{DynPlace, Edit},
     id::ReplicaId,
@@ -340,6 +340,23 @@ impl<R: Replicated> Replica<R> {
     #[doc(alias("vector clock", "state vector", "heads"))]
     pub fn version(&self) -> Result<VersionVector, Unavailable> {
         self.shared.with(|inner| inner.core.version())
+    }
+
+    /// What came of the last time that this replica [rejoined](crate::Connection::rejoin), if it did since it was opened.
+    ///
+    /// ```
+    /// use repred::{Counter, Replica};
+    ///
+    /// let votes = Replica::new(Counter::default());
+    /// assert_eq!(votes.rejoined()?, None);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable::Reentrant`].
+    pub fn rejoined(&self) -> Result<Option<Rejoined>, Unavailable> {
+        self.shared.with(|inner| inner.core.rejoined().cloned())
     }
 
     /// How many updates are deferred: the replica keeps them and passes them on, but has not reduced them, because

@@ -138,6 +138,13 @@ impl<R: Replicated> ReplicaEndpoint<R> {
         self
     }
 
+    /// Rejoins with the peer; see [`Connection::rejoin`](crate::Connection::rejoin).
+    #[must_use]
+    pub fn rejoin(mut self) -> Self {
+        self.config.rejoin = self.shared.upgrade().map(|shared| shared.platform.random_id());
+        self
+    }
+
     /// Gives up our state for the peer's if the two histories cannot be joined, instead of failing with
     /// [`SessionError::BothTrimmed`]. What the peer has not seen of ours is lost here.
     #[must_use]

@@ -25,14 +25,14 @@ mod frame;
 pub(crate) mod vectors;
 pub(crate) use self::{
     assembler::{Assembler, AssemblyLimits, ReceivedSnapshot, Receiver},
-    attributes::{Attributes, put_attributes},
+    attributes::{Attributes, put_attribute, put_attributes},
     error::ProtocolError,
     frame::{FrameError, FrameReader, take_frame},
     items::{Item, ItemReader, ItemWriter, NamedRange, OriginName, Skipped, Unit},
     message::{Acked, Cause, Kind, Message, SnapshotHead},
     open::{MAX_OPEN, Open, PROTOCOL, Speaker},
     replay::{Audience, Replay},
-    version::{put_seen, take_seen},
+    version::{put_plain, put_seen, take_plain, take_seen},
     wire::{FIRST_OPEN_NUMBER, Hash, Malformed, Unreadable, Upgrade, check_unknown, take},
 };
 pub use self::{frame::Framing, reason::Reason};

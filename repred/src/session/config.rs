@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use crate::{reduce::Replicated, schema::Schema};
+use crate::{id::ReplicaId, reduce::Replicated, schema::Schema};
 
 /// Which way entries flow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,6 +40,13 @@ pub struct SessionConfig {
     /// Give up our state if our history and the peer's cannot be joined; see
     /// [`Core::discard_and_adopt`](crate::sans_io::Core::discard_and_adopt). Default no.
     pub discard_ours: bool,
+    /// Rejoin under this id, which nobody ever had: take the peer's history for ours, and write again what only we have;
+    /// see [`Core::rejoin`](crate::sans_io::Core::rejoin). Default `None`: no.
+    ///
+    /// Until the peer has sent everything, it is kept in memory beside the present state:
+    /// [`snapshot_bytes`](SessionLimits::snapshot_bytes) and [`block_bytes`](SessionLimits::block_bytes) together at
+    /// most.
+    pub rejoin: Option<ReplicaId>,
 }
 
 /// How much a session accepts from its peer, and so how much memory a peer can make it use.
@@ -87,12 +94,18 @@ impl SessionConfig {
             clock_drift: Duration::from_secs(300),
             check_divergence: None,
             discard_ours: false,
+            rejoin: None,
         }
     }
 
     /// The defaults, for the schema that is named after the type of the state.
     pub fn for_state<R: Replicated>() -> Self {
         Self::new(Schema::of::<R>())
+    }
+
+    /// Whether our state may be given up for the peer's.
+    pub(super) fn discards(&self) -> bool {
+        self.discard_ours || self.rejoin.is_some()
     }
 
     pub(super) fn sends(&self) -> bool {

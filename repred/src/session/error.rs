@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::{fmt, time::Duration};
 
 use crate::{
-    core::{AdoptError, ReceiveError, SnapshotError},
+    core::{AdoptError, ReceiveError, RejoinError, SnapshotError},
     document::DocumentId,
     fork::Fork,
     id::ReplicaId,
@@ -73,8 +73,9 @@ pub enum SessionError {
     },
     /// Both sides were configured to give up their state for the other's. Configure only one so.
     BothDiscard,
-    /// Each side has trimmed updates that the other has not seen. Connect again, and let one of the two give up its
-    /// state: `connect(..).discard_ours()`.
+    /// Each side has trimmed updates that the other has not seen. Connect again, and let one of the two rejoin:
+    /// `connect(..).rejoin()`. If neither can, because its own updates are among those, one has to give up its state:
+    /// `connect(..).discard_ours()`.
     BothTrimmed {
         /// What is trimmed here.
         ours: VersionVector,
@@ -102,6 +103,8 @@ pub enum SessionError {
     Receive(ReceiveError),
     /// A snapshot could not be adopted.
     Adopt(AdoptError),
+    /// We have not rejoined. Everything here is as it was.
+    Rejoin(RejoinError),
     /// There was no snapshot or digest to send.
     Snapshot(SnapshotError),
     /// A message is malformed. Complete entries and blocks before that place were applied; an open block, and
@@ -202,7 +205,9 @@ impl SessionError {
             &Self::Forked { origin, seq, .. } => Reason::Forked { dot: Dot::new(origin, seq) },
             // Nothing is wrong with the peer or with us: the next connection continues.
             Self::NewerSchema | Self::Discarded => Reason::Finished,
-            Self::Snapshot(_) | Self::Unavailable(_) | Self::Peer(_) => Reason::Failed,
+            Self::Rejoin(_) | Self::Snapshot(_) | Self::Unavailable(_) | Self::Peer(_) => {
+                Reason::Failed
+            }
         }
     }
 
@@ -290,6 +295,17 @@ impl From<AdoptError> for SessionError {
     }
 }
 
+impl From<RejoinError> for SessionError {
+    fn from(error: RejoinError) -> Self {
+        match error {
+            RejoinError::Adopt(error) => error.into(),
+            RejoinError::Receive(error) => error.into(),
+            RejoinError::Unavailable(error) => Self::Unavailable(error),
+            error => Self::Rejoin(error),
+        }
+    }
+}
+
 impl fmt::Display for SessionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -334,11 +350,12 @@ impl fmt::Display for SessionError {
             Self::BothTrimmed { ours, theirs } => write!(
                 f,
                 "we have trimmed {ours} and the other side {theirs}, which cannot be joined; one of \
-                 the two has to discard its state"
+                 the two has to rejoin(), or to discard its state"
             ),
             &Self::Forked { origin, seq, is_ours } => Fork { origin, seq, is_ours }.fmt(f),
             Self::Receive(error) => error.fmt(f),
             Self::Adopt(error) => error.fmt(f),
+            Self::Rejoin(error) => error.fmt(f),
             Self::Snapshot(error) => error.fmt(f),
             Self::Malformed { expected } => {
                 write!(f, "a message is malformed where {expected} should be")
@@ -380,6 +397,7 @@ impl core::error::Error for SessionError {
             // What it displays is what these do.
             Self::Receive(error) => error.source(),
             Self::Adopt(error) => error.source(),
+            Self::Rejoin(error) => error.source(),
             Self::Snapshot(error) => error.source(),
             Self::Unavailable(error) => Some(error),
             _ => None,

@@ -12,6 +12,7 @@ use crate::{
     reduce::Replicated,
     seen::Seen,
     time::Time,
+    version::VersionVector,
 };
 
 /// What we said of ourselves when a session began, which is what the peer's answer is about.
@@ -27,6 +28,7 @@ pub(super) struct Greeting {
     cursor: Cursor,
     /// The origins of our digest, in order.
     announced: Vec<OriginIndex>,
+    is_rejoining: bool,
 }
 
 impl Greeting {
@@ -40,8 +42,8 @@ impl Greeting {
         let known = Frontier::all_of(core.history());
         let cursor = Cursor::at_end(core.history(), known);
         let Open { sequence_hash, content_hash, newest, wall, .. } = open;
-        let announced = Vec::new();
-        (Self { wall, sequence_hash, content_hash, newest, cursor, announced }, open)
+        let (announced, is_rejoining) = (Vec::new(), config.rejoin.is_some());
+        (Self { wall, sequence_hash, content_hash, newest, cursor, announced, is_rejoining }, open)
     }
 
     /// Whether the peer has seen the same, and the same under each name.
@@ -70,11 +72,14 @@ impl Greeting {
         core: &Core<R>,
         limit: usize,
     ) -> Result<Vec<u8>, SessionError> {
-        let seen = Seen::from(&core.version());
+        let (seen, floor) = match self.is_rejoining {
+            true => (Seen::default(), VersionVector::new()),
+            false => (Seen::from(&core.version()), core.floor()),
+        };
         let origins = seen.heads().iter().filter_map(|head| core.history().origin(head.id));
         self.announced = origins.collect();
         let mut digest = Vec::new();
-        Message::Digest { seen, floor: core.floor() }.encode(&mut digest);
+        Message::Digest { seen, floor }.encode(&mut digest);
         let size = digest.len();
         if size > limit { Err(SessionError::TooLargeForPeer { size, limit }) } else { Ok(digest) }
     }
@@ -104,7 +109,7 @@ impl Greeting {
         if drift(self.wall).min(drift(wall)) > config.clock_drift {
             return Err(SessionError::ClockDrift { ours: self.wall, theirs: peer.wall });
         }
-        if peer.discards && config.discard_ours {
+        if peer.discards && config.discards() {
             return Err(SessionError::BothDiscard);
         }
         Ok(())
@@ -114,16 +119,20 @@ impl Greeting {
 /// What a replica says of itself, to a peer or in a file. O(origins).
 pub(super) fn open<R: Replicated>(config: &SessionConfig, core: &mut Core<R>, wall: Time) -> Open {
     core.note_schema(config.schema.version());
-    let seen = Seen::from(&core.version());
+    // A replica that rejoins has nothing, as far as its peer is concerned.
+    let seen = match config.rejoin {
+        Some(_) => Seen::default(),
+        None => Seen::from(&core.version()),
+    };
     Open {
         schema: config.schema.clone(),
         newest: core.newest_schema(),
-        id: core.id(),
+        id: config.rejoin.unwrap_or(core.id()),
         document: core.document(),
         sends: config.sends(),
         receives: config.receives(),
         checks: config.check_divergence.is_some(),
-        discards: config.discard_ours,
+        discards: config.discards(),
         wall: Open::said_wall(wall),
         max_message: config.limits.message() as u64,
         max_block: config.limits.block() as u64,

@@ -76,6 +76,11 @@ impl Incoming {
         Ok(Some(outcome))
     }
 
+    /// The last snapshot was answered already.
+    pub(super) fn forget_answer(&mut self) {
+        self.answer = None;
+    }
+
     /// Whether we declined the last snapshot.
     pub(super) fn has_declined(&self) -> bool {
         self.has_declined

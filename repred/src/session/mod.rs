@@ -7,6 +7,7 @@ mod outgoing;
 mod receiver;
 mod incoming;
 mod digests;
+mod rejoining;
 mod handshake;
 mod backup_writer;
 mod backup_reader;
@@ -23,10 +24,10 @@ pub use self::{
 };
 use self::{
     digests::StateDigests, handshake::Greeting, incoming::Incoming, outgoing::Outgoing,
-    receiver::Outcome, timers::Timers,
+    receiver::Outcome, rejoining::Rejoining, timers::Timers,
 };
 use crate::{
-    core::Core,
+    core::{Core, RejoinError},
     history::{Cursor, Frontier, Position},
     id::ReplicaId,
     protocol::{Cause, Hash, Kind, MAX_OPEN, Message, Open, Reason, Receiver},
@@ -104,6 +105,8 @@ pub struct Session {
     digests: StateDigests,
     /// What [`Core::discards`] was when this began.
     discards: u64,
+    /// What the peer has sent so far, if we rejoin and it has not sent everything.
+    rejoining: Option<Rejoining>,
 }
 
 /// Where a conversation stands.
@@ -134,6 +137,7 @@ impl Phase {
 impl Session {
     /// A session that is about to begin: its first message is ready. O(origins).
     pub fn new<R: Replicated>(config: SessionConfig, core: &mut Core<R>, now: Now) -> Self {
+        let rejoining = config.rejoin.map(Rejoining::new);
         let (greeting, open) = Greeting::new(&config, core, now.wall);
         let mut first = Vec::new();
         open.encode(&mut first);
@@ -151,6 +155,7 @@ impl Session {
             timers: Timers::new(now.monotonic),
             digests: StateDigests::default(),
             discards: core.discards(),
+            rejoining,
         }
     }
 
@@ -466,7 +471,13 @@ impl Session {
         if !self.is_expected(kind) {
             return Err(SessionError::unexpected(kind));
         }
-        match Message::decode(kind, body, core.limits().origins)? {
+        let message = Message::decode(kind, body, core.limits().origins)?;
+        if self.rejoining.is_some()
+            && let Some(rejoined) = self.rejoin(core, kind, body, &message, now)
+        {
+            return rejoined;
+        }
+        match message {
             Message::Ping => Ok(()),
             Message::Bye(Reason::Finished) => {
                 self.phase = Phase::Closed;
@@ -530,12 +541,18 @@ impl Session {
         now: Now,
     ) -> Result<(), SessionError> {
         self.peer_id = Some(open.id);
-        let us = (core.id(), core.document());
+        let us = (self.config.rejoin.unwrap_or(core.id()), core.document());
         self.greeting.check(&open, &self.config, us, now.wall)?;
         let is_equal = self.greeting.is_equal(&open);
         self.is_synced = is_equal || !open.sends || !self.config.receives();
+        if self.rejoining.is_some() && (!open.sends || !self.config.receives()) {
+            return Err(SessionError::Rejoin(RejoinError::OneWay));
+        }
         self.peer = Some(open);
-        if is_equal {
+        if is_equal && self.rejoining.is_some() {
+            self.phase = Phase::Streaming;
+            self.finish_rejoin(core, now)?;
+        } else if is_equal {
             // The peer has what we had, whatever either has written since.
             self.phase = Phase::Streaming;
             let cursor = self.greeting.cursor().clone();
@@ -555,6 +572,11 @@ impl Session {
         seen: &Seen,
         floor: VersionVector,
     ) -> Result<(), SessionError> {
+        if let Some(rejoining) = &mut self.rejoining {
+            rejoining.begin(&seen.version(), floor);
+            self.phase = Phase::Streaming;
+            return Ok(());
+        }
         let theirs = &seen.version();
         core.check_id(seen)?;
         let own_floor = core.floor();
@@ -664,6 +686,85 @@ impl Session {
             }
             _ => Err(SessionError::unexpected(kind)),
         }
+    }
+
+    // ---- rejoining ----
+
+    /// Keeps what the peer sends while we rejoin. `None` for what is handled as always.
+    fn rejoin<R: Replicated>(
+        &mut self,
+        core: &mut Core<R>,
+        kind: Kind,
+        body: &[u8],
+        message: &Message<'_>,
+        now: Now,
+    ) -> Option<Result<(), SessionError>> {
+        let limits = &self.config.limits;
+        let limit = limits.snapshot_bytes.saturating_add(limits.block_bytes);
+        let rejoining = self.rejoining.as_mut()?;
+        match message {
+            Message::Items(_) => {}
+            Message::Snapshot(head) => rejoining.begin_snapshot(head),
+            Message::Chunk(bytes) => {
+                if let Err(error) = rejoining.chunk(bytes) {
+                    return Some(Err(error));
+                }
+            }
+            // Our state is about to be replaced.
+            Message::StateDigest { .. } => return Some(Ok(())),
+            Message::Synced => return Some(self.finish_rejoin(core, now)),
+            _ => return None,
+        }
+        Some(rejoining.keep(kind, body, limit))
+    }
+
+    /// Takes what the peer has sent for our state, and writes again on top of it what only we have. From then on, this is
+    /// a session like others.
+    fn finish_rejoin<R: Replicated>(
+        &mut self,
+        core: &mut Core<R>,
+        now: Now,
+    ) -> Result<(), SessionError> {
+        let Some(rejoining) = self.rejoining.take() else { return Ok(()) };
+        let before = core.begin_rejoin(rejoining.new_id)?;
+        let (announced, floor, messages) = rejoining.into_parts();
+        self.incoming = Incoming::new(announced);
+        if let Err(error) = self.replay(core, &messages, now) {
+            core.cancel_rejoin(before);
+            return Err(error);
+        }
+        let theirs = core.version();
+        core.finish_rejoin(before, now.wall)?;
+        // It was for this session that our state was given up.
+        self.discards = core.discards();
+        self.is_synced = true;
+        let history = core.history();
+        let cursor = Cursor::new(history, Frontier::new(history, &theirs));
+        self.outgoing = self.outgoing(cursor, Some(history.end()), floor);
+        Ok(())
+    }
+
+    /// Applies what has come while we were about to rejoin.
+    fn replay<R: Replicated>(
+        &mut self,
+        core: &mut Core<R>,
+        messages: &[(Kind, Vec<u8>)],
+        now: Now,
+    ) -> Result<(), SessionError> {
+        for (kind, body) in messages {
+            let limit = core.limits().origins;
+            let mut receiver = self.receiver(core, now);
+            match Message::decode(*kind, body, limit)? {
+                Message::Items(body) => self.incoming.items(body, &mut receiver)?,
+                Message::Snapshot(head) => self.incoming.begin_snapshot(head, &receiver)?,
+                Message::Chunk(bytes) => {
+                    self.incoming.chunk(bytes, &mut receiver, IfTrimmed::Decline)?;
+                }
+                _ => {}
+            }
+        }
+        self.incoming.forget_answer();
+        Ok(())
     }
 
     // ---- state digests ----
@@ -783,6 +884,14 @@ impl Session {
         now: Now,
         out: &mut Vec<u8>,
     ) -> Result<bool, SessionError> {
+        if let Some(rejoining) = &mut self.rejoining {
+            let answer = rejoining.take_answer();
+            let has_answer = answer.is_some();
+            if let Some(seen) = answer {
+                Message::Adopted(seen).encode(out);
+            }
+            return Ok(has_answer);
+        }
         // A peer that does not send to us has no use for what we have.
         if self.peer_sends()
             && let Some(answer) = self.incoming.take_answer(core)

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     changes::Changes,
-    encoding::{self, DecodeError, EncodeError},
+    encoding::{self, DecodeError, EncodeError, Renames},
     reduce::{Reduce, Replicated},
     stamp::{Dot, Stamp},
 };
@@ -37,6 +37,12 @@ trait AnyReducer: Any + Send {
     fn sample_any(&self, chance: &mut Chance) -> Option<ErasedUpdate>;
     fn write_any(&self, bytes: &mut Vec<u8>) -> Result<(), EncodeError>;
     fn replace_any(&mut self, bytes: &[u8]) -> Result<(), DecodeError>;
+    fn rename_any(
+        &self,
+        payload: &[u8],
+        old: Dot,
+        renames: &Renames,
+    ) -> Result<Vec<u8>, DecodeError>;
     fn tree(&self) -> Result<Tree, EncodeError>;
 }
 
@@ -62,6 +68,15 @@ impl<R: Replicated> AnyReducer for R {
 
     fn replace_any(&mut self, bytes: &[u8]) -> Result<(), DecodeError> {
         self.replace_state(bytes)
+    }
+
+    fn rename_any(
+        &self,
+        payload: &[u8],
+        old: Dot,
+        renames: &Renames,
+    ) -> Result<Vec<u8>, DecodeError> {
+        self.rename_update(payload, old, renames)
     }
 
     fn tree(&self) -> Result<Tree, EncodeError> {
@@ -163,6 +178,15 @@ impl Replicated for Erased {
 
     fn decode_update(&self, payload: &[u8]) -> Result<ErasedUpdate, DecodeError> {
         self.0.decode_any(payload)
+    }
+
+    fn rename_update(
+        &self,
+        payload: &[u8],
+        old: Dot,
+        renames: &Renames,
+    ) -> Result<Vec<u8>, DecodeError> {
+        self.0.rename_any(payload, old, renames)
     }
 }
 

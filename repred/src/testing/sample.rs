@@ -257,6 +257,10 @@ impl<'de> Deserializer<'de> for Sampler<'_> {
         name: &'static str,
         visitor: V,
     ) -> Result<V::Value, DecodeError> {
+        // Not a level deeper: it is what is in it.
+        if name == "Dots" {
+            return visitor.visit_newtype_struct(self);
+        }
         let read = |mut sampler: Sampler<'_>| visitor.visit_newtype_struct(sampler.deeper()?);
         match name {
             "ReplicaId" => self.part(Part::Origin, read),

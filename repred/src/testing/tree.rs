@@ -390,6 +390,7 @@ impl Serializer for TreeBuilder {
         let inner = Tree::of(value)?;
         Ok(match (name, &inner) {
             ("ReplicaId", Tree::Record(_, bytes)) => Tree::Name(replica(bytes)),
+            ("Dots", _) => inner,
             ("Time", Tree::Leaf(ticks)) => Tree::Name(time(ticks)),
             _ => Tree::Record(name.into(), vec![("", inner)]),
         })

@@ -22,6 +22,7 @@ mod documents;
 mod unknown;
 mod vectors;
 mod snapshots;
+mod rejoin;
 mod hostile;
 
 // Shared copies: handles, tasks and networks.

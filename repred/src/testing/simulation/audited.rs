@@ -7,9 +7,9 @@ use serde::Serializer;
 use super::ledger::{Ledger, Untruthful};
 use crate::{
     changes::Changes,
-    encoding::{DecodeError, EncodeError},
+    encoding::{DecodeError, EncodeError, Renames},
     reduce::{Reduce, Replicated},
-    stamp::Stamp,
+    stamp::{Dot, Stamp},
     testing::{
         erased::{Erased, ErasedChanges, ErasedUpdate},
         laws::untruthful,
@@ -95,5 +95,14 @@ impl Replicated for Audited {
 
     fn decode_update(&self, payload: &[u8]) -> Result<ErasedUpdate, DecodeError> {
         self.inner.decode_update(payload)
+    }
+
+    fn rename_update(
+        &self,
+        payload: &[u8],
+        old: Dot,
+        renames: &Renames,
+    ) -> Result<Vec<u8>, DecodeError> {
+        self.inner.rename_update(payload, old, renames)
     }
 }
