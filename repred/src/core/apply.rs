@@ -465,6 +465,8 @@ impl<R: Replicated> Applied<R> {
             let token = if seq == head.seq { head.token } else { Token::UNKNOWN };
             self.history.learn(&OriginHead { id: head.id, seq, token, epochs }, 0);
         }
+        // No stamp has to be later than what was given up: the way back for whoever wrote when a clock was ahead.
+        self.clock = HybridClock::default();
         self.begin_at(snapshot);
         Ok(())
     }

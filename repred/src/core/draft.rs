@@ -117,7 +117,7 @@ impl<R: Replicated + Edit> Core<R> {
         inverting: Inverting,
         edit: impl FnOnce(Editor<R, DynPlace<'_, R>>) -> Result<T, E>,
     ) -> Result<(T, Inverses<R>), EditError<E>> {
-        self.check_writable()?;
+        self.check_writable(wall)?;
         let mut draft = Draft::new(self, wall, inverting);
         let value = edit(Editor::new(&mut draft as DynPlace<'_, R>)).map_err(EditError::Closure)?;
         match draft.mistake.take() {

@@ -48,6 +48,17 @@ pub enum UpdateError {
         /// The id.
         id: ReplicaId,
     },
+    /// The update's time would be so far ahead of our wall clock that no peer takes it now: something was written when
+    /// the clock was ahead, and stamps never step back. Wait until the clock has come near, or let the replica rejoin
+    /// (`Replica::rejoin`): it writes its updates again, with new stamps, under a new id. Before anything else, look
+    /// whether the clock is right now.
+    ClockAhead {
+        /// How far the time would be ahead of the wall clock.
+        by: Duration,
+        /// How far it may be: twice [`CoreLimits::time_ahead`](crate::sans_io::CoreLimits::time_ahead). A peer whose
+        /// clock is right takes what is half as far ahead at once, and lets what is further ahead wait.
+        limit: Duration,
+    },
     /// The journal has no room. The replica can still be read. Make room on the disk, and try again.
     Full {
         /// What the journal says.
@@ -97,7 +108,7 @@ pub enum ReceiveError {
         /// The time it should be after.
         before: Time,
     },
-    /// Its time is too far ahead of our clock. It will be accepted after the wait, or once
+    /// It is in a backup, and its time is too far ahead of our clock. (In a session it waits.) It will be accepted after the wait, or once
     /// [`CoreLimits::time_ahead`](crate::sans_io::CoreLimits::time_ahead) is raised.
     TooFarAhead {
         /// Its stamp.
@@ -299,6 +310,12 @@ impl fmt::Display for UpdateError {
                 write!(f, "the edit has over {size} bytes, but {limit} is the limit; split it")
             }
             Self::Refused { reason } => write!(f, "the edit was refused: {reason}"),
+            Self::ClockAhead { by, limit } => write!(
+                f,
+                "stamps are {by:?} ahead of the clock, which no peer takes, because something was written when the \
+                 clock was ahead; set the clock if it is wrong now, or else rejoin, or wait {:?}",
+                by.saturating_sub(*limit)
+            ),
             Self::Full { reason } => write!(f, "there is no room for the update: {reason}"),
             Self::ReadOnly { reason } => write!(f, "the replica can only be read: {reason}"),
             Self::IdTaken { id } => {

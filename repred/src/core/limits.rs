@@ -28,7 +28,8 @@ pub struct CoreLimits {
     /// two versions has to fit a message.
     pub origins: usize,
     /// How far ahead of our wall clock a time may be. Default five minutes: without a limit, a single wrong clock would
-    /// put all replicas' stamps forward, since no stamp is behind one that was seen before.
+    /// put all replicas' stamps forward, since no stamp is behind one that was seen before. In a session, what is further
+    /// ahead waits until its time has come near.
     pub time_ahead: Duration,
     /// Events kept for slow observers. Default 1,024.
     pub events: usize,

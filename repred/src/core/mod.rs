@@ -488,12 +488,46 @@ impl<R: Replicated> Core<R> {
         self.applied.check_health()
     }
 
-    fn check_writable(&self) -> Result<(), UpdateError> {
+    fn check_writable(&self, wall: Time) -> Result<(), UpdateError> {
         self.check_health()?;
-        match self.identity {
-            Identity::Ours(_) => Ok(()),
-            Identity::Taken(id) => Err(UpdateError::IdTaken { id }),
+        if let Identity::Taken(id) = self.identity {
+            return Err(UpdateError::IdTaken { id });
         }
+        // So it is with nearly every update, and durations are slow to make.
+        if self.latest_time() <= wall {
+            return Ok(());
+        }
+        // Peers whose clock is within the limit of ours may have brought times that are this far ahead.
+        let limit = self.limits.time_ahead.saturating_mul(2);
+        match self.latest_time().since(wall) {
+            by if by > limit => Err(UpdateError::ClockAhead { by, limit }),
+            _ => Ok(()),
+        }
+    }
+
+    /// How far the next stamp is ahead of the wall clock, if that is more than half of what peers take at once
+    /// ([`CoreLimits::time_ahead`]): the clock was set back, or a peer's clock is ahead. Peers let what is further ahead
+    /// than that wait, and beyond twice that nothing is written ([`UpdateError::ClockAhead`]).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use repred::{Counter, Time, error::UpdateError, sans_io::Core};
+    ///
+    /// let noon = Time::from_micros(43_200_000_000);
+    /// let mut votes = Core::new(0xa.into(), Counter::default());
+    /// votes.update(3, noon + Duration::from_secs(3600))?;
+    /// assert_eq!(votes.clock_ahead(noon), Some(Duration::from_secs(3600)));
+    /// assert!(matches!(votes.update(4, noon), Err(UpdateError::ClockAhead { .. })));
+    ///
+    /// let nearly = noon + Duration::from_secs(3590);
+    /// assert_eq!(votes.clock_ahead(nearly), None);
+    /// votes.update(4, nearly)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn clock_ahead(&self, wall: Time) -> Option<Duration> {
+        let by = self.latest_time().since(wall);
+        (by > self.limits.time_ahead / 2).then_some(by)
     }
 
     /// How long to wait until a time is no longer too far ahead.

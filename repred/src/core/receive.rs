@@ -116,6 +116,22 @@ impl<R: Replicated> Core<R> {
         Ok(())
     }
 
+    /// Checks what has to wait before it can be received: that somebody knows more of us than we do is to be known
+    /// at once.
+    pub(crate) fn check_waiting(
+        &mut self,
+        origin: OriginIndex,
+        last: u64,
+    ) -> Result<(), ReceiveError> {
+        let dot = Dot::new(self.history().id(origin), last);
+        if dot.origin != self.id() {
+            return Ok(());
+        }
+        let checked = Err(ReceiveError::OwnOrigin { dot });
+        self.note_own(&checked);
+        checked
+    }
+
     /// What of a block is not known yet, with every update decoded.
     fn check_block<'b>(
         &self,

@@ -15,7 +15,8 @@ impl<R: Replicated> Core<R> {
     /// Writes an update: stamps it, reduces it, keeps it for others.
     ///
     /// An update that changes nothing is not kept and gets no stamp. `wall` is the time now; a clock that
-    /// stands still or steps back does no harm.
+    /// stands still or steps back a little does no harm. If it steps back a lot, stamps are far ahead of it, and
+    /// nothing is written until it has come near; see [`clock_ahead`](Self::clock_ahead).
     ///
     /// ```
     /// use repred::{Dot, GrowSet, Time, sans_io::Core};
@@ -40,7 +41,7 @@ impl<R: Replicated> Core<R> {
         update: R::Update,
         wall: Time,
     ) -> Result<Receipt<R::Changes>, UpdateError> {
-        self.check_writable()?;
+        self.check_writable(wall)?;
         let mut payload = core::mem::take(&mut self.encoder.buffer);
         payload.clear();
         let (state, limit) = (self.applied.state(), self.limits.update_bytes);
@@ -74,7 +75,7 @@ impl<R: Replicated> Core<R> {
         updates: impl IntoIterator<Item = R::Update>,
         wall: Time,
     ) -> Result<Vec<Receipt<R::Changes>>, UpdateError> {
-        self.check_writable()?;
+        self.check_writable(wall)?;
         let mut payload = Vec::new();
         let mut encoded = Vec::new();
         for update in updates {

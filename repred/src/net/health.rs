@@ -128,11 +128,23 @@ pub enum ProblemKind {
         /// The id that the journal was written under.
         was: ReplicaId,
     },
-    /// A clock is so far ahead that others refuse what its replica writes, or soon will. Set the clock.
+    /// Our clock and that of a peer differ by more than
+    /// [`SessionConfig::clock_drift`](crate::sans_io::SessionConfig::clock_drift); nobody knows which of the two is
+    /// right. What the one that is ahead writes waits at the other until its time has come. Set the clock that is wrong.
+    /// Ends when a connection with the peer is fine that began with clocks that differ by less, and the last that
+    /// did not is a [while](Self::SETTLED) ago.
     ClockAhead {
-        /// Whose clock; `None` if it is ours.
+        /// Whose clock is ahead; `None` if it is ours.
         whose: Option<ReplicaId>,
         /// How far it is ahead.
+        by: Duration,
+    },
+    /// What is written here is stamped with times far ahead of our clock, because it was set back, or because another
+    /// replica's clock is ahead: see [`Core::clock_ahead`](crate::sans_io::Core::clock_ahead). Others let it wait, and if
+    /// it becomes too far, nothing is written: see [`UpdateError::ClockAhead`](crate::error::UpdateError::ClockAhead),
+    /// which names the way back. Ends when the clock has come near.
+    StampsAhead {
+        /// How far they are ahead.
         by: Duration,
     },
     /// Things of a kind that only newer versions of repred know were neither kept nor passed on, because there were too
@@ -165,6 +177,7 @@ pub(super) enum Topic {
     Forked(ReplicaId),
     Copied,
     ClockAhead(Option<ReplicaId>),
+    StampsAhead,
     NotKept,
     NeverPolled,
 }
@@ -189,6 +202,7 @@ impl ProblemKind {
             Self::Forked { origin, .. } => Topic::Forked(*origin),
             Self::Copied { .. } => Topic::Copied,
             Self::ClockAhead { whose, .. } => Topic::ClockAhead(*whose),
+            Self::StampsAhead { .. } => Topic::StampsAhead,
             Self::NotKept { .. } => Topic::NotKept,
             Self::NeverPolled { .. } => Topic::NeverPolled,
         }
@@ -284,11 +298,22 @@ impl fmt::Display for ProblemKind {
                 "the journal is a copy of one that {was} wrote; this replica writes under a new id"
             ),
             Self::ClockAhead { whose: None, by } => {
-                write!(f, "our clock is {by:?} ahead; set it")
+                write!(
+                    f,
+                    "our clock is {by:?} ahead of another replica's; set the one that is wrong"
+                )
             }
             Self::ClockAhead { whose: Some(whose), by } => {
-                write!(f, "the clock of replica {whose} is {by:?} ahead; set it")
+                write!(
+                    f,
+                    "the clock of replica {whose} is {by:?} ahead of ours; set the one that is wrong"
+                )
             }
+            Self::StampsAhead { by } => write!(
+                f,
+                "our stamps are {by:?} ahead of our clock, which was set back, or another replica's clock is ahead; \
+                 others may let what is written wait"
+            ),
             Self::NotKept { count } => write!(
                 f,
                 "{count} things of a kind that is not known here were not kept; upgrade this program"

@@ -14,7 +14,7 @@ use super::{
     shared::{Inner, Key, Shared},
 };
 use crate::{
-    core::ReceiveError,
+    core::{Core, ReceiveError},
     endpoint::{Endpoint, EndpointError},
     id::ReplicaId,
     log_position::LogPosition,
@@ -206,16 +206,23 @@ impl<R: Replicated> ReplicaEndpoint<R> {
             }
             shared.check_writable(inner).map_err(EndpointError::ReadOnly)?;
             begin(inner, key, &self.config, now);
+            let before = inner.core.log_position();
+            let mut polled = Ok(());
             while let Some((core, session)) = inner.core_and_session(key) {
                 message.clear();
-                if !session.poll_message(core, now, &mut message)? {
-                    inner.wake_on_change(key, cx.waker());
-                    break;
+                match poll(core, session, now, &mut message) {
+                    Ok(true) if push(self, &message) => continue,
+                    Ok(true) => {}
+                    Ok(false) => inner.wake_on_change(key, cx.waker()),
+                    Err(error) => polled = Err(error),
                 }
-                if !push(self, &message) {
-                    break;
-                }
+                break;
             }
+            // What was too early may have been received.
+            if inner.core.log_position() != before {
+                inner.notify_change();
+            }
+            polled?;
             Ok(inner.core.log_position())
         });
         self.message = message;
@@ -308,6 +315,7 @@ impl<R: Replicated> Endpoint for ReplicaEndpoint<R> {
                 inner.notify_change();
                 inner.look(now);
             }
+            inner.note_clocks(key, now);
             if received.is_ok() && !inner.monitor.is_good() {
                 inner.note_fine(key, now);
             }
@@ -410,6 +418,20 @@ impl<R: Replicated> Endpoint for ReplicaEndpoint<R> {
     }
 }
 
+/// Takes the next message from a session, which may also receive what has waited for its time.
+fn poll<R: Replicated>(
+    core: &mut Core<R>,
+    session: &mut Session,
+    now: Now,
+    message: &mut Vec<u8>,
+) -> Result<bool, SessionError> {
+    // A panic of `reduce` must not reach the executor: the core is poisoned by it, and the error says so.
+    let polled = catch_unwind(AssertUnwindSafe(|| session.poll_message(core, now, message)));
+    polled.unwrap_or_else(|_| {
+        session.refuse(SessionError::Unavailable(Unavailable::Poisoned)).map(|()| false)
+    })
+}
+
 /// Begins the session if it has not.
 fn begin<R: Replicated>(inner: &mut Inner<R>, key: Key, config: &SessionConfig, now: Now) {
     let Inner { core, links, .. } = inner;
@@ -431,16 +453,11 @@ fn note_refusal<R: Replicated>(inner: &mut Inner<R>, key: Key, error: &SessionEr
         | SessionError::Stalled { .. }
         | SessionError::Discarded
         | SessionError::NewerSchema
+        | SessionError::LeftOut
         | SessionError::Unavailable(_)
         | SessionError::Peer(Reason::Finished | Reason::TimedOut) => return,
         SessionError::Diverged { .. } | SessionError::Peer(Reason::Diverged) => {
             ProblemKind::Diverged { peer }
-        }
-        SessionError::ClockDrift { ours, theirs } if ours > theirs => {
-            ProblemKind::ClockAhead { whose: None, by: ours.since(*theirs) }
-        }
-        SessionError::ClockDrift { ours, theirs } => {
-            ProblemKind::ClockAhead { whose: peer, by: theirs.since(*ours) }
         }
         SessionError::Receive(ReceiveError::TooFarAhead { stamp, .. }) => {
             let by = stamp.time.since(now.wall);

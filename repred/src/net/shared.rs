@@ -412,6 +412,11 @@ impl<R: Replicated> Inner<R> {
         if count > 0 {
             self.hold(ProblemKind::NotKept { count }, now);
         }
+        match self.core.clock_ahead(now.wall) {
+            Some(by) => self.hold(ProblemKind::StampsAhead { by }, now),
+            None if self.monitor.has(Topic::StampsAhead) => self.clear(Topic::StampsAhead),
+            None => {}
+        }
         match (self.core.has_deferred(), self.monitor.has(Topic::Deferred)) {
             (true, false) => self.note_deferred(now),
             (false, true) => self.clear(Topic::Deferred),
@@ -457,6 +462,15 @@ impl<R: Replicated> Inner<R> {
         self.dropped_unpolled = 0;
         if self.monitor.has(Topic::NeverPolled) {
             self.note_unpolled(now);
+        }
+    }
+
+    /// Raises the problem that the clocks of both ends of a conversation show, if they differ too much.
+    pub(super) fn note_clocks(&mut self, key: Key, now: Now) {
+        let Some(session) = self.session(key) else { return };
+        if let (peer, Some(clocks)) = (session.peer(), session.clock_difference()) {
+            let whose = peer.filter(|_| clocks.is_ours_behind());
+            self.hold(ProblemKind::ClockAhead { whose, by: clocks.by() }, now);
         }
     }
 

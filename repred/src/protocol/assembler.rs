@@ -266,6 +266,16 @@ impl Assembler {
         indexed.filter_map(|(place, index)| Some((place, index?))).collect()
     }
 
+    /// Something of these origins was applied that the receiver had set aside when it came.
+    pub(crate) fn note_applied(&mut self, origins: &BTreeSet<OriginIndex>) {
+        if origins.is_empty() {
+            return;
+        }
+        let is_one = |entry: &TableEntry| entry.index.is_some_and(|index| origins.contains(&index));
+        let places = self.table.iter().enumerate().filter(|(_, entry)| is_one(entry));
+        self.applied.extend(places.map(|(place, _)| place));
+    }
+
     /// Whether the next [`take_applied`](Self::take_applied) has any.
     pub(crate) fn has_applied(&self) -> bool {
         !self.applied.is_empty()

@@ -32,7 +32,10 @@ pub struct SessionConfig {
     /// to be a few times the peer's `keep_alive`, and long enough for the link to carry the largest update. Default
     /// twenty seconds.
     pub timeout: Duration,
-    /// How far the peer's wall clock may be from ours. Default five minutes.
+    /// How far the peer's wall clock may be from ours before [`Session::clock_difference`](super::Session::clock_difference)
+    /// says so. While it is not that far ahead, nor further than
+    /// [`CoreLimits::time_ahead`](crate::sans_io::CoreLimits::time_ahead), what the peer sends is too early only if it is
+    /// too far ahead of the peer's clock as well. Default five minutes.
     pub clock_drift: Duration,
     /// Compare digests of the state whenever versions are equal, this often at most. Both sides must
     /// want it, and the state needs a canonical encoding. Default `None`: never.

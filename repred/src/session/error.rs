@@ -11,7 +11,6 @@ use crate::{
     protocol::{Kind, Malformed, PROTOCOL, ProtocolError, Reason, Unreadable, Upgrade},
     schema::Schema,
     stamp::Dot,
-    time::Time,
     unavailable::Unavailable,
     version::VersionVector,
 };
@@ -64,13 +63,6 @@ pub enum SessionError {
         /// The id.
         id: ReplicaId,
     },
-    /// The two clocks are too far apart. One of them has to be set.
-    ClockDrift {
-        /// What our clock says.
-        ours: Time,
-        /// What the peer's clock says.
-        theirs: Time,
-    },
     /// Both sides were configured to give up their state for the other's. Configure only one so.
     BothDiscard,
     /// Each side has trimmed updates that the other has not seen. Connect again, and let one of the two rejoin:
@@ -105,6 +97,9 @@ pub enum SessionError {
     Adopt(AdoptError),
     /// We have not rejoined. Everything here is as it was.
     Rejoin(RejoinError),
+    /// More came too early by our clock than is kept until its time. What there was no room for could be received now.
+    /// Connect again: it is sent again.
+    LeftOut,
     /// There was no snapshot or digest to send.
     Snapshot(SnapshotError),
     /// A message is malformed. Complete entries and blocks before that place were applied; an open block, and
@@ -186,7 +181,7 @@ impl SessionError {
             | Self::SameId { .. }
             | Self::BothDiscard
             | Self::TooLargeForPeer { .. } => Reason::Incompatible,
-            Self::ClockDrift { .. }
+            Self::LeftOut
             | Self::Receive(ReceiveError::TooFarAhead { .. })
             | Self::Adopt(AdoptError::TooFarAhead { .. }) => Reason::Clock,
             Self::BothTrimmed { .. } | Self::Adopt(AdoptError::BothTrimmed { .. }) => {
@@ -336,14 +331,6 @@ impl fmt::Display for SessionError {
             Self::SameId { id } => {
                 write!(f, "the other side is replica {id} too; give a copy an id of its own")
             }
-            Self::ClockDrift { ours, theirs } => {
-                let (ahead, drift) = if ours < theirs {
-                    ("the other side's", theirs.since(*ours))
-                } else {
-                    ("our", ours.since(*theirs))
-                };
-                write!(f, "{ahead} clock is {drift:?} ahead; set one of the two")
-            }
             Self::BothDiscard => {
                 f.write_str("both sides are to discard their state; tell only one")
             }
@@ -356,6 +343,9 @@ impl fmt::Display for SessionError {
             Self::Receive(error) => error.fmt(f),
             Self::Adopt(error) => error.fmt(f),
             Self::Rejoin(error) => error.fmt(f),
+            Self::LeftOut => f.write_str(
+                "more came too early by our clock than is kept; connect again, and it is sent again",
+            ),
             Self::Snapshot(error) => error.fmt(f),
             Self::Malformed { expected } => {
                 write!(f, "a message is malformed where {expected} should be")

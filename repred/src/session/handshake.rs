@@ -46,6 +46,11 @@ impl Greeting {
         (Self { wall, sequence_hash, content_hash, newest, cursor, announced, is_rejoining }, open)
     }
 
+    /// What our clock said.
+    pub(super) fn wall(&self) -> Time {
+        self.wall
+    }
+
     /// Whether the peer has seen the same, and the same under each name.
     pub(super) fn is_equal(&self, peer: &Open) -> bool {
         self.sequence_hash == peer.sequence_hash && self.content_hash == peer.content_hash
@@ -90,7 +95,6 @@ impl Greeting {
         peer: &Open,
         config: &SessionConfig,
         (own, document): (ReplicaId, DocumentId),
-        wall: Time,
     ) -> Result<(), SessionError> {
         if peer.document != document {
             return Err(SessionError::Document { ours: document, theirs: peer.document });
@@ -101,13 +105,6 @@ impl Greeting {
         }
         if peer.id == own {
             return Err(SessionError::SameId { id: own });
-        }
-        // Compare the peer's clock with the time in our own open, so that both sides decide alike, and with the
-        // present time, so that an open that was long on its way does not count as drift. The smaller difference
-        // counts.
-        let drift = |ours: Time| ours.since(peer.wall).max(peer.wall.since(ours));
-        if drift(self.wall).min(drift(wall)) > config.clock_drift {
-            return Err(SessionError::ClockDrift { ours: self.wall, theirs: peer.wall });
         }
         if peer.discards && config.discards() {
             return Err(SessionError::BothDiscard);

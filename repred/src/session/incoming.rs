@@ -9,7 +9,7 @@ use super::{
 use crate::{
     core::Core,
     id::ReplicaId,
-    protocol::{Acked, Assembler, Message, Receiver, SnapshotHead},
+    protocol::{Acked, Assembler, Message, ReceivedSnapshot, Receiver, SnapshotHead},
     reduce::Replicated,
     seen::Seen,
 };
@@ -57,6 +57,16 @@ impl Incoming {
         Ok(self.assembler.begin_snapshot(head, receiver.limits())?)
     }
 
+    /// Offers again what was too early, and acknowledges what is received now.
+    pub(super) fn receive_waiting<R: Replicated>(
+        &mut self,
+        receiver: &mut CoreReceiver<'_, R>,
+    ) -> Result<(), SessionError> {
+        let received = receiver.receive_waiting()?;
+        self.assembler.note_applied(&received);
+        Ok(())
+    }
+
     /// Adds the next part of a snapshot. With the last one, decides what becomes of it.
     pub(super) fn chunk<R: Replicated>(
         &mut self,
@@ -67,13 +77,24 @@ impl Incoming {
         let Some(received) = self.assembler.chunk(bytes)? else {
             return Ok(None);
         };
+        self.snapshot(received, receiver, if_trimmed).map(Some)
+    }
+
+    /// Decides what becomes of a snapshot, and answers, unless it is too early.
+    pub(super) fn snapshot<R: Replicated>(
+        &mut self,
+        received: ReceivedSnapshot,
+        receiver: &mut CoreReceiver<'_, R>,
+        if_trimmed: IfTrimmed,
+    ) -> Result<Outcome, SessionError> {
         let outcome = receiver.snapshot(received, if_trimmed)?;
-        self.answer = Some(match outcome {
-            Outcome::Adopted(_) | Outcome::Needless => Answer::Adopted,
-            Outcome::Declined { has_seen_floor } => Answer::Declined { has_seen_floor },
-        });
+        self.answer = match outcome {
+            Outcome::Adopted(_) | Outcome::Needless => Some(Answer::Adopted),
+            Outcome::Declined { has_seen_floor } => Some(Answer::Declined { has_seen_floor }),
+            Outcome::TooEarly(_) => None,
+        };
         self.has_declined = matches!(outcome, Outcome::Declined { .. });
-        Ok(Some(outcome))
+        Ok(outcome)
     }
 
     /// The last snapshot was answered already.

@@ -4,6 +4,8 @@ mod config;
 mod error;
 mod timers;
 mod outgoing;
+mod waiting;
+mod clock_difference;
 mod receiver;
 mod incoming;
 mod digests;
@@ -19,12 +21,13 @@ pub(crate) use self::receiver::{CoreReceiver, IfTrimmed};
 pub use self::{
     backup_reader::BackupReader,
     backup_writer::BackupWriter,
+    clock_difference::ClockDifference,
     config::{Direction, SessionConfig, SessionLimits, WriteProgress},
     error::SessionError,
 };
 use self::{
     digests::StateDigests, handshake::Greeting, incoming::Incoming, outgoing::Outgoing,
-    receiver::Outcome, rejoining::Rejoining, timers::Timers,
+    receiver::Outcome, rejoining::Rejoining, timers::Timers, waiting::Waiting,
 };
 use crate::{
     core::{Core, RejoinError},
@@ -33,7 +36,7 @@ use crate::{
     protocol::{Cause, Hash, Kind, MAX_OPEN, Message, Open, Reason, Receiver},
     reduce::Replicated,
     seen::Seen,
-    time::{Monotonic, Now},
+    time::{Monotonic, Now, Time},
     unknowns::UnknownKind,
     version::VersionVector,
 };
@@ -96,6 +99,12 @@ pub struct Session {
     /// Messages that go out before all others: our open, our digest.
     first: VecDeque<Vec<u8>>,
     incoming: Incoming,
+    /// What came too early.
+    waiting: Waiting,
+    /// How far the peer's clock is ahead of ours, as far as we believe it.
+    peer_ahead: Duration,
+    /// Whether the two clocks differ by more than they should.
+    clocks: Option<ClockDifference>,
     /// `None` before the peer has said what it has, if nothing is to be sent to it, and at the end.
     outgoing: Option<Outgoing>,
     /// What the peer had confirmed when `outgoing` ended.
@@ -149,6 +158,9 @@ impl Session {
             peer: None,
             first: VecDeque::from([first]),
             incoming: Incoming::default(),
+            waiting: Waiting::default(),
+            peer_ahead: Duration::ZERO,
+            clocks: None,
             outgoing: None,
             acked_at_end: None,
             is_synced: false,
@@ -314,6 +326,48 @@ impl Session {
         }
     }
 
+    /// How far the two clocks differ, once the peer's open has arrived, if it is more than
+    /// [`SessionConfig::clock_drift`]: one of the two is wrong, and somebody should be told. Both sides find the same.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// # use repred::{Counter, Time, sans_io::{Core, Monotonic, Now, WriteProgress, Session, SessionConfig}};
+    /// # let now = Now { wall: Time::from_micros(1), monotonic: Monotonic::ZERO };
+    /// # let config = SessionConfig::for_state::<Counter>();
+    /// # let (mut a, mut b) = (Core::new(0xa.into(), Counter::default()), Core::new(0xb.into(), Counter::default()));
+    /// let hour = Duration::from_secs(3600);
+    /// let ahead = Now { wall: now.wall + hour, ..now };
+    /// # let mut to_b = Session::new(config.clone(), &mut a, now);
+    /// let mut to_a = Session::new(config.clone(), &mut b, ahead);
+    /// let mut open = Vec::new();
+    /// to_a.poll_message(&mut b, ahead, &mut open)?;
+    /// to_b.handle_message(&mut a, &open, now)?;
+    /// let difference = to_b.clock_difference().unwrap();
+    /// assert!(difference.is_ours_behind());
+    /// assert_eq!(difference.by(), hour);
+    /// # Ok::<(), repred::error::SessionError>(())
+    /// ```
+    pub fn clock_difference(&self) -> Option<ClockDifference> {
+        self.clocks
+    }
+
+    /// How many entries, skips, blocks and snapshots of the peer's wait here, because they are of a time that our clock
+    /// is not near to, or must not pass what is. They are received when their time has come, on a call of
+    /// [`handle_message`](Self::handle_message) or [`poll_message`](Self::poll_message).
+    ///
+    /// ```
+    /// # use repred::{Counter, Time, sans_io::{Core, Monotonic, Now, WriteProgress, Session, SessionConfig}};
+    /// # let now = Now { wall: Time::from_micros(1), monotonic: Monotonic::ZERO };
+    /// # let config = SessionConfig::for_state::<Counter>();
+    /// # let mut a = Core::new(0xa.into(), Counter::default());
+    /// let to_b = Session::new(config, &mut a, now);
+    /// assert_eq!(to_b.waiting(), 0);
+    /// ```
+    pub fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
     // ---- what comes in ----
 
     /// Applies a message of the peer's.
@@ -352,7 +406,10 @@ impl Session {
         if self.phase.is_over() {
             return Ok(());
         }
-        let result = self.dispatch(core, message, now);
+        let result = self
+            .receive_waiting(core, now)
+            .and_then(|()| self.dispatch(core, message, now))
+            .map(|()| self.schedule(core, now));
         self.timers.heard(now.monotonic);
         self.fail_if_err(result)
     }
@@ -441,6 +498,7 @@ impl Session {
             };
             // What was half received is nowhere; a block of ours that was open is not pinned any longer.
             self.incoming = Incoming::default();
+            self.waiting = Waiting::default();
             self.end_outgoing();
         }
         result
@@ -542,7 +600,8 @@ impl Session {
     ) -> Result<(), SessionError> {
         self.peer_id = Some(open.id);
         let us = (self.config.rejoin.unwrap_or(core.id()), core.document());
-        self.greeting.check(&open, &self.config, us, now.wall)?;
+        self.greeting.check(&open, &self.config, us)?;
+        self.compare_clocks(core, &open, now);
         let is_equal = self.greeting.is_equal(&open);
         self.is_synced = is_equal || !open.sends || !self.config.receives();
         if self.rejoining.is_some() && (!open.sends || !self.config.receives()) {
@@ -622,7 +681,7 @@ impl Session {
 
     fn receiver<'a, R: Replicated>(&self, core: &'a mut Core<R>, now: Now) -> CoreReceiver<'a, R> {
         let newest = self.peer.as_ref().map_or(0, |peer| peer.newest);
-        CoreReceiver::new(core, &self.config, newest, now.wall)
+        CoreReceiver::new(core, &self.config, newest, self.present(now))
     }
 
     fn items<R: Replicated>(
@@ -631,7 +690,10 @@ impl Session {
         body: &[u8],
         now: Now,
     ) -> Result<(), SessionError> {
-        let mut receiver = self.receiver(core, now).without_echo(self.outgoing.as_mut());
+        let mut receiver = self
+            .receiver(core, now)
+            .without_echo(self.outgoing.as_mut())
+            .with_waiting(&mut self.waiting);
         self.incoming.items(body, &mut receiver)
     }
 
@@ -643,24 +705,89 @@ impl Session {
         }
     }
 
+    // ---- clocks ----
+
+    /// Compares the peer's clock with the time in our own open, so that both sides find the same, and with the present
+    /// time, so that an open that was long on its way does not count as drift. The smaller difference counts.
+    fn compare_clocks<R: Replicated>(&mut self, core: &Core<R>, open: &Open, now: Now) {
+        let clocks = [self.greeting.wall(), now.wall]
+            .map(|ours| ClockDifference { ours, theirs: open.wall });
+        let [then, present] = clocks;
+        let clocks = if then.by() < present.by() { then } else { present };
+        self.clocks = Some(clocks).filter(|clocks| clocks.by() > self.config.clock_drift);
+        let believed = self.config.clock_drift.min(core.limits().time_ahead);
+        let is_believed = clocks.by() <= believed && clocks.is_ours_behind();
+        self.peer_ahead = if is_believed { clocks.by() } else { Duration::ZERO };
+    }
+
+    /// The time by which we judge what the peer sends: that of the clock which is ahead, ours or the peer's, as long as
+    /// the two differ by less than the limit. Otherwise what the peer has accepted could be too early here, and
+    /// would hold up what comes after it.
+    fn present(&self, now: Now) -> Time {
+        now.wall + self.peer_ahead
+    }
+
+    /// Receives what was too early, if it is time to look at it.
+    fn receive_waiting<R: Replicated>(
+        &mut self,
+        core: &mut Core<R>,
+        now: Now,
+    ) -> Result<(), SessionError> {
+        if !self.waiting.is_due(now.monotonic) || self.phase != Phase::Streaming {
+            return Ok(());
+        }
+        self.check_core(core)?;
+        if let Some(snapshot) = self.waiting.take_snapshot() {
+            let if_trimmed = self.if_trimmed();
+            let mut receiver = self.receiver(core, now);
+            let outcome = self.incoming.snapshot(snapshot, &mut receiver, if_trimmed)?;
+            self.took_snapshot(core, outcome)?;
+        }
+        let mut receiver = self.receiver(core, now).with_waiting(&mut self.waiting);
+        self.incoming.receive_waiting(&mut receiver)?;
+        self.schedule(core, now);
+        Ok(())
+    }
+
+    /// Decides when to look again at what waits.
+    fn schedule<R: Replicated>(&mut self, core: &Core<R>, now: Now) {
+        let latest = self.present(now) + core.limits().time_ahead;
+        self.waiting.schedule(latest, now.monotonic);
+    }
+
     fn chunk<R: Replicated>(
         &mut self,
         core: &mut Core<R>,
         bytes: &[u8],
         now: Now,
     ) -> Result<(), SessionError> {
-        let if_trimmed =
-            if self.config.discard_ours { IfTrimmed::Discard } else { IfTrimmed::Decline };
+        let if_trimmed = self.if_trimmed();
         let mut receiver = self.receiver(core, now);
-        let outcome = self.incoming.chunk(bytes, &mut receiver, if_trimmed)?;
+        match self.incoming.chunk(bytes, &mut receiver, if_trimmed)? {
+            Some(outcome) => self.took_snapshot(core, outcome),
+            None => Ok(()),
+        }
+    }
+
+    fn if_trimmed(&self) -> IfTrimmed {
+        if self.config.discard_ours { IfTrimmed::Discard } else { IfTrimmed::Decline }
+    }
+
+    /// Follows what became of a snapshot.
+    fn took_snapshot<R: Replicated>(
+        &mut self,
+        core: &Core<R>,
+        outcome: Outcome,
+    ) -> Result<(), SessionError> {
         // If we gave up our state, it was for this session.
         self.discards = core.discards();
         match (outcome, &mut self.outgoing) {
-            (Some(Outcome::Adopted(version)), Some(outgoing)) => {
+            (Outcome::TooEarly(received), _) => self.waiting.push_snapshot(received),
+            (Outcome::Adopted(version), Some(outgoing)) => {
                 outgoing.confirm_version(core.history(), &version);
             }
             // Each waits for the other's: neither will do.
-            (Some(Outcome::Declined { .. }), Some(outgoing)) if outgoing.is_waiting() => {
+            (Outcome::Declined { .. }, Some(outgoing)) if outgoing.is_waiting() => {
                 let ours = core.floor();
                 return Err(SessionError::BothTrimmed { ours, theirs: VersionVector::new() });
             }
@@ -837,7 +964,8 @@ impl Session {
         out: &mut Vec<u8>,
     ) -> Result<bool, SessionError> {
         let start = out.len();
-        let polled = self.next_message(core, now, out);
+        let polled =
+            self.receive_waiting(core, now).and_then(|()| self.next_message(core, now, out));
         if polled == Ok(true) {
             self.timers.said(now.monotonic);
         } else {
@@ -929,8 +1057,8 @@ impl Session {
         if self.phase.is_over() {
             return None;
         }
-        let due = self.digests.due();
-        self.timers.next(&self.config, self.phase.is_handshake(), due)
+        let timers = self.timers.next(&self.config, self.phase.is_handshake(), self.digests.due());
+        [timers, self.waiting.due()].into_iter().flatten().min()
     }
 
     /// Bytes of the longest message that the peer takes.

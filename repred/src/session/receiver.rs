@@ -1,10 +1,15 @@
 //! [`CoreReceiver`]: applies to a core what an assembler has put together.
 
-use alloc::vec::Vec;
+use alloc::{collections::BTreeSet, vec::Vec};
 
-use super::{config::SessionConfig, error::SessionError, outgoing::Outgoing};
+use super::{
+    config::SessionConfig,
+    error::SessionError,
+    outgoing::Outgoing,
+    waiting::{Early, Outline, OwnedEntry, Waiting},
+};
 use crate::{
-    core::{Block, Core, IfUnknown, ReceivePolicy, Received},
+    core::{AdoptError, Block, Core, IfUnknown, ReceivePolicy, Received},
     history::{OriginIndex, SeqRange},
     id::ReplicaId,
     protocol::{AssemblyLimits, Cause, Malformed, ReceivedSnapshot, Receiver},
@@ -20,6 +25,10 @@ pub(crate) struct CoreReceiver<'a, R: Replicated> {
     core: &'a mut Core<R>,
     limits: AssemblyLimits,
     policy: ReceivePolicy<'a>,
+    /// The latest time that is not too early.
+    latest: Time,
+    /// Where what is too early waits; it is refused if that is `None`.
+    waiting: Option<&'a mut Waiting>,
     /// What is sent to the speaker: nothing that came from there.
     outgoing: Option<&'a mut Outgoing>,
 }
@@ -36,7 +45,7 @@ pub(crate) enum IfTrimmed {
 }
 
 /// What became of a snapshot.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) enum Outcome {
     /// It was adopted; this is its version.
     Adopted(VersionVector),
@@ -45,6 +54,8 @@ pub(crate) enum Outcome {
     /// We have trimmed updates that the snapshot does not have. `has_seen_floor` says whether our version covers its
     /// sender's floor.
     Declined { has_seen_floor: bool },
+    /// It is too early by our clock.
+    TooEarly(ReceivedSnapshot),
 }
 
 impl<'a, R: Replicated> CoreReceiver<'a, R> {
@@ -63,12 +74,18 @@ impl<'a, R: Replicated> CoreReceiver<'a, R> {
             block_bytes: config.limits.block(),
             snapshot_bytes: config.limits.snapshot_bytes,
         };
-        Self { core, limits, policy, outgoing: None }
+        let latest = wall + core.limits().time_ahead;
+        Self { core, limits, policy, latest, waiting: None, outgoing: None }
     }
 
     /// Does not send back to the speaker what comes from it.
     pub(super) fn without_echo(self, outgoing: Option<&'a mut Outgoing>) -> Self {
         Self { outgoing, ..self }
+    }
+
+    /// Lets what is too early wait, and what must not pass it.
+    pub(super) fn with_waiting(self, waiting: &'a mut Waiting) -> Self {
+        Self { waiting: Some(waiting), ..self }
     }
 
     /// For a log of the replica's own, of which the state has all of `in_state` already.
@@ -92,8 +109,8 @@ impl<'a, R: Replicated> CoreReceiver<'a, R> {
         received: ReceivedSnapshot,
         if_trimmed: IfTrimmed,
     ) -> Result<Outcome, SessionError> {
-        let ReceivedSnapshot { snapshot, floor, cause, .. } = received;
-        let floor = floor.version();
+        let ReceivedSnapshot { snapshot, floor, cause, .. } = &received;
+        let (floor, cause) = (&floor.version(), *cause);
         let Self { core, policy, .. } = self;
         let (version, own_floor) = (core.version(), core.floor());
         if cause == Cause::LogBegins {
@@ -102,7 +119,7 @@ impl<'a, R: Replicated> CoreReceiver<'a, R> {
         if version.covers(&snapshot.version) {
             return Ok(Outcome::Needless);
         }
-        let has_seen_floor = version.covers(&floor);
+        let has_seen_floor = version.covers(floor);
         // To adopt it would trim here what others may lack. If the peer just does not know how far we
         // are, entries will do, once it does. A file takes no answer.
         let has_answer = if_trimmed != IfTrimmed::Fail;
@@ -110,18 +127,79 @@ impl<'a, R: Replicated> CoreReceiver<'a, R> {
             return Ok(Outcome::Needless);
         }
         if snapshot.version.covers(&own_floor) {
-            core.adopt(&snapshot, policy.wall)?;
-            return Ok(Outcome::Adopted(snapshot.version));
+            return match core.adopt(snapshot, policy.wall) {
+                Err(AdoptError::TooFarAhead { .. }) if has_answer => {
+                    Ok(Outcome::TooEarly(received))
+                }
+                adopted => Ok(adopted.map(|()| Outcome::Adopted(received.snapshot.version))?),
+            };
         }
         match if_trimmed {
-            IfTrimmed::Discard => {
-                core.discard_and_adopt(&snapshot, policy.wall)?;
-                Ok(Outcome::Adopted(snapshot.version))
-            }
+            IfTrimmed::Discard => match core.discard_and_adopt(snapshot, policy.wall) {
+                Err(AdoptError::TooFarAhead { .. }) => Ok(Outcome::TooEarly(received)),
+                adopted => Ok(adopted.map(|()| Outcome::Adopted(received.snapshot.version))?),
+            },
             // The peer knows whether it has seen more by now; we only know what it froze.
             IfTrimmed::Decline => Ok(Outcome::Declined { has_seen_floor }),
-            IfTrimmed::Fail => Err(SessionError::BothTrimmed { ours: own_floor, theirs: floor }),
+            IfTrimmed::Fail => {
+                Err(SessionError::BothTrimmed { ours: own_floor, theirs: floor.clone() })
+            }
         }
+    }
+}
+
+/// What is too early waits.
+impl<R: Replicated> CoreReceiver<'_, R> {
+    /// Whether nothing waits, so that nothing has to be looked at.
+    fn is_free(&self) -> bool {
+        self.waiting.as_ref().is_none_or(|waiting| !waiting.is_any())
+    }
+
+    /// Receives something, unless it is too early, or has to wait for what is. Says whether it was received.
+    fn receive_or_wait(&mut self, outline: &Outline, early: Early) -> Result<bool, SessionError> {
+        let Self { core, policy, latest, waiting, .. } = self;
+        if let Some(waiting) = waiting
+            && !outline.is_known()
+            && !waiting.lets_pass(outline, *latest)
+        {
+            for (origin, last) in outline.origins() {
+                core.check_waiting(origin, last)?;
+            }
+            waiting.push(early, outline, *latest);
+            return Ok(false);
+        }
+        match early {
+            Early::Entry(entry) => core.receive_entry(entry.received(), policy)?,
+            Early::Skip(ranges) => core.receive_skip(ranges, policy)?,
+            Early::Block(block) => core.receive_block(&block, policy)?,
+        }
+        Ok(true)
+    }
+
+    /// Offers again what waits, in its order. Returns the origins of which something was received.
+    pub(super) fn receive_waiting(&mut self) -> Result<BTreeSet<OriginIndex>, SessionError> {
+        let mut received = BTreeSet::new();
+        let Some(waiting) = &mut self.waiting else { return Ok(received) };
+        let (items, left_out) = waiting.take();
+        for early in items {
+            let history = self.core.history();
+            let outline = match &early {
+                Early::Entry(entry) => Outline::of_entry(history, &entry.received()),
+                Early::Skip(ranges) => Outline::of_skip(history, ranges),
+                Early::Block(block) => Outline::of_block(history, block),
+            };
+            if self.receive_or_wait(&outline, early)? {
+                received.extend(outline.origins().map(|(origin, _)| origin));
+            }
+        }
+        let latest = self.latest;
+        if let Some(waiting) = &mut self.waiting {
+            waiting.put_back(left_out);
+            if waiting.has_left_out(latest) {
+                return Err(SessionError::LeftOut);
+            }
+        }
+        Ok(received)
     }
 }
 
@@ -138,15 +216,27 @@ impl<R: Replicated> Receiver for CoreReceiver<'_, R> {
 
     #[inline]
     fn entry(&mut self, entry: Received<'_>) -> Result<(), SessionError> {
-        Ok(self.core.receive_entry(entry, &self.policy)?)
+        if self.waiting.is_none() || entry.time <= self.latest && self.is_free() {
+            return Ok(self.core.receive_entry(entry, &self.policy)?);
+        }
+        let outline = Outline::of_entry(self.core.history(), &entry);
+        self.receive_or_wait(&outline, Early::Entry(OwnedEntry::new(&entry))).map(drop)
     }
 
     fn skip(&mut self, ranges: Vec<SeqRange>) -> Result<(), SessionError> {
-        Ok(self.core.receive_skip(ranges, &self.policy)?)
+        if self.is_free() {
+            return Ok(self.core.receive_skip(ranges, &self.policy)?);
+        }
+        let outline = Outline::of_skip(self.core.history(), &ranges);
+        self.receive_or_wait(&outline, Early::Skip(ranges)).map(drop)
     }
 
     fn block(&mut self, block: Block) -> Result<(), SessionError> {
-        Ok(self.core.receive_block(&block, &self.policy)?)
+        if self.waiting.is_none() {
+            return Ok(self.core.receive_block(&block, &self.policy)?);
+        }
+        let outline = Outline::of_block(self.core.history(), &block);
+        self.receive_or_wait(&outline, Early::Block(block)).map(drop)
     }
 
     fn unknown(&mut self, kind: UnknownKind, bytes: &[u8]) {

@@ -92,8 +92,9 @@ fn a_peer_whose_clock_is_set_right_is_no_problem_after_a_minute() {
     let mut network = Network::of([builder(&clock), builder(&other)]);
     let peer = network[1].id().unwrap();
     other.forward(310);
-    network.connect(0, 1);
+    let link = network.connect(0, 1);
     network.run_until_quiet();
+    assert!(network.endings(link).iter().all(Option::is_none), "the link stays");
     let is_ahead = |replica: &Replica<Counter>, of| {
         let is_of = |kind: &ProblemKind| matches!(kind, ProblemKind::ClockAhead { whose, .. } if *whose == of);
         wrong(replica).iter().any(is_of)
@@ -103,6 +104,7 @@ fn a_peer_whose_clock_is_set_right_is_no_problem_after_a_minute() {
     let mut notices = network[0].notices().unwrap();
     let begun = told(&mut notices);
     assert!(matches!(begun[..], [Notice::Began(_)]), "what is wrong already comes first");
+    network.disconnect(link);
     clock.forward(20);
     network.connect(0, 1);
     network.update(1, 1);

@@ -15,6 +15,7 @@ mod evolution;
 mod depth;
 
 // Two copies: sessions and connections.
+mod clocks;
 mod cuts;
 mod messages;
 mod progress;

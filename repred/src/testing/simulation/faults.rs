@@ -67,6 +67,9 @@ impl fmt::Display for Faults {
     }
 }
 
+/// A year, in microseconds.
+const YEAR: u64 = 365 * 24 * 3_600_000_000;
+
 /// When an update is durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Durability {
@@ -107,7 +110,8 @@ pub(crate) struct Mix {
     pub(crate) block_bytes: usize,
     /// Messages wait up to so many microseconds.
     pub(crate) delay: u64,
-    /// Clocks are set up to so many microseconds off.
+    /// Clocks are set up to so many microseconds off, and then run fast or slow. Up to the limit of what is taken at
+    /// once, or somewhat beyond it, updates come late; those that are a year ahead come at the end.
     pub(crate) skew: u64,
     /// A replica that lies, if there is one, and how.
     pub(crate) liar: Option<(usize, Lies)>,
@@ -156,7 +160,7 @@ impl Mix {
             message_bytes: *chance.pick(&[1 << 16, 4000, 600]),
             block_bytes: *chance.pick(&[1 << 20, 20_000, 2000]),
             delay: *chance.pick(&[0, 1000, 50_000]),
-            skew: *chance.pick(&[0, 1_000_000, 120_000_000, 400_000_000]),
+            skew: *chance.pick(&[0, 1_000_000, 120_000_000, 400_000_000, YEAR]),
             liar: chance.percent(20).then(|| {
                 let lies = *chance.pick(&[Lies::Repeats, Lies::Forges]);
                 (chance.below(replicas as u64) as usize, lies)

@@ -33,8 +33,9 @@ pub(crate) struct Node {
     trimmed: VersionVector,
     /// What peers were told that it has.
     pub(crate) promised: Vec<(ReplicaId, u64)>,
-    /// How far its clock is ahead, in microseconds.
+    /// How far its clock is ahead, in microseconds, and how much further with each second.
     pub(crate) skew: i64,
+    pub(crate) drift: i64,
 }
 
 impl Node {
@@ -58,6 +59,7 @@ impl Node {
             trimmed: VersionVector::new(),
             promised: Vec::new(),
             skew: 0,
+            drift: 0,
         };
         node.restart(core, config, now)?;
         Ok(node)

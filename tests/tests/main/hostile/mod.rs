@@ -28,7 +28,7 @@ use repred::{
     Counter, Dot, GrowSet, Pipe, Replica, Schema, Time, VersionVector,
     error::{AdoptError, ConnectionError, OrderError, ReceiveError, SessionError},
     pipe,
-    sans_io::{Core, Now, Reason, Session, SessionConfig, WriteProgress},
+    sans_io::{ClockDifference, Core, Now, Reason, Session, SessionConfig, WriteProgress},
 };
 use repred_tests::{
     Chance, Driven, Ending, LEFT, Network, Pair, RIGHT, now_at,
@@ -98,6 +98,13 @@ impl Victim {
 
     fn hears(&mut self, message: &[u8]) -> Result<(), SessionError> {
         self.to_foe.handle_message(&mut self.core, message, self.now)
+    }
+
+    /// Lets time pass, without a word of the foe's.
+    fn passes(&mut self, time: Duration) {
+        self.now.wall = self.now.wall + time;
+        self.now.monotonic = self.now.monotonic.checked_add(time).unwrap();
+        self.says();
     }
 
     /// What the foe is told.

@@ -85,19 +85,24 @@ fn a_snapshot_whose_state_does_not_decode_is_refused() {
 }
 
 #[test]
-fn a_snapshot_from_the_future_is_refused() {
+fn a_snapshot_from_the_future_waits_for_its_time() {
     let mut victim = Victim::new().met();
     let (state, digest) = snapshot_of(77);
     let hour = Duration::from_secs(3600);
     let ahead = (Time::from_ticks(wall()) + hour).as_ticks();
     let head = wire::snapshot(state.len() as u64, digest, ahead, &[(FOE, 9)]);
     victim.hears(&head).unwrap();
-    let error = victim.hears(&wire::chunk(&state)).unwrap_err();
-    let SessionError::Adopt(AdoptError::TooFarAhead { wait, .. }) = error else {
-        panic!("{error}");
-    };
-    assert_eq!(wait, hour - Duration::from_secs(300));
-    victim.assert_unhurt(Reason::Clock);
+    victim.hears(&wire::chunk(&state)).unwrap();
+    assert_eq!(victim.to_foe.waiting(), 1);
+    assert!(victim.core.floor().is_empty());
+    let wait = hour - Duration::from_secs(300);
+    victim.passes(wait - Duration::from_secs(1));
+    assert_eq!(victim.to_foe.waiting(), 1);
+    victim.passes(Duration::from_secs(1));
+    assert_eq!(victim.to_foe.waiting(), 0);
+    assert_eq!(victim.core.floor(), version(&[(FOE, 9)]));
+    // Its own update and that of its friend are on top.
+    assert_eq!(victim.core.state().unwrap().value(), 77 + 120);
 }
 
 #[test]

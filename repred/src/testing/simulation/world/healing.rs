@@ -30,11 +30,11 @@ impl World<'_> {
         self.links.clear();
         self.partition = None;
         // Whatever was written ahead of time has come.
-        self.tick += 2 * self.mix.skew + 3_600_000_000;
+        self.tick += 2 * (self.mix.skew + self.tick) + 3_600_000_000;
         self.mix.liar = None;
         self.mix.delay = 0;
         for at in 0..self.nodes.len() {
-            self.nodes[at].skew = 0;
+            (self.nodes[at].skew, self.nodes[at].drift) = (0, 0);
             self.restart(at)?;
         }
         for at in 1..self.nodes.len() {

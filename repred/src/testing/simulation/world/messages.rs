@@ -2,7 +2,6 @@
 
 use super::World;
 use crate::{
-    core::ReceiveError,
     protocol::Kind,
     session::SessionError,
     testing::simulation::{
@@ -37,8 +36,18 @@ impl World<'_> {
             self.put_on_disk(at)?;
         }
         let now = self.now_of(at);
-        let Some(core) = &mut self.nodes[at].core else { return Ok(true) };
-        let message = match self.links[link].poll(end, core, now) {
+        let node = &mut self.nodes[at];
+        let Some(core) = &mut node.core else { return Ok(true) };
+        let before = (core.history().end(), core.history().numbering());
+        let polled = self.links[link].poll(end, core, now);
+        // What has waited for its time may have been received.
+        if before != (core.history().end(), core.history().numbering()) {
+            node.is_dirty = true;
+            if self.mix.durability == Durability::Strict {
+                self.put_on_disk(at)?;
+            }
+        }
+        let message = match polled {
             Ok(None) => return Ok(true),
             Ok(Some(message)) => message,
             Err(error) => return self.over(link, &error).map(|()| false),
@@ -117,11 +126,15 @@ impl World<'_> {
         let seen: Vec<_> =
             if self.trace.is_recording() { core.history().seqs().collect() } else { Vec::new() };
         let before = (core.history().end(), core.history().numbering());
-        let heard = self.links[link].sessions[end].handle_message(core, &message, now);
+        let session = &mut self.links[link].sessions[end];
+        let had_waiting = session.waiting() > 0;
+        let heard = session.handle_message(core, &message, now);
+        let has_waiting = had_waiting || session.waiting() > 0;
         let after = (core.history().end(), core.history().numbering());
         let single = self.links[link].count_single_entries(end, &message).unwrap_or_default();
         // Each entry that is new makes the history longer.
         let has_known_again = heard.is_ok()
+            && !has_waiting
             && after.1 == before.1
             && single.is_some_and(|single| after.0 - before.0 < single);
         if after != before {
@@ -181,8 +194,6 @@ impl World<'_> {
                 self.is_parted |= self.may_part();
                 self.may_part()
             }
-            SessionError::ClockDrift { .. } => self.mix.skew > 0,
-            SessionError::Receive(ReceiveError::TooFarAhead { .. }) => self.mix.skew > 0,
             SessionError::Diverged { .. } => {
                 let what = format!("{} and {}: {error}", name(ends[0]), name(ends[1]));
                 let broken = Broken::new(Guarantee::Converges, what);

@@ -129,7 +129,8 @@ impl<'p> World<'p> {
     }
 
     fn now_of(&self, node: usize) -> Now {
-        self.now(self.nodes[node].skew)
+        let Node { skew, drift, .. } = self.nodes[node];
+        self.now(skew + drift * (self.tick / 1_000_000) as i64)
     }
 
     /// Takes decisions from another source from now on.

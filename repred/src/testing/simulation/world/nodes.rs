@@ -84,6 +84,7 @@ impl World<'_> {
         if self.mix.skew > 0 {
             let skew = self.chance.below(2 * self.mix.skew) as i64 - self.mix.skew as i64;
             self.nodes[at].skew = skew;
+            self.nodes[at].drift = *self.chance.pick(&[0, 0, 200_000, -200_000]);
             self.counts.faults.skews += 1;
             self.trace.log(|| format!("{}'s clock is {skew} µs ahead", name(at)));
         }
