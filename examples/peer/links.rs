@@ -30,6 +30,13 @@ const RETRY: Duration = Duration::from_secs(1);
 /// How long somebody has to answer.
 const ANSWER: Duration = Duration::from_secs(3);
 
+/// Which side of a connection we are.
+#[derive(Clone, Copy)]
+enum Side {
+    Accepts,
+    Dials,
+}
+
 /// Runs a connection for each peer that connects.
 pub(crate) async fn accept(
     members: &Replica<Members>,
@@ -38,7 +45,7 @@ pub(crate) async fn accept(
     loop {
         match listener.accept().await {
             Ok((stream, from)) => {
-                tokio::spawn(run(members.clone(), stream, from));
+                tokio::spawn(run(members.clone(), stream, from, Side::Accepts));
             }
             Err(error) => {
                 // Out of file descriptors, most likely; that may pass.
@@ -61,7 +68,7 @@ pub(crate) async fn keep(
             match dial(first).await {
                 Ok(stream) => {
                     has_told = false;
-                    run(members.clone(), stream, first).await;
+                    run(members.clone(), stream, first, Side::Dials).await;
                 }
                 Err(error) => {
                     if !has_told {
@@ -90,7 +97,7 @@ pub(crate) async fn one_more(
         ticks.tick().await;
         for address in unlinked(members, own)? {
             if let Ok(stream) = dial(address).await {
-                tokio::spawn(run(members.clone(), stream, address));
+                tokio::spawn(run(members.clone(), stream, address, Side::Dials));
                 break;
             }
         }
@@ -131,10 +138,16 @@ async fn dial(address: SocketAddr) -> io::Result<TcpStream> {
 }
 
 /// Replicates over a connection until it ends.
-async fn run(members: Replica<Members>, stream: TcpStream, with: SocketAddr) {
+async fn run(members: Replica<Members>, stream: TcpStream, with: SocketAddr, side: Side) {
     // A beat is small, and should not wait for more to come.
     let _ = stream.set_nodelay(true);
-    if let Err(error) = members.connect(stream.compat()).await {
+    let connection = members.connect(stream.compat());
+    let connection = match side {
+        // Anybody can connect, and is told nothing before we know that it is a peer.
+        Side::Accepts => connection.listening(),
+        Side::Dials => connection,
+    };
+    if let Err(error) = connection.await {
         eprintln!("peer: the link with {with} ended: {}", chain(&error));
     }
 }

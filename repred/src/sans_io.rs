@@ -13,8 +13,8 @@ pub use crate::{
     endpoint::{Endpoint, EndpointError},
     protocol::{Framing, Reason},
     session::{
-        BackupReader, BackupWriter, ClockDifference, Direction, Session, SessionConfig,
-        SessionLimits, WriteProgress,
+        BackupReader, BackupWriter, ClockDifference, Direction, PeerIdentity, Role, Session,
+        SessionConfig, SessionLimits, WriteProgress,
     },
     time::{Monotonic, Now},
 };

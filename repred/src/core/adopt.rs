@@ -4,8 +4,8 @@ use alloc::{collections::BTreeMap, vec::Vec};
 
 use super::{AdoptError, Core, Entry, apply::Disposition};
 use crate::{
-    id::ReplicaId, reduce::Replicated, seen::Seen, snapshot::Snapshot, stamp::Dot, time::Time,
-    version::VersionVector,
+    epochs::Epochs, id::ReplicaId, reduce::Replicated, seen::Seen, snapshot::Snapshot, stamp::Dot,
+    time::Time, version::VersionVector,
 };
 
 impl<R: Replicated> Core<R> {
@@ -39,6 +39,7 @@ impl<R: Replicated> Core<R> {
             return Ok(());
         }
         self.check_snapshot(snapshot, wall)?;
+        self.check_own(snapshot)?;
         let floor = self.floor();
         if !snapshot.version.covers(&floor) {
             let snapshot = snapshot.version.clone();
@@ -105,6 +106,34 @@ impl<R: Replicated> Core<R> {
         match self.too_far_ahead(snapshot.time, wall) {
             Some(wait) => Err(AdoptError::TooFarAhead { time: snapshot.time, wait }),
             None => Ok(()),
+        }
+    }
+
+    /// Whoever says that a snapshot has updates of ours, which would be taken out of the history here, has to show that
+    /// it knows them: by the token of the last, or, if it has seen more of us than there is here, by the epoch in
+    /// which our last one was written. So what was never sent to anybody cannot be taken away.
+    fn check_own(&self, snapshot: &Snapshot) -> Result<(), AdoptError> {
+        let (history, own) = (self.history(), self.id());
+        let head = snapshot.seen.heads().iter().find(|head| head.id == own);
+        let (Some(head), Some(origin)) = (head, history.origin(own)) else { return Ok(()) };
+        let last = history.last(origin).min(head.seq);
+        if last <= self.floor().seq(own) {
+            return Ok(());
+        }
+        let ours = history.token(origin, last);
+        let is_shown = if head.seq > last {
+            let said: Epochs = head.epochs.iter().copied().collect();
+            ours.epoch != 0 && said.at(last) == Some(ours.epoch)
+        } else {
+            // Of one that is forgotten here, and is not the last, only the epoch is known.
+            match ours.entry {
+                0 => head.token.epoch == ours.epoch,
+                mark => head.token.entry == mark,
+            }
+        };
+        match is_shown {
+            true => Ok(()),
+            false => Err(AdoptError::NotShown { dot: Dot::new(own, last) }),
         }
     }
 

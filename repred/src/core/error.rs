@@ -100,13 +100,18 @@ pub enum ReceiveError {
         /// What it calls itself.
         dot: Dot,
     },
-    /// Its time is not after that of its origin's last one: the fault of its origin, or of a peer that changed it on the
-    /// way.
-    TimeNotLater {
-        /// Its stamp.
-        stamp: Stamp,
-        /// The time it should be after.
-        before: Time,
+    /// A skip reaches further than its sender has shown to know its origin: the sender's fault. Connected again, a sender
+    /// that does know it says so in its digest.
+    NotShown {
+        /// The last update that was skipped.
+        dot: Dot,
+        /// What the sender had shown to know of the origin.
+        shown: u64,
+    },
+    /// Its time is 0, which no clock says: the fault of its origin, or of a peer that changed it on the way.
+    NoTime {
+        /// Its name.
+        dot: Dot,
     },
     /// It is in a backup, and its time is too far ahead of our clock. (In a session it waits.) It will be accepted after the wait, or once
     /// [`CoreLimits::time_ahead`](crate::sans_io::CoreLimits::time_ahead) is raised.
@@ -176,6 +181,12 @@ pub enum AdoptError {
     TooManyOrigins {
         /// What is allowed: [`CoreLimits::origins`](crate::sans_io::CoreLimits::origins).
         limit: usize,
+    },
+    /// It claims to have this update of ours, and its sender has not shown to know it: a fault of the sender, which would
+    /// take away what we wrote. Connect to another peer.
+    NotShown {
+        /// The last of ours that it claims to have.
+        dot: Dot,
     },
     /// Its bytes do not decode to a state of this schema: it is of another program, or was changed on the way.
     Decode(DecodeError),
@@ -372,10 +383,11 @@ impl fmt::Display for ReceiveError {
                 write!(f, "update {dot} came where number {expected} of its origin was next")
             }
             Self::OwnOrigin { dot } => write!(f, "update {dot} claims to be written by us"),
-            Self::TimeNotLater { stamp, before } => {
-                let Stamp { time, dot } = stamp;
-                write!(f, "update {dot} is of {time}, not after {before} as its predecessor")
-            }
+            Self::NotShown { dot, shown } => write!(
+                f,
+                "everything up to {dot} was skipped, by somebody who has shown to know it up to {shown}"
+            ),
+            Self::NoTime { dot } => write!(f, "update {dot} has no time"),
             Self::TooFarAhead { stamp, wait } => write!(
                 f,
                 "update {} is too far ahead of our clock; it will be accepted in {wait:?}",
@@ -419,6 +431,10 @@ impl fmt::Display for AdoptError {
             Self::TooManyOrigins { limit } => {
                 write!(f, "there are over {limit} origins; raise the limit to go on")
             }
+            Self::NotShown { dot } => write!(
+                f,
+                "the snapshot claims to have our update {dot}, which its sender does not know; connect to another peer"
+            ),
             Self::Decode(_) => f.write_str("the state in the snapshot cannot be decoded"),
             Self::Unavailable(_) => f.write_str(UNAVAILABLE),
         }

@@ -1,4 +1,4 @@
-//! [`Heads`]: where each origin stands while received updates are checked.
+//! [`Heads`]: the last seq of each origin while received updates are checked.
 
 use alloc::collections::BTreeMap;
 
@@ -7,21 +7,13 @@ use crate::{
     history::{Dependency, History, OriginIndex},
     id::ReplicaId,
     stamp::Dot,
-    time::Time,
 };
 
-/// Where an origin stands while a block is checked.
-#[derive(Clone, Copy)]
-pub(super) struct Head {
-    pub(super) seq: u64,
-    pub(super) time: Time,
-}
-
-/// The last seq and time of each origin while a block is checked: those of the history, overlaid with the items of
-/// the block so far.
+/// The last seq of each origin while a block is checked: those of the history, overlaid with the items of the block so
+/// far.
 pub(super) struct Heads<'h> {
     history: &'h History,
-    origins: BTreeMap<OriginIndex, Head>,
+    origins: BTreeMap<OriginIndex, u64>,
     /// What an author had seen of another origin.
     seen: BTreeMap<(OriginIndex, OriginIndex), u64>,
 }
@@ -31,10 +23,9 @@ impl<'h> Heads<'h> {
         Self { history, origins: BTreeMap::new(), seen: BTreeMap::new() }
     }
 
-    pub(super) fn of_origin(&mut self, origin: OriginIndex) -> &mut Head {
+    pub(super) fn of_origin(&mut self, origin: OriginIndex) -> &mut u64 {
         let history = self.history;
-        let now = || Head { seq: history.last(origin), time: history.latest(origin) };
-        self.origins.entry(origin).or_insert_with(now)
+        self.origins.entry(origin).or_insert_with(|| history.last(origin))
     }
 
     /// What an author had seen before an update has to be here by then, and it can be new only once.
@@ -47,7 +38,7 @@ impl<'h> Heads<'h> {
         let history = self.history;
         for &Dependency { origin, seq } in seen {
             let dependency = Dot::new(history.id(origin), seq);
-            if seq > self.of_origin(origin).seq {
+            if seq > *self.of_origin(origin) {
                 return Err(ReceiveError::MissingDependency { dot, dependency });
             }
             let before = || history.latest_seen(author, origin);
@@ -62,12 +53,12 @@ impl<'h> Heads<'h> {
 }
 
 /// The next update of an origin has to follow its last one, and must not be of our own.
-pub(super) fn check_seq(head: Head, dot: Dot, own: ReplicaId) -> Result<(), ReceiveError> {
+pub(super) fn check_seq(last: u64, dot: Dot, own: ReplicaId) -> Result<(), ReceiveError> {
     if dot.origin == own {
         return Err(ReceiveError::OwnOrigin { dot });
     }
-    if dot.seq > head.seq + 1 {
-        return Err(ReceiveError::Gap { dot, expected: head.seq + 1 });
+    if dot.seq > last + 1 {
+        return Err(ReceiveError::Gap { dot, expected: last + 1 });
     }
     Ok(())
 }

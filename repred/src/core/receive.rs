@@ -6,7 +6,7 @@ use super::{
     Core, ReceiveError,
     apply::{Disposition, IfEmpty, Step, Verified},
     block::{Block, BlockItem, Received},
-    heads::{Head, Heads, check_seq},
+    heads::{Heads, check_seq},
     policy::{IfUnknown, ReceivePolicy},
 };
 use crate::{
@@ -44,12 +44,12 @@ impl<R: Replicated> Core<R> {
         self.check_health()?;
         let history = self.history();
         let Received { origin, seq, time, payload, seen } = entry;
-        let head = Head { seq: history.last(origin), time: history.latest(origin) };
-        if seq <= head.seq {
+        let last = history.last(origin);
+        if seq <= last {
             return Ok(());
         }
         let stamp = Stamp::new(time, history.id(origin), seq);
-        let checked = self.check_entry(head, stamp, policy.wall);
+        let checked = self.check_entry(last, stamp, policy.wall);
         self.note_own(&checked);
         checked?;
         Heads::of(self.history()).check_seen(origin, stamp.dot, seen.unwrap_or_default())?;
@@ -145,13 +145,13 @@ impl<R: Replicated> Core<R> {
         for item in block.items() {
             match item {
                 BlockItem::Entry(Received { origin, seq, time, payload, seen }) => {
-                    let head = heads.of_origin(origin);
-                    if seq <= head.seq {
+                    let last = heads.of_origin(origin);
+                    if seq <= *last {
                         continue;
                     }
                     let stamp = Stamp::new(time, history.id(origin), seq);
-                    self.check_entry(*head, stamp, policy.wall)?;
-                    *head = Head { seq, time };
+                    self.check_entry(*last, stamp, policy.wall)?;
+                    *last = seq;
                     heads.check_seen(origin, stamp.dot, seen.unwrap_or_default())?;
                     let is_effect = self.depends_on_deferred(seen) || holds.has_cause_of(seen);
                     let disposition = match is_effect && self.history().keeps_everything() {
@@ -175,10 +175,10 @@ impl<R: Replicated> Core<R> {
         }
         // A block that ends too early, because a message was said twice, must not split an edit.
         for edit in block.edits() {
-            let head = heads.of_origin(edit.origin);
-            if edit.last > head.seq {
+            let last = *heads.of_origin(edit.origin);
+            if edit.last > last {
                 let dot = Dot::new(history.id(edit.origin), edit.last);
-                return Err(ReceiveError::Gap { dot, expected: head.seq + 1 });
+                return Err(ReceiveError::Gap { dot, expected: last + 1 });
             }
         }
         for item in &mut fresh {
@@ -200,27 +200,29 @@ impl<R: Replicated> Core<R> {
     ) -> Result<Vec<SeqRange>, ReceiveError> {
         let mut beyond = Vec::with_capacity(ranges.len());
         for range in ranges {
-            let head = heads.of_origin(range.origin);
-            if range.last <= head.seq {
+            let last = heads.of_origin(range.origin);
+            if range.last <= *last {
                 continue;
             }
             let dot = Dot::new(self.history().id(range.origin), range.first);
-            check_seq(*head, dot, self.id())?;
-            beyond.push(SeqRange { first: head.seq + 1, ..*range });
-            head.seq = range.last;
+            check_seq(*last, dot, self.id())?;
+            beyond.push(SeqRange { first: *last + 1, ..*range });
+            *last = range.last;
         }
         Ok(beyond)
     }
 
+    /// Whatever is refused here for good has to be refused by every replica, or two that hold different things could
+    /// never be joined. So the time of the predecessor does not count: where that came as a skip, nobody knows it.
     pub(super) fn check_entry(
         &self,
-        head: Head,
+        last: u64,
         stamp: Stamp,
         wall: Time,
     ) -> Result<(), ReceiveError> {
-        check_seq(head, stamp.dot, self.id())?;
-        if stamp.time <= head.time {
-            return Err(ReceiveError::TimeNotLater { stamp, before: head.time });
+        check_seq(last, stamp.dot, self.id())?;
+        if stamp.time == Time::ZERO {
+            return Err(ReceiveError::NoTime { dot: stamp.dot });
         }
         match self.too_far_ahead(stamp.time, wall) {
             Some(wait) => Err(ReceiveError::TooFarAhead { stamp, wait }),

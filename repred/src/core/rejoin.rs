@@ -9,7 +9,6 @@
 use super::{
     Core, RejoinError,
     apply::{Aside, IfEmpty, Step, Verified},
-    heads::Head,
     identity::Identity,
     policy::{IfUnknown, ReceivePolicy},
 };
@@ -218,8 +217,7 @@ impl<R: Replicated> Core<R> {
     fn keep_entry(&mut self, stamp: Stamp, payload: &[u8], wall: Time) -> Result<(), RejoinError> {
         let origin = self.origin(stamp.origin()).map_err(RejoinError::Receive)?;
         let history = self.history();
-        let head = Head { seq: history.last(origin), time: history.latest(origin) };
-        self.check_entry(head, stamp, wall).map_err(RejoinError::Receive)?;
+        self.check_entry(history.last(origin), stamp, wall).map_err(RejoinError::Receive)?;
         let policy = ReceivePolicy::new(wall, IfUnknown::Defer { newest: self.newest_schema });
         let disposition = self.decide(stamp.dot, payload, &policy).map_err(RejoinError::Receive)?;
         let entry = Verified { origin, stamp, payload, disposition, dependencies: None };

@@ -267,7 +267,7 @@ impl History {
         let start = self.open.start();
         let origin = &mut self.origins[index as usize];
         origin.last += 1;
-        origin.latest = time;
+        origin.latest = time.max(origin.latest);
         if origin.indexed_segment != start {
             origin.indexed_segment = start;
             origin.index.insert(origin.last, start);

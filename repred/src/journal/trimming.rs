@@ -15,6 +15,11 @@ use crate::id::ReplicaId;
 /// nothing is trimmed by default. Trim where all replicas have met, or keep meeting in one place: a server, a hub, a
 /// fleet that is set up together.
 ///
+/// **A peer counts only under an id that it is known to have**: say who it is for each connection, with
+/// [`authenticated_as`](crate::Connection::authenticated_as), or that all peers are trusted, with
+/// [`trust_ids`](crate::ReplicaBuilder::trust_ids). While neither is said, no peer counts, and nothing is trimmed
+/// that one would have to confirm.
+///
 /// ```
 /// use std::time::Duration;
 ///
@@ -24,6 +29,7 @@ use crate::id::ReplicaId;
 /// let month = Duration::from_secs(30 * 24 * 3600);
 /// let settings = Replica::builder(LwwMap::<String, u32>::default())
 ///     .trimming(Trimming::Lease(month))
+///     .trust_ids()
 ///     .open_in(Memory::new())?;
 /// # drop(settings);
 /// # Ok::<(), Box<dyn std::error::Error>>(())

@@ -12,7 +12,7 @@ use crate::{
     id::ReplicaId,
     reduce::Replicated,
     schema::Schema,
-    session::{SessionConfig, SessionLimits},
+    session::{PeerIdentity, SessionConfig, SessionLimits},
 };
 
 impl<R: Replicated> Replica<R> {
@@ -151,6 +151,22 @@ impl<R: Replicated> ReplicaBuilder<R> {
     #[doc(alias("topic", "version"))]
     pub fn schema(mut self, schema: Schema) -> Self {
         self.config.schema = schema;
+        self
+    }
+
+    /// Believes every peer what it says its id is: for networks in which whoever can connect is trusted. Without this, what
+    /// a peer confirms to have counts for [trimming](crate::Trimming) only if its connection was told
+    /// [who it is](crate::Connection::authenticated_as). Otherwise one peer could confirm everything in the name of
+    /// others, and what they lack would be trimmed.
+    ///
+    /// ```
+    /// use repred::{Counter, Replica};
+    ///
+    /// let votes = Replica::builder(Counter::default()).trust_ids().build();
+    /// # let _ = votes;
+    /// ```
+    pub fn trust_ids(mut self) -> Self {
+        self.config.identity = PeerIdentity::Trusted;
         self
     }
 

@@ -22,6 +22,7 @@ use super::{
 use crate::{
     core::UpdateError,
     endpoint::{Endpoint, EndpointError},
+    id::ReplicaId,
     protocol::Framing,
     receipt::NotDurable,
     reduce::Replicated,
@@ -374,6 +375,46 @@ impl<R: Replicated, T> Connection<ReplicaEndpoint<R>, T> {
     /// ```
     pub fn send_only(mut self) -> Self {
         self.endpoint = self.endpoint.send_only();
+        self
+    }
+
+    /// Says which replica the peer is, as the transport knows it: by a certificate, say. A peer that claims to be another
+    /// is refused with [`SessionError::OtherId`]. What the peer confirms to have counts for
+    /// [trimming](crate::Trimming), as it does otherwise only with
+    /// [`trust_ids`](crate::ReplicaBuilder::trust_ids).
+    ///
+    /// ```
+    /// use repred::{Counter, Replica, pipe};
+    ///
+    /// let votes = Replica::new(Counter::default());
+    /// let (here, _there) = pipe(1024);
+    /// let connection = votes.connect(here).authenticated_as(0xb.into());
+    /// # drop(connection);
+    /// ```
+    pub fn authenticated_as(mut self, peer: ReplicaId) -> Self {
+        self.endpoint = self.endpoint.authenticated_as(peer);
+        self
+    }
+
+    /// Says nothing before the peer has said who it is, and that it speaks of the same document and schema: for whoever
+    /// accepts connections. Whoever connects says first, so one of the two sides must not listen; if both do, both
+    /// fail with [`SessionError::NobodyBegan`](crate::error::SessionError::NobodyBegan).
+    ///
+    /// ```
+    /// use repred::{Counter, Replica, pipe};
+    ///
+    /// # futures::executor::block_on(async {
+    /// let (server, client) = (Replica::new(Counter::default()), Replica::new(Counter::default()));
+    /// server.update(3)?;
+    /// let (here, there) = pipe(1024);
+    /// let connections = futures::future::join(server.connect(here).listening(), client.connect(there));
+    /// futures::future::select(std::pin::pin!(connections), std::pin::pin!(client.synced())).await;
+    /// assert_eq!(client.read(|votes| votes.value())?, 3);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
+    pub fn listening(mut self) -> Self {
+        self.endpoint = self.endpoint.listening();
         self
     }
 

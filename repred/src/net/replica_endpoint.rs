@@ -20,7 +20,7 @@ use crate::{
     log_position::LogPosition,
     protocol::{FrameError, Framing, Malformed, Message, Reason, Speaker},
     reduce::Replicated,
-    session::{Direction, Session, SessionConfig, SessionError, WriteProgress},
+    session::{Direction, PeerIdentity, Role, Session, SessionConfig, SessionError, WriteProgress},
     time::{Monotonic, Now},
     unavailable::Unavailable,
 };
@@ -142,6 +142,20 @@ impl<R: Replicated> ReplicaEndpoint<R> {
     #[must_use]
     pub fn rejoin(mut self) -> Self {
         self.config.rejoin = self.shared.upgrade().map(|shared| shared.platform.random_id());
+        self
+    }
+
+    /// Refuses a peer that is not the replica of this id: the transport knows who it is.
+    #[must_use]
+    pub fn authenticated_as(mut self, peer: ReplicaId) -> Self {
+        self.config.identity = PeerIdentity::Authenticated(peer);
+        self
+    }
+
+    /// Says nothing before the peer has said who it is.
+    #[must_use]
+    pub fn listening(mut self) -> Self {
+        self.config.role = Role::Listens;
         self
     }
 

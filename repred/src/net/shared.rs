@@ -304,7 +304,7 @@ impl<R: Replicated> Inner<R> {
     pub(super) fn record_peer(&mut self, key: Key, now: Time) {
         let session = self.links.get(&key).and_then(|link| link.session.as_ref());
         let (Some(session), Some(outbox)) = (session, &mut self.outbox) else { return };
-        if let (Some(id), Some(has)) = (session.peer(), session.confirmed(&self.core)) {
+        if let (Some(id), Some(has)) = (session.vouched_peer(), session.confirmed(&self.core)) {
             outbox.note_peer(id, has, now);
         }
     }

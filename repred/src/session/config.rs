@@ -16,6 +16,32 @@ pub enum Direction {
     SendOnly,
 }
 
+/// Who says first who it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums, reason = "somebody has to begin")]
+pub enum Role {
+    /// We do, at once. Two that do both get along.
+    #[default]
+    Connects,
+    /// The peer does. Until it has said that it speaks of the same document and a schema of the same name, nothing is
+    /// said to it. Two that listen wait in vain.
+    Listens,
+}
+
+/// Whether the peer is who it says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums, reason = "there is nothing between the three")]
+pub enum PeerIdentity {
+    /// It may be anybody, so what it confirms to have does not count when a history is
+    /// [trimmed](crate::Trimming).
+    #[default]
+    Claimed,
+    /// Whoever can connect says the truth about its id.
+    Trusted,
+    /// The transport has found out that this is its id. A peer that says another is refused.
+    Authenticated(ReplicaId),
+}
+
 /// How a session behaves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -24,6 +50,10 @@ pub struct SessionConfig {
     pub schema: Schema,
     /// Which way entries flow.
     pub direction: Direction,
+    /// Whether the peer is who it says. Default [`PeerIdentity::Claimed`].
+    pub identity: PeerIdentity,
+    /// Who says first who it is. Default [`Role::Connects`].
+    pub role: Role,
     /// How much is accepted from the peer.
     pub limits: SessionLimits,
     /// After how long without a message to the peer to send a ping. Default five seconds.
@@ -91,6 +121,8 @@ impl SessionConfig {
         Self {
             schema,
             direction: Direction::Both,
+            role: Role::Connects,
+            identity: PeerIdentity::Claimed,
             limits: SessionLimits::default(),
             keep_alive: Duration::from_secs(5),
             timeout: Duration::from_secs(20),
@@ -109,6 +141,10 @@ impl SessionConfig {
     /// Whether our state may be given up for the peer's.
     pub(super) fn discards(&self) -> bool {
         self.discard_ours || self.rejoin.is_some()
+    }
+
+    pub(super) fn listens(&self) -> bool {
+        self.role == Role::Listens
     }
 
     pub(super) fn sends(&self) -> bool {

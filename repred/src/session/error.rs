@@ -145,6 +145,20 @@ pub enum SessionError {
         /// [`SessionConfig::timeout`](crate::sans_io::SessionConfig::timeout).
         timeout: Duration,
     },
+    /// The peer is another replica than the transport has [authenticated](crate::sans_io::PeerIdentity::Authenticated): it
+    /// claims an id that is not its own, or the transport has another id for it.
+    OtherId {
+        /// Its id, as the transport knows it.
+        authenticated: ReplicaId,
+        /// The id that it claims to have.
+        claimed: ReplicaId,
+    },
+    /// We listen, and the peer has not said who it is for this long. If both sides listen, let one of them
+    /// [connect](crate::sans_io::Role::Connects).
+    NobodyBegan {
+        /// [`SessionConfig::timeout`](crate::sans_io::SessionConfig::timeout).
+        timeout: Duration,
+    },
     /// The peer took nothing for this long.
     Stalled {
         /// [`SessionConfig::timeout`](crate::sans_io::SessionConfig::timeout).
@@ -195,7 +209,10 @@ impl SessionError {
             Self::Receive(ReceiveError::Unavailable(_))
             | Self::Adopt(AdoptError::Unavailable(_)) => Reason::Failed,
             Self::Receive(_) | Self::Adopt(_) => Reason::Refused,
-            Self::Silent { .. } | Self::Stalled { .. } => Reason::TimedOut,
+            Self::OtherId { .. } => Reason::Incompatible,
+            Self::Silent { .. } | Self::NobodyBegan { .. } | Self::Stalled { .. } => {
+                Reason::TimedOut
+            }
             Self::Diverged { .. } => Reason::Diverged,
             &Self::Forked { origin, seq, .. } => Reason::Forked { dot: Dot::new(origin, seq) },
             // Nothing is wrong with the peer or with us: the next connection continues.
@@ -364,6 +381,14 @@ impl fmt::Display for SessionError {
                 write!(f, "a message takes {size} bytes, but the other side takes {limit} at most")
             }
             Self::Silent { timeout } => write!(f, "the other side sent nothing for {timeout:?}"),
+            Self::OtherId { authenticated, claimed } => {
+                write!(f, "the other side claims to be {claimed}, but the transport knows it as {authenticated}")
+            }
+            Self::NobodyBegan { timeout } => write!(
+                f,
+                "we listen, and the other side has not said who it is for {timeout:?}; if it listens too, let one of \
+                 the two connect"
+            ),
             Self::Stalled { timeout } => write!(f, "the other side took nothing for {timeout:?}"),
             Self::Diverged { version } => write!(
                 f,

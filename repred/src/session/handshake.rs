@@ -2,7 +2,10 @@
 
 use alloc::vec::Vec;
 
-use super::{config::SessionConfig, error::SessionError};
+use super::{
+    config::{PeerIdentity, SessionConfig},
+    error::SessionError,
+};
 use crate::{
     core::Core,
     document::DocumentId,
@@ -102,6 +105,11 @@ impl Greeting {
         if !peer.schema.fits(&config.schema) {
             let (ours, theirs) = (config.schema.clone(), peer.schema.clone());
             return Err(SessionError::Schema { ours, theirs });
+        }
+        if let PeerIdentity::Authenticated(authenticated) = config.identity
+            && authenticated != peer.id
+        {
+            return Err(SessionError::OtherId { authenticated, claimed: peer.id });
         }
         if peer.id == own {
             return Err(SessionError::SameId { id: own });

@@ -22,7 +22,7 @@ pub use self::{
     backup_reader::BackupReader,
     backup_writer::BackupWriter,
     clock_difference::ClockDifference,
-    config::{Direction, SessionConfig, SessionLimits, WriteProgress},
+    config::{Direction, PeerIdentity, Role, SessionConfig, SessionLimits, WriteProgress},
     error::SessionError,
 };
 use self::{
@@ -105,6 +105,8 @@ pub struct Session {
     peer_ahead: Duration,
     /// Whether the two clocks differ by more than they should.
     clocks: Option<ClockDifference>,
+    /// What the peer has shown to know, or could know from us.
+    shown: Frontier,
     /// `None` before the peer has said what it has, if nothing is to be sent to it, and at the end.
     outgoing: Option<Outgoing>,
     /// What the peer had confirmed when `outgoing` ended.
@@ -148,23 +150,27 @@ impl Session {
     pub fn new<R: Replicated>(config: SessionConfig, core: &mut Core<R>, now: Now) -> Self {
         let rejoining = config.rejoin.map(Rejoining::new);
         let (greeting, open) = Greeting::new(&config, core, now.wall);
-        let mut first = Vec::new();
-        open.encode(&mut first);
+        let timers = Timers::new(&config, now.monotonic);
+        let mut first = VecDeque::new();
+        if !config.listens() {
+            first.push_back(encoded(&open));
+        }
         Self {
             config,
             phase: Phase::Opening,
             greeting,
             peer_id: None,
             peer: None,
-            first: VecDeque::from([first]),
+            first,
             incoming: Incoming::default(),
             waiting: Waiting::default(),
             peer_ahead: Duration::ZERO,
             clocks: None,
+            shown: Frontier::default(),
             outgoing: None,
             acked_at_end: None,
             is_synced: false,
-            timers: Timers::new(now.monotonic),
+            timers,
             digests: StateDigests::default(),
             discards: core.discards(),
             rejoining,
@@ -191,6 +197,11 @@ impl Session {
     /// ```
     pub fn peer(&self) -> Option<ReplicaId> {
         self.peer_id
+    }
+
+    /// The same, if it can be believed: see [`PeerIdentity`].
+    pub(crate) fn vouched_peer(&self) -> Option<ReplicaId> {
+        self.peer().filter(|_| self.config.identity != PeerIdentity::Claimed)
     }
 
     /// Whether the peer has sent all that we lacked when the session began. Once true, it stays true.
@@ -479,7 +490,9 @@ impl Session {
     /// # Ok::<(), repred::error::SessionError>(())
     /// ```
     pub fn close(&mut self) {
-        if self.phase != Phase::Closed {
+        if self.timers.is_waiting() {
+            self.phase = Phase::Closed;
+        } else if self.phase != Phase::Closed {
             self.phase = Phase::Closing(Reason::Finished);
             self.end_outgoing();
         }
@@ -494,6 +507,8 @@ impl Session {
         if let Err(error) = &result {
             self.phase = match error {
                 SessionError::Peer(_) => Phase::Closed,
+                // Nothing is said to who has said nothing.
+                _ if self.timers.is_waiting() => Phase::Closed,
                 error => Phase::Closing(error.reason()),
             };
             // What was half received is nowhere; a block of ours that was open is not pinned any longer.
@@ -519,6 +534,13 @@ impl Session {
     ) -> Result<(), SessionError> {
         self.check_core(core)?;
         if self.phase == Phase::Opening {
+            // Whoever listens, and cannot talk to us, says no more than that.
+            if let Ok((Kind::Bye, body)) = Kind::split(message)
+                && let Message::Bye(reason) = Message::decode(Kind::Bye, body, 0)?
+                && reason != Reason::Finished
+            {
+                return self.bye(reason);
+            }
             return self.open(core, Open::read(message)?, now);
         }
         let limit = self.config.limits.message();
@@ -537,11 +559,7 @@ impl Session {
         }
         match message {
             Message::Ping => Ok(()),
-            Message::Bye(Reason::Finished) => {
-                self.phase = Phase::Closed;
-                Ok(())
-            }
-            Message::Bye(reason) => Err(SessionError::Peer(reason)),
+            Message::Bye(reason) => self.bye(reason),
             Message::Digest { seen, floor } => self.compare(core, &seen, floor),
             Message::Items(body) => self.items(core, body, now),
             Message::Snapshot(head) => {
@@ -561,6 +579,14 @@ impl Session {
             }
             answer => self.answered(core, kind, answer),
         }
+    }
+
+    fn bye(&mut self, reason: Reason) -> Result<(), SessionError> {
+        if reason != Reason::Finished {
+            return Err(SessionError::Peer(reason));
+        }
+        self.phase = Phase::Closed;
+        Ok(())
     }
 
     /// Whether a message of a kind has a place here now.
@@ -600,6 +626,16 @@ impl Session {
     ) -> Result<(), SessionError> {
         self.peer_id = Some(open.id);
         let us = (self.config.rejoin.unwrap_or(core.id()), core.document());
+        if self.timers.is_waiting() {
+            self.timers.met();
+            let (greeting, ours) = Greeting::new(&self.config, core, now.wall);
+            self.greeting = greeting;
+            // Whoever knows neither is told only that this will not do.
+            let schema = self.config.schema.name();
+            if open.document == core.document() && open.schema.name() == schema {
+                self.first.push_back(encoded(&ours));
+            }
+        }
         self.greeting.check(&open, &self.config, us)?;
         self.compare_clocks(core, &open, now);
         let is_equal = self.greeting.is_equal(&open);
@@ -615,6 +651,7 @@ impl Session {
             // The peer has what we had, whatever either has written since.
             self.phase = Phase::Streaming;
             let cursor = self.greeting.cursor().clone();
+            self.shown = cursor.frontier.clone();
             self.outgoing = self.outgoing(cursor, None, VersionVector::new());
         } else {
             self.phase = Phase::Comparing;
@@ -647,6 +684,8 @@ impl Session {
         }
         self.incoming = Incoming::new(theirs.iter().map(|(id, _)| id));
         let history = core.history();
+        self.shown = Frontier::all_of(history);
+        self.shown.merge(history, &Frontier::new(history, theirs));
         // The peer may discard its state, and then its digest does not say what it has. Assume that it has nothing.
         let (known, floor) = if can_join || self.config.discard_ours {
             (Frontier::new(history, theirs), floor)
@@ -680,7 +719,8 @@ impl Session {
     }
 
     fn receiver<'a, R: Replicated>(&self, core: &'a mut Core<R>, now: Now) -> CoreReceiver<'a, R> {
-        let newest = self.peer.as_ref().map_or(0, |peer| peer.newest);
+        // Whoever knows from us that there are newer updates may pass on some that it got from others meanwhile.
+        let newest = self.peer.as_ref().map_or(0, |peer| self.greeting.newest_with(peer));
         CoreReceiver::new(core, &self.config, newest, self.present(now))
     }
 
@@ -693,6 +733,7 @@ impl Session {
         let mut receiver = self
             .receiver(core, now)
             .without_echo(self.outgoing.as_mut())
+            .of_what_is_shown(&mut self.shown)
             .with_waiting(&mut self.waiting);
         self.incoming.items(body, &mut receiver)
     }
@@ -781,6 +822,9 @@ impl Session {
     ) -> Result<(), SessionError> {
         // If we gave up our state, it was for this session.
         self.discards = core.discards();
+        if let Outcome::Adopted(version) = &outcome {
+            self.shown.merge(core.history(), &Frontier::new(core.history(), version));
+        }
         match (outcome, &mut self.outgoing) {
             (Outcome::TooEarly(received), _) => self.waiting.push_snapshot(received),
             (Outcome::Adopted(version), Some(outgoing)) => {
@@ -1070,4 +1114,10 @@ impl Session {
     fn peer_sends(&self) -> bool {
         self.peer.as_ref().is_some_and(|peer| peer.sends)
     }
+}
+
+fn encoded(open: &Open) -> Vec<u8> {
+    let mut message = Vec::new();
+    open.encode(&mut message);
+    message
 }

@@ -9,11 +9,12 @@ use super::{
     waiting::{Early, Outline, OwnedEntry, Waiting},
 };
 use crate::{
-    core::{AdoptError, Block, Core, IfUnknown, ReceivePolicy, Received},
-    history::{OriginIndex, SeqRange},
+    core::{AdoptError, Block, BlockItem, Core, IfUnknown, ReceiveError, ReceivePolicy, Received},
+    history::{Frontier, OriginIndex, SeqRange},
     id::ReplicaId,
     protocol::{AssemblyLimits, Cause, Malformed, ReceivedSnapshot, Receiver},
     reduce::Replicated,
+    stamp::Dot,
     time::Time,
     unknowns::UnknownKind,
     version::VersionVector,
@@ -31,7 +32,14 @@ pub(crate) struct CoreReceiver<'a, R: Replicated> {
     waiting: Option<&'a mut Waiting>,
     /// What is sent to the speaker: nothing that came from there.
     outgoing: Option<&'a mut Outgoing>,
+    /// What the speaker has shown to know. `None` for a file.
+    shown: Option<&'a mut Frontier>,
 }
+
+/// How far a skip may reach beyond what its sender has shown to know, in its digest or by an entry. Updates that arrive
+/// at the sender after its digest, and are forgotten before it passes them on, are few; this is what a busy register
+/// is written in a second.
+const MOST_UNSHOWN: u64 = 1 << 20;
 
 /// What to do with a snapshot that has not seen what is trimmed here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,7 +83,12 @@ impl<'a, R: Replicated> CoreReceiver<'a, R> {
             snapshot_bytes: config.limits.snapshot_bytes,
         };
         let latest = wall + core.limits().time_ahead;
-        Self { core, limits, policy, latest, waiting: None, outgoing: None }
+        Self { core, limits, policy, latest, waiting: None, outgoing: None, shown: None }
+    }
+
+    /// Accepts skips only of what the speaker has shown to know.
+    pub(super) fn of_what_is_shown(self, shown: &'a mut Frontier) -> Self {
+        Self { shown: Some(shown), ..self }
     }
 
     /// Does not send back to the speaker what comes from it.
@@ -203,6 +216,38 @@ impl<R: Replicated> CoreReceiver<'_, R> {
     }
 }
 
+impl<R: Replicated> CoreReceiver<'_, R> {
+    /// The entries of a block show what the skips in it may reach to.
+    fn check_block_shown(&mut self, block: &Block) -> Result<(), ReceiveError> {
+        if let Some(shown) = &mut self.shown {
+            for item in block.items() {
+                if let BlockItem::Entry(entry) = item {
+                    shown.raise(self.core.history(), entry.origin, entry.seq);
+                }
+            }
+        }
+        for item in block.items() {
+            if let BlockItem::Skip(ranges) = item {
+                self.check_shown(ranges)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn check_shown(&self, ranges: &[SeqRange]) -> Result<(), ReceiveError> {
+        let Some(shown) = &self.shown else { return Ok(()) };
+        let history = self.core.history();
+        for range in ranges {
+            let shown = shown.seq(history, range.origin);
+            if range.last > shown.saturating_add(MOST_UNSHOWN) {
+                let dot = Dot::new(history.id(range.origin), range.last);
+                return Err(ReceiveError::NotShown { dot, shown });
+            }
+        }
+        Ok(())
+    }
+}
+
 impl<R: Replicated> Receiver for CoreReceiver<'_, R> {
     type Error = SessionError;
 
@@ -216,6 +261,9 @@ impl<R: Replicated> Receiver for CoreReceiver<'_, R> {
 
     #[inline]
     fn entry(&mut self, entry: Received<'_>) -> Result<(), SessionError> {
+        if let Some(shown) = &mut self.shown {
+            shown.raise(self.core.history(), entry.origin, entry.seq);
+        }
         if self.waiting.is_none() || entry.time <= self.latest && self.is_free() {
             return Ok(self.core.receive_entry(entry, &self.policy)?);
         }
@@ -224,6 +272,7 @@ impl<R: Replicated> Receiver for CoreReceiver<'_, R> {
     }
 
     fn skip(&mut self, ranges: Vec<SeqRange>) -> Result<(), SessionError> {
+        self.check_shown(&ranges)?;
         if self.is_free() {
             return Ok(self.core.receive_skip(ranges, &self.policy)?);
         }
@@ -232,6 +281,7 @@ impl<R: Replicated> Receiver for CoreReceiver<'_, R> {
     }
 
     fn block(&mut self, block: Block) -> Result<(), SessionError> {
+        self.check_block_shown(&block)?;
         if self.waiting.is_none() {
             return Ok(self.core.receive_block(&block, &self.policy)?);
         }

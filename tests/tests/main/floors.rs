@@ -203,7 +203,7 @@ fn opened(disk: impl Storage) -> Replica<Numbers> {
 /// Trims what all have that it has met.
 fn trimming(disk: impl Storage) -> Replica<Numbers> {
     let week = Trimming::Lease(Duration::from_secs(7 * 24 * 60 * 60));
-    Replica::builder(Numbers::default()).trimming(week).open_in(disk).unwrap()
+    Replica::builder(Numbers::default()).trimming(week).trust_ids().open_in(disk).unwrap()
 }
 
 fn numbers(replica: &Replica<Numbers>) -> Vec<u64> {

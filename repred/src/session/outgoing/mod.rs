@@ -319,6 +319,7 @@ impl Outgoing {
         if count == 1 && !self.has_room(items, head + size)? {
             return Ok(false);
         }
+        let count = rising(entries, count);
         let (first, last) = (entries.first_seq, entries.first_seq + count as u64 - 1);
         let range = NamedRange { origin: self.table.name(history, entries.origin), first, last };
         let unit = Unit::of(entries.iter().take(count).map(|(time, _)| time));
@@ -542,6 +543,12 @@ impl Outgoing {
             };
         }
     }
+}
+
+/// How many of the first so many entries one run can carry: in a run, times rise. They do unless somebody has lied.
+fn rising(entries: &Entries<'_>, count: usize) -> usize {
+    let times = || entries.iter().take(count).map(|(time, _)| time);
+    1 + times().zip(times().skip(1)).take_while(|(one, next)| one < next).count()
 }
 
 /// How many entries fit behind a head of so many bytes, one at least, and how many bytes they take at most.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use repred::{
     Register, Replica, Trimming,
-    error::{JournalError, Unavailable},
+    error::{JournalError, SessionError, Unavailable},
     journal::{Memory, Storage},
 };
 
@@ -27,7 +27,7 @@ fn a_journal_that_has_doubled_is_compacted_by_itself() {
 }
 
 fn open_folding(disk: &Memory, trimming: Trimming) -> Replica<Numbers> {
-    let replica = Replica::builder(Numbers::default()).trimming(trimming);
+    let replica = Replica::builder(Numbers::default()).trimming(trimming).trust_ids();
     replica.open_in(disk.clone()).unwrap()
 }
 
@@ -61,6 +61,45 @@ fn compaction_trims_what_all_counted_peers_have() {
     // Who has nothing gets the snapshot.
     let mut late = Connected::new(both.here, Replica::new(Numbers::default()));
     late.run_until(|late| numbers(&late.there).len() == 12);
+}
+
+#[test]
+fn what_a_peer_confirms_under_an_id_that_nobody_vouches_for_is_not_trimmed_by() {
+    let week = Trimming::Lease(Duration::from_secs(7 * 24 * 3600));
+    let here = Replica::builder(Numbers::default()).trimming(week).open_in(Memory::new()).unwrap();
+    (0..10).for_each(|number| drop(here.update(number).unwrap()));
+    let mut both = Connected::new(here, Replica::new(Numbers::default()));
+    both.run_until(|both| Connected::lag(&both.here) == Some(0));
+    assert_eq!(compacted(&both.here), 10, "it may be anybody");
+    let Connected { here, there, pool } = both;
+    drop(pool);
+    // The transport knows who it is.
+    let (one, other) = repred::pipe(1 << 16);
+    let id = there.id().unwrap();
+    let links = futures::future::join(here.connect(one).authenticated_as(id), there.connect(other));
+    let mut links = std::pin::pin!(links);
+    repred_tests::eventually(|| {
+        let _ = futures::FutureExt::now_or_never(&mut links);
+        Connected::lag(&here) == Some(0)
+    });
+    assert_eq!(compacted(&here), 0);
+}
+
+#[test]
+fn a_peer_that_claims_another_id_than_the_transport_knows_is_refused() {
+    let (here, there) = (Replica::new(Numbers::default()), Replica::new(Numbers::default()));
+    let (one, other) = repred::pipe(1 << 16);
+    let links =
+        futures::future::join(here.connect(one).authenticated_as(7.into()), there.connect(other));
+    let (ours, _) = futures::executor::block_on(links);
+    let Err(repred::error::ConnectionError::Session(SessionError::OtherId {
+        authenticated,
+        claimed,
+    })) = ours
+    else {
+        panic!("{ours:?}");
+    };
+    assert_eq!((authenticated, claimed), (7.into(), there.id().unwrap()));
 }
 
 #[test]

@@ -14,14 +14,57 @@ fn a_skip_of_too_many_seqs_is_malformed() {
 }
 
 #[test]
-fn a_skip_of_as_many_seqs_as_there_can_be_is_passed_on() {
+fn a_skip_of_what_its_sender_has_not_shown_to_know_is_refused() {
+    let skips = [
+        Items::new().skip(&[(Origin::New(0, 0xd), 1, 1 << 62)]),
+        Items::new().skip(&[(Origin::New(0, FRIEND), 2, 1 << 40)]),
+        Items::new().begin().skip(&[(Origin::New(0, 0xd), 1, 1 << 30)]).commit(),
+        // An entry after it shows no more than itself.
+        Items::new()
+            .begin()
+            .run(Origin::New(0, 0xd), 1, &[(wall(), ONE)])
+            .skip(&[(Origin::At(0), 2, 1 << 30)])
+            .commit(),
+    ];
+    for items in skips {
+        let mut victim = Victim::new().met();
+        let error = victim.hears(&items.encode()).unwrap_err();
+        let is_it = matches!(error, SessionError::Receive(ReceiveError::NotShown { .. }));
+        assert!(is_it, "{error}");
+        // What the friend writes next is not taken for known.
+        victim.assert_unhurt(Reason::Refused);
+    }
+}
+
+#[test]
+fn a_skip_of_what_an_entry_behind_it_in_its_block_shows_is_accepted() {
     let mut victim = Victim::new().met();
-    let items = Items::new().skip(&[(Origin::New(0, FOE), 1, 1 << 62)]);
+    let items = Items::new()
+        .begin()
+        .skip(&[(Origin::New(0, 0xd), 1, 1 << 30)])
+        .run(Origin::At(0), (1 << 30) + 1, &[(wall(), ONE)])
+        .commit();
+    victim.hears(&items.encode()).unwrap();
+    victim.to_foe.close();
+    victim.assert_kept(&[(0xd, (1 << 30) + 1)], 1, Reason::Finished);
+}
+
+#[test]
+fn a_skip_of_as_many_seqs_as_there_can_be_is_passed_on_where_it_is_shown() {
+    let mut victim = Victim::new();
+    victim.hears(&open()).unwrap();
+    victim.hears(&wire::digest(&[(FOE, 1 << 62)], &[])).unwrap();
+    let items = Items::new().skip(&[(Origin::At(0), 1, 1 << 62)]);
     victim.hears(&items.encode()).unwrap();
     let beyond = Items::new().run(Origin::At(0), (1 << 62) + 1, &[(wall(), ONE)]);
     let error = victim.hears(&beyond.encode()).unwrap_err();
     assert!(matches!(error, SessionError::Malformed { .. }), "{error}");
-    victim.assert_kept(&[(FOE, 1 << 62)], 0, Reason::Malformed);
+    // The friend had not heard of it when the two met. When they meet again, it does.
+    let mut pair = Pair::of([victim.core, victim.friend]);
+    pair.connect();
+    pair.run_until_quiet();
+    pair.assert_converged();
+    assert_eq!(pair.cores[1].version(), version(&[(VICTIM, 1), (FRIEND, 1), (FOE, 1 << 62)]));
 }
 
 #[test]

@@ -243,19 +243,47 @@ fn the_last_of_all_times_is_refused() {
 }
 
 #[test]
-fn a_time_that_does_not_increase_is_refused() {
+fn a_time_that_parts_two_replicas_is_no_reason_to_refuse_anywhere() {
+    // Where the predecessor came as a skip, nobody knows its time. So a time before it must not be refused where the
+    // predecessor itself is, or the two could never be joined.
+    for (first, second) in [(5, 5), (5, 4), (5, 0), (0, 5)] {
+        let entry =
+            |seq, after| Items::new().run(Origin::At(0), seq, &[(wall() + after, ONE)]).encode();
+        let skip = || Items::new().skip(&[(Origin::At(0), 1, 1)]).encode();
+        let told = |messages: &[Vec<u8>]| {
+            let mut victim = Victim::new();
+            victim.hears(&open()).unwrap();
+            victim.hears(&wire::digest(&[(FOE, 2)], &[])).unwrap();
+            messages.iter().for_each(|message| victim.hears(message).unwrap());
+            victim.core
+        };
+        let both = told(&[entry(1, first), entry(2, second)]);
+        let mut one = told(&[entry(1, first)]);
+        one.set_id(0xd.into());
+        let other = told(&[skip(), entry(2, second)]);
+        let nothing = Core::new(0xb.into(), Counter::default());
+        let spare = || Core::new(9.into(), Counter::default());
+        let mut cores = [nothing, both, one, other];
+        for (from, to) in [(1, 0), (3, 2)] {
+            let ends = [from, to].map(|at| std::mem::replace(&mut cores[at], spare()));
+            let mut pair = Pair::of(ends);
+            pair.connect();
+            pair.run_until_quiet();
+            assert_eq!(pair.errors, [None, None], "{first} and {second}");
+            assert_eq!(pair.cores[1].version().seq(FOE.into()), 2);
+            assert_eq!(pair.cores[1].state().unwrap().value(), 122, "each is reduced once");
+        }
+    }
+}
+
+#[test]
+fn an_entry_without_a_time_is_refused() {
     let mut victim = Victim::new().met();
-    let items = Items::new().run(Origin::New(0, FOE), 1, &[(wall() + 5, ONE)]).run(
-        Origin::At(0),
-        2,
-        &[(wall() + 5, ONE)],
-    );
+    let items = Items::new().run(Origin::New(0, FOE), 1, &[(0, ONE)]);
     let error = victim.hears(&items.encode()).unwrap_err();
-    let SessionError::Receive(ReceiveError::TimeNotLater { stamp, before }) = error else {
-        panic!("{error}");
-    };
-    assert_eq!(stamp.time, before);
-    victim.assert_kept(&[(FOE, 1)], 1, Reason::Refused);
+    let dot = Dot::new(FOE.into(), 1);
+    assert_eq!(error, SessionError::Receive(ReceiveError::NoTime { dot }));
+    victim.assert_unhurt(Reason::Refused);
 }
 
 #[test]

@@ -28,7 +28,7 @@ use repred::{
     Counter, Dot, GrowSet, Pipe, Replica, Schema, Time, VersionVector,
     error::{AdoptError, ConnectionError, OrderError, ReceiveError, SessionError},
     pipe,
-    sans_io::{ClockDifference, Core, Now, Reason, Session, SessionConfig, WriteProgress},
+    sans_io::{ClockDifference, Core, Now, Reason, Role, Session, SessionConfig, WriteProgress},
 };
 use repred_tests::{
     Chance, Driven, Ending, LEFT, Network, Pair, RIGHT, now_at,

@@ -215,3 +215,71 @@ fn a_digest_with_more_entries_announced_than_there_are_bytes_is_malformed() {
     assert!(matches!(error, SessionError::Malformed { .. }), "{error}");
     victim.assert_unhurt(Reason::Malformed);
 }
+
+/// A victim that listens: whoever connects says first who it is.
+fn listener() -> Victim {
+    Victim::configured(|config| config.role = Role::Listens)
+}
+
+#[test]
+fn nothing_is_said_about_us_to_who_has_said_nothing() {
+    let mut victim = listener();
+    assert_eq!(victim.says(), Vec::<Vec<u8>>::new());
+    // Not even that we are there, or why we leave.
+    let keep_alive = SessionConfig::for_state::<Counter>().keep_alive;
+    victim.now.monotonic = victim.now.monotonic.checked_add(keep_alive * 2).unwrap();
+    assert_eq!(victim.says(), Vec::<Vec<u8>>::new());
+    let mut other = Open::new(FOE, wall(), &schema());
+    other.protocol = 9;
+    for noise in
+        [&b"GET / HTTP/1.1"[..], &[5], &wire::bye(Reason::Finished), &open()[..20], &other.encode()]
+    {
+        let mut victim = listener();
+        let _ = victim.hears(noise);
+        assert_eq!(victim.says(), Vec::<Vec<u8>>::new(), "after {noise:?}");
+        assert!(victim.to_foe.is_closed());
+    }
+    let mut closes = listener();
+    closes.to_foe.close();
+    assert!(closes.to_foe.is_closed() && closes.says().is_empty());
+}
+
+#[test]
+fn whoever_names_another_schema_to_a_listener_is_told_only_that_it_will_not_do() {
+    let mut victim = listener();
+    let error = victim.hears(&Open::new(FOE, wall(), &Schema::new("guess", 0)).encode());
+    assert!(matches!(error, Err(SessionError::Schema { .. })), "{error:?}");
+    assert_eq!(victim.says(), [wire::bye(Reason::Incompatible)]);
+    // Another version of the same is told both versions, as ever.
+    let mut victim = listener();
+    let other = Schema::new(schema().name(), 7);
+    assert!(victim.hears(&Open::new(FOE, wall(), &other).encode()).is_err());
+    assert_eq!(victim.says().len(), 2);
+}
+
+#[test]
+fn a_listener_answers_whoever_says_first_and_two_that_listen_are_told() {
+    let mut pair = Pair::new(Counter::default);
+    pair.configs[LEFT].role = Role::Listens;
+    pair.update(LEFT, 1);
+    pair.update(RIGHT, 2);
+    pair.connect();
+    pair.run_until_quiet();
+    pair.assert_converged();
+
+    let mut victim = listener();
+    let timeout = SessionConfig::for_state::<Counter>().timeout;
+    let next = victim.to_foe.poll_timeout().unwrap();
+    assert_eq!(Some(next), victim.now.monotonic.checked_add(timeout), "no ping is due before");
+    victim.now.monotonic = next;
+    let error = victim.to_foe.handle_timeout(victim.now).unwrap_err();
+    assert_eq!(error, SessionError::NobodyBegan { timeout });
+    assert!(error.to_string().contains("let one of the two connect"), "{error}");
+}
+
+#[test]
+fn a_refusal_by_a_listener_is_told_by_its_reason() {
+    let mut victim = Victim::new();
+    let error = victim.hears(&wire::bye(Reason::Incompatible)).unwrap_err();
+    assert_eq!(error, SessionError::Peer(Reason::Incompatible));
+}

@@ -10,18 +10,42 @@ fn snapshot_of(value: i64) -> (Vec<u8>, u128) {
 }
 
 #[test]
+fn a_snapshot_cannot_take_away_what_we_wrote_ourselves_and_sent_to_nobody() {
+    let (state, digest) = snapshot_of(77);
+    for own in [1, 2, 1 << 62] {
+        let mut victim = Victim::new().met();
+        let head = wire::snapshot(state.len() as u64, digest, wall(), &[(FOE, 1), (VICTIM, own)]);
+        victim.hears(&head).unwrap();
+        let error = victim.hears(&wire::chunk(&state)).unwrap_err();
+        let dot = Dot::new(VICTIM.into(), 1);
+        assert_eq!(error, SessionError::Adopt(AdoptError::NotShown { dot }), "up to {own}");
+        victim.assert_unhurt(Reason::Refused);
+    }
+}
+
+#[test]
+fn a_snapshot_that_has_not_seen_what_we_wrote_leaves_it_on_top() {
+    let mut victim = Victim::new().met();
+    let (state, digest) = snapshot_of(77);
+    let head = wire::snapshot(state.len() as u64, digest, wall(), &[(FOE, 1)]);
+    victim.hears(&head).unwrap();
+    victim.hears(&wire::chunk(&state)).unwrap();
+    assert_eq!(victim.core.state().unwrap().value(), 197);
+}
+
+#[test]
 fn a_snapshot_written_by_hand_is_adopted() {
     let mut victim = Victim::new().met();
     let (state, digest) = snapshot_of(77);
-    let seen = [(FOE, 9), (VICTIM, 1), (FRIEND, 1)];
+    let seen = [(FOE, 9), (FRIEND, 1)];
     let head = wire::snapshot(state.len() as u64, digest, wall(), &seen);
     victim.hears(&head).unwrap();
     let (front, back) = state.split_at(state.len() / 2);
     for part in [front, back].into_iter().filter(|part| !part.is_empty()) {
         victim.hears(&wire::chunk(part)).unwrap();
     }
-    assert_eq!(victim.core.state().unwrap().value(), 77);
-    assert_eq!(victim.core.version(), version(&seen));
+    assert_eq!(victim.core.state().unwrap().value(), 177, "and what we wrote, on top");
+    assert_eq!(victim.core.version(), version(&[(FOE, 9), (FRIEND, 1), (VICTIM, 1)]));
 }
 
 #[test]
@@ -75,7 +99,7 @@ fn a_snapshot_whose_state_does_not_decode_is_refused() {
     let (state, digest) = (set.snapshot().unwrap(), set.state_digest().unwrap());
     let state = state.state();
     let mut victim = Victim::new().met();
-    let seen = [(FOE, 9), (VICTIM, 5)];
+    let seen = [(FOE, 9)];
     let head = wire::snapshot(state.len() as u64, digest, wall(), &seen);
     victim.hears(&head).unwrap();
     let error = victim.hears(&wire::chunk(state)).unwrap_err();
