@@ -106,7 +106,7 @@ impl BatchBuilder {
         }
         let id = core.id();
         let heading = match self.id {
-            None => Some(Record::Opened { is_strict: self.is_strict, id }),
+            None => Some(Record::Opened { is_strict: self.is_strict, id, place: &[] }),
             Some(before) => (before != id).then_some(Record::Named { id }),
         };
         if heading.is_none() && self.batched == core.log_position() {
@@ -173,9 +173,18 @@ impl Batch {
         self.messages.len() + unknown + self.peers.len() + 64
     }
 
-    /// The records that are appended.
-    pub(super) fn records(&self) -> Vec<Record<'_>> {
+    /// Whether it says that a replica opens the log.
+    pub(super) fn opens(&self) -> bool {
+        matches!(self.heading, Some(Record::Opened { .. }))
+    }
+
+    /// The records that are appended. A batch that [opens](Self::opens) a log says where that is.
+    pub(super) fn records<'a>(&'a self, place: &'a [u8]) -> Vec<Record<'a>> {
         let Self { heading, latest, former_ids, messages, unknown, peers, .. } = self;
+        let heading = heading.map(|heading| match heading {
+            Record::Opened { is_strict, id, .. } => Record::Opened { is_strict, id, place },
+            named => named,
+        });
         let attributes = BatchAttributes { former_ids };
         let batch = Record::Batch { latest: *latest, attributes, messages };
         let batch = (!messages.is_empty() || !former_ids.is_empty()).then_some(batch);
@@ -184,6 +193,6 @@ impl Batch {
             let (&kind, bytes) = record.split_first()?;
             Some(Record::Unknown { kind, bytes })
         });
-        heading.iter().copied().chain(peers).chain(unknown).chain(batch).collect()
+        heading.into_iter().chain(peers).chain(unknown).chain(batch).collect()
     }
 }

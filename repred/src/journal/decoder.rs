@@ -57,7 +57,7 @@ impl Decoder {
     pub(super) fn take(&mut self, record: Record<'_>) -> Result<(), SessionError> {
         let Self { replay, events } = self;
         match record {
-            Record::Opened { is_strict, id } => {
+            Record::Opened { is_strict, id, .. } => {
                 replay.restart();
                 events.push(JournalEvent::Opened { id, is_strict });
             }
@@ -252,7 +252,7 @@ mod tests {
         let mut decoder = Decoder::default();
         let mut framed = Vec::new();
         messages.iter().for_each(|message| Framing::Stream.put(&mut framed, message));
-        decoder.take(Record::Opened { is_strict: true, id: 7.into() })?;
+        decoder.take(Record::Opened { is_strict: true, id: 7.into(), place: &[] })?;
         let attributes = BatchAttributes::default();
         decoder.take(Record::Batch { latest: Time::ZERO, attributes, messages: &framed })?;
         Ok(decoder.version().clone())

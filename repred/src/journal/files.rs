@@ -7,7 +7,13 @@ use std::{
     path::{Path, PathBuf, absolute},
 };
 
-use super::{Storage, held::Held, path_error::PathError};
+use super::{
+    Storage,
+    held::Held,
+    machine::{Inode, Machine},
+    path_error::PathError,
+    place::Place,
+};
 
 /// The file whose lock says that a replica uses the folder.
 const LOCK: &str = "lock";
@@ -78,7 +84,7 @@ impl Files {
         }
         let folder = resolved(&path)?;
         // The folder itself is locked as well, so that a lock which somebody has removed excludes others all the same.
-        let mut held = Held::folder(path.clone())?;
+        let mut held = Held::follow(path.clone())?;
         held.iter_mut().try_for_each(lock_if_possible)?;
         let mut lock = open_or_make(folder.join(LOCK))?;
         match lock.lock() {
@@ -197,6 +203,16 @@ impl Storage for Files {
 
     fn full_name(&self, name: &str) -> String {
         self.path(name).display().to_string()
+    }
+
+    fn place(&mut self, name: &str) -> Option<Place> {
+        let folder = match &self.held {
+            Some(held) => held.metadata().ok()?,
+            None => fs::metadata(&self.folder).ok()?,
+        };
+        let file = self.open_file(name).ok()?.held.metadata().ok()?;
+        let path = self.folder.to_string_lossy();
+        Some(Place::of_file(&path, Machine::of(&file), Inode::of(&folder), Inode::of(&file)))
     }
 
     fn size(&mut self, name: &str) -> io::Result<u64> {

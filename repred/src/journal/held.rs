@@ -69,16 +69,16 @@ impl Held {
         Ok(held)
     }
 
-    /// Opens a folder, if the system can open one.
+    /// Opens a folder, if the system can open one, or a file; follows links.
     #[cfg(unix)]
-    pub(super) fn folder(path: PathBuf) -> io::Result<Option<Self>> {
+    pub(super) fn follow(path: PathBuf) -> io::Result<Option<Self>> {
         let file = File::open(&path).map_err(PathError::of("opened", &path))?;
         Self::of(path, file, true).map(Some)
     }
 
     /// Elsewhere a folder is no file.
     #[cfg(not(unix))]
-    pub(super) fn folder(_path: PathBuf) -> io::Result<Option<Self>> {
+    pub(super) fn follow(_path: PathBuf) -> io::Result<Option<Self>> {
         Ok(None)
     }
 
@@ -93,6 +93,10 @@ impl Held {
 
     pub(super) fn file(&mut self) -> &mut File {
         &mut self.file
+    }
+
+    pub(super) fn metadata(&self) -> io::Result<Metadata> {
+        self.file.metadata().map_err(PathError::of("examined", &self.path))
     }
 
     /// It was renamed.

@@ -7,6 +7,7 @@ use super::{
     durability::Durability,
     error::{JournalError, OpenError},
     known_peers::KnownPeers,
+    place::{CopyNoticed, Place},
     record::Record,
     record_log::{Old, RecordLog},
     restore::Restore,
@@ -46,7 +47,7 @@ pub(crate) struct Log<S> {
 /// assert_eq!(votes.recovery(), Recovery::default());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Recovery {
     /// Bytes at the end that were cut off: an incomplete record, or one that may have been damaged.
@@ -57,6 +58,8 @@ pub struct Recovery {
     pub torn_bytes: u64,
     /// The id under which the journal was written, if the replica has taken another one.
     pub former_id: Option<ReplicaId>,
+    /// That the journal is a copy, if that was noticed. The replica then has another id.
+    pub copied: Option<CopyNoticed>,
 }
 
 /// What to do about a journal that is damaged.
@@ -147,8 +150,12 @@ impl<S: Storage> Log<S> {
             Ok(_) if self.base == 0 => Err(self.log.cut_short()),
             read => read,
         };
-        // An invalid tail may be a record that was whole once, whose updates were sent.
+        let is = self.log.place();
+        self.recovery.copied = CopyNoticed::between(restore.place.as_ref(), is.as_ref());
+        // An invalid tail may be a record that was whole once, whose updates were sent. The original of a copy may have
+        // sent anything since.
         let has_all = matches!(read, Ok((_, Tail::Preallocated | Tail::Torn(_))));
+        let has_all = has_all && self.recovery.copied.is_none();
         self.recovery.former_id = restore.finish(core, has_all);
         if core.id() == NOBODY {
             core.set_id(id);
@@ -167,7 +174,7 @@ impl<S: Storage> Log<S> {
     ) -> Result<(), OpenError> {
         let (id, latest) = (core.id(), core.latest_time());
         core.start_over(initial, fresh).map_err(SessionError::from)?;
-        let recovery = self.recovery;
+        let recovery = self.recovery.clone();
         let read = self.read(core).and_then(|(end, tail)| self.cut(end, tail));
         self.recovery = recovery;
         core.observe_time(latest);
@@ -213,7 +220,7 @@ impl<S: Storage> Log<S> {
 
     /// What was found when the log was opened.
     pub(crate) fn recovery(&self) -> Recovery {
-        self.recovery
+        self.recovery.clone()
     }
 
     /// Bytes of the file, without those that are preallocated.
@@ -238,7 +245,8 @@ impl<S: Storage> Log<S> {
 
     /// Appends a batch: all of it, or nothing.
     pub(crate) fn append(&mut self, batch: &Batch) -> Result<(), JournalError> {
-        Ok(self.log.append(&batch.records())?)
+        let place = if batch.opens() { encode(self.log.place()) } else { Vec::new() };
+        Ok(self.log.append(&batch.records(&place))?)
     }
 
     /// Returns when everything that was appended will survive a loss of power.
@@ -270,7 +278,8 @@ impl<S: Storage> Log<S> {
 
     /// Appends a batch to the next log.
     pub(crate) fn append_next(&mut self, batch: &Batch) -> Result<(), JournalError> {
-        Ok(self.log.append_next(&batch.records())?)
+        let place = if batch.opens() { encode(self.log.next_place()) } else { Vec::new() };
+        Ok(self.log.append_next(&batch.records(&place))?)
     }
 
     /// Begins the next log and writes all of it, while nothing else happens to the core.
@@ -296,6 +305,11 @@ impl<S: Storage> Log<S> {
         self.base = self.size();
         Ok(())
     }
+}
+
+/// A place as it is in a record; nothing if it is not known.
+fn encode(place: Option<Place>) -> Vec<u8> {
+    place.map(|place| place.encode()).unwrap_or_default()
 }
 
 /// The limits are for peers. What is in the log was within the limits when it came, whatever they are now.

@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use super::Storage;
+use super::{Displaced, Storage, place::Place};
 
 /// A simulated disk, for tests and for journals that need not last: a clone is the same disk, and
 /// [`crash`](Self::crash) returns what a loss of power would leave of it.
@@ -29,6 +29,7 @@ use super::Storage;
 #[derive(Clone, Debug, Default)]
 pub struct Memory {
     disk: Arc<Mutex<Disk>>,
+    place: Option<u64>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -37,6 +38,7 @@ struct Disk {
     names: BTreeMap<String, usize>,
     /// The names at the last `sync_names`.
     synced_names: BTreeMap<String, usize>,
+    is_displaced: bool,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -72,6 +74,44 @@ impl Memory {
         Self::default()
     }
 
+    /// The same disk at a [place](Storage::place) with a number, so that journals notice whether they were copied: a
+    /// [`copy`](Self::copy) at another place is what `cp -r` leaves. A disk has no place at first.
+    ///
+    /// ```
+    /// use repred::{Counter, Replica, journal::Memory};
+    ///
+    /// let disk = Memory::new().at(1);
+    /// let votes = Replica::builder(Counter::default()).open_in(disk.clone())?;
+    /// votes.update(3)?.wait()?;
+    ///
+    /// let copy = Replica::builder(Counter::default()).open_in(disk.copy().at(2))?;
+    /// assert_eq!(copy.recovery().former_id, Some(votes.id()?));
+    /// assert!(copy.recovery().copied.is_some());
+    /// assert_ne!(copy.id()?, votes.id()?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn at(self, place: u64) -> Self {
+        Self { place: Some(place), ..self }
+    }
+
+    /// From now on, everything that changes this disk fails with [`Displaced`], as it does in a folder that somebody has
+    /// renamed. What is written reaches the disk all the same. A [`copy`](Self::copy) is the folder under its new
+    /// name.
+    ///
+    /// ```
+    /// use repred::{Counter, Replica, journal::Memory};
+    ///
+    /// let disk = Memory::new();
+    /// let votes = Replica::builder(Counter::default()).open_in(disk.clone())?;
+    /// votes.update(3)?.wait()?;
+    /// disk.displace();
+    /// assert!(votes.update(4)?.wait().is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn displace(&self) {
+        self.lock().is_displaced = true;
+    }
+
     /// The disk that a new process finds after a loss of power. This disk stays as it is.
     ///
     /// For each file, `kept` gets the changes that were not synced, in their order. It returns those that reached the
@@ -102,8 +142,9 @@ impl Memory {
             Content { synced: bytes.clone(), bytes, writes: Vec::new() }
         });
         let names = disk.synced_names.clone();
-        let disk = Disk { files: files.collect(), synced_names: names.clone(), names };
-        Self { disk: Arc::new(Mutex::new(disk)) }
+        let files = files.collect();
+        let disk = Disk { files, synced_names: names.clone(), names, is_displaced: false };
+        Self { disk: Arc::new(Mutex::new(disk)), ..*self }
     }
 
     /// The disk that a new process finds after this one was killed while the operating system kept running: nothing is
@@ -120,7 +161,8 @@ impl Memory {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn copy(&self) -> Self {
-        Self { disk: Arc::new(Mutex::new(self.lock().clone())) }
+        let disk = Disk { is_displaced: false, ..self.lock().clone() };
+        Self { disk: Arc::new(Mutex::new(disk)), ..*self }
     }
 
     /// Changes the bytes of a file as a broken disk would, and syncs it.
@@ -148,6 +190,18 @@ impl Memory {
             file.synced.clone_from(&file.bytes);
             file.writes.clear();
         })
+    }
+
+    /// An error if this was displaced.
+    fn check(&self) -> io::Result<()> {
+        if self.lock().is_displaced { Err(Displaced::missing("memory").into()) } else { Ok(()) }
+    }
+
+    /// Changes a file, also if this was displaced, which is an error.
+    fn change<T>(&self, name: &str, act: impl FnOnce(&mut Content) -> T) -> io::Result<T> {
+        let done = self.with(name, act)?;
+        self.check()?;
+        Ok(done)
     }
 
     fn lock(&self) -> MutexGuard<'_, Disk> {
@@ -194,6 +248,10 @@ impl Storage for Memory {
         Ok(self.lock().names.keys().cloned().collect())
     }
 
+    fn place(&mut self, _name: &str) -> Option<Place> {
+        self.place.map(Place::numbered)
+    }
+
     fn size(&mut self, name: &str) -> io::Result<u64> {
         self.with(name, |file| file.bytes.len() as u64)
     }
@@ -208,6 +266,7 @@ impl Storage for Memory {
     }
 
     fn create(&mut self, name: &str) -> io::Result<()> {
+        self.check()?;
         let mut disk = self.lock();
         let file = disk.files.len();
         disk.files.push(Content::default());
@@ -217,7 +276,7 @@ impl Storage for Memory {
 
     fn write(&mut self, name: &str, offset: u64, bytes: &[u8]) -> io::Result<usize> {
         let offset = usize::try_from(offset).map_err(|_| io::ErrorKind::FileTooLarge)?;
-        self.with(name, |file| {
+        self.change(name, |file| {
             file.write(Write::Bytes { offset, bytes: bytes.to_vec() });
             bytes.len()
         })
@@ -229,14 +288,15 @@ impl Storage for Memory {
 
     fn truncate(&mut self, name: &str, size: u64) -> io::Result<()> {
         let size = usize::try_from(size).unwrap_or(usize::MAX);
-        self.with(name, |file| file.write(Write::Truncate { size }))
+        self.change(name, |file| file.write(Write::Truncate { size }))
     }
 
     fn sync(&mut self, name: &str) -> io::Result<()> {
-        self.with(name, Content::sync)
+        self.change(name, Content::sync)
     }
 
     fn rename(&mut self, from: &str, to: &str) -> io::Result<()> {
+        self.check()?;
         let mut disk = self.lock();
         let file = disk.names.remove(from).ok_or(io::ErrorKind::NotFound)?;
         disk.names.insert(to.to_owned(), file);
@@ -244,11 +304,13 @@ impl Storage for Memory {
     }
 
     fn remove(&mut self, name: &str) -> io::Result<()> {
+        self.check()?;
         let removed = self.lock().names.remove(name);
         removed.map(drop).ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
     fn sync_names(&mut self) -> io::Result<()> {
+        self.check()?;
         let mut disk = self.lock();
         disk.synced_names = disk.names.clone();
         Ok(())

@@ -16,6 +16,8 @@
 mod durability;
 mod displaced;
 mod path_error;
+mod machine;
+mod place;
 mod storage;
 mod held;
 mod files;
@@ -56,6 +58,7 @@ pub use self::{
     files::Files,
     log::Recovery,
     memory::{Memory, Write},
+    place::{CopyNoticed, Place},
     reader::{JournalReadError, JournalReader},
     storage::Storage,
     trimming::Trimming,

@@ -57,6 +57,9 @@ const LENGTH: usize = 8;
 /// The last byte of a record. It is not zero, as what is not written yet is.
 const END: u8 = 0xff;
 
+/// The number of the attribute of an *opened* record that says where the journal is.
+const PLACE: u64 = 2;
+
 /// The longest record. A reader buffers a whole record, and treats a head with a larger length as invalid.
 pub(super) const MAX_RECORD: u64 = 1 << 30;
 
@@ -68,6 +71,8 @@ pub(super) enum Record<'a> {
         /// Whether no update is sent before it is durable.
         is_strict: bool,
         id: ReplicaId,
+        /// Where the journal was then; see [`Place`](super::place::Place). Nothing if that is not known.
+        place: &'a [u8],
     },
     /// Updates are written under another id from now on.
     Named { id: ReplicaId },
@@ -164,10 +169,14 @@ impl Record<'_> {
         bytes.push(self.kind());
         put_u64(bytes, synced);
         match self {
-            Self::Opened { is_strict, id } => {
+            Self::Opened { is_strict, id, place } => {
                 bytes.push(u8::from(*is_strict));
                 bytes.extend_from_slice(&id.to_bytes());
-                put_attributes(bytes, &[]);
+                let mut attributes = Vec::new();
+                if !place.is_empty() {
+                    put_attribute(&mut attributes, PLACE, place);
+                }
+                put_attributes(bytes, &attributes);
             }
             Self::Named { id } => bytes.extend_from_slice(&id.to_bytes()),
             Self::Batch { latest, attributes, messages } => {
@@ -207,9 +216,14 @@ impl Record<'_> {
             1 => {
                 let (&[strict], rest) = body.split_first_chunk().ok_or(whole)?;
                 let (&id, mut rest) = rest.split_first_chunk().ok_or(whole)?;
-                Attributes::take(&mut rest)?.read_unknown()?;
-                let id = ReplicaId::from_bytes(id);
-                end(rest).map(|()| Record::Opened { is_strict: strict == 1, id })?
+                let mut place: &[u8] = &[];
+                Attributes::take(&mut rest)?.read(|number, value| {
+                    let is_place = number == PLACE;
+                    place = if is_place { value } else { place };
+                    Ok(is_place)
+                })?;
+                let (is_strict, id) = (strict == 1, ReplicaId::from_bytes(id));
+                end(rest).map(|()| Record::Opened { is_strict, id, place })?
             }
             2 => Record::Named { id: ReplicaId::from_bytes(body.try_into().map_err(|_| whole)?) },
             3 => {
@@ -389,7 +403,10 @@ mod tests {
         // Behind the head, the kind and the size that was synced, up to the end.
         let known = &peers[HEAD + 2..peers.len() - 1];
         let records = [
-            ("record-opened", Record::Opened { is_strict: true, id: vectors::A.into() }),
+            (
+                "record-opened",
+                Record::Opened { is_strict: true, id: vectors::A.into(), place: &[] },
+            ),
             ("record-named", Record::Named { id: vectors::B.into() }),
             (
                 "record-batch",
@@ -412,7 +429,7 @@ mod tests {
     fn a_record_is_found_only_at_its_own_offset() {
         let messages = [1, 2, 3];
         let records = [
-            Record::Opened { is_strict: true, id: ReplicaId::from(7) },
+            Record::Opened { is_strict: true, id: ReplicaId::from(7), place: &[1, 2] },
             Record::Named { id: ReplicaId::from(8) },
             Record::Batch {
                 latest: Time::from_micros(300),

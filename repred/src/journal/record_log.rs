@@ -6,6 +6,7 @@ use super::{
     displaced::Displaced,
     error::{OpenError, WriteError},
     log_file::{LogFile, is_of_log},
+    place::Place,
     record::{self, HEADER, MAX_RECORD, Record},
     scan::{Scan, ScanError, Tail},
     storage::{Storage, uninterrupted, write_all},
@@ -73,6 +74,16 @@ impl<S: Storage> RecordLog<S> {
     /// Bytes of the file, without those that are preallocated.
     pub(super) fn size(&self) -> u64 {
         self.file.size
+    }
+
+    /// Where the present file is.
+    pub(super) fn place(&mut self) -> Option<Place> {
+        self.storage.place(&self.file.name)
+    }
+
+    /// Where the next file is.
+    pub(super) fn next_place(&mut self) -> Option<Place> {
+        self.storage.place(&self.next.as_ref()?.name)
     }
 
     // ---- reading ----

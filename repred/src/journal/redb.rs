@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeSet,
     fmt, io,
-    path::Path,
+    path::{Path, absolute},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -11,7 +11,12 @@ use redb::{
     Database, Durability, Error, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction,
 };
 
-use super::Storage;
+use super::{
+    Storage,
+    held::Held,
+    machine::{Inode, Machine},
+    place::Place,
+};
 
 /// From the name of a file to its number and size. The name begins with that of the journal and a slash.
 const NAMES: TableDefinition<'_, &str, (u64, u64)> = TableDefinition::new("repred names");
@@ -58,6 +63,8 @@ static IN_USE: Mutex<BTreeSet<(usize, String)>> = Mutex::new(BTreeSet::new());
 pub struct Redb {
     database: Arc<Database>,
     name: String,
+    /// The file of the database, if it is known. Its name is looked up after each write.
+    held: Option<Held>,
 }
 
 impl Redb {
@@ -78,11 +85,18 @@ impl Redb {
     ///
     /// If the database is open already, or damaged; those of the operating system.
     pub fn open(path: impl AsRef<Path>) -> io::Result<Self> {
-        Self::new(Database::create(path).map_err(io_error)?, "journal")
+        let path = absolute(path)?;
+        let database = Database::create(&path).map_err(io_error)?;
+        let mut storage = Self::new(database, "journal")?;
+        storage.held = Held::follow(path)?;
+        Ok(storage)
     }
 
     /// Uses a database that is open, for the journal in it that is called `name`. Begins one if there is none. See
     /// [`Redb`] for an example.
+    ///
+    /// Where the file of the database is cannot be known. So a copy of it is not noticed when it is opened, nor that
+    /// somebody removes the file while it is open.
     ///
     /// # Errors
     ///
@@ -94,7 +108,7 @@ impl Redb {
                 format!("the journal \"{name}\" in this database is open already; close it first");
             return Err(io::Error::new(io::ErrorKind::WouldBlock, error));
         }
-        let storage = Self { database, name };
+        let storage = Self { database, name, held: None };
         // Reading from a table that was never created is an error.
         storage.commit(Durability::Immediate, |transaction| {
             transaction.open_table(NAMES)?;
@@ -121,7 +135,9 @@ impl Redb {
             transaction.commit()?;
             Ok(done)
         };
-        done().map_err(io_error::<Error>)
+        let done = done().map_err(io_error::<Error>)?;
+        self.held.as_ref().map_or(Ok(()), Held::check)?;
+        Ok(done)
     }
 
     /// The number and the size of a file.
@@ -161,6 +177,14 @@ impl Storage for Redb {
 
     fn full_name(&self, name: &str) -> String {
         format!("{name} of the journal \"{}\" in the database", self.name)
+    }
+
+    fn place(&mut self, _name: &str) -> Option<Place> {
+        let held = self.held.as_ref()?;
+        let (path, metadata) = (held.path().to_string_lossy(), held.metadata().ok()?);
+        // The folder around a database may change as it likes.
+        let (folder, file) = (Inode::default(), Inode::of(&metadata));
+        Some(Place::of_file(&path, Machine::of(&metadata), folder, file))
     }
 
     fn size(&mut self, name: &str) -> io::Result<u64> {

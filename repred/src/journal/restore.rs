@@ -1,6 +1,6 @@
 //! [`Restore`]: makes a core what the records of a log say.
 
-use super::{error::OpenError, known_peers::KnownPeers, record::Record};
+use super::{error::OpenError, known_peers::KnownPeers, place::Place, record::Record};
 use crate::{
     core::Core,
     id::ReplicaId,
@@ -21,6 +21,8 @@ pub(super) struct Restore {
     now: Now,
     /// The id under which the log was written last.
     id: Option<ReplicaId>,
+    /// Where the log was when it was opened last.
+    pub(super) place: Option<Place>,
     /// The last record says that the log was closed.
     is_closed: bool,
     /// Whoever opened the log last promised that nothing is sent before it is durable.
@@ -39,6 +41,7 @@ impl Restore {
             // clock was set back since.
             now: Now { wall: MAX_WALL, ..now },
             id: None,
+            place: None,
             is_closed: false,
             is_strict: false,
             latest: Time::ZERO,
@@ -55,9 +58,10 @@ impl Restore {
     ) -> Result<(), OpenError> {
         self.is_closed = record == Record::Closed;
         match record {
-            Record::Opened { is_strict, id } => {
+            Record::Opened { is_strict, id, place } => {
                 self.note_former(core, id);
                 (self.id, self.is_strict) = (Some(id), is_strict);
+                self.place = Place::decode(place);
                 self.loading.begin_again();
             }
             Record::Named { id } => {
@@ -108,7 +112,8 @@ impl Restore {
     }
 
     /// Ends the log, and gives the core its id: that of the log, or else the new one that it has.
-    /// Returns the id of the log in the latter case. `has_all` says that no record is missing at the end.
+    /// Returns the id of the log in the latter case. `has_all` says that no record is missing at the end, and that this
+    /// is no copy.
     pub(super) fn finish<R: Replicated>(
         self,
         core: &mut Core<R>,

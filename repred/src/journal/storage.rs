@@ -2,6 +2,8 @@
 
 use std::io;
 
+use super::place::Place;
+
 /// A folder of files, as a [`Journal`](super::Journal) needs it. [`Files`](super::Files) and
 /// [`Memory`](super::Memory) implement it; implement it for a place of your own, such as a browser's storage or a raw
 /// flash device, and run [`testing::storage::check`](crate::testing::storage::check) on it.
@@ -86,6 +88,13 @@ pub trait Storage: Send + 'static {
     /// What errors call a file, so that its reader finds it: in a folder, its full path. Default: its name.
     fn full_name(&self, name: &str) -> String {
         name.to_owned()
+    }
+
+    /// Where a file is, so that a copy of a journal is noticed when it is opened; see [`Place`]. It stays the same when
+    /// the file is renamed, and as long as nobody copies the storage. Default: unknown, so no copy is noticed.
+    fn place(&mut self, name: &str) -> Option<Place> {
+        let _ = name;
+        None
     }
 
     /// The size of a file in bytes.

@@ -59,11 +59,12 @@ impl<R: Replicated> ReplicaBuilder<R> {
         self
     }
 
-    /// Opens a journal that is an older copy, such as a restored backup, and takes a new id. Default: it is no copy.
+    /// Opens a journal that is an older copy, such as a restored backup, and takes a new id. Default: it is one if the
+    /// journal was opened last at another [`Place`](crate::journal::Place), which shows most copies.
     ///
     /// The replica may have written updates since the copy was made, which other replicas have. Under the same id, the
-    /// next update would get the name of one of those. Without this method, the replica takes a new id only when it
-    /// meets a replica that has them, and what it has written until then is refused there.
+    /// next update would get the name of one of those. Without this method, a copy whose place does not show it takes
+    /// a new id only when it meets a replica that has them, and what it has written until then is refused there.
     ///
     /// ```
     /// use repred::{Counter, Replica, journal::Memory};
@@ -153,8 +154,11 @@ impl<R: Replicated> ReplicaBuilder<R> {
         let now = platform.clock.now();
         let (mut log, mut builder) =
             Log::open(storage, &mut core, &config, durability, if_damaged, now)?;
-        if is_restored {
-            core.set_id(new_id);
+        let recovery = log.recovery();
+        let copied = recovery.copied.as_ref().and(recovery.former_id);
+        if is_restored || copied.is_some() {
+            // The builder may have chosen the very id that the original has.
+            core.set_id(if copied == Some(new_id) { platform.random_id() } else { new_id });
             // Durable before the first update: after a crash now, nobody may go on under the old id.
             log.write_all(&mut core, &mut builder)?;
         }
@@ -165,9 +169,13 @@ impl<R: Replicated> ReplicaBuilder<R> {
         let outbox = Outbox::new(&core, builder, log.peers().clone());
         let position = core.log_position();
         let shared = Shared::new(core, platform, config);
-        let log_writer = LogWriter::new(position, log.recovery(), shared.has_lock());
+        let log_writer = LogWriter::new(position, recovery, shared.has_lock());
         let shared = shared.with_journal(outbox, log_writer);
         let replica = Replica::of(shared);
+        if let Some(was) = copied {
+            let noted = replica.shared().with(|inner| inner.hold(ProblemKind::Copied { was }, now));
+            noted.map_err(JournalError::from)?;
+        }
         if let Some(writer) = &replica.shared().log_writer {
             let policy = WritePolicy { durability, trimming, initial };
             writer.start(replica.shared(), log, policy).map_err(OpenError::from)?;

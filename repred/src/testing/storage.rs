@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fmt, io};
 
 use super::Chance;
-use crate::journal::Storage;
+use crate::journal::{Place, Storage};
 
 /// Names as a journal gives them.
 const NAMES: [&str; 3] = ["journal-00000001", "journal-00000002", "journal-00000002.new"];
@@ -20,7 +20,8 @@ const MAX_BYTES: u64 = 9000;
 /// Checks a storage against a model, over thousands of operations that are drawn by chance. After each operation the
 /// storage must have the files that the model has, with the same names, sizes and bytes, and must refuse files that do
 /// not exist with [`NotFound`](io::ErrorKind::NotFound). Every now and then the storage is dropped and opened again,
-/// and must still have all that was synced.
+/// and must still have all that was synced. The [place](Storage::place) of a file must stay what it is, if the
+/// storage knows it.
 ///
 /// `open` opens one and the same place each time, which is empty at first; the check leaves it empty.
 ///
@@ -34,7 +35,8 @@ const MAX_BYTES: u64 = 9000;
 ///
 /// No test from within a process can find out what a loss of power leaves. Make sure of that yourself: when
 /// [`sync`](Storage::sync) and [`sync_names`](Storage::sync_names) return, the medium has everything, and
-/// [`rename`](Storage::rename) is atomic whenever the power fails. Run a
+/// [`rename`](Storage::rename) is atomic whenever the power fails. Nor can it find out what happens when somebody takes
+/// the storage away while it is open: see [`Displaced`](crate::journal::Displaced). Run a
 /// [`Simulation`](super::Simulation) to see what a journal makes of the rest.
 ///
 /// # Panics
@@ -62,14 +64,17 @@ struct Run<S> {
     chance: Chance,
     storage: S,
     files: BTreeMap<&'static str, Vec<u8>>,
+    /// Where the files were when they were made.
+    places: BTreeMap<&'static str, Place>,
     steps: u64,
     operation: String,
 }
 
 impl<S: Storage> Run<S> {
     fn new(seed: u64, storage: S) -> Self {
-        let (chance, files) = (Chance::new(seed), BTreeMap::new());
-        let mut run = Self { seed, chance, storage, files, steps: 0, operation: "open".into() };
+        let (chance, files, places) = (Chance::new(seed), BTreeMap::new(), BTreeMap::new());
+        let operation = "open".into();
+        let mut run = Self { seed, chance, storage, files, places, steps: 0, operation };
         run.compare();
         run
     }
@@ -96,6 +101,7 @@ impl<S: Storage> Run<S> {
         let created = self.storage.create(name);
         self.expect_ok(created);
         self.files.insert(name, Vec::new());
+        self.places.remove(name);
     }
 
     fn remove(&mut self, name: &'static str) {
@@ -113,6 +119,10 @@ impl<S: Storage> Run<S> {
         self.expect_ok(renamed);
         let file = self.files.remove(from).unwrap_or_default();
         self.files.insert(to, file);
+        self.places.remove(to);
+        if let Some(place) = self.places.remove(from) {
+            self.places.insert(to, place);
+        }
     }
 
     fn truncate(&mut self, name: &'static str) {
@@ -173,9 +183,9 @@ impl<S: Storage> Run<S> {
         }
         let synced = self.storage.sync_names();
         self.expect_ok(synced);
-        let Self { seed, chance, storage, files, steps, operation } = self;
+        let Self { storage, .. } = self;
         drop(storage);
-        Self { seed, chance, storage: open(), files, steps, operation }
+        Self { storage: open(), ..self }
     }
 
     fn remove_all(mut self) {
@@ -194,6 +204,7 @@ impl<S: Storage> Run<S> {
         let expected: Vec<_> = self.files.keys().map(|name| (*name).to_owned()).collect();
         self.expect_eq(&expected, &names, "names");
         for name in self.files.keys().copied().collect::<Vec<_>>() {
+            self.compare_place(name);
             let size = self.storage.size(name);
             let (size, expected) = (self.expect_ok(size), self.files[name].len() as u64);
             self.expect_eq(&expected, &size, "size");
@@ -206,6 +217,15 @@ impl<S: Storage> Run<S> {
                     "the bytes from {start} on of {name} are not those that were written"
                 ));
             }
+        }
+    }
+
+    /// Whether a file is where it was when it was made.
+    fn compare_place(&mut self, name: &'static str) {
+        let Some(is) = self.storage.place(name) else { return };
+        let was = self.places.entry(name).or_insert_with(|| is.clone());
+        if is.is_copy_of(was) {
+            self.fail(format_args!("{name} is at another place than before, as a copy would be"));
         }
     }
 
@@ -273,11 +293,17 @@ mod tests {
         ReadsNothing,
         EmptyWhereNone,
         RenameRefusesToReplace,
+        PlaceChanges,
     }
 
     impl Storage for Faulty {
         fn names(&mut self) -> io::Result<Vec<String>> {
             self.memory.names()
+        }
+
+        fn place(&mut self, name: &str) -> Option<Place> {
+            let size = self.memory.size(name).ok()?;
+            Some(Place::numbered(if self.fault == Fault::PlaceChanges { size + 1 } else { 1 }))
         }
 
         fn size(&mut self, name: &str) -> io::Result<u64> {
@@ -347,6 +373,7 @@ mod tests {
             Fault::ReadsNothing,
             Fault::EmptyWhereNone,
             Fault::RenameRefusesToReplace,
+            Fault::PlaceChanges,
         ] {
             assert!(!passes(fault), "{fault:?} was not found");
         }

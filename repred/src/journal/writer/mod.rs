@@ -91,7 +91,7 @@ impl LogWriter {
 
     /// What was found when the journal was opened.
     pub(crate) fn recovery(&self) -> Recovery {
-        self.recovery
+        self.recovery.clone()
     }
 
     /// What became of everything up to a position. While that is open, the task is woken when it is settled.

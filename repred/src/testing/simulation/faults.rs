@@ -20,6 +20,8 @@ pub struct Faults {
     pub crashes: u64,
     /// Crashes after which the log was torn: its end was missing.
     pub torn: u64,
+    /// Folders that were renamed while they were open, and put back later, or replaced by a copy.
+    pub displaced: u64,
     /// Clocks set to another time.
     pub skews: u64,
     /// Histories trimmed.
@@ -38,8 +40,19 @@ impl Faults {
     /// assert!(faults.total() > faults.cuts);
     /// ```
     pub fn total(&self) -> u64 {
-        let Self { cuts, lost, delays: _, partitions, crashes, torn, skews, trims, lies } = self;
-        cuts + lost + partitions + crashes + torn + skews + trims + lies
+        let Self {
+            cuts,
+            lost,
+            delays: _,
+            partitions,
+            crashes,
+            torn,
+            displaced,
+            skews,
+            trims,
+            lies,
+        } = self;
+        cuts + lost + partitions + crashes + torn + displaced + skews + trims + lies
     }
 
     pub(crate) fn add(&mut self, other: &Self) {
@@ -49,6 +62,7 @@ impl Faults {
         self.partitions += other.partitions;
         self.crashes += other.crashes;
         self.torn += other.torn;
+        self.displaced += other.displaced;
         self.skews += other.skews;
         self.trims += other.trims;
         self.lies += other.lies;
@@ -57,11 +71,13 @@ impl Faults {
 
 impl fmt::Display for Faults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { cuts, lost, delays, partitions, crashes, torn, skews, trims, lies } = self;
+        let Self { cuts, lost, delays, partitions, crashes, torn, displaced, skews, trims, lies } =
+            self;
         write!(
             f,
             "{} faults ({cuts} cuts, {lost} messages lost, {partitions} partitions, {crashes} crashes, {torn} \
-             torn logs, {skews} clocks set, {trims} trims, {lies} lies) and {delays} delays",
+             torn logs, {displaced} folders displaced, {skews} clocks set, {trims} trims, {lies} lies) and {delays} \
+             delays",
             self.total()
         )
     }
@@ -134,6 +150,7 @@ pub(crate) struct Weights {
     pub(crate) sync: u64,
     pub(crate) wait: u64,
     pub(crate) exchange: u64,
+    pub(crate) displace: u64,
 }
 
 impl Mix {
@@ -153,6 +170,7 @@ impl Mix {
             sync: often(2, 6),
             wait: often(2, 1),
             exchange: 50,
+            displace: often(1, 4),
         };
         Self {
             durability: *chance.pick(&[Durability::Strict, Durability::Weak]),

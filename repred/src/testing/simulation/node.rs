@@ -17,12 +17,23 @@ use crate::{
 /// How many parts of a write a crash may leave.
 const PARTS: usize = 4;
 
+/// What is found where a folder was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PutBack {
+    Itself,
+    Copy,
+}
+
 /// A replica with its disk and its clock.
 pub(crate) struct Node {
     pub(crate) id: ReplicaId,
     /// `None` while it is down.
     pub(crate) core: Option<Core<Audited>>,
     disk: Memory,
+    /// The number of the place of its disk.
+    place: u64,
+    /// Whether the disk was copied since it was opened last.
+    is_copy: bool,
     journal: Option<Journal<Memory>>,
     durability: Durability,
     /// Whether something is not on the disk yet.
@@ -48,7 +59,9 @@ impl Node {
         let mut node = Self {
             id: core.id(),
             core: None,
-            disk: Memory::new(),
+            disk: Memory::new().at(1),
+            place: 1,
+            is_copy: false,
             journal: None,
             durability: match durability {
                 faults::Durability::Strict => Durability::EveryUpdate,
@@ -118,6 +131,34 @@ impl Node {
         Ok(is_torn)
     }
 
+    /// Its folder is renamed while it is open, so it goes down. The folder is put back later, or a copy of it, which is
+    /// noticed when it is opened. False if it was down already.
+    pub(crate) fn displace(&mut self, later: PutBack) -> Result<bool, Broken> {
+        let (Some(mut core), Some(mut journal)) = (self.core.take(), self.journal.take()) else {
+            return Ok(false);
+        };
+        self.disk.displace();
+        let before = journal.size();
+        match journal.write(&mut core).and_then(|()| journal.sync()) {
+            Err(JournalError::Displaced(_)) => {}
+            Ok(()) if journal.size() == before => {}
+            Ok(()) => {
+                let what = "an update is acknowledged in a folder that has lost its name";
+                return Err(Broken::new(Guarantee::NothingLost, what.to_owned()));
+            }
+            Err(error) => return Err(not_written(error)),
+        }
+        self.trimmed = self.trimmed.merged(&core.floor());
+        self.disk = self.disk.copy();
+        if later == PutBack::Copy {
+            self.place += 1;
+            self.disk = self.disk.clone().at(self.place);
+            self.is_copy = true;
+        }
+        self.is_dirty = false;
+        Ok(true)
+    }
+
     /// Restarts with what its disk has, read by a core that has nothing: under the id it had, if that is
     /// safe, or else under that of the core.
     pub(crate) fn restart(
@@ -127,7 +168,13 @@ impl Node {
         now: Now,
     ) -> Result<(), Broken> {
         let journal = Journal::open(self.disk.clone(), &mut core, config, self.durability, now);
-        self.journal = Some(journal.map_err(not_opened)?);
+        let journal = journal.map_err(not_opened)?;
+        let is_copy = std::mem::replace(&mut self.is_copy, false);
+        if is_copy != journal.recovery().copied.is_some() || is_copy && core.id() == self.id {
+            let what = format!("of a copy ({is_copy}) comes {:?}", journal.recovery());
+            return Err(Broken::new(Guarantee::Identity, what));
+        }
+        self.journal = Some(journal);
         let floor = core.floor();
         if !self.trimmed.covers(&floor) {
             let what = format!("comes back with {floor} trimmed, and had trimmed {}", self.trimmed);

@@ -1,6 +1,7 @@
 //! What becomes of a folder while a replica has it open, and who may read it.
 
 mod access;
+mod copies;
 mod held;
 mod locked;
 mod scenes;

@@ -150,7 +150,7 @@ impl<'p> World<'p> {
         self.tick += self.chance.pick(&[1, 0, 50, 1000]);
         let weights = self.mix.weights;
         let at = self.chance.below(self.nodes.len() as u64) as usize;
-        let actions: [(u64, Action<Self>); 13] = [
+        let actions: [(u64, Action<Self>); 14] = [
             (weights.exchange, Self::exchange),
             (weights.write, Self::write),
             (weights.edit, Self::edit),
@@ -164,6 +164,7 @@ impl<'p> World<'p> {
             (weights.trim, Self::trim),
             (weights.sync, Self::sync),
             (weights.wait, Self::wait),
+            (weights.displace, Self::displace),
         ];
         let sum = actions.iter().map(|(weight, _)| weight).sum();
         let mut left = self.chance.below(sum);

@@ -7,7 +7,7 @@ use crate::{
         audited::lock,
         faults::{Durability, Trims},
         ledger::seq,
-        node::Node,
+        node::{Node, PutBack},
         trace::name,
     },
     version::VersionVector,
@@ -18,9 +18,7 @@ impl World<'_> {
         if self.nodes[at].core.is_none() {
             return Ok(());
         }
-        while let Some(link) = self.links.iter().position(|link| link.end_of(at).is_some()) {
-            self.cut(link);
-        }
+        self.cut_all(at);
         let Self { nodes, chance, .. } = self;
         let keep = |unsynced: usize| chance.below(unsynced as u64 + 1) as usize;
         let is_torn = nodes[at].crash(keep)?;
@@ -28,6 +26,27 @@ impl World<'_> {
         self.counts.faults.torn += u64::from(is_torn);
         self.trace.event(at, "crash", String::new());
         self.trace.log(|| format!("{} crashes", name(at)));
+        Ok(())
+    }
+
+    fn cut_all(&mut self, at: usize) {
+        while let Some(link) = self.links.iter().position(|link| link.end_of(at).is_some()) {
+            self.cut(link);
+        }
+    }
+
+    /// The folder of a replica vanishes while it is open.
+    pub(super) fn displace(&mut self, at: usize) -> Result<(), Broken> {
+        let later = *self.chance.pick(&[PutBack::Itself, PutBack::Copy]);
+        if self.nodes[at].displace(later)? {
+            self.cut_all(at);
+            self.counts.faults.displaced += 1;
+            self.trace.event(at, "displaced", String::new());
+            self.trace.log(|| match later {
+                PutBack::Itself => format!("{}'s folder is renamed while it is open", name(at)),
+                PutBack::Copy => format!("{}'s folder is replaced by a copy", name(at)),
+            });
+        }
         Ok(())
     }
 
