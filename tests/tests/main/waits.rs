@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use futures::{AsyncRead, AsyncReadExt, AsyncWrite, FutureExt, executor::block_on, future::join};
+use futures::{AsyncRead, AsyncReadExt, AsyncWrite, FutureExt, future::join};
 use repred::{
     Counter, GrowSet, Pipe, Replica, ReplicaId, Time,
     error::{ConnectionError, NotDurable, Unavailable, WaitError},
@@ -84,19 +84,19 @@ fn nothing_is_delivered_or_synced_while_nobody_is_connected() {
 fn a_wait_for_those_that_are_connected_fails_at_once_where_nobody_is() {
     let network = votes(1);
     network.update(0, 5);
-    let delivered = block_on(network[0].delivered().connected());
-    assert_nobody_is_left(Some(&delivered), &[], 1);
-    let synced = block_on(network[0].synced().connected().by(3));
-    assert_nobody_is_left(Some(&synced), &[], 3);
-    let text = synced.unwrap_err().to_string();
+    let delivered = network[0].delivered().connected().now_or_never();
+    assert_nobody_is_left(delivered.as_ref(), &[], 1);
+    let synced = network[0].synced().connected().by(3).now_or_never();
+    assert_nobody_is_left(synced.as_ref(), &[], 3);
+    let text = synced.unwrap().unwrap_err().to_string();
     assert!(text.contains("connect again") && text.contains("None was reached"), "{text}");
 }
 
 #[test]
 fn a_wait_for_nobody_is_over_at_once() {
     let network = votes(1);
-    assert_eq!(block_on(network[0].delivered().by(0)).unwrap(), []);
-    assert_eq!(block_on(network[0].synced().by(0).connected()).unwrap(), []);
+    assert_eq!(peers(network[0].delivered().by(0).now_or_never().as_ref()), []);
+    assert_eq!(peers(network[0].synced().by(0).connected().now_or_never().as_ref()), []);
 }
 
 // ---- links that do not work ----
@@ -520,7 +520,7 @@ fn over_tcp_a_peer_that_accepts_and_never_answers_has_nothing() {
         assert!(connected.as_mut().now_or_never().is_none());
         drop(theirs);
         assert!(half_open.await.is_err());
-        assert_nobody_is_left(Some(&connected.await), &[], 1);
+        assert_nobody_is_left(connected.now_or_never().as_ref(), &[], 1);
         // One that works.
         let (ours, theirs) = join(dial(), listener.accept()).await;
         let links = [votes[0].connect(ours), votes[1].connect(theirs.unwrap().0)].map(smol::spawn);
