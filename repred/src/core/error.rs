@@ -64,7 +64,8 @@ pub enum UpdateError {
         /// What the journal says.
         reason: String,
     },
-    /// The journal has failed and accepts no more updates. The replica can still be read. Open it again.
+    /// The replica was closed, or its journal has failed, and accepts no more updates. The replica can still be read. Open
+    /// it again.
     ReadOnly {
         /// Why.
         reason: String,

@@ -48,12 +48,7 @@ impl<R: Replicated> Replica<R> {
     #[doc(alias("acked", "acknowledged", "replicated", "wait_for", "quorum"))]
     pub fn delivered(&self) -> Delivered<R> {
         let wait = PeerWait::new(self.shared(), Goal::HasAll);
-        let position = self.shared().with(|inner| inner.core.log_position());
-        let durable = match (&self.shared().log_writer, position) {
-            (Some(log_writer), Ok(position)) => log_writer.durable(position),
-            // Inside of `read` nothing can be asked; what is not durable is not confirmed by anybody either.
-            _ => Durable::at_once(),
-        };
+        let durable = wait.durable().ok();
         Delivered { wait, durable }
     }
 }
@@ -65,7 +60,8 @@ impl<R: Replicated> Replica<R> {
 #[must_use = "a future does nothing unless it is awaited"]
 pub struct Delivered<R: Replicated> {
     wait: PeerWait<R>,
-    durable: Durable,
+    /// `None` if this was made inside `read` or `reduce`, and not polled since.
+    durable: Option<Durable>,
 }
 
 impl<R: Replicated> Delivered<R> {
@@ -120,7 +116,7 @@ impl<R: Replicated> Delivered<R> {
     pub fn of<C>(mut self, receipt: &Receipt<C>) -> Self {
         let dot = receipt.stamp().map(|stamp| (stamp.dot.origin, stamp.dot.seq));
         self.wait.set_version(dot.into_iter().collect());
-        self.durable = receipt.durable();
+        self.durable = Some(receipt.durable());
         self
     }
 }
@@ -130,7 +126,16 @@ impl<R: Replicated> Future for Delivered<R> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        if let Err(error) = ready!(Pin::new(&mut this.durable).poll(cx)) {
+        let begun = match this.durable.take() {
+            Some(durable) => Ok(durable),
+            None => this.wait.durable(),
+        };
+        let Ok(durable) = begun else {
+            // Polled from inside `read` or `reduce`: ask again when that is over.
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        };
+        if let Err(error) = ready!(Pin::new(this.durable.insert(durable)).poll(cx)) {
             return Poll::Ready(Err(WaitError::NotDurable(error)));
         }
         this.wait.poll(cx)

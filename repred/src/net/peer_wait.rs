@@ -12,7 +12,10 @@ use super::{
     shared::{Inner, Key, Link, Shared},
 };
 use crate::{
-    id::ReplicaId, receipt::NotDurable, reduce::Replicated, unavailable::Unavailable,
+    id::ReplicaId,
+    receipt::{Durable, NotDurable},
+    reduce::Replicated,
+    unavailable::Unavailable,
     version::VersionVector,
 };
 
@@ -51,6 +54,8 @@ struct Waiting {
     reached: BTreeSet<ReplicaId>,
     /// What the peers have to confirm.
     version: VersionVector,
+    /// How often our state had been given up for another.
+    discards: u64,
 }
 
 impl<R: Replicated> PeerWait<R> {
@@ -58,6 +63,14 @@ impl<R: Replicated> PeerWait<R> {
         let waiting = begin(shared, &goal).ok();
         let shared = Arc::downgrade(shared);
         Self { shared, goal, wanted: None, only_connected: false, waiting }
+    }
+
+    /// Ready when everything that the replica has now is in its own journal.
+    pub(super) fn durable(&self) -> Result<Durable, Unavailable> {
+        let Some(shared) = self.shared.upgrade() else { return Ok(Durable::at_once()) };
+        let position = shared.with(|inner| inner.core.log_position())?;
+        let log_writer = shared.log_writer.as_ref();
+        Ok(log_writer.map_or_else(Durable::at_once, |log_writer| log_writer.durable(position)))
     }
 
     pub(super) fn by(&mut self, peers: usize) {
@@ -114,6 +127,9 @@ impl<R: Replicated> PeerWait<R> {
                 return Poll::Ready(Err(WaitError::Unavailable(error)));
             }
             let reached = waiting.ids();
+            if *goal != Goal::Synced && inner.core.discards() != waiting.discards {
+                return Poll::Ready(Err(WaitError::GivenUp { reached }));
+            }
             if inner.is_closing {
                 return Poll::Ready(Err(WaitError::Closed { reached }));
             }
@@ -140,7 +156,8 @@ fn begin<R: Replicated>(shared: &Shared<R>, goal: &Goal) -> Result<Waiting, Unav
             Goal::HasAll => inner.core.version(),
             Goal::Has(version) => version.clone(),
         };
-        Waiting { key: inner.key(), links, reached: BTreeSet::new(), version }
+        let discards = inner.core.discards();
+        Waiting { key: inner.key(), links, reached: BTreeSet::new(), version, discards }
     })
 }
 
@@ -225,6 +242,11 @@ pub enum WaitError {
         /// Those that have reached it.
         reached: Vec<ReplicaId>,
     },
+    /// Our state was given up for another meanwhile, so what was to be delivered is not here any more.
+    GivenUp {
+        /// Those that have it.
+        reached: Vec<ReplicaId>,
+    },
     /// What was to be delivered is not in our own journal, so it was not sent to anybody.
     NotDurable(NotDurable),
     /// The replica cannot be used.
@@ -246,7 +268,9 @@ impl WaitError {
     /// ```
     pub fn reached(&self) -> &[ReplicaId] {
         match self {
-            Self::NoPeerLeft { reached, .. } | Self::Closed { reached } => reached,
+            Self::NoPeerLeft { reached, .. }
+            | Self::Closed { reached }
+            | Self::GivenUp { reached } => reached,
             Self::NotDurable(_) | Self::Unavailable(_) => &[],
         }
     }
@@ -266,6 +290,10 @@ impl fmt::Display for WaitError {
                 f.write_str("the replica was closed while peers were waited for")?;
                 reached
             }
+            Self::GivenUp { reached } => {
+                f.write_str("our state was given up for another while it was being delivered")?;
+                reached
+            }
             Self::NotDurable(error) => return error.fmt(f),
             Self::Unavailable(_) => return f.write_str("the replica cannot be used"),
         };
@@ -280,7 +308,7 @@ impl fmt::Display for WaitError {
 impl std::error::Error for WaitError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::NoPeerLeft { .. } | Self::Closed { .. } => None,
+            Self::NoPeerLeft { .. } | Self::Closed { .. } | Self::GivenUp { .. } => None,
             // What it displays is what this does.
             Self::NotDurable(error) => error.source(),
             Self::Unavailable(error) => Some(error),

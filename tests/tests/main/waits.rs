@@ -443,6 +443,37 @@ fn a_wait_fails_when_the_replica_is_closed_or_gone() {
 }
 
 #[test]
+fn a_wait_fails_when_what_is_to_be_delivered_is_given_up() {
+    let mut network = votes(2);
+    for at in [0, 1] {
+        network.update(at, 5);
+        network[at].trim(&network[at].version().unwrap()).unwrap();
+    }
+    let mut delivered = Driven::new(network[0].delivered());
+    assert!(polled(&mut delivered).is_none());
+    let (a, b) = pipe(1 << 10);
+    network.link(network[0].connect(a).discard_ours(), network[1].connect(b));
+    network.run_until_quiet();
+    let outcome = polled(&mut delivered);
+    assert!(
+        matches!(outcome, Some(Err(WaitError::GivenUp { reached })) if reached.is_empty()),
+        "{outcome:?}"
+    );
+    // What it has now is the other's.
+    assert_eq!(peers(network[0].delivered().now_or_never().as_ref()), [id(&network, 1)]);
+}
+
+#[test]
+fn a_wait_that_is_begun_inside_of_read_is_for_what_there_is_when_it_is_polled() {
+    let mut network = votes(2);
+    network.update(0, 5);
+    let mut delivered = network[0].read(|_| Driven::new(network[0].delivered())).unwrap();
+    network.connect(0, 1);
+    network.run_until_quiet();
+    assert_eq!(peers(polled(&mut delivered)), [id(&network, 1)]);
+}
+
+#[test]
 fn a_wait_fails_when_reduce_has_panicked() {
     let replica = Replica::new(reducer(0, |_: &mut i64, _: i64| -> bool { panic!("unlucky") }));
     let mut delivered = Driven::new(replica.delivered());
