@@ -137,7 +137,9 @@ fn a_journal_of_format_2_is_refused_by_name_and_stays_as_it_was() {
     let replica = || Replica::builder(Board::default()).schema(schema());
     for builder in [replica(), replica().recover()] {
         match builder.open(&folder) {
-            Err(OpenError::Format { file, format: 2 }) => assert_eq!(file, "journal-00000002"),
+            Err(OpenError::Format { file, format: 2 }) => {
+                assert!(file.ends_with("journal-00000002"), "{file}")
+            }
             other => panic!("{other:?}"),
         }
     }

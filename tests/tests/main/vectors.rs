@@ -111,17 +111,22 @@ fn versions_and_messages_written_by_hand_are_the_vectors() {
 
 #[test]
 fn items_written_by_hand_are_the_vectors() {
-    let runs = Items::new()
-        .run(Origin::New(0, A), 1, &[(TIME + 5, b"xy"), (TIME + 6, b"zz")])
-        .recorded(Origin::At(0), 3, &[(Origin::New(1, B), 7)], &[(TIME + 9, b"")])
-        .run(Origin::At(1), 8, &[(TIME + 9, b""), (TIME + 9 + 32_000_000, b"")]);
-    let mut runs = runs.encode();
-    // By hand each entry says its length, also that of the entry before.
-    let second = runs.windows(4).position(|bytes| bytes == b"\x00\x02zz").unwrap();
-    runs.splice(second..second + 2, [1]);
-    let end = runs.len() - 2;
-    assert_eq!(runs.split_off(end), [0, 0]);
+    // An entry of the length before, 0 before the first, does not say it.
+    let mut runs = vec![2, 0, 0];
+    runs.extend(A.to_be_bytes());
+    runs.extend([0, 1, 2 << 1]);
+    wire::number(&mut runs, TIME + 5);
+    runs.extend(b"\x00\x02xy\x01zz");
+    runs.extend([6, 0, 3, 1 << 1 | 1, 1, 1]);
+    runs.extend(B.to_be_bytes());
+    runs.extend([0, 7]);
+    wire::number(&mut runs, TIME + 9);
     runs.push(1);
+    // A second apart, in microseconds.
+    runs.extend([0, 1, 8, 2 << 1 | 1]);
+    wire::number(&mut runs, TIME + 9);
+    runs.push(1);
+    wire::number(&mut runs, 999_999 << 1 | 1);
     assert_is("items", runs);
 
     let block = Items::new()
