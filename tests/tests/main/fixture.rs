@@ -32,6 +32,9 @@ struct Card {
     is_done: Flag,
 }
 
+/// The files of format 2 had none.
+const DOCUMENT: u128 = 0xd0c;
+
 fn schema() -> Schema {
     Schema::new("fixture", 1)
 }
@@ -53,6 +56,7 @@ fn folder(release: &str) -> PathBuf {
 
 fn open(folder: &Path, id: u128) -> (Core<Board>, Journal<Files>) {
     let mut core = Core::new(id.into(), Board::default());
+    core.set_document(DOCUMENT.into());
     let files = Files::open(folder).unwrap();
     let level = Durability::EveryUpdate;
     let journal = Journal::open(files, &mut core, &config(), level, at(0)).unwrap();
@@ -127,6 +131,29 @@ fn check(board: &Board) {
     let events: Vec<_> = board.log.iter().map(|(_, event)| event.clone()).collect();
     assert_eq!(events, (0..=8).map(|number| format!("event {number}")).collect::<Vec<_>>());
     assert_eq!(board.mood.values().copied().collect::<Vec<_>>(), [8]);
+}
+
+#[test]
+fn the_journal_of_release_0_1_can_be_read() {
+    let folder = copied("0.1");
+    let builder = || {
+        let replica = Replica::builder(Board::default()).schema(schema()).clock(|| at(20).wall);
+        replica.document(DOCUMENT.into())
+    };
+    let replica = builder().open(&folder).unwrap();
+    replica.read(check).unwrap();
+    // The journal knows where it was written.
+    assert!(replica.recovery().copied.is_some());
+    assert_eq!(replica.recovery().former_id, Some(0xc.into()));
+    assert_eq!(replica.version().unwrap().to_string(), "{a:55 c:8}");
+    replica.edit(|board| board.votes().add(1)).unwrap();
+    replica.close().unwrap();
+    let again = builder().open(&folder);
+    drop(replica);
+    let again = again.unwrap();
+    assert_eq!(again.read(|board| board.votes.value()).unwrap(), 37);
+    drop(again);
+    fs::remove_dir_all(folder).unwrap();
 }
 
 #[test]
