@@ -16,8 +16,8 @@ use crate::{
 /// {
 ///     fn reduce_resettable(..) -> BoardChanges { match __update { .. } }
 ///     fn seen(&self, __see: &mut dyn FnMut(Dot)) { Reset::seen(&self.title, __see); .. }
-///     fn detail(&self) -> ResetDetail { ResetDetail::fields([Reset::detail(&self.title), ..]) }
-///     fn reset(..) -> bool { Reset::reset(&mut self.title, __seen, __detail.field(0), __superseded) | .. }
+///     fn detail(&self) -> ResetDetail { ResetDetail::of_ids([(15685, Reset::detail(&self.title)), ..]) }
+///     fn reset(..) -> bool { Reset::reset(&mut self.title, __seen, __detail.of_id(15685), __superseded) | .. }
 ///     fn is_present(&self) -> bool { Reset::is_present(&self.title) || .. }
 ///     fn is_default(&self) -> bool { Reset::is_default(&self.title) && .. }
 /// }
@@ -38,27 +38,32 @@ pub(crate) fn expand(input: &Struct<'_>) -> TokenStream {
     let ident = &input.input.ident;
 
     // What the code does with each field, `__inner` being the trait's function for its type.
-    let each = |item: &str, code: &dyn Fn(usize, &Field<'_>) -> TokenStream| -> Vec<TokenStream> {
-        let with_field = |(index, field): (usize, &Field<'_>)| {
-            around(&field.ty, &of_trait(field, &library, "Reset", item), code(index, field))
+    let each = |item: &str, code: &dyn Fn(&Field<'_>) -> TokenStream| -> Vec<TokenStream> {
+        let with_field = |field: &Field<'_>| {
+            around(&field.ty, &of_trait(field, &library, "Reset", item), code(field))
         };
-        input.replicated().enumerate().map(with_field).collect()
+        input.replicated().map(with_field).collect()
     };
-    let arms = each("reduce_resettable", &|_, field| reduce_arm(field, input));
-    let seen = each("seen", &|_, Field { member, .. }| quote!(__inner(&self.#member, __see);));
-    let details = each("detail", &|_, Field { member, .. }| quote!(__inner(&self.#member)));
-    let resets = each("reset", &|index, Field { member, .. }| {
+    let arms = each("reduce_resettable", &|field| reduce_arm(field, input));
+    let seen = each("seen", &|Field { member, .. }| quote!(__inner(&self.#member, __see);));
+    let details = each("detail", &|Field { member, variant, .. }| {
+        let id = variant.id;
+        quote!((#id, __inner(&self.#member)))
+    });
+    // By the ids of the fields, which stay when fields are moved or added in a newer version of the program.
+    let resets = each("reset", &|Field { member, variant, .. }| {
+        let id = variant.id;
         quote! {
             __has_changed |= __inner(
                 &mut self.#member,
                 __seen,
-                #library::__private::ResetDetail::field(__detail, #index),
+                #library::__private::ResetDetail::of_id(__detail, #id),
                 __superseded,
             );
         }
     });
-    let present = each("is_present", &|_, Field { member, .. }| quote!(__inner(&self.#member)));
-    let default = each("is_default", &|_, Field { member, .. }| quote!(__inner(&self.#member)));
+    let present = each("is_present", &|Field { member, .. }| quote!(__inner(&self.#member)));
+    let default = each("is_default", &|Field { member, .. }| quote!(__inner(&self.#member)));
     quote! {
         #[automatically_derived]
         // Where there is no field, nothing is reset.
@@ -77,7 +82,7 @@ pub(crate) fn expand(input: &Struct<'_>) -> TokenStream {
             }
 
             fn detail(&self) -> #library::__private::ResetDetail {
-                #library::__private::ResetDetail::fields([#(#details),*])
+                #library::__private::ResetDetail::of_ids([#(#details),*])
             }
 
             fn reset(

@@ -163,6 +163,21 @@ impl ResetDetail {
         }
     }
 
+    /// The details of the fields of a derived struct by their ids, which stay where fields are moved.
+    #[doc(hidden)]
+    pub fn of_ids<const N: usize>(fields: [(u32, Self); N]) -> Self {
+        let (ids, details): (Vec<_>, Vec<_>) = fields.into_iter().unzip();
+        Self::entries(ids.iter().zip(details))
+    }
+
+    /// The detail of one field of a derived struct.
+    #[doc(hidden)]
+    pub fn of_id(&self, id: u32) -> &Self {
+        let Self::Entries(entries) = self else { return &Self::None };
+        let mut found = entries.iter().filter(|(key, _)| encoding::decode(key) == Ok(id));
+        found.next().map_or(&Self::None, |(_, detail)| detail)
+    }
+
     /// The details of the values of a map, by their keys. [`None`](Self::None) if none of them has any.
     pub fn entries<'a, K: Serialize + 'a>(
         entries: impl IntoIterator<Item = (&'a K, Self)>,
