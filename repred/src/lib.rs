@@ -29,7 +29,6 @@ mod changes;
 mod version;
 mod seen;
 mod encoding;
-#[allow(dead_code, unused_imports, reason = "sessions and journals compare shapes next")]
 mod shape;
 mod reduce;
 mod reducer;
@@ -122,6 +121,7 @@ pub mod __private {
         edit::{Edit, Editor, FieldPlace, Inverse, Place, Rollback},
         reduce::Reduce,
         reset::{Reset, ResetDetail},
+        shape::{Shape, StartHash},
         stamp::{Dot, Stamp},
     };
     pub use alloc::{boxed::Box, vec::Vec};

@@ -1,12 +1,13 @@
 //! [`Reduce`], the trait of all states, and [`Replicated`], what a replica needs beyond it.
 
-use alloc::{boxed::Box, vec::Vec};
+use alloc::{boxed::Box, sync::Arc, vec::Vec};
 
 use serde::{Serialize, Serializer, de::DeserializeOwned};
 
 use crate::{
     changes::Changes,
     encoding::{self, DecodeError, EncodeError, Renames},
+    shape::{self, Shape, StartHash},
     stamp::{Dot, Stamp},
 };
 
@@ -128,6 +129,24 @@ pub trait Replicated:
     #[doc(hidden)]
     fn replace_state(&mut self, bytes: &[u8]) -> Result<(), DecodeError>;
 
+    /// What the types of the state and its updates ask of a format; `None` if that is not known.
+    #[doc(hidden)]
+    fn shape(&self) -> Option<Arc<Shape>> {
+        None
+    }
+
+    /// The same with which fields have a default.
+    #[doc(hidden)]
+    fn shape_with_defaults(&self) -> Option<Arc<Shape>> {
+        None
+    }
+
+    /// A hash of the state, to tell whether two replicas have started with the same.
+    #[doc(hidden)]
+    fn start_hash(&self) -> StartHash {
+        StartHash::default()
+    }
+
     /// Appends an encoded update, and returns a hash of its shape. A method, so that a reducer whose type is erased
     /// can be replicated.
     ///
@@ -187,6 +206,18 @@ where
         state.keep_local(self);
         *self = state;
         Ok(())
+    }
+
+    fn shape(&self) -> Option<Arc<Shape>> {
+        Some(Shape::of::<R, R::Update>())
+    }
+
+    fn shape_with_defaults(&self) -> Option<Arc<Shape>> {
+        Some(Shape::with_defaults::<R, R::Update>())
+    }
+
+    fn start_hash(&self) -> StartHash {
+        shape::start_hash(self)
     }
 }
 

@@ -9,6 +9,7 @@ use crate::{
     changes::Changes,
     encoding::{self, DecodeError, EncodeError},
     reduce::{Reduce, Replicated},
+    shape::{self, Shape, StartHash},
     stamp::Stamp,
 };
 
@@ -140,6 +141,18 @@ where
     fn replace_state(&mut self, bytes: &[u8]) -> Result<(), DecodeError> {
         self.state = encoding::decode_state(bytes)?;
         Ok(())
+    }
+
+    fn shape(&self) -> Option<Arc<Shape>> {
+        Some(Shape::of::<S, U>())
+    }
+
+    fn shape_with_defaults(&self) -> Option<Arc<Shape>> {
+        Some(Shape::with_defaults::<S, U>())
+    }
+
+    fn start_hash(&self) -> StartHash {
+        shape::start_hash(&self.state)
     }
 }
 

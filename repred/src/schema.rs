@@ -7,8 +7,9 @@ use siphasher::sip::SipHasher24;
 
 /// What the updates of a replica mean: only replicas whose schemas fit understand each other.
 ///
-/// Schemas of the same name and version fit. A newer version may declare that it has grown out of older ones, by fields
-/// or variants that were added at the end, or that were [renamed](derive@crate::Reduce). Then replicas of both versions
+/// Schemas of the same name and version fit. A newer version may declare that it has grown out of older ones, by fields that
+/// were added with a default, moved, or [renamed](derive@crate::Reduce), or by variants that were added at the end; see
+/// [upgrades](crate::guide::upgrades). Then replicas of both versions
 /// connect: the newer one understands all updates, and the older one keeps and passes on those that it does not understand;
 /// see [`Replica::deferred`](crate::Replica::deferred).
 ///
@@ -45,8 +46,9 @@ impl Schema {
         Self { name: shorten(name), version, oldest: version }
     }
 
-    /// This version understands all versions since `oldest`: since then, fields and variants were only added at the end,
-    /// or renamed.
+    /// This version understands all versions since `oldest`: since then, fields were only added with a default, moved, or
+    /// renamed, and variants were only added at the end. Replicas and journals check that this is so where they meet one of an
+    /// older version, and refuse it with the first place that it does not hold for.
     ///
     /// ```
     /// use repred::Schema;

@@ -230,6 +230,14 @@ pub fn adopted(seen: &[(u128, u64)]) -> Vec<u8> {
     bytes
 }
 
+/// What the speaker's types are, as a text, with the hash of what it started with.
+pub fn shape(start: u64, text: &str) -> Vec<u8> {
+    let mut bytes = vec![12];
+    bytes.extend(start.to_le_bytes());
+    bytes.extend(text.as_bytes());
+    bytes
+}
+
 /// A digest of a state.
 pub fn state_digest(version_hash: u128, digest: u128) -> Vec<u8> {
     let mut bytes = vec![9];

@@ -20,6 +20,7 @@ mod adopt;
 mod rejoin;
 mod restore;
 mod past;
+mod shapes;
 mod order;
 mod unknown;
 
@@ -52,6 +53,7 @@ use crate::{
     id::ReplicaId,
     log_position::LogPosition,
     reduce::Replicated,
+    shape::{Shape, StartHash},
     snapshot::{self, Snapshot},
     time::Time,
     unavailable::Unavailable,
@@ -96,6 +98,12 @@ pub struct Core<R: Replicated> {
     /// from elsewhere.
     own_ids: BTreeMap<ReplicaId, u64>,
     rejoined: Option<Rejoined>,
+    /// Of the state that it was made with.
+    start_hash: StartHash,
+    /// What its types ask of a format, once that was asked for.
+    shape: Option<Arc<Shape>>,
+    /// Of the shape and the start, once that was asked for.
+    fingerprint: Option<u64>,
 }
 
 impl<R: Replicated> Core<R> {
@@ -126,6 +134,7 @@ impl<R: Replicated> Core<R> {
     /// assert_eq!(votes.limits().origins, 1000);
     /// ```
     pub fn with_limits(id: ReplicaId, state: R, limits: CoreLimits) -> Self {
+        let start_hash = state.start_hash();
         let mut start = Vec::new();
         let encoded = state.write_state(&mut start);
         Self {
@@ -139,6 +148,9 @@ impl<R: Replicated> Core<R> {
             newest_schema: 0,
             discards: 0,
             unknowns: Unknowns::default(),
+            start_hash,
+            shape: None,
+            fingerprint: None,
         }
     }
 

@@ -14,7 +14,12 @@ use super::{
         put_time, take, take_hash, take_number, take_seq, take_time,
     },
 };
-use crate::{seen::Seen, time::Time, version::VersionVector};
+use crate::{
+    seen::Seen,
+    shape::{MAX_TEXT, Said},
+    time::Time,
+    version::VersionVector,
+};
 
 /// What a message is; its first byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,12 +35,13 @@ pub(crate) enum Kind {
     StateDigest = 9,
     Bye = 10,
     Declined = 11,
+    Shape = 12,
     /// Of a later version of the program: any even number from 64 on. It may be passed over, and is passed on.
     Unknown = 64,
 }
 
 impl Kind {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
         Self::Digest,
         Self::Items,
         Self::Synced,
@@ -47,6 +53,7 @@ impl Kind {
         Self::StateDigest,
         Self::Bye,
         Self::Declined,
+        Self::Shape,
     ];
 
     /// Splits a message into its kind and its body.
@@ -76,6 +83,7 @@ impl Kind {
             Self::StateDigest => "state digest",
             Self::Bye => "bye",
             Self::Declined => "declined",
+            Self::Shape => "shape",
             Self::Unknown => "unknown",
         }
     }
@@ -106,6 +114,8 @@ pub(crate) enum Message<'a> {
     Bye(Reason),
     /// The speaker has trimmed what the snapshot has not seen.
     Declined { floor: VersionVector, has_seen_floor: bool },
+    /// What the types of the speaker's state and updates are, and what it started with.
+    Shape(Said<'a>),
     /// Something of a later version of the program, with its kind.
     Unknown(&'a [u8]),
 }
@@ -178,6 +188,10 @@ impl Message<'_> {
                 put_plain(out, floor);
                 out.push(u8::from(*has_seen_floor));
             }
+            Self::Shape(said) => {
+                out.extend_from_slice(&said.start.to_le_bytes());
+                out.extend_from_slice(said.text.as_bytes());
+            }
             Self::Unknown(_) => {}
         }
     }
@@ -195,6 +209,7 @@ impl Message<'_> {
             Self::StateDigest { .. } => Kind::StateDigest,
             Self::Bye(_) => Kind::Bye,
             Self::Declined { .. } => Kind::Declined,
+            Self::Shape(_) => Kind::Shape,
             Self::Unknown(_) => Kind::Unknown,
         }
     }
@@ -239,6 +254,12 @@ impl<'a> Message<'a> {
                 let floor = take_plain(bytes, origins)?;
                 let [has_seen_floor] = take(bytes)?;
                 Self::Declined { floor, has_seen_floor: has_seen_floor == 1 }
+            }
+            Kind::Shape => {
+                let start = u64::from_le_bytes(take(bytes)?);
+                let text = core::str::from_utf8(core::mem::take(bytes));
+                let text = text.ok().filter(|text| text.len() <= MAX_TEXT);
+                Self::Shape(Said { start, text: text.ok_or(Malformed("a shape"))? })
             }
             Kind::Unknown => Self::Unknown(core::mem::take(bytes)),
         };
@@ -307,6 +328,7 @@ mod tests {
             Message::StateDigest { version: Hash::Sip(1), state: Hash::Sip(u128::MAX) },
             Message::Bye(Reason::TimedOut),
             Message::Declined { floor: b, has_seen_floor: true },
+            Message::Shape(Said { start: 7, text: "state u8" }),
             Message::Unknown(&[64, 1, 2]),
         ]
     }

@@ -6,7 +6,7 @@ use super::{
     message::{Kind, Message},
     open::{MAX_OPEN, Open},
 };
-use crate::{seen::Seen, unknowns::UnknownKind};
+use crate::{seen::Seen, shape::Said, unknowns::UnknownKind};
 
 /// Reads messages that nobody answers: an open, a digest, and then what a new peer would get.
 #[derive(Debug, Default)]
@@ -24,6 +24,12 @@ pub(crate) trait Audience {
 
     /// The writer of the file begins, or begins again.
     fn open(&mut self, open: Open) -> Result<(), ErrorOf<Self>>;
+
+    /// What the writer's types are, and what it started with; it comes right after the open.
+    fn shape(&mut self, said: Said<'_>) -> Result<(), ErrorOf<Self>> {
+        let _ = said;
+        Ok(())
+    }
 
     /// What the writer had when it began.
     fn digest(&mut self, seen: &Seen) -> Result<(), ErrorOf<Self>>;
@@ -86,7 +92,10 @@ impl Replay {
             return Ok(());
         }
         let is_content = matches!(kind, Kind::Items | Kind::Snapshot | Kind::Chunk | Kind::Synced);
-        let is_expected = if self.step == Step::Digest { kind == Kind::Digest } else { is_content };
+        let is_expected = match self.step {
+            Step::Digest => matches!(kind, Kind::Digest | Kind::Shape),
+            _ => is_content,
+        };
         if !is_expected {
             return Err(ProtocolError::Unexpected(kind).into());
         }
@@ -99,6 +108,7 @@ impl Replay {
                 self.step = Step::Content;
                 Ok(())
             }
+            Message::Shape(said) => audience.shape(said),
             Message::Items(body) => self.assembler.items(body, audience.receiver()),
             Message::Snapshot(head) => Ok(self.assembler.begin_snapshot(head, limits)?),
             Message::Chunk(bytes) => match self.assembler.chunk(bytes)? {

@@ -3,13 +3,16 @@
 use super::{
     config::SessionConfig,
     error::SessionError,
+    handshake,
     receiver::{CoreReceiver, IfTrimmed},
 };
 use crate::{
     core::Core,
     protocol::{Audience, Cause, Kind, Malformed, Open, ProtocolError, ReceivedSnapshot, Replay},
     reduce::Replicated,
+    schema::Schema,
     seen::Seen,
+    shape::{Said, ShapeDifference},
     time::Now,
     version::VersionVector,
 };
@@ -26,6 +29,8 @@ pub struct BackupReader {
     log: Option<LogState>,
     /// The newest version of the schema of which there may be updates in the file.
     newest: u32,
+    /// Whose types the file has, until it has said what they are.
+    undescribed: Option<Schema>,
 }
 
 /// What is known of a log beside its messages.
@@ -43,7 +48,7 @@ struct LogState {
 impl BackupReader {
     /// Reads files of the schema, and within the limits, of `config`.
     pub fn new(config: SessionConfig) -> Self {
-        Self { config, replay: Replay::default(), log: None, newest: 0 }
+        Self { config, replay: Replay::default(), log: None, newest: 0, undescribed: None }
     }
 
     /// Reads a log of the replica's own.
@@ -90,13 +95,13 @@ impl BackupReader {
         now: Now,
     ) -> Result<(), SessionError> {
         core.check_health()?;
-        let Self { config, replay, log, newest } = self;
+        let Self { config, replay, log, newest, undescribed } = self;
         let mut receiver = CoreReceiver::new(core, config, *newest, now.wall);
         if let Some(log) = &*log {
             receiver = receiver.for_log(&log.in_state);
         }
         let is_log = log.is_some();
-        let mut reader = Reader { receiver, config, newest, is_log, in_state: None };
+        let mut reader = Reader { receiver, config, newest, undescribed, is_log, in_state: None };
         let result = replay.message(message, &mut reader);
         let in_state = reader.in_state.take();
         if let (Some(log), Some(in_state)) = (log, in_state) {
@@ -111,6 +116,7 @@ struct Reader<'a, R: Replicated> {
     receiver: CoreReceiver<'a, R>,
     config: &'a SessionConfig,
     newest: &'a mut u32,
+    undescribed: &'a mut Option<Schema>,
     is_log: bool,
     /// What a log has begun with, if this message was the end of that.
     in_state: Option<Seen>,
@@ -124,7 +130,7 @@ impl<'a, R: Replicated> Audience for Reader<'a, R> {
     }
 
     fn open(&mut self, open: Open) -> Result<(), SessionError> {
-        let Open { schema: theirs, newest, document, .. } = open;
+        let Open { schema: theirs, newest, document, fingerprint, .. } = open;
         let ours = self.receiver.core().document();
         if document != ours {
             return Err(SessionError::Document { ours, theirs: document });
@@ -134,10 +140,27 @@ impl<'a, R: Replicated> Audience for Reader<'a, R> {
             return Err(SessionError::Schema { ours, theirs });
         }
         *self.newest = newest.max(theirs.version());
+        let ours = self.receiver.core().fingerprint();
+        let differs = fingerprint != 0 && ours != 0 && fingerprint != ours;
+        *self.undescribed = differs.then_some(theirs);
         Ok(())
     }
 
+    fn shape(&mut self, said: Said<'_>) -> Result<(), SessionError> {
+        match self.undescribed.take() {
+            Some(theirs) => {
+                handshake::check_shape(self.receiver.core(), said, &self.config.schema, &theirs)
+            }
+            None => Ok(()),
+        }
+    }
+
     fn digest(&mut self, seen: &Seen) -> Result<(), SessionError> {
+        if let Some(theirs) = self.undescribed.take() {
+            let (ours, theirs) = (self.config.schema.version(), theirs.version());
+            let difference = ShapeDifference::Unknown;
+            return Err(SessionError::Shape { difference, ours, theirs });
+        }
         Ok(self.receiver.core().check_id(seen)?)
     }
 

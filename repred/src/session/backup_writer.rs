@@ -16,6 +16,7 @@ use crate::{
     protocol::{Cause, Kind, Message, Open},
     reduce::Replicated,
     seen::Seen,
+    shape::Relation,
     time::Now,
     version::VersionVector,
 };
@@ -106,7 +107,7 @@ impl BackupWriter {
         now: Now,
     ) -> Self {
         let nothing = VersionVector::new();
-        let first = vec![digest(Seen::default(), nothing.clone()), opening(config, core, now)];
+        let first = beginning(config, core, now, digest(Seen::default(), nothing.clone()));
         let history = core.history();
         let cursor = Cursor::at_end(history, Frontier::all_of(history));
         let SessionLimits { message_bytes, block_bytes, .. } = config.limits;
@@ -122,8 +123,8 @@ impl BackupWriter {
         core: &mut Core<R>,
         now: Now,
     ) -> Self {
-        let (opening, have) = (opening(config, core, now), core.version());
-        let first = vec![digest(Seen::from(&core.version()), core.floor()), opening];
+        let have = core.version();
+        let first = beginning(config, core, now, digest(Seen::from(&core.version()), core.floor()));
         let history = core.history();
         let announced: Vec<_> = have.iter().filter_map(|(id, _)| history.origin(id)).collect();
         let SessionLimits { message_bytes, block_bytes, .. } = config.limits;
@@ -202,6 +203,18 @@ fn digest(seen: Seen, floor: VersionVector) -> Vec<u8> {
     let mut digest = Vec::new();
     Message::Digest { seen, floor }.encode(&mut digest);
     digest
+}
+
+/// The first messages of a file, the last of them first: the open, what our types are, and a digest.
+fn beginning<R: Replicated>(
+    config: &SessionConfig,
+    core: &mut Core<R>,
+    now: Now,
+    digest: Vec<u8>,
+) -> Vec<Vec<u8>> {
+    let limit = config.limits.message_bytes;
+    let description = handshake::description(core, Relation::Same, limit);
+    vec![digest, description, opening(config, core, now)]
 }
 
 /// What a file begins with.

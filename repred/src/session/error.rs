@@ -10,6 +10,7 @@ use crate::{
     id::ReplicaId,
     protocol::{Kind, Malformed, PROTOCOL, ProtocolError, Reason, Unreadable, Upgrade},
     schema::Schema,
+    shape::ShapeDifference,
     stamp::Dot,
     unavailable::Unavailable,
     version::VersionVector,
@@ -56,6 +57,18 @@ pub enum SessionError {
         ours: Schema,
         /// The peer's.
         theirs: Schema,
+    },
+    /// The other side's types are not ours, or it started with another state: what one side writes, the other would
+    /// misread, or the two would differ for ever. Of a file, the other side is the program that wrote it. If the change is
+    /// intended, give the program another [version](Schema::new) of its schema, and let that
+    /// [grow](Schema::grown_from) from the older one if it can be read. Nothing was exchanged.
+    Shape {
+        /// The first place that differs.
+        difference: ShapeDifference,
+        /// The version of our schema.
+        ours: u32,
+        /// The version of the other side's schema.
+        theirs: u32,
     },
     /// The other side has our id. If it is not ourselves, one is a copy of the other: restore copies
     /// under a new id.
@@ -189,6 +202,7 @@ impl SessionError {
         match self {
             Self::Upgrade { .. } => Reason::Upgrade,
             Self::Document { .. } => Reason::Document,
+            Self::Shape { .. } => Reason::Shape,
             Self::NotRepred { .. }
             | Self::Protocol { .. }
             | Self::Schema { .. }
@@ -335,6 +349,17 @@ impl fmt::Display for SessionError {
             Self::Document { ours, theirs } => write!(
                 f,
                 "we replicate document {ours}, the other side {theirs}; connect replicas of one document"
+            ),
+            Self::Shape { difference, ours, theirs } if ours == theirs => write!(
+                f,
+                "both are of version {ours} of the schema, but {difference}; start both with the same types and the same state, \
+                 or give the changed program another version"
+            ),
+            Self::Shape { difference, ours, theirs } => write!(
+                f,
+                "version {} of the schema cannot read what version {} writes: {difference}",
+                ours.max(theirs),
+                ours.min(theirs)
             ),
             Self::Schema { ours, theirs } if ours.name() != theirs.name() => write!(
                 f,

@@ -1,6 +1,7 @@
 //! [`Greeting`]: what we said of ourselves, which is what the peer's answer is about.
 
 use alloc::vec::Vec;
+use core::cmp::Ordering;
 
 use super::{
     config::{PeerIdentity, SessionConfig},
@@ -13,7 +14,9 @@ use crate::{
     id::ReplicaId,
     protocol::{Message, Open},
     reduce::Replicated,
+    schema::Schema,
     seen::Seen,
+    shape::{Relation, Said},
     time::Time,
     version::VersionVector,
 };
@@ -25,6 +28,7 @@ pub(super) struct Greeting {
     wall: Time,
     sequence_hash: u64,
     content_hash: u64,
+    fingerprint: u64,
     /// The newest version of the schema of which we may have updates.
     newest: u32,
     /// The cursor for a peer that has everything that we had when we made our open.
@@ -44,9 +48,19 @@ impl Greeting {
         let open = open(config, core, wall);
         let known = Frontier::all_of(core.history());
         let cursor = Cursor::at_end(core.history(), known);
-        let Open { sequence_hash, content_hash, newest, wall, .. } = open;
+        let Open { sequence_hash, content_hash, fingerprint, newest, wall, .. } = open;
         let (announced, is_rejoining) = (Vec::new(), config.rejoin.is_some());
-        (Self { wall, sequence_hash, content_hash, newest, cursor, announced, is_rejoining }, open)
+        let greeting = Self {
+            wall,
+            sequence_hash,
+            content_hash,
+            fingerprint,
+            newest,
+            cursor,
+            announced,
+            is_rejoining,
+        };
+        (greeting, open)
     }
 
     /// What our clock said.
@@ -57,6 +71,11 @@ impl Greeting {
     /// Whether the peer has seen the same, and the same under each name.
     pub(super) fn is_equal(&self, peer: &Open) -> bool {
         self.sequence_hash == peer.sequence_hash && self.content_hash == peer.content_hash
+    }
+
+    /// Whether the peer's types and its start are ours, as far as both have said.
+    pub(super) fn has_same_shape(&self, peer: &Open) -> bool {
+        self.fingerprint == peer.fingerprint || self.fingerprint == 0 || peer.fingerprint == 0
     }
 
     /// Where a peer stands that had what we had.
@@ -121,6 +140,44 @@ impl Greeting {
     }
 }
 
+/// How our schema is related to another that fits it.
+pub(super) fn relation(ours: &Schema, theirs: &Schema) -> Relation {
+    match ours.version().cmp(&theirs.version()) {
+        Ordering::Equal => Relation::Same,
+        Ordering::Greater => Relation::Newer,
+        Ordering::Less => Relation::Older,
+    }
+}
+
+/// The message that says what our types are, to a peer that takes so many bytes in a message, or to a file.
+pub(super) fn description<R: Replicated>(
+    core: &mut Core<R>,
+    relation: Relation,
+    limit: usize,
+) -> Vec<u8> {
+    // The kind of the message and the hash come before the text.
+    let limit = limit.saturating_sub(9);
+    let (start, text) = match relation {
+        Relation::Same => core.said_shape(limit),
+        Relation::Newer | Relation::Older => core.said_shape_with_defaults(limit),
+    };
+    let mut description = Vec::new();
+    Message::Shape(Said { start, text: &text }).encode(&mut description);
+    description
+}
+
+/// Whether what a peer or a file says of its types fits ours.
+pub(super) fn check_shape<R: Replicated>(
+    core: &mut Core<R>,
+    said: Said<'_>,
+    ours: &Schema,
+    theirs: &Schema,
+) -> Result<(), SessionError> {
+    let checked = core.check_shape(said, relation(ours, theirs));
+    let (ours, theirs) = (ours.version(), theirs.version());
+    checked.map_err(|difference| SessionError::Shape { difference, ours, theirs })
+}
+
 /// What a replica says of itself, to a peer or in a file. O(origins).
 pub(super) fn open<R: Replicated>(config: &SessionConfig, core: &mut Core<R>, wall: Time) -> Open {
     core.note_schema(config.schema.version());
@@ -143,6 +200,6 @@ pub(super) fn open<R: Replicated>(config: &SessionConfig, core: &mut Core<R>, wa
         max_block: config.limits.block() as u64,
         sequence_hash: seen.sequence_hash(),
         content_hash: seen.content_hash(),
-        fingerprint: 0,
+        fingerprint: core.fingerprint(),
     }
 }

@@ -125,6 +125,8 @@ pub struct Session {
 enum Phase {
     /// The peer's open has to come.
     Opening,
+    /// The types or the starts differ, and what the peer says of its own has to come.
+    Describing,
     /// The versions differ, and the peer's digest has to come.
     Comparing,
     /// Both know where the other stands: entries flow.
@@ -137,7 +139,7 @@ enum Phase {
 impl Phase {
     /// Whether the peer has not said yet what it has.
     fn is_handshake(self) -> bool {
-        matches!(self, Self::Opening | Self::Comparing)
+        matches!(self, Self::Opening | Self::Describing | Self::Comparing)
     }
 
     fn is_over(self) -> bool {
@@ -574,6 +576,12 @@ impl Session {
                 self.keep_unknown(core, message, now);
                 Ok(())
             }
+            Message::Shape(said) => {
+                let schema = &self.config.schema;
+                let theirs = self.peer.as_ref().map_or(schema, |peer| &peer.schema);
+                handshake::check_shape(core, said, schema, theirs)?;
+                self.begin(core, now)
+            }
             Message::StateDigest { version, state } => {
                 self.check_state(core, (version, state), now)
             }
@@ -594,6 +602,7 @@ impl Session {
         match kind {
             Kind::Ping | Kind::Bye => true,
             Kind::Digest => self.phase == Phase::Comparing,
+            Kind::Shape => self.phase == Phase::Describing,
             _ if self.phase != Phase::Streaming => false,
             Kind::Items | Kind::Snapshot | Kind::Chunk => {
                 self.config.receives() && self.peer_sends()
@@ -638,12 +647,26 @@ impl Session {
         }
         self.greeting.check(&open, &self.config, us)?;
         self.compare_clocks(core, &open, now);
-        let is_equal = self.greeting.is_equal(&open);
-        self.is_synced = is_equal || !open.sends || !self.config.receives();
         if self.rejoining.is_some() && (!open.sends || !self.config.receives()) {
             return Err(SessionError::Rejoin(RejoinError::OneWay));
         }
+        let has_same_shape = self.greeting.has_same_shape(&open);
+        let relation = handshake::relation(&self.config.schema, &open.schema);
         self.peer = Some(open);
+        if has_same_shape {
+            return self.begin(core, now);
+        }
+        self.phase = Phase::Describing;
+        let description = handshake::description(core, relation, self.peer_limit());
+        self.first.push_back(description);
+        Ok(())
+    }
+
+    /// Begins with what the peer has seen, once it is certain that both mean the same by it.
+    fn begin<R: Replicated>(&mut self, core: &mut Core<R>, now: Now) -> Result<(), SessionError> {
+        let Some(open) = &self.peer else { return Err(SessionError::unexpected(Kind::Shape)) };
+        let is_equal = self.greeting.is_equal(open);
+        self.is_synced = is_equal || !open.sends || !self.config.receives();
         if is_equal && self.rejoining.is_some() {
             self.phase = Phase::Streaming;
             self.finish_rejoin(core, now)?;
@@ -940,11 +963,12 @@ impl Session {
 
     // ---- state digests ----
 
-    /// How often states are compared, if they can be: a state of another version of the schema has another
-    /// encoding, and what is deferred is in none.
+    /// How often states are compared, if they can be: a state of another version of the schema, or of a type whose fields
+    /// were moved, has another encoding, and what is deferred is in none.
     fn comparing<R: Replicated>(&self, core: &Core<R>) -> Option<Duration> {
         let peer = self.peer.as_ref()?;
-        let is_same_schema = peer.schema.version() == self.config.schema.version();
+        let is_same_schema = peer.schema.version() == self.config.schema.version()
+            && self.greeting.has_same_shape(peer);
         self.config.check_divergence.filter(|_| !core.has_deferred() && is_same_schema)
     }
 
@@ -1035,7 +1059,7 @@ impl Session {
                 Message::Bye(reason).encode(out);
                 return Ok(true);
             }
-            Phase::Opening | Phase::Comparing => {}
+            Phase::Opening | Phase::Describing | Phase::Comparing => {}
             Phase::Streaming => {
                 self.check_core(core)?;
                 if self.next_of_stream(core, now, out)? {

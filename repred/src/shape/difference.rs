@@ -66,8 +66,15 @@ impl Shape {
         };
         let rule = if relation == Relation::Same { Rule::Same } else { Rule::Grown };
         let compare = |side, older_root, newer_root| {
-            let mut walk =
-                Walk { older, newer, rule, side, path: String::new(), seen: BTreeSet::new() };
+            let mut walk = Walk {
+                older,
+                newer,
+                rule,
+                side,
+                path: String::new(),
+                seen: BTreeSet::new(),
+                levels: LEVELS,
+            };
             // The type says what is meant, and there is only one where it has no name.
             walk.path = match (newer.types.get(newer_root).and_then(Type::name), side) {
                 (Some(name), _) => name.to_owned(),
@@ -126,6 +133,9 @@ struct Found {
     newer: String,
 }
 
+/// How deep the types of two shapes are compared. Those of a program are not followed as deep.
+const LEVELS: usize = 256;
+
 /// What stands for nothing in a difference.
 const NOTHING: &str = "nothing";
 
@@ -137,10 +147,20 @@ struct Walk<'a> {
     path: String,
     /// What was compared, or is being compared: types may contain themselves.
     seen: BTreeSet<(Index, Index)>,
+    /// How deep the types may still nest. A peer's text may nest them deeper than any program.
+    levels: usize,
 }
 
 impl Walk<'_> {
     fn types(&mut self, older: Index, newer: Index) -> Result<(), Found> {
+        let Some(levels) = self.levels.checked_sub(1) else { return self.differ(older, newer) };
+        self.levels = levels;
+        let compared = self.parts(older, newer);
+        self.levels += 1;
+        compared
+    }
+
+    fn parts(&mut self, older: Index, newer: Index) -> Result<(), Found> {
         if !self.seen.insert((older, newer)) {
             return Ok(());
         }

@@ -10,25 +10,24 @@ mod text;
 mod tracer;
 mod difference;
 
-use alloc::{borrow::Cow, string::String, vec::Vec};
+use alloc::{borrow::Cow, string::String, sync::Arc, vec::Vec};
 use core::hash::Hasher;
 
 use serde::de::DeserializeOwned;
 use siphasher::sip::SipHasher24;
 
-pub use self::difference::ShapeDifference;
 use self::tracer::Tracer;
-pub(crate) use self::{
-    difference::Relation,
-    start::{StartHash, start_hash},
-};
+pub(crate) use self::{difference::Relation, start::start_hash};
+pub use self::{difference::ShapeDifference, start::StartHash};
 
 /// The most bytes of a shape that is said to a peer.
 pub(crate) const MAX_TEXT: usize = 64 << 10;
 
 /// What the types of a state and of its updates are, as serde asks for them.
+///
+/// Public for the sake of a trait's hidden methods.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Shape {
+pub struct Shape {
     types: Vec<Type>,
     state: Index,
     update: Index,
@@ -36,6 +35,15 @@ pub(crate) struct Shape {
     knows_defaults: bool,
     /// Whether the elements of some sequences have no order.
     has_unordered: bool,
+}
+
+/// What a program says of its shape, to a peer or in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Said<'a> {
+    /// The hash of the state that it starts with; 0 if it has none.
+    pub(crate) start: u64,
+    /// The shape; nothing if it is too large to be said.
+    pub(crate) text: &'a str,
 }
 
 /// The place of a type in its shape.
@@ -109,13 +117,13 @@ const PLAIN: [&str; 17] = [
 
 impl Shape {
     /// The shape of a state and of its updates. It takes some microseconds for each of their types.
-    pub(crate) fn of<S: DeserializeOwned, U: DeserializeOwned>() -> Self {
-        Self::trace::<S, U>(false)
+    pub(crate) fn of<S: DeserializeOwned, U: DeserializeOwned>() -> Arc<Self> {
+        Arc::new(Self::trace::<S, U>(false))
     }
 
     /// The same with which fields have a default. It takes several times as long.
-    pub(crate) fn with_defaults<S: DeserializeOwned, U: DeserializeOwned>() -> Self {
-        Self::trace::<S, U>(true)
+    pub(crate) fn with_defaults<S: DeserializeOwned, U: DeserializeOwned>() -> Arc<Self> {
+        Arc::new(Self::trace::<S, U>(true))
     }
 
     fn trace<S: DeserializeOwned, U: DeserializeOwned>(knows_defaults: bool) -> Self {
@@ -126,6 +134,26 @@ impl Shape {
         }
         let has_unordered = tracer.has_unordered();
         Self { types: tracer.into_types(), state, update, knows_defaults, has_unordered }
+    }
+
+    /// The shape of a program whose state is optional.
+    #[cfg(feature = "testing")]
+    pub(crate) fn with_optional_state(&self) -> Self {
+        let mut other = self.clone();
+        other.types.push(Type::Option(self.state));
+        Self { state: self.types.len(), ..other }
+    }
+
+    /// The shape of a program whose updates are optional.
+    #[cfg(feature = "testing")]
+    pub(crate) fn with_optional_update(&self) -> Self {
+        let mut other = self.clone();
+        other.types.push(Type::Option(self.update));
+        Self { update: self.types.len(), ..other }
+    }
+
+    pub(crate) fn knows_defaults(&self) -> bool {
+        self.knows_defaults
     }
 
     /// The hash of a state that a replica of this shape starts with.
@@ -141,6 +169,30 @@ impl Shape {
         hasher.write(&[0]);
         hasher.write(&start.to_le_bytes());
         hasher.finish().max(1)
+    }
+
+    /// Whether what another program has said of itself fits: its shape as a text, and the hash of the state that it starts
+    /// with. Each hash is 0 if it is not known.
+    ///
+    /// # Errors
+    ///
+    /// The first place that differs, or that the states differ with which the two start.
+    pub(crate) fn check(
+        &self,
+        start: u64,
+        theirs: Said<'_>,
+        relation: Relation,
+    ) -> Result<(), ShapeDifference> {
+        let shape = Self::parse(theirs.text).map_err(|_| ShapeDifference::Unknown)?;
+        self.compare(&shape, relation)?;
+        // Start states of different shapes differ, and nothing else can be said of them.
+        let is_comparable = start != 0
+            && theirs.start != 0
+            && (relation == Relation::Same || self.compare(&shape, Relation::Same).is_ok());
+        match is_comparable && start != theirs.start {
+            true => Err(ShapeDifference::Start),
+            false => Ok(()),
+        }
     }
 
     /// As a text that [`parse`](Self::parse) reads.

@@ -10,14 +10,22 @@ use serde::{Serialize, Serializer, ser};
 use siphasher::sip::SipHasher24;
 
 /// Hashes of the state that a replica starts with; 0 if serde cannot show it.
+///
+/// Public for the sake of a trait's hidden methods.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct StartHash {
+pub struct StartHash {
     ordered: u64,
     /// The same whatever the order of the elements of sequences, as a `HashSet` has none.
     unordered: u64,
 }
 
 impl StartHash {
+    /// Those of another state.
+    #[cfg(feature = "testing")]
+    pub(crate) fn other(self) -> Self {
+        Self { ordered: !self.ordered, unordered: !self.unordered }
+    }
+
     /// The hash for a state in which sequences have an order, or some have none.
     pub(super) fn pick(self, has_unordered: bool) -> u64 {
         if has_unordered { self.unordered } else { self.ordered }

@@ -12,12 +12,12 @@ use crate::{
     Counter, Events, GrowSet, LwwMap, Map, MultiRegister, Presence, Reduce, Register, Set,
 };
 
-fn shape<R: Reduce + DeserializeOwned>() -> Shape {
+fn shape<R: Reduce + DeserializeOwned>() -> Arc<Shape> {
     Shape::with_defaults::<R, R::Update>()
 }
 
 /// The shape of a type, as a state whose updates are nothing.
-fn state<T: DeserializeOwned>() -> Shape {
+fn state<T: DeserializeOwned>() -> Arc<Shape> {
     Shape::with_defaults::<T, ()>()
 }
 
@@ -186,7 +186,7 @@ fn what_cannot_be_traced_is_opaque_and_what_is_beside_it_is_not() {
 
 #[test]
 fn ready_made_types_have_sensible_shapes_that_stay() {
-    let bare = |shape: Shape| shape.text(text::Layout::Bare);
+    let bare = |shape: Arc<Shape>| shape.text(text::Layout::Bare);
     assert_eq!(
         bare(shape::<Register<i32>>()),
         "state Register\nupdate i32\n\
@@ -246,6 +246,24 @@ fn texts_are_read_as_they_were_written_and_others_are_refused() {
     {
         assert!(Shape::parse(wrong).is_err(), "{wrong}");
     }
+}
+
+#[test]
+fn types_that_a_peer_nests_without_end_are_a_difference_and_no_stack_overflow() {
+    let mut text = "state A0 update unit\n".to_owned();
+    for level in 0..5000 {
+        text += &format!("newtype A{level}(A{})\n", level + 1);
+    }
+    text += "struct A5000 { phase: u8, next: ?A5000, }";
+    let thread = std::thread::Builder::new().stack_size(1 << 20);
+    let compared = thread.spawn(move || {
+        let deep = Shape::parse(&text).unwrap();
+        let list = state::<List>();
+        assert!(text.len() < 2 * MAX_TEXT);
+        [Relation::Same, Relation::Newer, Relation::Older]
+            .map(|to| list.compare(&deep, to).is_err())
+    });
+    assert_eq!(compared.unwrap().join().unwrap(), [true; 3]);
 }
 
 #[test]

@@ -1,6 +1,10 @@
 //! [`Erased`]: any reducer behind a pointer, so that laws and simulator are compiled once, and not once for each type.
 
-use std::any::Any;
+use std::{
+    any::{Any, TypeId},
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 
@@ -12,6 +16,7 @@ use crate::{
     changes::Changes,
     encoding::{self, DecodeError, EncodeError, Renames},
     reduce::{Reduce, Replicated},
+    shape::{Shape, StartHash},
     stamp::{Dot, Stamp},
 };
 
@@ -44,7 +49,13 @@ trait AnyReducer: Any + Send {
         renames: &Renames,
     ) -> Result<Vec<u8>, DecodeError>;
     fn tree(&self) -> Result<Tree, EncodeError>;
+    fn shape_any(&self) -> Option<Arc<Shape>>;
+    fn shape_with_defaults_any(&self) -> Option<Arc<Shape>>;
+    fn start_any(&self) -> StartHash;
 }
+
+/// Shapes of the types under test: a simulation makes thousands of replicas of each.
+static SHAPES: Mutex<BTreeMap<TypeId, Option<Arc<Shape>>>> = Mutex::new(BTreeMap::new());
 
 impl<R: Replicated> AnyReducer for R {
     fn reduce_any(&mut self, update: ErasedUpdate, stamp: Stamp) -> ErasedChanges {
@@ -81,6 +92,19 @@ impl<R: Replicated> AnyReducer for R {
 
     fn tree(&self) -> Result<Tree, EncodeError> {
         self.show_state(TreeBuilder)
+    }
+
+    fn shape_any(&self) -> Option<Arc<Shape>> {
+        let mut shapes = SHAPES.lock().unwrap_or_else(PoisonError::into_inner);
+        shapes.entry(TypeId::of::<R>()).or_insert_with(|| self.shape()).clone()
+    }
+
+    fn shape_with_defaults_any(&self) -> Option<Arc<Shape>> {
+        self.shape_with_defaults()
+    }
+
+    fn start_any(&self) -> StartHash {
+        self.start_hash()
     }
 }
 
@@ -166,6 +190,18 @@ impl Replicated for Erased {
 
     fn replace_state(&mut self, bytes: &[u8]) -> Result<(), DecodeError> {
         self.0.replace_any(bytes)
+    }
+
+    fn shape(&self) -> Option<Arc<Shape>> {
+        self.0.shape_any()
+    }
+
+    fn shape_with_defaults(&self) -> Option<Arc<Shape>> {
+        self.0.shape_with_defaults_any()
+    }
+
+    fn start_hash(&self) -> StartHash {
+        self.0.start_any()
     }
 
     fn encode_update(

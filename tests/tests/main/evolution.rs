@@ -353,15 +353,19 @@ fn any_other_schema_is_refused_with_both_names() {
 }
 
 #[test]
-fn bytes_that_no_version_can_decode_are_an_error() {
-    // Both say they are of version 1, so that what one of them does not know is the other's mistake.
+fn a_program_that_has_grown_under_its_old_version_is_refused_before_anything_is_exchanged() {
     let liar = Replica::builder(new::Board::default()).schema(Schema::new("board", 1)).build();
     write_new(&liar);
     let old = old::board();
     let (left, right) = pipe(1 << 16);
-    let (ours, _) = block_on(future::join(old.connect(left), liar.connect(right)));
-    assert!(matches!(ours, Err(ConnectionError::Session(SessionError::Receive(_)))), "{ours:?}");
-    assert_eq!(old.deferred(), Ok(0));
+    let (ours, theirs) = block_on(future::join(old.connect(left), liar.connect(right)));
+    for error in [ours, theirs] {
+        let Err(ConnectionError::Session(error @ SessionError::Shape { .. })) = error else {
+            panic!("{error:?}");
+        };
+        assert!(error.to_string().contains("another version"), "{error}");
+    }
+    assert_eq!((old.version(), old.deferred()), (Ok(VersionVector::new()), Ok(0)));
 }
 
 /// The older one is this process; the newer one is another, and so is what the older one is upgraded to.

@@ -13,6 +13,7 @@ mod own_map;
 mod order;
 mod evolution;
 mod depth;
+mod shapes;
 
 // Two copies: sessions and connections.
 mod clocks;

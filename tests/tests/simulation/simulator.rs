@@ -148,7 +148,7 @@ fn every_kind_of_fault_strikes() {
     let faults = model().runs(100).run().unwrap().faults;
     let cuts = [faults.cuts, faults.lost, faults.delays, faults.partitions];
     let crashes = [faults.crashes, faults.torn, faults.displaced];
-    let others = [faults.skews, faults.trims, faults.lies];
+    let others = [faults.skews, faults.trims, faults.lies, faults.strangers];
     assert!(cuts.iter().chain(&crashes).chain(&others).all(|count| *count > 20), "{faults}");
 }
 

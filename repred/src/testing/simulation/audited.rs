@@ -9,6 +9,7 @@ use crate::{
     changes::Changes,
     encoding::{DecodeError, EncodeError, Renames},
     reduce::{Reduce, Replicated},
+    shape::{Shape, StartHash},
     stamp::{Dot, Stamp},
     testing::{
         erased::{Erased, ErasedChanges, ErasedUpdate},
@@ -83,6 +84,18 @@ impl Replicated for Audited {
         self.inner.replace_state(bytes)?;
         lock(&self.ledger).begin_again(self.life);
         Ok(())
+    }
+
+    fn shape(&self) -> Option<Arc<Shape>> {
+        self.inner.shape()
+    }
+
+    fn shape_with_defaults(&self) -> Option<Arc<Shape>> {
+        self.inner.shape_with_defaults()
+    }
+
+    fn start_hash(&self) -> StartHash {
+        self.inner.start_hash()
     }
 
     fn encode_update(

@@ -28,6 +28,8 @@ pub struct Faults {
     pub trims: u64,
     /// Messages that a liar repeated, changed or swapped.
     pub lies: u64,
+    /// Programs of other types, or with another start, that called on a replica under its schema.
+    pub strangers: u64,
 }
 
 impl Faults {
@@ -51,8 +53,9 @@ impl Faults {
             skews,
             trims,
             lies,
+            strangers,
         } = self;
-        cuts + lost + partitions + crashes + torn + displaced + skews + trims + lies
+        cuts + lost + partitions + crashes + torn + displaced + skews + trims + lies + strangers
     }
 
     pub(crate) fn add(&mut self, other: &Self) {
@@ -66,17 +69,29 @@ impl Faults {
         self.skews += other.skews;
         self.trims += other.trims;
         self.lies += other.lies;
+        self.strangers += other.strangers;
     }
 }
 
 impl fmt::Display for Faults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { cuts, lost, delays, partitions, crashes, torn, displaced, skews, trims, lies } =
-            self;
+        let Self {
+            cuts,
+            lost,
+            delays,
+            partitions,
+            crashes,
+            torn,
+            displaced,
+            skews,
+            trims,
+            lies,
+            strangers,
+        } = self;
         write!(
             f,
             "{} faults ({cuts} cuts, {lost} messages lost, {partitions} partitions, {crashes} crashes, {torn} \
-             torn logs, {displaced} folders displaced, {skews} clocks set, {trims} trims, {lies} lies) and {delays} \
+             torn logs, {displaced} folders displaced, {skews} clocks set, {trims} trims, {lies} lies, {strangers} strangers) and {delays} \
              delays",
             self.total()
         )
@@ -149,6 +164,7 @@ pub(crate) struct Weights {
     pub(crate) trim: u64,
     pub(crate) sync: u64,
     pub(crate) wait: u64,
+    pub(crate) stranger: u64,
     pub(crate) exchange: u64,
     pub(crate) displace: u64,
 }
@@ -169,6 +185,7 @@ impl Mix {
             trim: often(2, 6),
             sync: often(2, 6),
             wait: often(2, 1),
+            stranger: often(1, 3),
             exchange: 50,
             displace: often(1, 4),
         };

@@ -5,6 +5,7 @@ mod guarantee;
 mod ledger;
 mod audited;
 mod node;
+mod stranger;
 mod link;
 mod trace;
 mod world;
@@ -42,7 +43,8 @@ use crate::{core::Core, id::ReplicaId, reduce::Replicated, session::SessionConfi
 ///
 /// Each run draws two to five replicas and its own mix of faults from its seed: links that are cut with
 /// messages in flight, delays, partitions in one direction or both, clocks that jump, crashes with
-/// and without a torn log, folders that are renamed while they are open or replaced by a copy, trimmed histories, a peer that lies. Then all faults end. Every replica must
+/// and without a torn log, folders that are renamed while they are open or replaced by a copy, trimmed histories, a peer that lies,
+/// programs of other types under the same schema. Then all faults end. Every replica must
 /// have seen the same updates and hold the same state, which must be the fold of all updates. No acknowledged
 /// update may be lost, none invented, none reduced twice or before its causes.
 ///

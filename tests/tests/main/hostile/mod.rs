@@ -8,6 +8,7 @@ mod mutations;
 mod newer;
 mod openings;
 mod port;
+mod shapes;
 mod silence;
 mod snapshots;
 mod streams;

@@ -6,6 +6,7 @@ mod messages;
 mod nodes;
 mod healing;
 mod order;
+mod strangers;
 
 use std::{
     collections::BTreeMap,
@@ -150,7 +151,7 @@ impl<'p> World<'p> {
         self.tick += self.chance.pick(&[1, 0, 50, 1000]);
         let weights = self.mix.weights;
         let at = self.chance.below(self.nodes.len() as u64) as usize;
-        let actions: [(u64, Action<Self>); 14] = [
+        let actions: [(u64, Action<Self>); 15] = [
             (weights.exchange, Self::exchange),
             (weights.write, Self::write),
             (weights.edit, Self::edit),
@@ -165,6 +166,7 @@ impl<'p> World<'p> {
             (weights.sync, Self::sync),
             (weights.wait, Self::wait),
             (weights.displace, Self::displace),
+            (weights.stranger, Self::call),
         ];
         let sum = actions.iter().map(|(weight, _)| weight).sum();
         let mut left = self.chance.below(sum);
