@@ -6,6 +6,7 @@
 //!   that lies (deterministic simulation testing).
 //! * [`Diagram`] draws what happened, in text and as SVG.
 //! * [`storage::check`] tests whether a storage of your own does what a journal relies on.
+//! * [`shape::assert_golden`] keeps what a type asks of serde in a file, and says whether a changed type reads old data.
 //! * [`Chance`] is the generator of random decisions that all share, and that closures which make updates are given.
 //!
 //! ```
@@ -26,6 +27,7 @@ mod diff;
 mod laws;
 mod simulation;
 pub mod storage;
+pub mod shape;
 
 pub use self::{
     chance::Chance,
