@@ -63,10 +63,13 @@ impl<R: Replicated> Core<R> {
     /// the other has not seen. In a session, [`SessionConfig::rejoin`](crate::sans_io::SessionConfig::rejoin) does
     /// this with the whole history of the peer; here the others' state is a snapshot.
     ///
-    /// * What was written before anything went wrong keeps its name, whoever has written it.
-    /// * Our own updates since then are written again, in their order, with new stamps: they are concurrent to what the
-    ///   others have, and later. So of two writes of a register, ours wins.
-    /// * Updates of other replicas since then are [dropped](Rejoined::dropped), because they may rest on ours.
+    /// * Our half of a fork gets new names, which are the same whoever brings it back, and keeps its times. What rests on it
+    ///   stays as it is.
+    /// * What only its author can write again, because nobody takes it as it is, we write again if it is ours, with new
+    ///   stamps: what was too far ahead of the clock, and a half that cannot be told by its epochs. It is concurrent to
+    ///   what the others have, and later: of two writes of a register, ours wins. So it is with what we wrote after that;
+    ///   what others wrote after it is [dropped](Rejoined::dropped).
+    /// * Everything else that the others lack stays as it is.
     ///
     /// Each update is there once after this, in a counter as well. Dots that updates name inside are translated: the
     /// removal of what was added as `x.6` removes what is added as `y.1`. O(state, and history).
@@ -443,9 +446,7 @@ impl<'a> Walk<'a> {
 
     fn entry(&mut self, stamp: Stamp, payload: &[u8], is_ahead: bool) {
         let dot = stamp.dot;
-        if is_ahead || self.is_fork(dot) {
-            self.note_wrong(stamp.time);
-        }
+        // What rests on a half that gets new names stays as it is: the half is there before it, wherever it is.
         if let Some(part) = self.part(dot) {
             let new = part.name(dot.seq);
             self.fill(part, dot.seq);
@@ -458,14 +459,20 @@ impl<'a> Walk<'a> {
         if self.moved.get(&dot.origin).is_some_and(|&upto| dot.seq <= upto) {
             return self.keep_skips(dot, 1);
         }
+        if is_ahead || self.is_fork(dot) {
+            self.note_wrong(stamp.time);
+        }
+        // It has come already, as what a half of a fork becomes.
+        if !self.is_fork(dot) && self.theirs.contains(dot) {
+            return;
+        }
         let is_ours = self.is_ours(dot);
         // We had seen everything that was here before. Whoever else had seen it has written at a later time.
         let may_rest_on_it = self.wrong_since.is_some_and(|since| is_ours || stamp.time > since);
-        if !may_rest_on_it
-            && !is_ahead
-            && !self.is_fork(dot)
-            && !self.stopped.contains_key(&dot.origin)
-        {
+        let is_next = self.theirs.seq(dot.origin) + 1 == dot.seq;
+        let is_wrong = may_rest_on_it || is_ahead || self.is_fork(dot);
+        if !is_wrong && is_next && !self.stopped.contains_key(&dot.origin) {
+            self.theirs.observe(dot);
             self.items.push(Item::Keep(stamp, payload.into()));
             return;
         }
@@ -482,16 +489,22 @@ impl<'a> Walk<'a> {
         let fork = self.forks.get(&first.origin).map_or(u64::MAX, |fork| fork.first);
         let stays = self.wrong_since.is_none() && !self.stopped.contains_key(&first.origin);
         let mut next = first;
-        if stays && first.seq < fork {
+        if let Some(&upto) = self.moved.get(&first.origin)
+            && first.seq <= upto
+        {
+            let count = last.min(upto) - first.seq + 1;
+            self.keep_skips(first, count);
+            next.seq += count;
+        } else if stays && first.seq < fork {
             let count = last.min(fork - 1) - first.seq + 1;
             self.keep_skips(first, count);
             next.seq += count;
         }
         while next.seq <= last {
-            if next.seq >= fork {
-                self.note_wrong(Time::ZERO);
-            }
             let Some(part) = self.part(next) else {
+                if next.seq >= fork {
+                    self.note_wrong(Time::ZERO);
+                }
                 self.stop(next);
                 if !self.is_ours(next) {
                     self.drop(next, last - next.seq + 1);
@@ -517,9 +530,14 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// Skips some updates, as far as the others lack them.
     fn keep_skips(&mut self, first: Dot, count: u64) {
-        self.theirs.observe(Dot { seq: first.seq + count - 1, ..first });
-        self.items.push(Item::KeepSkips(vec![(first, count)]));
+        let (next, last) = (self.theirs.seq(first.origin) + 1, first.seq + count - 1);
+        if next > last {
+            return;
+        }
+        self.theirs.observe(Dot { seq: last, ..first });
+        self.items.push(Item::KeepSkips(vec![(Dot { seq: next, ..first }, last - next + 1)]));
     }
 
     fn drop(&mut self, first: Dot, count: u64) {
