@@ -50,8 +50,8 @@ pub enum UpdateError {
     },
     /// The update's time would be so far ahead of our wall clock that no peer takes it now: something was written when
     /// the clock was ahead, and stamps never step back. Wait until the clock has come near, or let the replica rejoin
-    /// (`Replica::rejoin`): it writes its updates again, with new stamps, under a new id. Before anything else, look
-    /// whether the clock is right now.
+    /// (`connect(..).rejoin()`, or [`Core::rejoin`](crate::sans_io::Core::rejoin)): it writes its updates again, with new
+    /// stamps, under a new id. Before anything else, look whether the clock is right now.
     ClockAhead {
         /// How far the time would be ahead of the wall clock.
         by: Duration,

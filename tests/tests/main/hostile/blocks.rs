@@ -249,3 +249,21 @@ fn acknowledging_too_much_harms_only_the_liar() {
     victim.to_foe.close();
     victim.assert_unhurt(Reason::Finished);
 }
+
+#[test]
+fn what_may_depend_on_a_part_of_a_block_that_waits_for_its_time_waits_too() {
+    const OTHER: u128 = 0xd;
+    let mut victim = Victim::new().met();
+    let second = 1_000_000 * Time::TICKS_PER_MICRO;
+    let (near, far) = (wall() + 290 * second, wall() + 310 * second);
+    let block = Items::new().begin().run(Origin::New(0, FOE), 1, &[(near, ONE), (far, ONE)]);
+    victim.hears(&block.commit().encode()).unwrap();
+    let later = Items::new().run(Origin::New(1, OTHER), 1, &[(near + 1, ONE)]);
+    victim.hears(&later.encode()).unwrap();
+    victim.says();
+    assert_eq!(victim.to_foe.waiting(), 2);
+    assert_eq!(victim.core.version(), version(&[(VICTIM, 1), (FRIEND, 1)]));
+    victim.passes(Duration::from_secs(10));
+    assert_eq!(victim.to_foe.waiting(), 0);
+    assert_eq!(victim.core.version(), version(&[(VICTIM, 1), (FRIEND, 1), (FOE, 2), (OTHER, 1)]));
+}
