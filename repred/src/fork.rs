@@ -29,16 +29,11 @@ pub struct Fork {
     pub origin: ReplicaId,
     /// The first seq at which the two are known to differ; they may have parted earlier.
     pub seq: u64,
-    /// Whether that is the id of this replica, so that it is one of the two.
+    /// Whether this replica writes under that id, or did since it was opened, so that it is one of the two.
     pub is_ours: bool,
 }
 
 impl Fork {
-    /// Seen from the replica `own`.
-    pub(crate) fn at(dot: Dot, own: ReplicaId) -> Self {
-        Self { origin: dot.origin, seq: dot.seq, is_ours: dot.origin == own }
-    }
-
     /// The name that two updates have.
     ///
     /// ```

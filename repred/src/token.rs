@@ -17,13 +17,8 @@ pub(crate) struct Token {
 pub(crate) struct Epoch {
     /// The seq of its first update.
     pub(crate) first: u64,
-    /// A random number, which is never 0.
+    /// A random number. 0 says that it is not known which epoch this is, or whether it is one.
     pub(crate) mark: u32,
-}
-
-impl Epoch {
-    /// How many epochs of an origin are remembered: the newest.
-    pub(crate) const MOST: usize = 16;
 }
 
 impl Token {

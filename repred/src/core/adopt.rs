@@ -34,7 +34,7 @@ impl<R: Replicated> Core<R> {
     /// See [`AdoptError`]; the replica is unchanged.
     pub fn adopt(&mut self, snapshot: &Snapshot, wall: Time) -> Result<(), AdoptError> {
         self.check_health()?;
-        self.check_fork(&snapshot.seen).map_err(AdoptError::Forked)?;
+        self.check_fork(&snapshot.seen)?;
         if self.version().covers(&snapshot.version) {
             return Ok(());
         }

@@ -377,6 +377,18 @@ impl<E: fmt::Debug + fmt::Display> Error for EditError<E> {
     }
 }
 
+impl From<Fork> for ReceiveError {
+    fn from(fork: Fork) -> Self {
+        Self::Forked(fork)
+    }
+}
+
+impl From<Fork> for AdoptError {
+    fn from(fork: Fork) -> Self {
+        Self::Forked(fork)
+    }
+}
+
 impl fmt::Display for ReceiveError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -3,9 +3,7 @@
 use alloc::collections::BTreeMap;
 
 use super::Core;
-use crate::{
-    fork::Fork, id::ReplicaId, reduce::Replicated, seen::Seen, stamp::Dot, version::VersionVector,
-};
+use crate::{id::ReplicaId, reduce::Replicated, seen::Seen, version::VersionVector};
 
 /// The id under which updates are written here.
 #[derive(Clone, Copy, Debug)]
@@ -142,21 +140,11 @@ impl<R: Replicated> Core<R> {
     }
 
     /// Compares what somebody claims to have seen with what we have written.
-    ///
-    /// If that is more than we have, we are a copy that goes on from an earlier state, and need a new id. But if it is
-    /// of the epoch that was begun here, there is somebody who goes on from the same memory, such as a forked virtual
-    /// machine, and may have written something else where we have written.
-    pub(crate) fn check_id(&mut self, seen: &Seen) -> Result<(), Fork> {
+    pub(crate) fn check_id(&mut self, seen: &Seen) {
         let (own, last) = (self.id(), self.last_of(self.id()));
-        let head = seen.heads().iter().find(|head| head.id == own && head.seq > last);
-        let Some(head) = head else {
-            return Ok(());
-        };
-        if self.applied.own_epoch() == Some(head.token.epoch) {
-            return Err(Fork::at(Dot::new(own, last + 1), own));
+        if seen.heads().iter().any(|head| head.id == own && head.seq > last) {
+            self.identity.take();
         }
-        self.identity.take();
-        Ok(())
     }
 
     /// Whether a version has seen updates under our id that are not here.
@@ -164,7 +152,12 @@ impl<R: Replicated> Core<R> {
         version.seq(self.id()) > self.last_of(self.id())
     }
 
-    fn last_of(&self, id: ReplicaId) -> u64 {
+    /// Whether this is the id under which updates are written here, or was one.
+    pub(super) fn has_written_as(&self, id: ReplicaId) -> bool {
+        self.id() == id || self.own_ids.contains_key(&id)
+    }
+
+    pub(super) fn last_of(&self, id: ReplicaId) -> u64 {
         let history = self.history();
         history.origin(id).map_or(0, |origin| history.last(origin))
     }

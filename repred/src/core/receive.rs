@@ -46,7 +46,7 @@ impl<R: Replicated> Core<R> {
         let Received { origin, seq, time, payload, seen } = entry;
         let last = history.last(origin);
         if seq <= last {
-            return Ok(());
+            return self.check_known(&entry);
         }
         let stamp = Stamp::new(time, history.id(origin), seq);
         let checked = self.check_entry(last, stamp, policy.wall);
@@ -144,9 +144,11 @@ impl<R: Replicated> Core<R> {
         let mut fresh = Vec::with_capacity(block.items().len());
         for item in block.items() {
             match item {
-                BlockItem::Entry(Received { origin, seq, time, payload, seen }) => {
+                BlockItem::Entry(entry) => {
+                    let Received { origin, seq, time, payload, seen } = entry;
                     let last = heads.of_origin(origin);
                     if seq <= *last {
+                        self.check_known(&entry)?;
                         continue;
                     }
                     let stamp = Stamp::new(time, history.id(origin), seq);
@@ -190,6 +192,16 @@ impl<R: Replicated> Core<R> {
             }
         }
         Ok(fresh)
+    }
+
+    /// An entry that is known has to be the one that is here.
+    fn check_known(&self, entry: &Received<'_>) -> Result<(), ReceiveError> {
+        let &Received { origin, seq, time, payload, .. } = entry;
+        if seq <= self.history().last(origin) && self.history().is_other(origin, seq, time, payload)
+        {
+            return Err(self.forked(Dot::new(self.history().id(origin), seq)).into());
+        }
+        Ok(())
     }
 
     /// What of some skips is not known yet.

@@ -182,10 +182,12 @@ impl<R: Replicated> Core<R> {
             match item {
                 Item::Keep(stamp, payload) => {
                     self.keep_entry(stamp, &payload, wall)?;
+                    self.keep_content(old, stamp.dot, 1);
                     kept += 1;
                 }
                 Item::KeepSkips(ranges) => {
                     self.keep_skips(&ranges);
+                    ranges.iter().for_each(|&(dot, count)| self.keep_content(old, dot, count));
                     has_skips = true;
                 }
                 Item::Rename(stamp, new, payload) => {
@@ -226,6 +228,22 @@ impl<R: Replicated> Core<R> {
         let entry = Verified { origin, stamp, payload, disposition, dependencies: None };
         self.applied.remote(entry, IfEmpty::Keep, Step::End, None);
         Ok(())
+    }
+
+    /// Keeps what was known of the content of updates that have kept their names.
+    fn keep_content(&mut self, old: &History, first: Dot, count: u64) {
+        let last = first.seq + count - 1;
+        let (Some(was), Some(origin)) =
+            (old.origin(first.origin), self.history().origin(first.origin))
+        else {
+            return;
+        };
+        for &epoch in old.epochs(was).beginning_in(first.seq, last) {
+            self.note_epoch(origin, epoch);
+        }
+        if self.history().last(origin) == last {
+            self.learn_token(origin, old.token(was, last));
+        }
     }
 
     /// Keeps the places of updates that the others lack, and that were superseded here.

@@ -156,35 +156,19 @@ impl History {
         let said: Epochs = head.epochs.iter().copied().collect();
         let in_epochs =
             if said.is_empty() { None } else { self.epochs(origin).difference(&said, last) };
-        let seq = in_epochs.or_else(|| self.token_contradiction(origin, head.seq, head.token))?;
+        let is_other = self.is_of_other_token(origin, head.seq, head.token);
+        let seq = in_epochs.or_else(|| is_other.then_some(head.seq))?;
         Some(Dot::new(head.id, seq))
     }
 
-    /// The first seq at which an origin is known to have another update than we have, if the token of `seq` is this.
-    pub(crate) fn token_contradiction(
-        &self,
-        origin: OriginIndex,
-        seq: u64,
-        token: Token,
-    ) -> Option<u64> {
+    /// Whether an update that was seen is another than the one that has this token.
+    pub(crate) fn is_of_other_token(&self, origin: OriginIndex, seq: u64, token: Token) -> bool {
         if seq > self.last(origin) || token == Token::UNKNOWN {
-            return None;
+            return false;
         }
         let ours = self.token(origin, seq);
-        if ours == Token::UNKNOWN {
-            return None;
-        }
-        if ours.epoch != token.epoch {
-            // If theirs is an earlier one of ours, the two differ from the next of ours on.
-            let ours = self.epochs(origin).as_slice();
-            let theirs = match token.epoch {
-                0 => Some(0),
-                mark => ours.iter().position(|epoch| epoch.mark == mark).map(|at| at + 1),
-            };
-            let next = theirs.and_then(|next| ours.get(next)).filter(|next| next.mark != 0);
-            return Some(next.map_or(seq, |next| next.first.min(seq)));
-        }
-        (ours.entry != 0 && token.entry != 0 && ours.entry != token.entry).then_some(seq)
+        let has_other_entry = ours.entry != 0 && token.entry != 0 && ours.entry != token.entry;
+        ours != Token::UNKNOWN && (ours.epoch != token.epoch || has_other_entry)
     }
 
     /// Whether an update that came, and whose seq was seen, is another than the one that is here.

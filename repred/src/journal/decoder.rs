@@ -183,7 +183,7 @@ impl Audience for Events {
     }
 
     fn snapshot(&mut self, received: ReceivedSnapshot) -> Result<(), SessionError> {
-        let ReceivedSnapshot { snapshot, floor, cause, .. } = received;
+        let ReceivedSnapshot { snapshot, floor, cause } = received;
         let floor =
             if cause == Cause::LogBegins { floor.version() } else { snapshot.version.clone() };
         if !self.version.covers(&snapshot.version) {

@@ -199,7 +199,7 @@ impl<R: Replicated> ReplicaBuilder<R> {
         self
     }
 
-    /// Where ids come from. Default: the operating system's random numbers.
+    /// Where ids, and marks that tell copies apart, come from. Default: the operating system's random numbers.
     ///
     /// ```
     /// use repred::{Counter, Replica};
@@ -324,7 +324,14 @@ impl<R: Replicated> ReplicaBuilder<R> {
     ///
     /// If the operating system has no random numbers and no id was given.
     pub fn build(self) -> Replica<R> {
-        let Parts { core, platform, config, .. } = self.into_parts();
+        let is_chosen = self.id.is_some();
+        let Parts { mut core, platform, config, .. } = self.into_parts();
+        if is_chosen {
+            // Another may be given the same, and what is saved of this one may be loaded under it.
+            core.begin_epoch(platform.random_number());
+        } else {
+            core.begin_no_epochs();
+        }
         Replica::of(Shared::new(core, platform, config))
     }
 

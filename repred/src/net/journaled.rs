@@ -166,6 +166,7 @@ impl<R: Replicated> ReplicaBuilder<R> {
         if core.needs_new_id() {
             core.set_id(platform.random_id());
         }
+        core.begin_epoch(platform.random_number());
         let outbox = Outbox::new(&core, builder, log.peers().clone());
         let position = core.log_position();
         let shared = Shared::new(core, platform, config);

@@ -61,6 +61,13 @@ impl Platform {
         self.random.fill(&mut bytes);
         ReplicaId::from_bytes(bytes)
     }
+
+    /// 32 random bits.
+    pub(super) fn random_number(&self) -> u32 {
+        let mut bytes = [0; 4];
+        self.random.fill(&mut bytes);
+        u32::from_le_bytes(bytes)
+    }
 }
 
 impl fmt::Debug for Platform {

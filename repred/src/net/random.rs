@@ -1,10 +1,10 @@
-//! [`Random`]: where the ids of replicas come from.
+//! [`Random`]: where the ids of replicas come from, and what tells copies of them apart.
 
 #[cfg(not(target_family = "wasm"))]
 pub use self::system::SystemRandom;
 
 /// Where a [`Replica`](crate::Replica) gets random numbers from: for its id, and for a new one if another replica turns out
-/// to use the same.
+/// to use the same, and for a mark of what it writes from each time on that it is opened, which tells it from a copy.
 ///
 /// They must be as good as the operating system's. Two replicas with one id lose updates, because each takes the other's
 /// updates for its own.

@@ -1,6 +1,9 @@
 //! [`Assembler`]: puts together what comes in pieces, for sessions, backups and journals alike.
 
-use alloc::{collections::BTreeSet, vec::Vec};
+use alloc::{
+    collections::{BTreeMap, BTreeSet},
+    vec::Vec,
+};
 
 use super::{
     error::ProtocolError,
@@ -9,7 +12,8 @@ use super::{
     wire::{Hash, Malformed, Upgrade},
 };
 use crate::{
-    core::{Block, Received},
+    core::{Block, BlockItem, Received},
+    epochs::Epochs,
     history::{Dependency, OriginIndex, SeqRange},
     id::ReplicaId,
     seen::Seen,
@@ -27,6 +31,8 @@ pub(crate) struct Assembler {
     table: Vec<TableEntry>,
     staged: Option<Staged>,
     snapshot: Option<PartialSnapshot>,
+    /// Epochs that begin with updates that are to come.
+    announced: Vec<(OriginIndex, Epoch)>,
     /// Places in the table of which something was applied since the last [`take_applied`](Self::take_applied).
     applied: BTreeSet<usize>,
 }
@@ -67,12 +73,12 @@ pub(crate) trait Receiver {
     /// Applies a block: all of it or nothing.
     fn block(&mut self, block: Block) -> Result<(), Self::Error>;
 
-    /// The entry of an origin with this seq, which was skipped, has this token at the speaker.
+    /// The entry of an origin with this seq has this token at the speaker. It is skipped by what is applied next.
     fn token(&mut self, _origin: OriginIndex, _seq: u64, _token: Token) -> Result<(), Self::Error> {
         Ok(())
     }
 
-    /// An epoch of an origin begins with what comes next of it.
+    /// An epoch of an origin begins with one of the updates that are applied next.
     fn epoch(&mut self, _origin: OriginIndex, _epoch: Epoch) -> Result<(), Self::Error> {
         Ok(())
     }
@@ -106,8 +112,7 @@ struct Staged {
     block: Block,
     /// Places in the table that it names.
     places: BTreeSet<usize>,
-    /// What is said of its origins beside its entries and skips.
-    epochs: Vec<(OriginIndex, Epoch)>,
+    /// The last updates of its skips, with their tokens.
     tokens: Vec<(OriginIndex, u64, Token)>,
 }
 
@@ -140,7 +145,7 @@ impl Assembler {
         let mut items = ItemReader::new(body, self.table.len());
         while let Some(item) = items.next().map_err(ProtocolError::from)? {
             match item {
-                Item::Run(range, seen) => self.run(range.origin, seen, &mut items, receiver)?,
+                Item::Run(range, seen) => self.run(range, seen, &mut items, receiver)?,
                 Item::Skip(ranges) => self.skip(ranges, receiver)?,
                 Item::Begin => self.begin()?,
                 Item::Edit(range) => {
@@ -150,7 +155,8 @@ impl Assembler {
                 Item::Commit => {
                     let staged = core::mem::take(self.staged()?);
                     self.staged = None;
-                    self.applied.extend(commit(staged, receiver)?);
+                    let places = self.commit(staged, receiver)?;
+                    self.applied.extend(places);
                 }
                 Item::Abandon => {
                     self.staged()?;
@@ -166,7 +172,7 @@ impl Assembler {
 
     fn run<R: Receiver>(
         &mut self,
-        origin: OriginName,
+        NamedRange { origin, last: upto, .. }: NamedRange,
         seen: Option<Vec<(OriginName, u64)>>,
         items: &mut ItemReader<'_>,
         receiver: &mut R,
@@ -176,6 +182,9 @@ impl Assembler {
             Some(seen) => Some(self.resolve_seen(origin, seen, receiver)?),
             None => None,
         };
+        if self.staged.is_none() {
+            self.tell_epochs(|of| (of == origin).then_some(upto), receiver)?;
+        }
         let limits = receiver.limits();
         let mut last = None;
         while let Some(RunEntry { seq, time, payload }) = items.next_entry()? {
@@ -215,8 +224,10 @@ impl Assembler {
                 staged.tokens.extend(tokens);
             }
             None => {
-                receiver.skip(ranges.clone())?;
+                let last_of = |of| ranges.iter().find(|range| range.origin == of).map(|r| r.last);
+                self.tell_epochs(last_of, receiver)?;
                 tell_tokens(&tokens, receiver)?;
+                receiver.skip(ranges.clone())?;
             }
         }
         for SeqRange { origin, last, .. } in ranges {
@@ -232,10 +243,53 @@ impl Assembler {
         receiver: &mut R,
     ) -> Result<(), R::Error> {
         let place = self.place(origin, receiver.limits().origins)?;
+        let limits = receiver.limits();
+        if self.announced.len() >= limits.origins.saturating_add(Epochs::MOST) {
+            return Err(Malformed("the updates with which epochs begin").into());
+        }
         let origin = self.index(place, receiver)?;
-        match &mut self.staged {
-            Some(staged) => staged.epochs.push((origin, epoch)),
-            None => receiver.epoch(origin, epoch)?,
+        self.announced.push((origin, epoch));
+        Ok(())
+    }
+
+    /// Applies a block that is whole, and what is said of its origins. Returns the places in the table that it names.
+    fn commit<R: Receiver>(
+        &mut self,
+        staged: Staged,
+        receiver: &mut R,
+    ) -> Result<BTreeSet<usize>, R::Error> {
+        let Staged { block, places, tokens } = staged;
+        let mut last = BTreeMap::new();
+        if !self.announced.is_empty() {
+            for item in block.items() {
+                match item {
+                    BlockItem::Entry(entry) => drop(last.insert(entry.origin, entry.seq)),
+                    BlockItem::Skip(ranges) => {
+                        last.extend(ranges.iter().map(|range| (range.origin, range.last)));
+                    }
+                }
+            }
+        }
+        self.tell_epochs(|of| last.get(&of).copied(), receiver)?;
+        tell_tokens(&tokens, receiver)?;
+        receiver.block(block)?;
+        Ok(places)
+    }
+
+    /// Tells which epochs begin with what is applied next: of each origin, what is up to a seq.
+    fn tell_epochs<R: Receiver>(
+        &mut self,
+        last_of: impl Fn(OriginIndex) -> Option<u64>,
+        receiver: &mut R,
+    ) -> Result<(), R::Error> {
+        if self.announced.is_empty() {
+            return Ok(());
+        }
+        let begins = |&mut (origin, epoch): &mut (OriginIndex, Epoch)| {
+            last_of(origin).is_some_and(|last| epoch.first <= last)
+        };
+        for (origin, epoch) in self.announced.extract_if(.., begins) {
+            receiver.epoch(origin, epoch)?;
         }
         Ok(())
     }
@@ -408,19 +462,8 @@ impl Assembler {
 
 impl Staged {
     fn memory(&self) -> usize {
-        self.block.memory() + size_of_val(&*self.epochs) + size_of_val(&*self.tokens)
+        self.block.memory() + size_of_val(&*self.tokens)
     }
-}
-
-/// Applies a block that is whole, and what is said of its origins. Returns the places in the table that it names.
-fn commit<R: Receiver>(staged: Staged, receiver: &mut R) -> Result<BTreeSet<usize>, R::Error> {
-    let Staged { block, places, epochs, tokens } = staged;
-    for (origin, epoch) in epochs {
-        receiver.epoch(origin, epoch)?;
-    }
-    receiver.block(block)?;
-    tell_tokens(&tokens, receiver)?;
-    Ok(places)
 }
 
 fn tell_tokens<R: Receiver>(

@@ -127,11 +127,9 @@ pub(super) fn put_mark(bytes: &mut Vec<u8>, mark: u32) {
     bytes.extend_from_slice(&mark.to_le_bytes());
 }
 
+/// Takes the mark of an epoch; 0 says that which epoch it is, or whether it is one, is not known.
 pub(super) fn take_mark(bytes: &mut &[u8]) -> Result<u32, Malformed> {
-    match u32::from_le_bytes(take(bytes)?) {
-        0 => Err(Malformed("the mark of an epoch")),
-        mark => Ok(mark),
-    }
+    Ok(u32::from_le_bytes(take(bytes)?))
 }
 
 #[cfg(test)]

@@ -161,7 +161,10 @@ impl<'a, R: Replicated> Audience for Reader<'a, R> {
             let difference = ShapeDifference::Unknown;
             return Err(SessionError::Shape { difference, ours, theirs });
         }
-        Ok(self.receiver.core().check_id(seen)?)
+        let core = self.receiver.core();
+        core.check_fork(seen)?;
+        core.check_id(seen);
+        Ok(())
     }
 
     fn snapshot(&mut self, received: ReceivedSnapshot) -> Result<(), SessionError> {

@@ -124,7 +124,7 @@ impl BackupWriter {
         now: Now,
     ) -> Self {
         let have = core.version();
-        let first = beginning(config, core, now, digest(Seen::from(&core.version()), core.floor()));
+        let first = beginning(config, core, now, digest(core.seen(), core.floor()));
         let history = core.history();
         let announced: Vec<_> = have.iter().filter_map(|(id, _)| history.origin(id)).collect();
         let SessionLimits { message_bytes, block_bytes, .. } = config.limits;

@@ -101,7 +101,7 @@ pub enum SessionError {
         origin: ReplicaId,
         /// The first seq at which the two are known to differ; they may have parted earlier.
         seq: u64,
-        /// Whether that is the id of this replica, so that it is one of the two.
+        /// Whether this replica writes under that id, or did since it was opened, so that it is one of the two.
         is_ours: bool,
     },
     /// An entry could not be applied.

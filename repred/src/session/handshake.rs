@@ -101,7 +101,7 @@ impl Greeting {
     ) -> Result<Vec<u8>, SessionError> {
         let (seen, floor) = match self.is_rejoining {
             true => (Seen::default(), VersionVector::new()),
-            false => (Seen::from(&core.version()), core.floor()),
+            false => (core.seen(), core.floor()),
         };
         let origins = seen.heads().iter().filter_map(|head| core.history().origin(head.id));
         self.announced = origins.collect();
@@ -181,10 +181,11 @@ pub(super) fn check_shape<R: Replicated>(
 /// What a replica says of itself, to a peer or in a file. O(origins).
 pub(super) fn open<R: Replicated>(config: &SessionConfig, core: &mut Core<R>, wall: Time) -> Open {
     core.note_schema(config.schema.version());
+    core.keep_tokens();
     // A replica that rejoins has nothing, as far as its peer is concerned.
     let seen = match config.rejoin {
         Some(_) => Seen::default(),
-        None => Seen::from(&core.version()),
+        None => core.seen(),
     };
     Open {
         schema: config.schema.clone(),

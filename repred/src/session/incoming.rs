@@ -11,7 +11,6 @@ use crate::{
     id::ReplicaId,
     protocol::{Acked, Assembler, Message, ReceivedSnapshot, Receiver, SnapshotHead},
     reduce::Replicated,
-    seen::Seen,
 };
 
 /// What comes from the peer, and our answers to it.
@@ -113,7 +112,7 @@ impl Incoming {
         core: &Core<R>,
     ) -> Option<Message<'static>> {
         match self.answer.take() {
-            Some(Answer::Adopted) => return Some(Message::Adopted(Seen::from(&core.version()))),
+            Some(Answer::Adopted) => return Some(Message::Adopted(core.seen())),
             Some(Answer::Declined { has_seen_floor }) => {
                 return Some(Message::Declined { floor: core.floor(), has_seen_floor });
             }
@@ -121,10 +120,9 @@ impl Incoming {
             None => return None,
         }
         let applied = self.assembler.take_applied().into_iter();
-        let acked = applied.map(|(place, origin)| Acked {
-            place: place as u64,
-            seq: core.history().last(origin),
-            check: 0,
+        let acked = applied.map(|(place, origin)| {
+            let (seq, token) = core.head(origin);
+            Acked { place: place as u64, seq, check: token.check() }
         });
         let acked: Vec<_> = acked.filter(|acked| acked.seq > 0).collect();
         (!acked.is_empty()).then_some(Message::Ack(acked))

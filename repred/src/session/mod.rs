@@ -118,6 +118,8 @@ pub struct Session {
     discards: u64,
     /// What the peer has sent so far, if we rejoin and it has not sent everything.
     rejoining: Option<Rejoining>,
+    /// Why the two cannot be joined, unless the peer knows a better reason.
+    parting: Option<SessionError>,
 }
 
 /// Where a conversation stands.
@@ -131,6 +133,9 @@ enum Phase {
     Comparing,
     /// Both know where the other stands: entries flow.
     Streaming,
+    /// The two cannot be joined, but the peer has seen more of some origin, and may find a fork there. It was told, and
+    /// its last word has to come.
+    Parting,
     /// The last message, which says why, has to be sent.
     Closing(Reason),
     Closed,
@@ -139,7 +144,7 @@ enum Phase {
 impl Phase {
     /// Whether the peer has not said yet what it has.
     fn is_handshake(self) -> bool {
-        matches!(self, Self::Opening | Self::Describing | Self::Comparing)
+        matches!(self, Self::Opening | Self::Describing | Self::Comparing | Self::Parting)
     }
 
     fn is_over(self) -> bool {
@@ -176,6 +181,7 @@ impl Session {
             digests: StateDigests::default(),
             discards: core.discards(),
             rejoining,
+            parting: None,
         }
     }
 
@@ -451,7 +457,12 @@ impl Session {
         if self.phase.is_over() {
             return Ok(());
         }
-        let result = self.timers.check(&self.config, self.phase.is_handshake(), now.monotonic);
+        let mut result = self.timers.check(&self.config, self.phase.is_handshake(), now.monotonic);
+        if let (Err(_), Some(error)) =
+            (&result, self.parting.take_if(|_| self.phase == Phase::Parting))
+        {
+            result = Err(error);
+        }
         self.fail_if_err(result)
     }
 
@@ -508,7 +519,8 @@ impl Session {
     fn fail_if_err<T>(&mut self, result: Result<T, SessionError>) -> Result<T, SessionError> {
         if let Err(error) = &result {
             self.phase = match error {
-                SessionError::Peer(_) => Phase::Closed,
+                // A peer that has ended the session needs no answer.
+                _ if self.phase == Phase::Closed => Phase::Closed,
                 // Nothing is said to who has said nothing.
                 _ if self.timers.is_waiting() => Phase::Closed,
                 error => Phase::Closing(error.reason()),
@@ -541,7 +553,7 @@ impl Session {
                 && let Message::Bye(reason) = Message::decode(Kind::Bye, body, 0)?
                 && reason != Reason::Finished
             {
-                return self.bye(reason);
+                return self.bye(core, reason);
             }
             return self.open(core, Open::read(message)?, now);
         }
@@ -550,6 +562,9 @@ impl Session {
             return Err(SessionError::MessageTooLarge { size: message.len() as u64, limit });
         }
         let (kind, body) = Kind::split(message)?;
+        if self.phase == Phase::Parting && kind != Kind::Bye {
+            return Ok(());
+        }
         if !self.is_expected(kind) {
             return Err(SessionError::unexpected(kind));
         }
@@ -561,7 +576,7 @@ impl Session {
         }
         match message {
             Message::Ping => Ok(()),
-            Message::Bye(reason) => self.bye(reason),
+            Message::Bye(reason) => self.bye(core, reason),
             Message::Digest { seen, floor } => self.compare(core, &seen, floor),
             Message::Items(body) => self.items(core, body, now),
             Message::Snapshot(head) => {
@@ -589,12 +604,14 @@ impl Session {
         }
     }
 
-    fn bye(&mut self, reason: Reason) -> Result<(), SessionError> {
-        if reason != Reason::Finished {
-            return Err(SessionError::Peer(reason));
-        }
+    fn bye<R: Replicated>(&mut self, core: &Core<R>, reason: Reason) -> Result<(), SessionError> {
         self.phase = Phase::Closed;
-        Ok(())
+        match (reason, self.parting.take()) {
+            (Reason::Forked { dot }, _) => Err(core.forked(dot).into()),
+            (_, Some(error)) => Err(error),
+            (Reason::Finished, None) => Ok(()),
+            (reason, None) => Err(SessionError::Peer(reason)),
+        }
     }
 
     /// Whether a message of a kind has a place here now.
@@ -696,14 +713,28 @@ impl Session {
             self.phase = Phase::Streaming;
             return Ok(());
         }
+        core.check_id(seen);
+        // Before anything is sent: neither half of a fork may reach the other.
+        core.check_fork(seen)?;
+        if let Some(peer) = &self.peer {
+            core.check_author(peer.id, seen)?;
+        }
+        core.learn_tokens(seen);
         let theirs = &seen.version();
-        core.check_id(seen)?;
         let own_floor = core.floor();
         let discards =
             self.config.discard_ours || self.peer.as_ref().is_some_and(|peer| peer.discards);
         let can_join = theirs.covers(&own_floor) || core.in_order().covers(&floor);
         if !can_join && !discards {
-            return Err(SessionError::BothTrimmed { ours: own_floor, theirs: floor });
+            let error = SessionError::BothTrimmed { ours: own_floor, theirs: floor };
+            if !core.may_lack_half(seen) {
+                return Err(error);
+            }
+            let mut bye = Vec::new();
+            Message::Bye(error.reason()).encode(&mut bye);
+            self.first.push_back(bye);
+            (self.phase, self.parting) = (Phase::Parting, Some(error));
+            return Ok(());
         }
         self.incoming = Incoming::new(theirs.iter().map(|(id, _)| id));
         let history = core.history();
@@ -718,6 +749,9 @@ impl Session {
         let reaches = history.reaches(&known);
         let cursor = Cursor::new(history, known);
         self.outgoing = self.outgoing(cursor, Some(history.end()), floor);
+        if let Some(outgoing) = &mut self.outgoing {
+            outgoing.note_claims(history, seen);
+        }
         self.phase = Phase::Streaming;
         if let (Some(outgoing), false) = (&mut self.outgoing, reaches) {
             outgoing.freeze(core, Cause::Trimmed)?;
@@ -873,8 +907,11 @@ impl Session {
         let has_one_for_us = self.peer_sends() && !self.incoming.has_declined();
         let outgoing = self.outgoing.as_mut().ok_or(SessionError::unexpected(kind))?;
         match answer {
-            Message::Ack(acked) => Ok(outgoing.confirm_places(core.history(), &acked)?),
-            Message::Adopted(seen) => outgoing.adopted(core, &seen.version()),
+            Message::Ack(acked) => outgoing.confirm_places(core, &acked),
+            Message::Adopted(seen) => {
+                core.check_fork(&seen)?;
+                outgoing.adopted(core, &seen.version())
+            }
             Message::Declined { floor, has_seen_floor } => {
                 outgoing.declined(core, floor, has_seen_floor && has_one_for_us)
             }
@@ -1059,7 +1096,7 @@ impl Session {
                 Message::Bye(reason).encode(out);
                 return Ok(true);
             }
-            Phase::Opening | Phase::Describing | Phase::Comparing => {}
+            Phase::Opening | Phase::Describing | Phase::Comparing | Phase::Parting => {}
             Phase::Streaming => {
                 self.check_core(core)?;
                 if self.next_of_stream(core, now, out)? {

@@ -1,6 +1,9 @@
 //! [`CoreReceiver`]: applies to a core what an assembler has put together.
 
-use alloc::{collections::BTreeSet, vec::Vec};
+use alloc::{
+    collections::{BTreeMap, BTreeSet},
+    vec::Vec,
+};
 
 use super::{
     config::SessionConfig,
@@ -10,12 +13,14 @@ use super::{
 };
 use crate::{
     core::{AdoptError, Block, BlockItem, Core, IfUnknown, ReceiveError, ReceivePolicy, Received},
+    fork::Fork,
     history::{Frontier, OriginIndex, SeqRange},
     id::ReplicaId,
     protocol::{AssemblyLimits, Cause, Malformed, ReceivedSnapshot, Receiver},
     reduce::Replicated,
     stamp::Dot,
     time::Time,
+    token::{Epoch, Token},
     unknowns::UnknownKind,
     version::VersionVector,
 };
@@ -34,6 +39,11 @@ pub(crate) struct CoreReceiver<'a, R: Replicated> {
     outgoing: Option<&'a mut Outgoing>,
     /// What the speaker has shown to know. `None` for a file.
     shown: Option<&'a mut Frontier>,
+    /// What was said of updates that are applied next.
+    epochs: Vec<(OriginIndex, Epoch)>,
+    /// The marks of all epochs that were said in this message, by their origins and first seqs.
+    said: BTreeMap<(OriginIndex, u64), u32>,
+    tokens: Vec<(OriginIndex, u64, Token)>,
 }
 
 /// How far a skip may reach beyond what its sender has shown to know, in its digest or by an entry. Updates that arrive
@@ -83,7 +93,9 @@ impl<'a, R: Replicated> CoreReceiver<'a, R> {
             snapshot_bytes: config.limits.snapshot_bytes,
         };
         let latest = wall + core.limits().time_ahead;
-        Self { core, limits, policy, latest, waiting: None, outgoing: None, shown: None }
+        let (epochs, said, tokens) = (Vec::new(), BTreeMap::new(), Vec::new());
+        let (waiting, outgoing, shown) = (None, None, None);
+        Self { core, limits, policy, latest, waiting, outgoing, shown, epochs, said, tokens }
     }
 
     /// Accepts skips only of what the speaker has shown to know.
@@ -125,6 +137,8 @@ impl<'a, R: Replicated> CoreReceiver<'a, R> {
         let ReceivedSnapshot { snapshot, floor, cause, .. } = &received;
         let (floor, cause) = (&floor.version(), *cause);
         let Self { core, policy, .. } = self;
+        // Before anything else: it may be of the other half of a fork.
+        core.check_fork(&snapshot.seen)?;
         let (version, own_floor) = (core.version(), core.floor());
         if cause == Cause::LogBegins {
             return Err(Malformed("the snapshot of a log only at the start of a journal").into());
@@ -170,7 +184,7 @@ impl<R: Replicated> CoreReceiver<'_, R> {
 
     /// Receives something, unless it is too early, or has to wait for what is. Says whether it was received.
     fn receive_or_wait(&mut self, outline: &Outline, early: Early) -> Result<bool, SessionError> {
-        let Self { core, policy, latest, waiting, .. } = self;
+        let Self { core, latest, waiting, epochs, tokens, .. } = self;
         if let Some(waiting) = waiting
             && !outline.is_known()
             && !waiting.lets_pass(outline, *latest)
@@ -178,14 +192,16 @@ impl<R: Replicated> CoreReceiver<'_, R> {
             for (origin, last) in outline.origins() {
                 core.check_waiting(origin, last)?;
             }
+            waiting.keep_said(outline, epochs, tokens);
             waiting.push(early, outline, *latest);
             return Ok(false);
         }
-        match early {
-            Early::Entry(entry) => core.receive_entry(entry.received(), policy)?,
-            Early::Skip(ranges) => core.receive_skip(ranges, policy)?,
-            Early::Block(block) => core.receive_block(&block, policy)?,
-        }
+        let received = match early {
+            Early::Entry(entry) => self.core.receive_entry(entry.received(), &self.policy),
+            Early::Skip(ranges) => self.core.receive_skip(ranges, &self.policy),
+            Early::Block(block) => self.core.receive_block(&block, &self.policy),
+        };
+        self.received(received)?;
         Ok(true)
     }
 
@@ -193,8 +209,17 @@ impl<R: Replicated> CoreReceiver<'_, R> {
     pub(super) fn receive_waiting(&mut self) -> Result<BTreeSet<OriginIndex>, SessionError> {
         let mut received = BTreeSet::new();
         let Some(waiting) = &mut self.waiting else { return Ok(received) };
+        let (epochs, tokens) = waiting.take_said();
         let (items, left_out) = waiting.take();
+        self.said.extend(epochs.iter().map(|&(of, epoch)| ((of, epoch.first), epoch.mark)));
+        self.epochs.extend(epochs);
+        self.tokens.extend(tokens);
         for early in items {
+            match &early {
+                Early::Entry(entry) => self.check_epochs_of(&entry.received())?,
+                Early::Skip(ranges) => self.check_epochs_of_skip(ranges)?,
+                Early::Block(block) => self.check_epochs_of_block(block)?,
+            }
             let history = self.core.history();
             let outline = match &early {
                 Early::Entry(entry) => Outline::of_entry(history, &entry.received()),
@@ -234,6 +259,18 @@ impl<R: Replicated> CoreReceiver<'_, R> {
         Ok(())
     }
 
+    /// Records what was said of updates, once they are applied.
+    #[inline]
+    fn received(&mut self, received: Result<(), ReceiveError>) -> Result<(), SessionError> {
+        if let Err(error) = received {
+            return Err(self.refused(error));
+        }
+        if !self.epochs.is_empty() || !self.tokens.is_empty() {
+            self.note_content();
+        }
+        Ok(())
+    }
+
     fn check_shown(&self, ranges: &[SeqRange]) -> Result<(), ReceiveError> {
         let Some(shown) = &self.shown else { return Ok(()) };
         let history = self.core.history();
@@ -245,6 +282,54 @@ impl<R: Replicated> CoreReceiver<'_, R> {
             }
         }
         Ok(())
+    }
+
+    fn check_epochs_of(&self, entry: &Received<'_>) -> Result<(), Fork> {
+        let range = SeqRange { origin: entry.origin, first: entry.seq, last: entry.seq };
+        self.core.check_said_epochs(range, &self.said)
+    }
+
+    fn check_epochs_of_skip(&self, ranges: &[SeqRange]) -> Result<(), Fork> {
+        ranges.iter().try_for_each(|&range| self.core.check_said_epochs(range, &self.said))
+    }
+
+    fn check_epochs_of_block(&self, block: &Block) -> Result<(), Fork> {
+        block.items().try_for_each(|item| match item {
+            BlockItem::Entry(entry) => self.check_epochs_of(&entry),
+            BlockItem::Skip(ranges) => self.check_epochs_of_skip(ranges),
+        })
+    }
+
+    fn note_content(&mut self) {
+        let core = &mut *self.core;
+        self.epochs.retain(|&(origin, epoch)| {
+            let is_here = epoch.first <= core.history().last(origin);
+            if is_here {
+                core.note_epoch(origin, epoch);
+            }
+            !is_here
+        });
+        self.tokens.retain(|&(origin, seq, token)| {
+            let last = core.history().last(origin);
+            if last == seq {
+                core.learn_token(origin, token);
+            }
+            seq > last
+        });
+    }
+
+    /// An update under our own id that is not here may go on from an earlier state of ours, and then begins an epoch.
+    fn refused(&self, error: ReceiveError) -> SessionError {
+        let begins = |dot: Dot| {
+            let origin = self.core.history().origin(dot.origin);
+            origin.is_some_and(|of| self.said.range((of, 0)..=(of, dot.seq)).next().is_some())
+        };
+        match error {
+            ReceiveError::OwnOrigin { dot } if self.core.is_of_twin(dot) && !begins(dot) => {
+                self.core.forked(dot).into()
+            }
+            error => error.into(),
+        }
     }
 }
 
@@ -264,8 +349,12 @@ impl<R: Replicated> Receiver for CoreReceiver<'_, R> {
         if let Some(shown) = &mut self.shown {
             shown.raise(self.core.history(), entry.origin, entry.seq);
         }
+        if entry.seq <= self.core.history().last(entry.origin) {
+            self.check_epochs_of(&entry)?;
+        }
         if self.waiting.is_none() || entry.time <= self.latest && self.is_free() {
-            return Ok(self.core.receive_entry(entry, &self.policy)?);
+            let received = self.core.receive_entry(entry, &self.policy);
+            return self.received(received);
         }
         let outline = Outline::of_entry(self.core.history(), &entry);
         self.receive_or_wait(&outline, Early::Entry(OwnedEntry::new(&entry))).map(drop)
@@ -273,8 +362,10 @@ impl<R: Replicated> Receiver for CoreReceiver<'_, R> {
 
     fn skip(&mut self, ranges: Vec<SeqRange>) -> Result<(), SessionError> {
         self.check_shown(&ranges)?;
+        self.check_epochs_of_skip(&ranges)?;
         if self.is_free() {
-            return Ok(self.core.receive_skip(ranges, &self.policy)?);
+            let received = self.core.receive_skip(ranges, &self.policy);
+            return self.received(received);
         }
         let outline = Outline::of_skip(self.core.history(), &ranges);
         self.receive_or_wait(&outline, Early::Skip(ranges)).map(drop)
@@ -282,11 +373,26 @@ impl<R: Replicated> Receiver for CoreReceiver<'_, R> {
 
     fn block(&mut self, block: Block) -> Result<(), SessionError> {
         self.check_block_shown(&block)?;
+        self.check_epochs_of_block(&block)?;
         if self.waiting.is_none() {
-            return Ok(self.core.receive_block(&block, &self.policy)?);
+            let received = self.core.receive_block(&block, &self.policy);
+            return self.received(received);
         }
         let outline = Outline::of_block(self.core.history(), &block);
         self.receive_or_wait(&outline, Early::Block(block)).map(drop)
+    }
+
+    fn token(&mut self, origin: OriginIndex, seq: u64, token: Token) -> Result<(), SessionError> {
+        self.core.check_token(origin, seq, token)?;
+        self.tokens.push((origin, seq, token));
+        Ok(())
+    }
+
+    fn epoch(&mut self, origin: OriginIndex, epoch: Epoch) -> Result<(), SessionError> {
+        self.core.check_epoch(origin, epoch)?;
+        self.epochs.push((origin, epoch));
+        self.said.insert((origin, epoch.first), epoch.mark);
+        Ok(())
     }
 
     fn unknown(&mut self, kind: UnknownKind, bytes: &[u8]) {

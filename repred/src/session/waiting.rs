@@ -12,6 +12,7 @@ use crate::{
     history::{Dependency, History, OriginIndex, SeqRange},
     protocol::ReceivedSnapshot,
     time::{Monotonic, Time},
+    token::{Epoch, Token},
 };
 
 /// Bytes that wait at most: minutes of writing at any pace that people read, and less than a block may take. What
@@ -39,6 +40,9 @@ pub(super) struct Waiting {
     /// In the order in which they came.
     items: Vec<Early>,
     bytes: usize,
+    /// Epochs that begin with what waits, and tokens of it.
+    epochs: Vec<(OriginIndex, Epoch)>,
+    tokens: Vec<(OriginIndex, u64, Token)>,
     order: Order,
     /// The first time that our clock has to come near to.
     next: Option<Time>,
@@ -242,7 +246,29 @@ impl Waiting {
         self.next = [self.next, time].into_iter().flatten().min();
     }
 
-    /// Takes out what waits, in its order, for whoever offers it again.
+    /// Keeps what was said of updates that wait.
+    pub(super) fn keep_said(
+        &mut self,
+        outline: &Outline,
+        epochs: &[(OriginIndex, Epoch)],
+        tokens: &[(OriginIndex, u64, Token)],
+    ) {
+        for (origin, last) in outline.origins() {
+            let of = epochs.iter().filter(|(of, epoch)| *of == origin && epoch.first <= last);
+            self.epochs.extend(of.copied());
+            let of = tokens.iter().filter(|(of, seq, _)| *of == origin && *seq <= last);
+            self.tokens.extend(of.copied());
+        }
+    }
+
+    /// Takes out what was said of updates that wait.
+    pub(super) fn take_said(
+        &mut self,
+    ) -> (Vec<(OriginIndex, Epoch)>, Vec<(OriginIndex, u64, Token)>) {
+        (core::mem::take(&mut self.epochs), core::mem::take(&mut self.tokens))
+    }
+
+    /// Takes out what waits, in its order, for whoever offers it again. What was said of it has to be taken before.
     pub(super) fn take(&mut self) -> (Vec<Early>, Option<LeftOut>) {
         let Self { items, left_out, snapshot, .. } = core::mem::take(self);
         if let Some(snapshot) = snapshot {

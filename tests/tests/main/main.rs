@@ -36,6 +36,7 @@ mod endpoint;
 mod topologies;
 mod executors;
 mod mended;
+mod copies;
 
 // Copies that last.
 mod storage;

@@ -4,3 +4,4 @@
 
 mod simulator;
 mod forgetting;
+mod copies;

@@ -5,7 +5,7 @@ mod table;
 mod open_snapshot;
 
 use alloc::{
-    collections::{BTreeSet, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     vec::Vec,
 };
 
@@ -17,9 +17,12 @@ use crate::{
         Cursor, Dependency, Entries, Frontier, History, Missing, OriginIndex, Pin, Position,
         SeqRange, Skip,
     },
+    id::ReplicaId,
     protocol::{Acked, Cause, ItemWriter, Kind, Malformed, Message, NamedRange, Skipped, Unit},
     reduce::Replicated,
+    seen::{OriginHead, Seen},
     snapshot::Snapshot,
+    token::{Epoch, Token},
     unknowns::{Unknown, UnknownKind, Unknowns},
     version::VersionVector,
 };
@@ -42,12 +45,24 @@ pub(super) struct Outgoing {
     /// Bytes of a message, and of a block, that the peer takes.
     max_message: usize,
     max_block: usize,
+    /// Of each origin, where the last epoch begins that the peer was told of and will have, so that none is told twice.
+    told_epochs: BTreeMap<OriginIndex, u64>,
+    /// What the peer has said to have of an origin when that was more than we had: the seq, and its token or the check
+    /// of that. Before it is sent what follows, we have to have seen the same.
+    claims: BTreeMap<ReplicaId, (u64, Claim)>,
     /// What the peer has trimmed, as far as we know. It can only adopt a snapshot that has seen all of that.
     peer_floor: VersionVector,
     /// What comes next of what this version of the program does not understand.
     next_unknown: usize,
     /// What of that came from the peer, from there on.
     from_peer: BTreeSet<usize>,
+}
+
+/// What the peer has said of an update that we had not seen.
+#[derive(Clone, Copy, Debug)]
+enum Claim {
+    Token(Token),
+    Check(u16),
 }
 
 /// What is in the middle of being sent.
@@ -93,6 +108,8 @@ impl Outgoing {
             sync_at,
             max_message,
             max_block,
+            told_epochs: BTreeMap::new(),
+            claims: BTreeMap::new(),
             peer_floor,
             next_unknown: 0,
             from_peer: BTreeSet::new(),
@@ -130,14 +147,20 @@ impl Outgoing {
     }
 
     /// The peer has each of these up to a seq, by the places of our table.
-    pub(super) fn confirm_places(
+    pub(super) fn confirm_places<R: Replicated>(
         &mut self,
-        history: &History,
+        core: &Core<R>,
         acked: &[Acked],
-    ) -> Result<(), Malformed> {
-        for &Acked { place, seq, .. } in acked {
+    ) -> Result<(), SessionError> {
+        let history = core.history();
+        for &Acked { place, seq, check } in acked {
             let origin = self.table.origin_at(place);
-            self.confirm(history, origin.ok_or(Malformed("an origin we have named"))?, seq);
+            let origin = origin.ok_or(Malformed("an origin we have named"))?;
+            core.check_acked(origin, seq, check)?;
+            if seq > history.last(origin) {
+                self.claims.insert(history.id(origin), (seq, Claim::Check(check)));
+            }
+            self.confirm(history, origin, seq);
         }
         Ok(())
     }
@@ -225,6 +248,7 @@ impl Outgoing {
         let Some(missing) = self.cursor.peek(history) else {
             return Ok(false);
         };
+        self.check_claims(core, &missing)?;
         if missing.stands_alone(history) {
             return self.put(history, missing, items);
         }
@@ -262,12 +286,45 @@ impl Outgoing {
         let end = block.end;
         let history = core.history();
         if let Some(missing) = self.cursor.peek_until(history, end) {
+            self.check_claims(core, &missing)?;
             return self.put(history, missing, items);
         }
         items.commit();
         self.transfer = Transfer::Live;
         core.release_pins();
         Ok(true)
+    }
+
+    /// Records what the peer has seen that we have not, so that it is compared once we have seen it, too.
+    pub(super) fn note_claims(&mut self, history: &History, seen: &Seen) {
+        let is_beyond = |head: &&OriginHead| {
+            head.seq > history.origin(head.id).map_or(0, |origin| history.last(origin))
+        };
+        let beyond = seen.heads().iter().filter(is_beyond);
+        self.claims.extend(beyond.map(|head| (head.id, (head.seq, Claim::Token(head.token)))));
+    }
+
+    /// What the peer lacks of an origin follows what it has, which may be of the other half of a fork.
+    fn check_claims<R: Replicated>(
+        &mut self,
+        core: &Core<R>,
+        missing: &Missing<'_>,
+    ) -> Result<(), SessionError> {
+        if self.claims.is_empty() {
+            return Ok(());
+        }
+        let (entries, ranges) = match missing {
+            Missing::Entries(entries) => (Some(entries.origin), &[][..]),
+            Missing::Skip(skip) => (None, &*skip.ranges),
+        };
+        for origin in entries.into_iter().chain(ranges.iter().map(|range| range.origin)) {
+            match self.claims.remove(&core.history().id(origin)) {
+                Some((seq, Claim::Token(token))) => core.check_token(origin, seq, token)?,
+                Some((seq, Claim::Check(check))) => core.check_acked(origin, seq, check)?,
+                None => {}
+            }
+        }
+        Ok(())
     }
 
     /// Appends what is missing, or as much of it as there is room for.
@@ -289,15 +346,19 @@ impl Outgoing {
         skip: &Skip,
         items: &mut ItemWriter<'_>,
     ) -> Result<bool, SessionError> {
+        if !self.put_epochs(history, &skip.ranges, items)? {
+            return Ok(false);
+        }
         let ranges = skip.ranges.len() * ItemWriter::MAX_RANGE;
         if !self.has_room(items, ItemWriter::MAX_SKIP_HEAD + ranges)? {
             return Ok(false);
         }
-        items.skip(
-            skip.ranges
-                .iter()
-                .map(|&range| Skipped { range: self.table.range(history, range), token: None }),
-        );
+        items.skip(skip.ranges.iter().map(|&range| {
+            let is_last = range.last == history.last(range.origin);
+            let token = is_last.then(|| history.last_token(range.origin));
+            let token = token.filter(|&token| token != Token::UNKNOWN);
+            Skipped { range: self.table.range(history, range), token }
+        }));
         self.cursor.took_skip(history, skip);
         Ok(true)
     }
@@ -314,7 +375,16 @@ impl Outgoing {
         let seen = self.seen_before(history, entries);
         let seen_bytes = seen.as_ref().map_or(0, |seen| seen.len() * ItemWriter::MAX_SEEN);
         let head = ItemWriter::MAX_RUN_HEAD + seen_bytes;
-        let (count, size) = fitting(entries, head, self.full().saturating_sub(items.len()));
+        let room = |items: &ItemWriter<'_>, full: usize| full.saturating_sub(items.len());
+        let (mut count, mut size) = fitting(entries, head, room(items, self.full()));
+        let (origin, first) = (entries.origin, entries.first_seq);
+        let range = SeqRange { origin, first, last: first + count as u64 - 1 };
+        if self.has_epochs(history, range) {
+            if !self.put_epochs(history, &[range], items)? {
+                return Ok(false);
+            }
+            (count, size) = fitting(entries, head, room(items, self.full()));
+        }
         // If there are several, the first one fits by itself.
         if count == 1 && !self.has_room(items, head + size)? {
             return Ok(false);
@@ -360,6 +430,47 @@ impl Outgoing {
             return true;
         }
         false
+    }
+
+    /// Whether an epoch begins in a range of which the peer was not told.
+    fn has_epochs(&self, history: &History, range: SeqRange) -> bool {
+        !self.epochs(history, range).is_empty()
+            || history.epochs(range.origin).at(range.first).is_none()
+    }
+
+    fn epochs<'h>(&self, history: &'h History, range: SeqRange) -> &'h [Epoch] {
+        let told = self.told_epochs.get(&range.origin).copied().unwrap_or(0);
+        history.epochs(range.origin).beginning_in(range.first.max(told + 1), range.last)
+    }
+
+    /// Appends the epochs that begin in some ranges, which are what follows. False if there is no room for all.
+    fn put_epochs(
+        &mut self,
+        history: &History,
+        ranges: &[SeqRange],
+        items: &mut ItemWriter<'_>,
+    ) -> Result<bool, SessionError> {
+        for &range in ranges {
+            let is_told =
+                self.told_epochs.get(&range.origin).is_some_and(|&told| told >= range.first);
+            if !is_told && history.epochs(range.origin).at(range.first).is_none() {
+                // Otherwise the peer would believe that none begins here.
+                if !self.has_room(items, ItemWriter::MAX_EPOCH)? {
+                    return Ok(false);
+                }
+                let unknown = Epoch { first: range.first, mark: 0 };
+                items.epoch(self.table.name(history, range.origin), unknown);
+                self.told_epochs.insert(range.origin, range.first);
+            }
+            for &epoch in self.epochs(history, range) {
+                if !self.has_room(items, ItemWriter::MAX_EPOCH)? {
+                    return Ok(false);
+                }
+                items.epoch(self.table.name(history, range.origin), epoch);
+                self.told_epochs.insert(range.origin, epoch.first);
+            }
+        }
+        Ok(true)
     }
 
     /// Whether so many bytes still fit the message. If not, they may fit a message of their own; if not even
@@ -449,6 +560,8 @@ impl Outgoing {
         let history = core.history();
         let reaches = history.reaches(&known);
         self.cursor = Cursor::new(history, known);
+        // What was told with a block that was abandoned is told again.
+        self.told_epochs.clear();
         if !reaches && matches!(self.transfer, Transfer::Live) {
             self.freeze(core, Cause::Trimmed)?;
         }

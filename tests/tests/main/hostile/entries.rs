@@ -177,9 +177,10 @@ fn an_entry_that_comes_twice_counts_once() {
 
 #[test]
 fn an_entry_that_claims_to_be_ours_is_refused() {
-    let own = |items: Items| items.run(Origin::New(0, VICTIM), 2, &[(wall() + 1, ONE)]);
-    let runs = [own(Items::new()), own(Items::new().begin()).commit()];
-    let skip = Items::new().skip(&[(Origin::New(0, VICTIM), 2, 1)]);
+    let begun = |items: Items| items.epoch(Origin::New(0, VICTIM), 2, 77);
+    let own = |items: Items| items.run(Origin::At(0), 2, &[(wall() + 1, ONE)]);
+    let runs = [own(begun(Items::new())), own(begun(Items::new().begin())).commit()];
+    let skip = begun(Items::new()).skip(&[(Origin::At(0), 2, 1)]);
     for items in runs.into_iter().chain([skip]) {
         let mut victim = Victim::new().met();
         let error = victim.hears(&items.encode()).unwrap_err();
@@ -191,6 +192,22 @@ fn an_entry_that_claims_to_be_ours_is_refused() {
         assert!(victim.core.needs_new_id());
         victim.core.set_id(0xfe.into());
         victim.assert_unhurt(Reason::Refused);
+    }
+}
+
+#[test]
+fn an_entry_of_the_epoch_that_was_begun_here_is_of_a_fork() {
+    let own = |items: Items| items.run(Origin::New(0, VICTIM), 2, &[(wall() + 1, ONE)]);
+    let runs = [own(Items::new()), own(Items::new().begin()).commit()];
+    let skip = Items::new().skip(&[(Origin::New(0, VICTIM), 2, 1)]);
+    for items in runs.into_iter().chain([skip]) {
+        let mut victim = Victim::new().met();
+        let error = victim.hears(&items.encode()).unwrap_err();
+        let dot = Dot::new(VICTIM.into(), 2);
+        assert_eq!(error.fork().map(|fork| (fork.dot(), fork.is_ours)), Some((dot, true)));
+        assert!(victim.core.needs_new_id());
+        victim.core.set_id(0xfe.into());
+        victim.assert_unhurt(Reason::Forked { dot });
     }
 }
 
