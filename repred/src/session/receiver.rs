@@ -184,7 +184,7 @@ impl<R: Replicated> CoreReceiver<'_, R> {
 
     /// Receives something, unless it is too early, or has to wait for what is. Says whether it was received.
     fn receive_or_wait(&mut self, outline: &Outline, early: Early) -> Result<bool, SessionError> {
-        let Self { core, latest, waiting, epochs, tokens, .. } = self;
+        let Self { core, latest, waiting, said, tokens, .. } = self;
         if let Some(waiting) = waiting
             && !outline.is_known()
             && !waiting.lets_pass(outline, *latest)
@@ -192,7 +192,7 @@ impl<R: Replicated> CoreReceiver<'_, R> {
             for (origin, last) in outline.origins() {
                 core.check_waiting(origin, last)?;
             }
-            waiting.keep_said(outline, epochs, tokens);
+            waiting.keep_said(outline, said, tokens);
             waiting.push(early, outline, *latest);
             return Ok(false);
         }
@@ -211,8 +211,10 @@ impl<R: Replicated> CoreReceiver<'_, R> {
         let Some(waiting) = &mut self.waiting else { return Ok(received) };
         let (epochs, tokens) = waiting.take_said();
         let (items, left_out) = waiting.take();
-        self.said.extend(epochs.iter().map(|&(of, epoch)| ((of, epoch.first), epoch.mark)));
-        self.epochs.extend(epochs);
+        let begun =
+            |(&(of, first), &mark): (&(OriginIndex, u64), &u32)| (of, Epoch { first, mark });
+        self.epochs.extend(epochs.iter().map(begun));
+        self.said.extend(epochs);
         self.tokens.extend(tokens);
         for early in items {
             match &early {

@@ -12,7 +12,7 @@ use crate::{
     history::{Dependency, History, OriginIndex, SeqRange},
     protocol::ReceivedSnapshot,
     time::{Monotonic, Time},
-    token::{Epoch, Token},
+    token::Token,
 };
 
 /// Bytes that wait at most: minutes of writing at any pace that people read, and less than a block may take. What
@@ -40,8 +40,8 @@ pub(super) struct Waiting {
     /// In the order in which they came.
     items: Vec<Early>,
     bytes: usize,
-    /// Epochs that begin with what waits, and tokens of it.
-    epochs: Vec<(OriginIndex, Epoch)>,
+    /// The marks of the epochs that begin with what waits, by their origins and first seqs, and tokens of it.
+    epochs: BTreeMap<(OriginIndex, u64), u32>,
     tokens: Vec<(OriginIndex, u64, Token)>,
     order: Order,
     /// The first time that our clock has to come near to.
@@ -95,6 +95,8 @@ pub(super) struct LeftOut {
 pub(super) struct Outline {
     /// The last seq of each origin, of what is new here.
     origins: BTreeMap<OriginIndex, u64>,
+    /// The same, of all.
+    named: BTreeMap<OriginIndex, u64>,
     /// No update in it is earlier than this.
     earliest: Option<Time>,
     /// The latest time of an entry.
@@ -154,6 +156,7 @@ impl Outline {
     }
 
     fn entry(&mut self, history: &History, origin: OriginIndex, seq: u64, time: Time) {
+        self.name(origin, seq);
         if seq > history.last(origin) {
             self.add(origin, seq, time);
             self.latest = self.latest.max(time);
@@ -161,11 +164,17 @@ impl Outline {
     }
 
     fn skip(&mut self, history: &History, ranges: &[SeqRange]) {
+        ranges.iter().for_each(|range| self.name(range.origin, range.last));
         for range in ranges.iter().filter(|range| range.last > history.last(range.origin)) {
             // Nobody says when they were written; but it was after what is known of their origin.
             self.add(range.origin, range.last, history.latest(range.origin));
             self.has_skips = true;
         }
+    }
+
+    fn name(&mut self, origin: OriginIndex, last: u64) {
+        let there = self.named.entry(origin).or_default();
+        *there = last.max(*there);
     }
 
     fn add(&mut self, origin: OriginIndex, last: u64, earliest: Time) {
@@ -246,16 +255,17 @@ impl Waiting {
         self.next = [self.next, time].into_iter().flatten().min();
     }
 
-    /// Keeps what was said of updates that wait.
+    /// Keeps what was said of updates that wait, also of those that are here already: when the rest is received, they
+    /// are looked at again.
     pub(super) fn keep_said(
         &mut self,
         outline: &Outline,
-        epochs: &[(OriginIndex, Epoch)],
+        said: &BTreeMap<(OriginIndex, u64), u32>,
         tokens: &[(OriginIndex, u64, Token)],
     ) {
-        for (origin, last) in outline.origins() {
-            let of = epochs.iter().filter(|(of, epoch)| *of == origin && epoch.first <= last);
-            self.epochs.extend(of.copied());
+        for (&origin, &last) in &outline.named {
+            let of = said.range((origin, 0)..=(origin, last));
+            self.epochs.extend(of.map(|(&epoch, &mark)| (epoch, mark)));
             let of = tokens.iter().filter(|(of, seq, _)| *of == origin && *seq <= last);
             self.tokens.extend(of.copied());
         }
@@ -264,7 +274,7 @@ impl Waiting {
     /// Takes out what was said of updates that wait.
     pub(super) fn take_said(
         &mut self,
-    ) -> (Vec<(OriginIndex, Epoch)>, Vec<(OriginIndex, u64, Token)>) {
+    ) -> (BTreeMap<(OriginIndex, u64), u32>, Vec<(OriginIndex, u64, Token)>) {
         (core::mem::take(&mut self.epochs), core::mem::take(&mut self.tokens))
     }
 

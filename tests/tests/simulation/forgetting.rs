@@ -10,7 +10,7 @@ use std::{collections::BTreeMap, time::Duration};
 use repred::{
     Dot, Reduce, ReplicaId, Stamp, Time, VersionVector,
     error::SessionError,
-    sans_io::{Core, Monotonic, Now, SessionConfig},
+    sans_io::{Core, Monotonic, Now, Reason, SessionConfig},
     testing::Chance,
 };
 use repred_tests::{Link, Model, Op};
@@ -146,6 +146,7 @@ impl World {
             error,
             SessionError::BothTrimmed { .. }
                 | SessionError::Adopt(repred::error::AdoptError::BothTrimmed { .. })
+                | SessionError::Peer(Reason::Trimmed)
         );
         // A block that is too large goes as a snapshot, which is a trim nobody else has agreed to.
         // And so is the snapshot that a late joiner gets: two of them may have got different ones.
