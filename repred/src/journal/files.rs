@@ -10,9 +10,9 @@ use std::{
 use super::{
     Storage,
     held::Held,
+    location::Location,
     machine::{Inode, Machine},
     path_error::PathError,
-    place::Place,
 };
 
 /// The file whose lock says that a replica uses the folder.
@@ -205,14 +205,14 @@ impl Storage for Files {
         self.path(name).display().to_string()
     }
 
-    fn place(&mut self, name: &str) -> Option<Place> {
+    fn location(&mut self, name: &str) -> Option<Location> {
         let folder = match &self.held {
             Some(held) => held.metadata().ok()?,
             None => fs::metadata(&self.folder).ok()?,
         };
         let file = self.open_file(name).ok()?.held.metadata().ok()?;
         let path = self.folder.to_string_lossy();
-        Some(Place::of_file(&path, Machine::of(&file), Inode::of(&folder), Inode::of(&file)))
+        Some(Location::of_file(&path, Machine::of(&file), Inode::of(&folder), Inode::of(&file)))
     }
 
     fn size(&mut self, name: &str) -> io::Result<u64> {

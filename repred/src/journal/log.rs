@@ -7,7 +7,7 @@ use super::{
     durability::Durability,
     error::{JournalError, OpenError},
     known_peers::KnownPeers,
-    place::{CopyNoticed, Place},
+    location::{CopyNoticed, Location},
     record::Record,
     record_log::{Old, RecordLog},
     restore::Restore,
@@ -150,7 +150,7 @@ impl<S: Storage> Log<S> {
             Ok(_) if self.base == 0 => Err(self.log.cut_short()),
             read => read,
         };
-        let is = self.log.place();
+        let is = self.log.location();
         self.recovery.copied = CopyNoticed::between(restore.place.as_ref(), is.as_ref());
         // An invalid tail may be a record that was whole once, whose updates were sent. The original of a copy may have
         // sent anything since.
@@ -245,7 +245,7 @@ impl<S: Storage> Log<S> {
 
     /// Appends a batch: all of it, or nothing.
     pub(crate) fn append(&mut self, batch: &Batch) -> Result<(), JournalError> {
-        let place = if batch.opens() { encode(self.log.place()) } else { Vec::new() };
+        let place = if batch.opens() { encode(self.log.location()) } else { Vec::new() };
         Ok(self.log.append(&batch.records(&place))?)
     }
 
@@ -278,7 +278,7 @@ impl<S: Storage> Log<S> {
 
     /// Appends a batch to the next log.
     pub(crate) fn append_next(&mut self, batch: &Batch) -> Result<(), JournalError> {
-        let place = if batch.opens() { encode(self.log.next_place()) } else { Vec::new() };
+        let place = if batch.opens() { encode(self.log.next_location()) } else { Vec::new() };
         Ok(self.log.append_next(&batch.records(&place))?)
     }
 
@@ -308,7 +308,7 @@ impl<S: Storage> Log<S> {
 }
 
 /// A place as it is in a record; nothing if it is not known.
-fn encode(place: Option<Place>) -> Vec<u8> {
+fn encode(place: Option<Location>) -> Vec<u8> {
     place.map(|place| place.encode()).unwrap_or_default()
 }
 

@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use super::{Displaced, Storage, place::Place};
+use super::{Displaced, Storage, location::Location};
 
 /// A simulated disk, for tests and for journals that need not last: a clone is the same disk, and
 /// [`crash`](Self::crash) returns what a loss of power would leave of it.
@@ -248,8 +248,8 @@ impl Storage for Memory {
         Ok(self.lock().names.keys().cloned().collect())
     }
 
-    fn place(&mut self, _name: &str) -> Option<Place> {
-        self.place.map(Place::numbered)
+    fn location(&mut self, _name: &str) -> Option<Location> {
+        self.place.map(Location::numbered)
     }
 
     fn size(&mut self, name: &str) -> io::Result<u64> {

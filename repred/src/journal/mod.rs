@@ -17,7 +17,7 @@ mod durability;
 mod displaced;
 mod path_error;
 mod machine;
-mod place;
+mod location;
 mod storage;
 mod held;
 mod files;
@@ -56,9 +56,9 @@ pub use self::{
     error::{JournalError, OpenError},
     event::{JournalEvent, RawEntry},
     files::Files,
+    location::{CopyNoticed, Location},
     log::Recovery,
     memory::{Memory, Write},
-    place::{CopyNoticed, Place},
     reader::{JournalReadError, JournalReader},
     storage::Storage,
     trimming::Trimming,

@@ -71,7 +71,7 @@ pub(super) enum Record<'a> {
         /// Whether no update is sent before it is durable.
         is_strict: bool,
         id: ReplicaId,
-        /// Where the journal was then; see [`Place`](super::place::Place). Nothing if that is not known.
+        /// Where the journal was then; see [`Location`](super::location::Location). Nothing if that is not known.
         place: &'a [u8],
     },
     /// Updates are written under another id from now on.

@@ -5,8 +5,8 @@ use std::io;
 use super::{
     displaced::Displaced,
     error::{OpenError, WriteError},
+    location::Location,
     log_file::{LogFile, is_of_log},
-    place::Place,
     record::{self, HEADER, MAX_RECORD, Record},
     scan::{Scan, ScanError, Tail},
     storage::{Storage, uninterrupted, write_all},
@@ -77,13 +77,13 @@ impl<S: Storage> RecordLog<S> {
     }
 
     /// Where the present file is.
-    pub(super) fn place(&mut self) -> Option<Place> {
-        self.storage.place(&self.file.name)
+    pub(super) fn location(&mut self) -> Option<Location> {
+        self.storage.location(&self.file.name)
     }
 
     /// Where the next file is.
-    pub(super) fn next_place(&mut self) -> Option<Place> {
-        self.storage.place(&self.next.as_ref()?.name)
+    pub(super) fn next_location(&mut self) -> Option<Location> {
+        self.storage.location(&self.next.as_ref()?.name)
     }
 
     // ---- reading ----

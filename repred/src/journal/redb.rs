@@ -14,8 +14,8 @@ use redb::{
 use super::{
     Storage,
     held::Held,
+    location::Location,
     machine::{Inode, Machine},
-    place::Place,
 };
 
 /// From the name of a file to its number and size. The name begins with that of the journal and a slash.
@@ -179,12 +179,12 @@ impl Storage for Redb {
         format!("{name} of the journal \"{}\" in the database", self.name)
     }
 
-    fn place(&mut self, _name: &str) -> Option<Place> {
+    fn location(&mut self, _name: &str) -> Option<Location> {
         let held = self.held.as_ref()?;
         let (path, metadata) = (held.path().to_string_lossy(), held.metadata().ok()?);
         // The folder around a database may change as it likes.
         let (folder, file) = (Inode::default(), Inode::of(&metadata));
-        Some(Place::of_file(&path, Machine::of(&metadata), folder, file))
+        Some(Location::of_file(&path, Machine::of(&metadata), folder, file))
     }
 
     fn size(&mut self, name: &str) -> io::Result<u64> {

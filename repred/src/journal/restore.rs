@@ -1,6 +1,6 @@
 //! [`Restore`]: makes a core what the records of a log say.
 
-use super::{error::OpenError, known_peers::KnownPeers, place::Place, record::Record};
+use super::{error::OpenError, known_peers::KnownPeers, location::Location, record::Record};
 use crate::{
     core::Core,
     id::ReplicaId,
@@ -22,7 +22,7 @@ pub(super) struct Restore {
     /// The id under which the log was written last.
     id: Option<ReplicaId>,
     /// Where the log was when it was opened last.
-    pub(super) place: Option<Place>,
+    pub(super) place: Option<Location>,
     /// The last record says that the log was closed.
     is_closed: bool,
     /// Whoever opened the log last promised that nothing is sent before it is durable.
@@ -61,7 +61,7 @@ impl Restore {
             Record::Opened { is_strict, id, place } => {
                 self.note_former(core, id);
                 (self.id, self.is_strict) = (Some(id), is_strict);
-                self.place = Place::decode(place);
+                self.place = Location::decode(place);
                 self.loading.begin_again();
             }
             Record::Named { id } => {

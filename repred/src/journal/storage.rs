@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::place::Place;
+use super::location::Location;
 
 /// A folder of files, as a [`Journal`](super::Journal) needs it. [`Files`](super::Files) and
 /// [`Memory`](super::Memory) implement it; implement it for a place of your own, such as a browser's storage or a raw
@@ -90,9 +90,9 @@ pub trait Storage: Send + 'static {
         name.to_owned()
     }
 
-    /// Where a file is, so that a copy of a journal is noticed when it is opened; see [`Place`]. It stays the same when
+    /// Where a file is, so that a copy of a journal is noticed when it is opened; see [`Location`]. It stays the same when
     /// the file is renamed, and as long as nobody copies the storage. Default: unknown, so no copy is noticed.
-    fn place(&mut self, name: &str) -> Option<Place> {
+    fn location(&mut self, name: &str) -> Option<Location> {
         let _ = name;
         None
     }

@@ -60,7 +60,7 @@ impl<R: Replicated> ReplicaBuilder<R> {
     }
 
     /// Opens a journal that is an older copy, such as a restored backup, and takes a new id. Default: it is one if the
-    /// journal was opened last at another [`Place`](crate::journal::Place), which shows most copies.
+    /// journal was opened last at another [`Location`](crate::journal::Location), which shows most copies.
     ///
     /// The replica may have written updates since the copy was made, which other replicas have. Under the same id, the
     /// next update would get the name of one of those. Without this method, a copy whose place does not show it takes

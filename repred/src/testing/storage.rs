@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fmt, io};
 
 use super::Chance;
-use crate::journal::{Place, Storage};
+use crate::journal::{Location, Storage};
 
 /// Names as a journal gives them.
 const NAMES: [&str; 3] = ["journal-00000001", "journal-00000002", "journal-00000002.new"];
@@ -65,7 +65,7 @@ struct Run<S> {
     storage: S,
     files: BTreeMap<&'static str, Vec<u8>>,
     /// Where the files were when they were made.
-    places: BTreeMap<&'static str, Place>,
+    places: BTreeMap<&'static str, Location>,
     steps: u64,
     operation: String,
 }
@@ -222,7 +222,7 @@ impl<S: Storage> Run<S> {
 
     /// Whether a file is where it was when it was made.
     fn compare_place(&mut self, name: &'static str) {
-        let Some(is) = self.storage.place(name) else { return };
+        let Some(is) = self.storage.location(name) else { return };
         let was = self.places.entry(name).or_insert_with(|| is.clone());
         if is.is_copy_of(was) {
             self.fail(format_args!("{name} is at another place than before, as a copy would be"));
@@ -301,9 +301,9 @@ mod tests {
             self.memory.names()
         }
 
-        fn place(&mut self, name: &str) -> Option<Place> {
+        fn location(&mut self, name: &str) -> Option<Location> {
             let size = self.memory.size(name).ok()?;
-            Some(Place::numbered(if self.fault == Fault::PlaceChanges { size + 1 } else { 1 }))
+            Some(Location::numbered(if self.fault == Fault::PlaceChanges { size + 1 } else { 1 }))
         }
 
         fn size(&mut self, name: &str) -> io::Result<u64> {

@@ -181,9 +181,12 @@ fn an_update_that_is_not_truthful_is_named_when_a_state_is_not_the_fold() {
             n > 200
         })
     };
-    let failure = Simulation::of(silent).run().unwrap_err();
+    // Two whose states differ may also find it themselves, in a run in which they compare them.
+    let mut failures =
+        (0..20).filter_map(|seed| Simulation::of(silent).seeds(seed..seed + 1).run().err());
+    let failure = failures.find(|failure| failure.guarantee() == Guarantee::Fold);
+    let failure = failure.expect("a run in which the fold is looked at first");
     let report = failure.to_string();
-    assert_eq!(failure.guarantee(), Guarantee::Fold, "{report}");
     let told =
         ["reports no changes, so peers may never get it", "no changes, so not kept", "●untruthful"];
     told.iter().for_each(|told| assert!(report.contains(told), "{told} is not in {report}"));

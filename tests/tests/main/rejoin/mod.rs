@@ -1,6 +1,7 @@
 //! The way back: a replica whose history has become another than that of the others takes theirs, and writes again what
 //! only it has.
 
+mod forks;
 mod replicas;
 
 use std::time::Duration;
@@ -56,6 +57,7 @@ macro_rules! edit {
             .unwrap()
     };
 }
+use edit;
 
 /// A conversation, until nobody has anything to say. What went wrong on each side. The left side may rejoin.
 fn meet_at(

@@ -1,4 +1,4 @@
-//! [`Place`]: where a journal is, so that a copy of it is noticed when it is opened.
+//! [`Location`]: where a journal is, so that a copy of it is noticed when it is opened.
 
 use std::fmt;
 
@@ -26,15 +26,15 @@ const PATH: usize = 200;
 /// is different.
 ///
 /// ```
-/// use repred::journal::Place;
+/// use repred::journal::Location;
 ///
-/// let (was, is) = (Place::numbered(17), Place::numbered(18));
+/// let (was, is) = (Location::numbered(17), Location::numbered(18));
 /// assert!(is.is_copy_of(&was));
 /// assert!(!is.is_copy_of(&is));
-/// assert!(!is.is_copy_of(&Place::default()), "nothing is known of it");
+/// assert!(!is.is_copy_of(&Location::default()), "nothing is known of it");
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Place {
+pub struct Location {
     path: String,
     machine: Machine,
     folder: Inode,
@@ -60,7 +60,7 @@ fn differ(one: u64, other: u64) -> bool {
     one != 0 && other != 0 && one != other
 }
 
-impl Place {
+impl Location {
     /// A place in a storage of your own, which is told from others by a number that a copy would not have: of a
     /// device, for example. 0 says that it is not known.
     pub fn numbered(number: u64) -> Self {
@@ -116,7 +116,7 @@ impl Place {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&*self.path, self.folder.number) {
             ("", 0) => f.write_str("an unknown place"),
@@ -134,14 +134,14 @@ impl fmt::Display for Place {
 #[non_exhaustive]
 pub struct CopyNoticed {
     /// Where the journal was when it was opened last.
-    pub was: Place,
+    pub was: Location,
     /// Where it is now.
-    pub is: Place,
+    pub is: Location,
 }
 
 impl CopyNoticed {
     /// If a journal that was opened last at one place is a copy at another one.
-    pub(super) fn between(was: Option<&Place>, is: Option<&Place>) -> Option<Self> {
+    pub(super) fn between(was: Option<&Location>, is: Option<&Location>) -> Option<Self> {
         let (was, is) = (was?, is?);
         is.is_copy_of(was).then(|| Self { was: was.clone(), is: is.clone() })
     }
@@ -162,20 +162,20 @@ impl fmt::Display for CopyNoticed {
 mod tests {
     use super::*;
 
-    fn place() -> Place {
+    fn location() -> Location {
         let machine = Machine { machine: 1, boot: 2, device: 3 };
         let (folder, file) = (Inode { number: 4, born: 5 }, Inode { number: 6, born: 7 });
-        Place::of_file("/data/votes", machine, folder, file)
+        Location::of_file("/data/votes", machine, folder, file)
     }
 
     #[test]
     fn a_place_round_trips_through_its_encoding() {
-        for place in [place(), Place::default(), Place::numbered(9)] {
+        for place in [place(), Location::default(), Location::numbered(9)] {
             let bytes = place.encode();
-            assert_eq!(Place::decode(&bytes), Some(place));
-            assert_eq!(Place::decode(&bytes[..55]), None);
+            assert_eq!(Location::decode(&bytes), Some(place));
+            assert_eq!(Location::decode(&bytes[..55]), None);
         }
-        assert_eq!(Place::decode(&[0xff; 57]), None, "not UTF-8");
+        assert_eq!(Location::decode(&[0xff; 57]), None, "not UTF-8");
     }
 
     #[test]
@@ -184,7 +184,7 @@ mod tests {
             let mut numbers = place().numbers();
             changes.iter().for_each(|(at, number)| numbers[*at] = *number);
             let bytes = numbers.into_iter().flat_map(u64::to_le_bytes);
-            Place::decode(&bytes.chain(*b"/data/votes").collect::<Vec<_>>()).unwrap()
+            Location::decode(&bytes.chain(*b"/data/votes").collect::<Vec<_>>()).unwrap()
         };
         for at in 0..7 {
             let (other, unknown) = (change(&[(at, 99)]), change(&[(at, 0)]));
@@ -201,7 +201,8 @@ mod tests {
     #[test]
     fn a_long_path_keeps_its_end() {
         let long = format!("/{}/votes", "ä".repeat(300));
-        let place = Place::of_file(&long, Machine::default(), Inode::default(), Inode::default());
+        let place =
+            Location::of_file(&long, Machine::default(), Inode::default(), Inode::default());
         assert!(place.path().ends_with("ä/votes") && place.path().len() <= PATH, "{place}");
     }
 }
