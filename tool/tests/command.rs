@@ -128,7 +128,8 @@ fn what_looks_wrong_in_a_journal_is_named_by_check_and_by_stat() {
     author.core.update(("tea".into(), Some(7)), far).unwrap();
     author.save();
     author.core.set_id(0xb.into());
-    author.update(("tea".into(), Some(8)));
+    author.core.update(("tea".into(), Some(8)), far).unwrap();
+    author.save();
     author.close();
     fs::write(folder.path().join("journal-00000002.new"), b"half").unwrap();
     for command in ["check", "stat"] {

@@ -244,11 +244,11 @@ impl<S: Storage> Journal<S> {
     /// };
     ///
     /// let now = Now { wall: Time::from_micros(1_700_000_000_000_000), monotonic: Monotonic::ZERO };
-    /// let config = SessionConfig::for_state::<LwwMap<u8, u8>>();
-    /// let mut core = Core::new(0xa.into(), LwwMap::<u8, u8>::default());
+    /// let config = SessionConfig::for_state::<LwwMap<u8, u16>>();
+    /// let mut core = Core::new(0xa.into(), LwwMap::<u8, u16>::default());
     /// let mut journal =
     ///     Journal::open(Memory::new(), &mut core, &config, Durability::EveryUpdate, now)?;
-    /// for value in 0..100 {
+    /// for value in 0..1000 {
     ///     core.update((1, Some(value)), now.wall)?;
     ///     journal.write(&mut core)?;
     /// }

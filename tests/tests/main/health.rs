@@ -127,7 +127,8 @@ fn a_peer_whose_clock_is_set_right_is_no_problem_after_a_minute() {
         network.update(0, 1);
         network.run_until_quiet();
     }
-    assert!(matches!(of_clocks(&mut notices)[..], [Notice::Ended(_)]));
+    let ended = of_clocks(&mut notices);
+    assert!(matches!(ended[..], [Notice::Ended(_)]), "{ended:?}");
     assert!(!is_ahead(&network[0], Some(peer)) && !is_ahead(&network[1], None));
 }
 
