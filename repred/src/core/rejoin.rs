@@ -79,16 +79,14 @@ impl<R: Replicated> Core<R> {
     ///
     /// // A copy under the same id: both write an update called 7.1.
     /// let now = Time::from_micros(1);
-    /// let mut here = Core::new(7.into(), Set::<&str>::default());
-    /// let mut there = Core::new(7.into(), Set::<&str>::default());
-    /// # let mut here = Core::new(7.into(), Set::<String>::default());
-    /// # let mut there = Core::new(7.into(), Set::<String>::default());
-    /// here.edit(now, |set| set.insert("tea"))?;
-    /// there.edit(now, |set| set.insert("jam"))?;
+    /// let mut here = Core::new(7.into(), Set::<char>::default());
+    /// let mut there = Core::new(7.into(), Set::<char>::default());
+    /// here.edit(now, |set| set.insert('h'))?;
+    /// there.edit(now, |set| set.insert('t'))?;
     ///
     /// let rejoined = here.rejoin(&there.snapshot()?, 8.into(), now)?;
     /// assert_eq!(rejoined.written_again, 1);
-    /// assert!(here.state()?.contains("tea") && here.state()?.contains("jam"));
+    /// assert!(here.state()?.contains(&'h') && here.state()?.contains(&'t'));
     /// assert_eq!(here.version().to_string(), "{7:1 8:1}");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```

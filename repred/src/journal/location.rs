@@ -170,7 +170,7 @@ mod tests {
 
     #[test]
     fn a_place_round_trips_through_its_encoding() {
-        for place in [place(), Location::default(), Location::numbered(9)] {
+        for place in [location(), Location::default(), Location::numbered(9)] {
             let bytes = place.encode();
             assert_eq!(Location::decode(&bytes), Some(place));
             assert_eq!(Location::decode(&bytes[..55]), None);
@@ -181,7 +181,7 @@ mod tests {
     #[test]
     fn each_number_alone_shows_a_copy_and_an_unknown_one_shows_nothing() {
         let change = |changes: &[(usize, u64)]| {
-            let mut numbers = place().numbers();
+            let mut numbers = location().numbers();
             changes.iter().for_each(|(at, number)| numbers[*at] = *number);
             let bytes = numbers.into_iter().flat_map(u64::to_le_bytes);
             Location::decode(&bytes.chain(*b"/data/votes").collect::<Vec<_>>()).unwrap()
@@ -190,12 +190,15 @@ mod tests {
             let (other, unknown) = (change(&[(at, 99)]), change(&[(at, 0)]));
             // The id of a start is only there to say whether numbers of devices can be compared.
             let expected = at != 1;
-            assert_eq!(other.is_copy_of(&place()), expected, "number {at}");
-            assert_eq!(place().is_copy_of(&other), expected, "number {at}");
-            assert!(!unknown.is_copy_of(&place()) && !place().is_copy_of(&unknown), "number {at}");
+            assert_eq!(other.is_copy_of(&location()), expected, "number {at}");
+            assert_eq!(location().is_copy_of(&other), expected, "number {at}");
+            assert!(
+                !unknown.is_copy_of(&location()) && !location().is_copy_of(&unknown),
+                "number {at}"
+            );
         }
-        assert!(!change(&[(1, 99), (2, 99)]).is_copy_of(&place()), "the machine was restarted");
-        assert!(!change(&[(1, 0), (2, 99)]).is_copy_of(&place()), "it may have been restarted");
+        assert!(!change(&[(1, 99), (2, 99)]).is_copy_of(&location()), "the machine was restarted");
+        assert!(!change(&[(1, 0), (2, 99)]).is_copy_of(&location()), "it may have been restarted");
     }
 
     #[test]

@@ -364,7 +364,7 @@ impl Session {
     /// to_b.handle_message(&mut a, &open, now)?;
     /// let difference = to_b.clock_difference().unwrap();
     /// assert!(difference.is_ours_behind());
-    /// assert_eq!(difference.by(), hour);
+    /// assert_eq!(difference.by().as_millis(), hour.as_millis() - 1, "a wall clock is said in whole milliseconds");
     /// # Ok::<(), repred::error::SessionError>(())
     /// ```
     pub fn clock_difference(&self) -> Option<ClockDifference> {
@@ -405,7 +405,7 @@ impl Session {
     /// }
     /// assert_eq!(to_b.peer(), Some(b.id()));
     ///
-    /// assert!(to_b.handle_message(&mut a, b"noise", now).is_err());
+    /// assert!(to_b.handle_message(&mut a, b"\0noise", now).is_err());
     /// # Ok::<(), repred::error::SessionError>(())
     /// ```
     ///
