@@ -199,7 +199,7 @@ mod tests {
                 expected.iter().map(|&(first, mark)| Epoch { first, mark }).collect();
             assert_eq!(merged.as_slice(), expected);
         }
-        let mut merged = later.clone();
+        let mut merged = later;
         merged.merge(&ours, 10, 7);
         assert_eq!(merged.as_slice().len(), 3);
     }

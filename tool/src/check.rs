@@ -38,7 +38,7 @@ impl Check {
         let mut summary = Summary::default();
         let mut reader = match Reader::open(&self.folder) {
             Err(Failure::Read(_, error)) if is_damage(&error) => {
-                writeln!(out, "{}; nothing of it can be read", with_sources(&error))?;
+                writeln!(out, "{}; nothing of it can be read", with_sources(&*error))?;
                 return Ok(Verdict::Damaged);
             }
             reader => reader?,
@@ -47,7 +47,7 @@ impl Check {
             match event {
                 Ok(event) => summary.take(&event),
                 Err(error) if is_damage(&error) => return damaged(&error, &reader, &summary, out),
-                Err(error) => return Err(Failure::Read(self.folder.clone(), error)),
+                Err(error) => return Err(Failure::Read(self.folder.clone(), Box::new(error))),
             }
         }
         whole(&reader, &summary, out)?;

@@ -19,7 +19,7 @@ pub(crate) enum Failure {
     /// The folder cannot be read.
     Folder(PathBuf, io::Error),
     /// The journal in it cannot be read.
-    Read(PathBuf, JournalReadError),
+    Read(PathBuf, Box<JournalReadError>),
     /// A program uses the journal. Which one, if the system says so.
     InUse(PathBuf, Option<String>),
     /// The journal can be read, but not opened.
@@ -46,11 +46,18 @@ impl Failure {
 
     /// Whether the journal is damaged.
     pub(crate) fn is_damage(&self) -> bool {
-        matches!(
-            self,
-            Self::Read(_, JournalReadError::Damaged { .. } | JournalReadError::Content { .. })
-                | Self::Open(_, OpenError::Damaged { .. } | OpenError::Content(_))
-        )
+        match self {
+            Self::Read(_, error) => {
+                matches!(
+                    **error,
+                    JournalReadError::Damaged { .. } | JournalReadError::Content { .. }
+                )
+            }
+            Self::Open(_, error) => {
+                matches!(error, OpenError::Damaged { .. } | OpenError::Content(_))
+            }
+            _ => false,
+        }
     }
 }
 
@@ -72,16 +79,16 @@ impl fmt::Display for Failure {
                     folder.display()
                 )
             }
-            Self::Read(folder, JournalReadError::NoJournal) => write!(
+            Self::Read(folder, error) if matches!(**error, JournalReadError::NoJournal) => write!(
                 f,
                 "there is no journal in {}; give the folder that the replica was opened with",
                 folder.display()
             ),
             // These name the file.
             Self::Read(_, error) if self.is_damage() => {
-                write!(f, "{}; `check` says what comes before", with_sources(error))
+                write!(f, "{}; `check` says what comes before", with_sources(&**error))
             }
-            Self::Read(_, error) => f.write_str(&with_sources(error)),
+            Self::Read(_, error) => f.write_str(&with_sources(&**error)),
             Self::InUse(folder, holder) => {
                 let holder = holder.as_deref().unwrap_or("the program that has it open");
                 write!(f, "{} is in use: stop {holder} first", folder.display())

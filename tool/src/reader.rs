@@ -21,8 +21,8 @@ impl Reader {
     pub(crate) fn open(folder: &Path) -> Result<Self, Failure> {
         let files =
             Files::read_only(folder).map_err(|error| Failure::Folder(folder.to_owned(), error))?;
-        let journal =
-            JournalReader::open(files).map_err(|error| Failure::Read(folder.to_owned(), error))?;
+        let journal = JournalReader::open(files)
+            .map_err(|error| Failure::Read(folder.to_owned(), Box::new(error)))?;
         let progress = Some(Progress::new("reading", journal.size()));
         Ok(Self { folder: folder.to_owned(), journal, progress })
     }
@@ -51,6 +51,6 @@ impl Iterator for Reader {
 
     fn next(&mut self) -> Option<Self::Item> {
         let next = self.advance()?;
-        Some(next.map_err(|error| Failure::Read(self.folder.clone(), error)))
+        Some(next.map_err(|error| Failure::Read(self.folder.clone(), Box::new(error))))
     }
 }

@@ -138,7 +138,7 @@ impl Files {
             return Ok(());
         }
         let kind = io::ErrorKind::PermissionDenied;
-        Err(PathError::new(kind, "changed", &self.folder, "it was opened for reading"))
+        Err(PathError::found(kind, "changed", &self.folder, "it was opened for reading"))
     }
 
     /// An error if the folder was opened for reading, or if it, its lock or a file that was written does not have its

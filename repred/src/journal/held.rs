@@ -60,7 +60,7 @@ impl Held {
             let kind = io::ErrorKind::InvalidInput;
             let what = if metadata.is_symlink() { "a symbolic link" } else { "not a file" };
             let reason = format!("it is {what}, which a journal does not follow; remove it");
-            return Err(PathError::new(kind, "opened", &path, &reason));
+            return Err(PathError::found(kind, "opened", &path, &reason));
         }
         let opened = OpenOptions::new().read(true).write(may_write).open(&path);
         let held = Self::of(path.clone(), opened.map_err(failed)?, false)?;

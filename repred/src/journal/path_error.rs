@@ -25,7 +25,7 @@ impl PathError {
     }
 
     /// The same for something that was found out here, and that the system did not say.
-    pub(super) fn new(
+    pub(super) fn found(
         kind: io::ErrorKind,
         verb: &'static str,
         path: &Path,

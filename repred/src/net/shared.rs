@@ -318,9 +318,13 @@ impl<R: Replicated> Inner<R> {
 
     /// Forgets connections that were dropped where they could not take the lock.
     pub(super) fn sweep(&mut self) {
-        let is_gone = |link: &mut Link| link.connection.strong_count() == 0;
-        let gone: Vec<_> = self.links.extract_if(.., |_, link| is_gone(link)).collect();
-        gone.iter().for_each(|(_, link)| self.note_end(link));
+        let is_gone = |link: &Link| link.connection.strong_count() == 0;
+        let gone = self.links.iter().filter(|(_, link)| is_gone(link)).map(|(&key, _)| key);
+        for key in gone.collect::<Vec<_>>() {
+            if let Some(link) = self.links.remove(&key) {
+                self.note_end(&link);
+            }
+        }
     }
 
     /// A key for a new connection or observer.

@@ -10,6 +10,9 @@ use crate::{
     version::VersionVector,
 };
 
+/// Messages as they came, each with its kind.
+type Messages = Vec<(Kind, Vec<u8>)>;
+
 /// What a peer sends to a replica that [rejoins](crate::sans_io::Core::rejoin), until all of it is here.
 ///
 /// To the peer, such a replica is a new one that has nothing yet. What comes is kept as it came, so that the replica can
@@ -21,7 +24,7 @@ pub(super) struct Rejoining {
     /// The origins of the peer's digest, and what it had trimmed.
     announced: Vec<ReplicaId>,
     floor: VersionVector,
-    messages: Vec<(Kind, Vec<u8>)>,
+    messages: Messages,
     bytes: usize,
     /// The snapshot that is coming: how many bytes of it are still to come, and what it has seen.
     snapshot: Option<(u64, Seen)>,
@@ -84,7 +87,7 @@ impl Rejoining {
         self.answer.take()
     }
 
-    pub(super) fn into_parts(self) -> (Vec<ReplicaId>, VersionVector, Vec<(Kind, Vec<u8>)>) {
+    pub(super) fn into_parts(self) -> (Vec<ReplicaId>, VersionVector, Messages) {
         (self.announced, self.floor, self.messages)
     }
 }

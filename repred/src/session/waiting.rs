@@ -41,8 +41,8 @@ pub(super) struct Waiting {
     items: Vec<Early>,
     bytes: usize,
     /// The marks of the epochs that begin with what waits, by their origins and first seqs, and tokens of it.
-    epochs: BTreeMap<(OriginIndex, u64), u32>,
-    tokens: Vec<(OriginIndex, u64, Token)>,
+    epochs: SaidEpochs,
+    tokens: SaidTokens,
     order: Order,
     /// The first time that our clock has to come near to.
     next: Option<Time>,
@@ -55,6 +55,12 @@ pub(super) struct Waiting {
     /// When to look again.
     due: Option<Monotonic>,
 }
+
+/// The marks of epochs, by their origins and first seqs.
+pub(super) type SaidEpochs = BTreeMap<(OriginIndex, u64), u32>;
+
+/// Updates, and their tokens.
+type SaidTokens = Vec<(OriginIndex, u64, Token)>;
 
 /// One thing that waits.
 #[derive(Debug)]
@@ -260,7 +266,7 @@ impl Waiting {
     pub(super) fn keep_said(
         &mut self,
         outline: &Outline,
-        said: &BTreeMap<(OriginIndex, u64), u32>,
+        said: &SaidEpochs,
         tokens: &[(OriginIndex, u64, Token)],
     ) {
         for (&origin, &last) in &outline.named {
@@ -272,9 +278,7 @@ impl Waiting {
     }
 
     /// Takes out what was said of updates that wait.
-    pub(super) fn take_said(
-        &mut self,
-    ) -> (BTreeMap<(OriginIndex, u64), u32>, Vec<(OriginIndex, u64, Token)>) {
+    pub(super) fn take_said(&mut self) -> (SaidEpochs, SaidTokens) {
         (core::mem::take(&mut self.epochs), core::mem::take(&mut self.tokens))
     }
 

@@ -576,7 +576,8 @@ fn what_others_write_is_reduced_while_one_origin_is_deferred_and_an_upgrade_puts
         old.compact().unwrap();
     };
     let restarts = |_: &Replica<old::Board>| {};
-    let all: [&dyn Fn(&Replica<old::Board>); 3] = [&restarts, &compacts, &trims];
+    type Step<'s> = &'s dyn Fn(&Replica<old::Board>);
+    let all: [Step<'_>; 3] = [&restarts, &compacts, &trims];
     for prepare in all {
         let (disk, [cause, effect]) = effect_without_its_cause(prepare);
         // Twice by the older program, and then by the newer.

@@ -165,7 +165,7 @@ fn a_journal_of_format_2_is_refused_by_name_and_stays_as_it_was() {
     for builder in [replica(), replica().recover()] {
         match builder.open(&folder) {
             Err(OpenError::Format { file, format: 2 }) => {
-                assert!(file.ends_with("journal-00000002"), "{file}")
+                assert!(file.ends_with("journal-00000002"), "{file}");
             }
             other => panic!("{other:?}"),
         }

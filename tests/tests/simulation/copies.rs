@@ -52,7 +52,7 @@ struct World<'k, R: Replicated> {
 impl<'k, R: Replicated> World<'k, R> {
     fn new(kind: &'k Kind<R>, seed: u64) -> Self {
         let mut chance = Chance::new(seed);
-        let trims_at_will = chance.number() % 2 == 0;
+        let trims_at_will = chance.number().is_multiple_of(2);
         let mut world = Self {
             kind,
             chance,
@@ -224,11 +224,11 @@ impl<'k, R: Replicated> World<'k, R> {
         let mut errors = [None, None];
         for _ in 0..10_000 {
             let mut moved = false;
-            for side in 0..2 {
+            for (side, error_of) in errors.iter_mut().enumerate() {
                 match self.hear(link, side) {
                     Ok(more) => moved |= more,
                     Err(error) => {
-                        errors[side].get_or_insert(error);
+                        error_of.get_or_insert(error);
                         moved = true;
                     }
                 }
@@ -326,7 +326,7 @@ fn runs(seeds: impl Iterator<Item = u64>) {
     let lww = Kind::<LwwMap<u64, u64>> {
         start: LwwMap::default,
         write: |core, now, number| {
-            drop(core.update((number / 1000 % 3, Some(number)), now).unwrap())
+            drop(core.update((number / 1000 % 3, Some(number)), now).unwrap());
         },
         numbers: |map| map.iter().map(|(_, number)| *number).collect(),
     };

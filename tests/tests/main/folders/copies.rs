@@ -40,7 +40,8 @@ fn meet(one: &Replica<Numbers>, other: &Replica<Numbers>) {
     let (left, right) = pipe(1 << 16);
     let mut pool = LocalPool::new();
     let both = join(one.connect(left), other.connect(right)).map(|(one, other)| {
-        (one.unwrap(), other.unwrap());
+        one.unwrap();
+        other.unwrap();
     });
     pool.spawner().spawn_local(both).unwrap();
     eventually(|| {

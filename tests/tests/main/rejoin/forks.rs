@@ -9,13 +9,13 @@ fn a_copied_folder_and_its_original_have_each_update_once_after_the_way_back() {
         for number in 0..theirs {
             edit!(a, 10 + number, |board| {
                 board.log().insert(100 + number);
-                board.total().add(1)
+                board.total().add(1);
             });
         }
         for number in 0..ours {
             edit!(b, 10 + number, |board| {
                 board.log().insert(200 + number);
-                board.total().add(1)
+                board.total().add(1);
             });
         }
         let mut hub = core(9);
@@ -101,14 +101,14 @@ fn replicas_that_have_both_trimmed_are_joined() {
     for (number, (left, right)) in [(1, (&mut *a, &mut *c)), (2, (&mut *b, &mut *d))] {
         edit!(right, number, |board| {
             board.log().insert(number);
-            board.total().add(1)
+            board.total().add(1);
         });
         meet(left, right);
         left.trim(&left.version()).unwrap();
     }
     edit!(b, 5, |board| {
         board.log().insert(20);
-        board.total().add(1)
+        board.total().add(1);
     });
     let errors = meet_at(b, a, None, now(6));
     assert!(matches!(errors[0], Some(SessionError::BothTrimmed { .. })), "{errors:?}");

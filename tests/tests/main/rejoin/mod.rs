@@ -157,7 +157,7 @@ fn copied() -> [Core<Board>; 2] {
             board.cards().entry(number).votes().add(5);
             board.cards().entry(number).text().set(number);
             board.cards().entry(number).color().set(number);
-            board.votes().entry(number).add(5)
+            board.votes().entry(number).add(5);
         });
     }
     let b = copy(&mut a);
@@ -171,14 +171,14 @@ fn a_removal_that_is_written_again_removes_what_its_author_had_seen_and_nothing_
     edit!(a, 10, |board| {
         board.tags().insert(1);
         board.cards().entry(1).votes().add(100);
-        board.votes().entry(1).add(100)
+        board.votes().entry(1).add(100);
     });
     edit!(b, 10, |board| {
         board.tags().insert(20);
         board.cards().entry(1).votes().add(2);
         board.cards().entry(20).votes().add(3);
         board.votes().entry(1).add(2);
-        board.votes().entry(20).add(3)
+        board.votes().entry(20).add(3);
     });
     edit!(b, 11, |board| {
         // Both what is older than the copy, and what is not.
@@ -187,7 +187,7 @@ fn a_removal_that_is_written_again_removes_what_its_author_had_seen_and_nothing_
             board.cards().remove(&key);
             board.votes().remove(&key);
         }
-        board.cards().entry(3).color().set(33)
+        board.cards().entry(3).color().set(33);
     });
     rejoin(&mut b, &mut a, 8);
     let board = a.state().unwrap();
@@ -206,7 +206,7 @@ fn a_counter_that_both_halves_remove_is_gone_once() {
     let [mut a, mut b] = copied();
     edit!(b, 10, |board| {
         board.votes().entry(1).add(2);
-        board.cards().entry(1).votes().add(2)
+        board.cards().entry(1).votes().add(2);
     });
     for core in [&mut a, &mut b] {
         edit!(core, 11, |board| {
@@ -217,7 +217,7 @@ fn a_counter_that_both_halves_remove_is_gone_once() {
     rejoin(&mut b, &mut a, 8);
     edit!(a, 20, |board| {
         board.votes().entry(1).add(1);
-        board.cards().entry(1).votes().add(1)
+        board.cards().entry(1).votes().add(1);
     });
     let board = a.state().unwrap();
     assert_eq!(board.votes.get(&1).unwrap().value(), 1);
@@ -231,7 +231,7 @@ fn an_edit_of_several_updates_stays_one() {
     edit!(b, 10, |board| {
         board.log().insert(200);
         board.cards().entry(30).votes().add(1);
-        board.cards().entry(30).text().set(9)
+        board.cards().entry(30).text().set(9);
     });
     rejoin(&mut b, &mut a, 8);
     // One message of a block, or nothing of it.
