@@ -74,7 +74,7 @@ impl Memory {
         Self::default()
     }
 
-    /// The same disk at a [place](Storage::place) with a number, so that journals notice whether they were copied: a
+    /// The same disk at a [location](Storage::location) with a number, so that journals notice whether they were copied: a
     /// [`copy`](Self::copy) at another place is what `cp -r` leaves. A disk has no place at first.
     ///
     /// ```

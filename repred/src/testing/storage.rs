@@ -20,7 +20,7 @@ const MAX_BYTES: u64 = 9000;
 /// Checks a storage against a model, over thousands of operations that are drawn by chance. After each operation the
 /// storage must have the files that the model has, with the same names, sizes and bytes, and must refuse files that do
 /// not exist with [`NotFound`](io::ErrorKind::NotFound). Every now and then the storage is dropped and opened again,
-/// and must still have all that was synced. The [place](Storage::place) of a file must stay what it is, if the
+/// and must still have all that was synced. The [location](Storage::location) of a file must stay what it is, if the
 /// storage knows it.
 ///
 /// `open` opens one and the same place each time, which is empty at first; the check leaves it empty.
