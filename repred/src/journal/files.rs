@@ -311,15 +311,24 @@ fn resolved(folder: &Path) -> io::Result<PathBuf> {
     Ok(folder.to_owned())
 }
 
+#[cfg(unix)]
+fn closed_to_others() -> DirBuilder {
+    use std::os::unix::fs::DirBuilderExt;
+    let mut builder = DirBuilder::new();
+    builder.mode(FOLDER_MODE);
+    builder
+}
+
+#[cfg(not(unix))]
+fn closed_to_others() -> DirBuilder {
+    DirBuilder::new()
+}
+
 /// Makes a folder and those above it, durably. Only the folder itself is closed to others.
 fn make_folder(folder: &Path) -> io::Result<()> {
     let missing: Vec<_> = folder.ancestors().take_while(|folder| !folder.exists()).collect();
     for path in missing.iter().rev() {
-        let mut builder = DirBuilder::new();
-        #[cfg(unix)]
-        if *path == folder {
-            std::os::unix::fs::DirBuilderExt::mode(&mut builder, FOLDER_MODE);
-        }
+        let builder = if *path == folder { closed_to_others() } else { DirBuilder::new() };
         match builder.create(path) {
             // Somebody else was faster.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {}

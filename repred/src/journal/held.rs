@@ -32,7 +32,8 @@ type Number = (u64, u64);
 
 /// Elsewhere std does not say them, and anything of the same name must do.
 #[cfg(not(unix))]
-type Number = ();
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Number;
 
 impl Held {
     /// Makes a file that only its owner can read. Replaces nothing, and follows no link.
@@ -148,4 +149,6 @@ fn number(metadata: &Metadata) -> Number {
 }
 
 #[cfg(not(unix))]
-fn number(_metadata: &Metadata) -> Number {}
+fn number(_metadata: &Metadata) -> Number {
+    Number
+}

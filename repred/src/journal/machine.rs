@@ -1,8 +1,6 @@
 //! [`Machine`]: what the system says of the machine that it runs on.
 
-use std::{fs::Metadata, hash::Hasher};
-
-use siphasher::sip::SipHasher24;
+use std::fs::Metadata;
 
 /// The machine, its last start, and a device in it. 0 is unknown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -72,7 +70,8 @@ fn hashed(kind: &str, id: &str) -> u64 {
     if id.is_empty() || id == "uninitialized" {
         return 0;
     }
-    let mut hasher = SipHasher24::new();
+    use std::hash::Hasher;
+    let mut hasher = siphasher::sip::SipHasher24::new();
     for part in ["repred place", kind, id] {
         hasher.write(part.as_bytes());
         hasher.write_u8(0);
