@@ -87,7 +87,10 @@ fn garbage_is_told_exactly_and_left_out(name: &str) {
     // The last record of both says that it was closed.
     let closed = fs::metadata(folder.path().join("journal-00000002")).unwrap().len();
     let after = closed - (garbage_bytes(&garbage(&folder)));
-    assert_eq!(told, format!("{}: compacted, it has {after} bytes", thousands(before - after)));
+    assert_eq!(
+        told,
+        format!("{}: compacted, it has {} bytes", thousands(before - after), thousands(after))
+    );
     assert!(before > 50 * after, "{before} and {after}");
     let log = board(&["log", "--origin", "a"], folder.path()).out;
     assert_eq!(
@@ -98,8 +101,10 @@ fn garbage_is_told_exactly_and_left_out(name: &str) {
         ]
     );
     let check = board(&["check"], folder.path());
-    let whole =
-        format!("journal-00000002 is whole: {closed} bytes, 1 entry, 999 updates forgotten");
+    let whole = format!(
+        "journal-00000002 is whole: {} bytes, 1 entry, 999 updates forgotten",
+        thousands(closed)
+    );
     assert_eq!(check.out, format!("{whole}\nall of it can be reduced\n"));
     // It is the same replica, with the same state.
     let config = SessionConfig::new(schema());
