@@ -101,10 +101,8 @@ fn garbage_is_told_exactly_and_left_out(name: &str) {
         ]
     );
     let check = board(&["check"], folder.path());
-    let whole = format!(
-        "journal-00000002 is whole: {} bytes, 1 entry, 999 updates forgotten",
-        thousands(closed)
-    );
+    let whole =
+        format!("journal-00000002 is whole: {}, 1 entry, 999 updates forgotten", thousands(closed));
     assert_eq!(check.out, format!("{whole}\nall of it can be reduced\n"));
     // It is the same replica, with the same state.
     let config = SessionConfig::new(schema());
