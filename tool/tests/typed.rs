@@ -87,10 +87,7 @@ fn garbage_is_told_exactly_and_left_out(name: &str) {
     // The last record of both says that it was closed.
     let closed = fs::metadata(folder.path().join("journal-00000002")).unwrap().len();
     let after = closed - (garbage_bytes(&garbage(&folder)));
-    assert_eq!(
-        told,
-        format!("{}: compacted, it has {} bytes", thousands(before - after), thousands(after))
-    );
+    assert_eq!(told, format!("{}: compacted, it has {after} bytes", thousands(before - after)));
     assert!(before > 50 * after, "{before} and {after}");
     let log = board(&["log", "--origin", "a"], folder.path()).out;
     assert_eq!(
